@@ -1,0 +1,157 @@
+//! Files that are either whole or absent.
+//!
+//! A file is written beside its final name, flushed to the disk, and renamed; a process killed at
+//! any moment leaves the old file or the new one, and at worst a `*.partial` that nothing reads.
+//! The partial file is locked while it is written, so that two processes that prepare the same
+//! file wait for each other instead of mixing their bytes; the system frees the lock of a process
+//! that died.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file in the making: write to it, then [`Pending::commit`] it. Dropped without a commit, it
+/// removes its partial file.
+#[derive(Debug)]
+pub struct Pending {
+    file: File,
+    partial: PathBuf,
+    target: PathBuf,
+    committed: bool,
+}
+
+/// The name under which `target` is written before it is whole: `NAME.partial`.
+pub fn partial_name(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    target.with_file_name(name)
+}
+
+impl Pending {
+    /// Creates the parent folders and the partial file, and locks it. Waits while another process
+    /// writes the same target.
+    ///
+    /// # Errors
+    /// Whatever the file system answers: no permission, no space, a folder in the way.
+    pub fn create(target: &Path) -> io::Result<Self> {
+        if let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent)?;
+        }
+        let partial = partial_name(target);
+        loop {
+            let file = OpenOptions::new()
+                .create(true)
+                .read(true)
+                .write(true)
+                .truncate(false)
+                .open(&partial)?;
+            file.lock()?;
+            // Whoever held the lock may have renamed or removed the file that was opened here.
+            if same_file(&file, &partial) {
+                file.set_len(0)?;
+                return Ok(Self { file, partial, target: target.to_owned(), committed: false });
+            }
+        }
+    }
+
+    /// The file to write to.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Flushes to the disk and gives the file its name.
+    ///
+    /// # Errors
+    /// When the disk is full or the target cannot be replaced; the old target is then untouched.
+    pub fn commit(mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.file.sync_all()?;
+        std::fs::rename(&self.partial, &self.target)?;
+        self.committed = true;
+        sync_folder(&self.target);
+        Ok(())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.committed {
+            let _ = std::fs::remove_file(&self.partial);
+        }
+    }
+}
+
+/// Writes `bytes` to `target` as a whole or not at all.
+///
+/// # Errors
+/// As [`Pending::create`] and [`Pending::commit`].
+pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut pending = Pending::create(target)?;
+    pending.file().write_all(bytes)?;
+    pending.commit()
+}
+
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(a), Ok(b)) => a.dev() == b.dev() && a.ino() == b.ino(),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn same_file(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// A rename is durable once its folder is. Not every file system allows this; the data itself is
+/// on the disk already.
+fn sync_folder(target: &Path) {
+    if let Some(folder) = target.parent().filter(|p| !p.as_os_str().is_empty())
+        && let Ok(folder) = File::open(folder)
+    {
+        let _ = folder.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_whole_and_an_uncommitted_one_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("deep/er/file.bin");
+        write(&target, b"first").unwrap();
+        let mut pending = Pending::create(&target).unwrap();
+        pending.file().write_all(b"half").unwrap();
+        drop(pending);
+        assert_eq!(std::fs::read(&target).unwrap(), b"first");
+        assert!(!partial_name(&target).exists());
+    }
+
+    #[test]
+    fn a_stale_partial_of_a_dead_process_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("file.bin");
+        std::fs::write(partial_name(&target), b"left over, and longer than the new one").unwrap();
+        write(&target, b"new").unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+    }
+
+    #[test]
+    fn two_writers_of_one_file_take_turns() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("file.bin");
+        std::thread::scope(|scope| {
+            for byte in 0..8u8 {
+                let target = &target;
+                scope.spawn(move || write(target, &[byte; 4096]).unwrap());
+            }
+        });
+        let bytes = std::fs::read(&target).unwrap();
+        assert_eq!(bytes.len(), 4096);
+        assert!(bytes.iter().all(|&b| b == bytes[0]));
+    }
+}

@@ -1,0 +1,245 @@
+//! The command line, under the names that users of StyleGAN and DCGAN know.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dermagan_data::Fit;
+use dermagan_model::Choice;
+
+/// Train GANs on dermatoscopic skin-lesion images, on any GPU or on the CPU.
+#[derive(Parser, Debug)]
+#[command(
+    name = "dermagan",
+    version,
+    after_help = "Exit codes: 0 done · 1 error · 2 wrong usage · 3 --strict refused the data · \
+                  4 training broke down (loss not finite) · 5 doctor: this device computes wrongly · \
+                  130 stopped by Ctrl-C, checkpoint written"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Decode and resize a data source once, into a cache file that training maps into memory.
+    Prepare(PrepareArgs),
+    /// Look at a data source.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Train; without arguments, on the built-in phantom pictures.
+    Train(TrainArgs),
+    /// Make pictures: files named by seed with a metadata.csv, or a grid.
+    Sample(SampleArgs),
+    /// Describe a run, a checkpoint, a model or a cache.
+    Info(InfoArgs),
+    /// List the devices that --device can name.
+    Devices,
+    /// Compare one training step's gradients on a device with the CPU's.
+    Doctor(DeviceArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+const SOURCE_HELP: &str = "HAM10000 as a folder or zip (Kaggle, Dataverse, or all images in one folder), ISIC 2018 task 3, \
+                           one folder per class, a dermamnist .npz, or `phantom`";
+
+/// Options of `prepare`.
+#[derive(Args, Debug)]
+pub struct PrepareArgs {
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
+    pub source: String,
+    /// The cache file [default: a name of its own in the cache folder, which `train` looks in].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Side of the pictures in pixels.
+    #[arg(long, default_value_t = 64)]
+    pub size: u32,
+    /// How a photograph becomes square.
+    #[arg(long, value_enum, default_value_t = FitArg::Crop)]
+    pub fit: FitArg,
+    /// Filter of the resize; both are antialiased.
+    #[arg(long, value_enum, default_value_t = FilterArg::Lanczos)]
+    pub filter: FilterArg,
+    /// Fail if anything is wrong with the source, instead of leaving it out.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How a photograph becomes square.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum FitArg {
+    /// The largest square from the centre.
+    Crop,
+    /// The whole picture between black bars.
+    Pad,
+    /// The whole picture, its sides scaled apart.
+    Squash,
+}
+
+impl From<FitArg> for Fit {
+    fn from(fit: FitArg) -> Self {
+        match fit {
+            FitArg::Crop => Self::Crop,
+            FitArg::Pad => Self::Pad,
+            FitArg::Squash => Self::Squash,
+        }
+    }
+}
+
+/// Filter of the resize.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum FilterArg {
+    /// Three lobes: sharpest.
+    Lanczos,
+    /// What Pillow and torchvision do.
+    Bilinear,
+}
+
+impl From<FilterArg> for dermagan_data::Filter {
+    fn from(filter: FilterArg) -> Self {
+        match filter {
+            FilterArg::Lanczos => Self::Lanczos,
+            FilterArg::Bilinear => Self::Bilinear,
+        }
+    }
+}
+
+/// Looking at data.
+#[derive(Subcommand, Debug)]
+pub enum DataCommand {
+    /// Counts by class, sex, age, site, confirmation type, lesions and image sizes.
+    Info(DataInfoArgs),
+}
+
+/// Options of `data info`.
+#[derive(Args, Debug)]
+pub struct DataInfoArgs {
+    #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
+    pub source: String,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Also write a picture with one row of examples per class.
+    #[arg(long, value_name = "FILE.png")]
+    pub grid: Option<PathBuf>,
+}
+
+/// Options of `train`.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// The images: any SOURCE, or a cache that `prepare` made [default: phantom].
+    #[arg(long, value_name = "SOURCE|CACHE")]
+    pub data: Option<String>,
+    /// Where runs go; each gets a numbered folder.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub outdir: PathBuf,
+    /// A preset from models/: reference, notebook or tiny [default: reference].
+    #[arg(long)]
+    pub preset: Option<String>,
+    /// Side of the pictures: 32, 64 or 128 [default: the preset's].
+    #[arg(long)]
+    pub size: Option<usize>,
+    /// Images a step [default: the preset's].
+    #[arg(long, alias = "batch-size")]
+    pub batch: Option<usize>,
+    /// Channels of both networks' narrowest layer [default: the preset's].
+    #[arg(long)]
+    pub width: Option<usize>,
+    /// Adam's learning rate [default: the preset's].
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Length, in thousands of images [default: the preset's].
+    #[arg(long)]
+    pub kimg: Option<f64>,
+    /// Pictures and a checkpoint every so many thousand images [default: the preset's].
+    #[arg(long, value_name = "KIMG")]
+    pub snap: Option<f64>,
+    /// A line of stats.jsonl every so many thousand images [default: the preset's].
+    #[arg(long, value_name = "KIMG")]
+    pub tick: Option<f64>,
+    /// Seed of every random number [default: 0].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Mirror half of the images.
+    #[arg(long)]
+    pub mirror: bool,
+    /// Turn images by quarter turns: lesions have no up.
+    #[arg(long)]
+    pub quarter_turns: bool,
+    /// Draw every class equally often.
+    #[arg(long)]
+    pub balanced: bool,
+    /// Train on all images, not only on the training side of the split.
+    #[arg(long)]
+    pub all_images: bool,
+    /// Train on these classes only, such as mel,nv.
+    #[arg(long, value_delimiter = ',', value_name = "CODES")]
+    pub classes: Vec<String>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Continue: `latest`, a run's folder, or a checkpoint. --kimg may ask for more than before.
+    #[arg(long, value_name = "latest|PATH")]
+    pub resume: Option<String>,
+    /// Checkpoints to keep, the newest; 0 keeps all.
+    #[arg(long, default_value_t = 3)]
+    pub keep: usize,
+    /// Show what would be done, and stop before doing it.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Which device.
+#[derive(Args, Debug)]
+pub struct DeviceArgs {
+    /// auto (the first real GPU, else the CPU), cpu, gpu, gpu:1, or software (tests only).
+    #[arg(long, default_value = "auto")]
+    pub device: Choice,
+}
+
+/// Options of `sample`.
+#[derive(Args, Debug)]
+pub struct SampleArgs {
+    /// A run's folder, a generator.safetensors, or a PyTorch .pth [default: the newest run].
+    #[arg(value_name = "MODEL|RUN")]
+    pub model: Option<PathBuf>,
+    /// How many pictures: seeds 0 to N-1.
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "seeds")]
+    pub number: Option<u64>,
+    /// Which pictures, such as 0-63 or 1,5,9-12.
+    #[arg(long, value_name = "SEEDS")]
+    pub seeds: Option<String>,
+    /// One picture with COLUMNSxROWS of them.
+    #[arg(long, value_name = "8x8")]
+    pub grid: Option<String>,
+    /// A folder, or with --grid a .png file [default: samples, or grid.png].
+    #[arg(long, value_name = "DIR|FILE.png")]
+    pub out: Option<PathBuf>,
+    /// Truncation psi: 1 for full variety, less for pictures closer to the average.
+    #[arg(long, alias = "truncation-psi", default_value_t = 1.0, value_name = "PSI")]
+    pub trunc: f64,
+    /// Pictures computed at a time; changes speed and memory, never the pictures.
+    #[arg(long, alias = "batch-size", default_value_t = 64)]
+    pub batch: usize,
+    /// Where runs are, if no MODEL is named.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub outdir: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// Options of `info`.
+#[derive(Args, Debug)]
+pub struct InfoArgs {
+    /// A run's folder, a checkpoint, a model or a cache.
+    #[arg(value_name = "RUN|CHECKPOINT|MODEL|CACHE")]
+    pub path: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}

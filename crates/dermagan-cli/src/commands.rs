@@ -1,0 +1,236 @@
+//! One function per subcommand, each a call into the libraries.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::CommandFactory;
+use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, prepare};
+use dermagan_model::{ModelFile, device};
+use dermagan_train::checkpoint::{self, Checkpoint};
+use dermagan_train::sampling::{self, Layout, SampleRequest};
+use dermagan_train::{doctor, rundir};
+use serde_json::json;
+
+use crate::args::{
+    Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, InfoArgs, PrepareArgs, SampleArgs,
+};
+use crate::{exit, show, train};
+
+/// Columns and cell size of `data info --grid`.
+const GRID: (usize, u32) = (10, 96);
+
+/// Runs a command; the exit code.
+pub fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Prepare(args) => prepare_source(&args),
+        Command::Data(DataCommand::Info(args)) => data_info(&args),
+        Command::Train(args) => train::run(args),
+        Command::Sample(args) => sample(args),
+        Command::Info(args) => info(&args),
+        Command::Devices => devices(),
+        Command::Doctor(args) => examine(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "dermagan", &mut std::io::stdout());
+            Ok(0)
+        }
+    }
+}
+
+fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
+    let start = std::time::Instant::now();
+    let source = Source::open(&args.source)?;
+    let options = Options { size: args.size, fit: args.fit.into(), filter: args.filter.into() };
+    let target = args.out.clone().unwrap_or_else(|| default_path(&source, options));
+    let bar =
+        show::bar(source.records.len() as u64, "preparing {wide_bar} {pos}/{len} {per_sec} {eta}");
+    let prepared = prepare(&source, options, &target, args.strict, &mut |done, _| {
+        bar.set_position(done as u64)
+    });
+    bar.finish_and_clear();
+    let prepared = prepared?;
+    print!("{}", show::report(&prepared.cache.header().report));
+    let seconds = start.elapsed().as_secs_f64();
+    match prepared.reused {
+        true => println!("unchanged: {}", target.display()),
+        false => println!(
+            "{} in {} ({:.0} images/s)",
+            target.display(),
+            show::duration(seconds),
+            prepared.cache.len() as f64 / seconds.max(1e-9)
+        ),
+    }
+    Ok(0)
+}
+
+fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
+    let source = Source::open(&args.source)?;
+    let summary = Summary::of(&source);
+    match args.json {
+        true => show::json(&summary)?,
+        false => show::summary(&summary)?,
+    }
+    if let Some(path) = &args.grid {
+        let picture = grid(&source, GRID.0, GRID.1, Fit::Crop)?;
+        let rows: Vec<&str> =
+            summary.classes.iter().filter(|c| c.images > 0).map(|c| c.code.as_str()).collect();
+        let words = format!("{}, one row a class: {}", summary.name, rows.join(", "));
+        let png = dermagan_train::outputs::png(&picture, &words)?;
+        dermagan_base::atomic::write(path, &png).with_context(|| path.display().to_string())?;
+        if !args.json {
+            println!("\n{}: rows {}", path.display(), rows.join(", "));
+        }
+    }
+    Ok(0)
+}
+
+fn sample(args: SampleArgs) -> anyhow::Result<u8> {
+    let path = sampling::resolve_model(args.model.as_deref(), &args.outdir)?;
+    let model = ModelFile::open(&path)?;
+    let layout = match &args.grid {
+        Some(text) => Layout::Grid(sampling::parse_grid(text)?),
+        None => Layout::Files,
+    };
+    let seeds = match (&args.seeds, args.number, &layout) {
+        (Some(text), _, _) => sampling::parse_seeds(text)?,
+        (None, Some(n), _) => vec![0..n],
+        (None, None, Layout::Grid((columns, rows))) => vec![0..(columns * rows) as u64],
+        (None, None, Layout::Files) => vec![0..64],
+    };
+    let default = if args.grid.is_some() { "grid.png" } else { "samples" };
+    let out = args.out.unwrap_or_else(|| PathBuf::from(default));
+    let device = device::select(&args.device.device)?;
+    if let Some(warning) = &device.warning {
+        eprintln!("warning: {warning}");
+    }
+    let name = device.name.clone();
+    let request =
+        SampleRequest { seeds, layout, out: out.clone(), psi: args.trunc, batch: args.batch };
+    let bar = show::bar(request.count(), "sampling {wide_bar} {pos}/{len} {per_sec} {eta}");
+    let made = sampling::run(&model, device, &request, &mut |done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    println!("{made} synthetic pictures of {} in {}, on {name}", path.display(), out.display());
+    Ok(0)
+}
+
+fn devices() -> anyhow::Result<u8> {
+    println!("cpu        {}", dermagan_model::Selected::cpu().name);
+    for adapter in device::adapters() {
+        let note = match (adapter.known_bad, adapter.software) {
+            (true, _) => "  [computes wrongly: run doctor]",
+            (_, true) => "  [software, slower than cpu]",
+            _ => "",
+        };
+        println!("{:<10} {}{note}", adapter.choice.to_string(), adapter.name);
+    }
+    let auto = device::select(&dermagan_model::Choice::Auto)?;
+    println!("\nauto is {}", auto.name);
+    if !cfg!(feature = "gpu") {
+        println!("this program was built without GPU support");
+    }
+    Ok(0)
+}
+
+fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
+    let device = device::select(&args.device)?;
+    if let Some(warning) = &device.warning {
+        eprintln!("warning: {warning}");
+    }
+    println!("comparing one training step on {} with the CPU …", device.name);
+    let diagnosis = doctor::examine(&device)?;
+    for c in diagnosis.comparisons.iter().take(5) {
+        println!("  {:<24} off by {:.2e}", c.parameter, c.difference);
+    }
+    let worst = diagnosis.comparisons.first();
+    let (name, off) = worst.map_or(("none", 0.0), |c| (c.parameter.as_str(), c.difference));
+    let verdict = if diagnosis.passed { "pass" } else { "FAIL" };
+    println!(
+        "{verdict}: worst is {name}, off by {off:.2e} of its norm; up to {:.0e} is rounding ({} parameters)",
+        doctor::TOLERANCE,
+        diagnosis.comparisons.len()
+    );
+    if !diagnosis.passed {
+        println!("Do not train on this device: update its driver, or use --device cpu.");
+        return Ok(exit::SICK_DEVICE);
+    }
+    Ok(0)
+}
+
+fn info(args: &InfoArgs) -> anyhow::Result<u8> {
+    let value = describe(&args.path)?;
+    if args.json {
+        show::json(&value)?;
+        return Ok(0);
+    }
+    for (key, value) in value.as_object().into_iter().flatten() {
+        match value {
+            serde_json::Value::String(text) => println!("{key:<16} {text}"),
+            other => println!("{key:<16} {other}"),
+        }
+    }
+    Ok(0)
+}
+
+fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
+    if path.is_dir() {
+        return describe_run(path);
+    }
+    if Cache::is_cache(path) {
+        let cache = Cache::open(path)?;
+        let header = cache.header();
+        let damaged = cache.verify();
+        let counts: Vec<usize> = (0..header.classes.len())
+            .map(|class| header.records.iter().filter(|r| r.class == class).count())
+            .collect();
+        let classes: serde_json::Map<_, _> =
+            header.classes.iter().zip(counts).map(|(code, n)| (code.clone(), json!(n))).collect();
+        return Ok(json!({
+            "what": "cache of prepared images", "source": header.name, "kind": header.kind,
+            "images": cache.len(), "size": header.options.size, "fit": header.options.fit,
+            "filter": header.options.filter, "classes": classes, "fingerprint": header.fingerprint,
+            "left_out": header.report.left_out(), "damaged_images": damaged.len(),
+        }));
+    }
+    if let Ok(meta) = checkpoint::read_meta(path) {
+        // Its tensors too: a description of a damaged checkpoint must not look whole.
+        let meta = Checkpoint::open(path).map(|c| c.meta).unwrap_or(meta);
+        return Ok(json!({
+            "what": "checkpoint", "producer": meta.producer, "kimg": meta.nimg as f64 / 1000.0,
+            "steps": meta.steps, "preset": meta.config.preset, "data": meta.config.source.name,
+            "config": meta.config, "sha256": meta.sha256,
+        }));
+    }
+    let model = ModelFile::open(path)?;
+    Ok(json!({
+        "what": "generator", "made_by": model.card.as_ref().map_or("another program", |c| c.producer.as_str()),
+        "resolution": model.config.resolution, "z_dim": model.config.z_dim, "width": model.config.g_width,
+        "parameters": model.weights.iter().filter(|(n, _)| !n.contains("running_")).map(|(_, a)| a.values.len()).sum::<usize>(),
+        "card": model.card, "sha256": model.hash,
+    }))
+}
+
+fn describe_run(path: &Path) -> anyhow::Result<serde_json::Value> {
+    let stats = rundir::read_stats(path);
+    let options: serde_json::Value = std::fs::read(path.join("training_options.json"))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .with_context(|| {
+            format!(
+                "{}: no readable training_options.json, so this is no run of dermagan",
+                path.display()
+            )
+        })?;
+    let checkpoints: Vec<_> = checkpoint::list(path)
+        .into_iter()
+        .map(|(file, meta)| json!({"file": file.file_name().map(|n| n.to_string_lossy()), "kimg": meta.nimg as f64 / 1000.0}))
+        .collect();
+    let last = stats.last();
+    let mean = |name: &str| last.and_then(|line| dermagan_train::stats::mean_of(line, name));
+    Ok(json!({
+        "what": "run", "preset": options["preset"], "data": options["source"]["name"],
+        "images": options["source"]["images"], "classes": options["source"]["classes"],
+        "seed": options["seed"], "kimg": mean("Progress/kimg"), "kimg_planned": options["schedule"]["kimg"],
+        "status": last.and_then(|line| line.get("Status")), "sec_per_kimg": mean("Timing/sec_per_kimg"),
+        "total_sec": mean("Timing/total_sec"), "d_loss": mean("Loss/D/loss"), "g_loss": mean("Loss/G/loss"),
+        "d_real": mean("Loss/probs/real"), "d_fake": mean("Loss/probs/fake"), "checkpoints": checkpoints,
+    }))
+}

@@ -1,0 +1,87 @@
+//! How things look on a terminal, and in a file when the output is one.
+
+use std::io::Write;
+use std::time::Duration;
+
+use dermagan_data::{Report, Summary};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar on a terminal; hidden elsewhere.
+pub fn bar(total: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("=> "));
+    bar
+}
+
+/// Seconds as `1h 02m`, `3m 04s` or `5s`.
+pub fn duration(seconds: f64) -> String {
+    let s = Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs();
+    match (s / 3600, s / 60 % 60, s % 60) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, s) => format!("{m}m {s:02}s"),
+        (h, m, _) => format!("{h}h {m:02}m"),
+    }
+}
+
+/// Bytes as MB.
+pub fn megabytes(bytes: usize) -> String {
+    format!("{:.0} MB", bytes as f64 / 1e6)
+}
+
+/// A JSON value on standard output.
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// The table at the end of a preparation.
+pub fn report(report: &Report) -> String {
+    report.to_string()
+}
+
+/// A source's counts as tables.
+pub fn summary(s: &Summary) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}: {}", s.name, s.kind.describe())?;
+    let lesions = s.lesions.map_or("no lesion ids".into(), |n| format!("{n} lesions"));
+    writeln!(out, "{} images, {lesions}\n", s.images)?;
+    writeln!(out, "{:<10} {:>7} {:>8}", "class", "images", "lesions")?;
+    for class in &s.classes {
+        let lesions = class.lesions.map_or("-".into(), |n| n.to_string());
+        let name = class.name.as_deref().unwrap_or_default();
+        writeln!(out, "{:<10} {:>7} {:>8}  {name}", class.code, class.images, lesions)?;
+    }
+    let tables = [
+        ("confirmed by", &s.dx_type),
+        ("sex", &s.sex),
+        ("age", &s.age),
+        ("site", &s.localization),
+        ("image size", &s.sizes),
+    ];
+    for (title, counts) in tables {
+        writeln!(out, "\n{title}")?;
+        let mut counts: Vec<_> = counts.iter().collect();
+        if title != "age" {
+            counts.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+        }
+        for (key, n) in counts {
+            writeln!(out, "  {key:<20} {n:>7}")?;
+        }
+    }
+    if let Some(differences) = &s.differs_from_published {
+        match differences.as_slice() {
+            [] => writeln!(out, "\nAll counts are those published for HAM10000.")?,
+            some => {
+                writeln!(out, "\nDiffers from the published HAM10000:\n  {}", some.join("\n  "))?
+            }
+        }
+    }
+    if s.report.total() > 0 {
+        write!(out, "\n{}", s.report)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Sources with one folder per class.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::description::{HAM10000, ham_class, ham_codes};
+use crate::error::DataError;
+use crate::record::Record;
+use crate::source::Kind;
+use crate::tables::Found;
+use crate::tree::{Tree, is_image_name};
+
+/// Reads `…/CLASS/IMAGE`. Folders named by HAM10000's codes (`nv`) or full names give HAM10000's
+/// seven classes; any other names are the classes, in alphabetical order.
+pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
+    let images: Vec<usize> =
+        (0..tree.entries.len()).filter(|&i| is_image_name(tree.entries[i].name())).collect();
+    let folders: BTreeSet<&str> = images.iter().filter_map(|&i| tree.entries[i].folder()).collect();
+    let loose = images.iter().filter(|&&i| tree.entries[i].folder().is_none()).count();
+    let unrecognised = |what: String| DataError::Unrecognised {
+        path: tree.root.clone(),
+        what,
+        next:
+            "Put HAM10000_metadata.csv beside the images (see scripts/fetch-ham10000), or sort the \
+               images into one folder per class."
+                .into(),
+    };
+    if images.is_empty() {
+        return Err(unrecognised(format!(
+            "no metadata table and no image among its {} files",
+            tree.entries.len()
+        )));
+    }
+    let parts = folders.iter().any(|f| f.to_lowercase().contains("images_part"));
+    if loose > 0 || parts {
+        return Err(unrecognised(format!(
+            "{} images, but no table with the columns image_id and dx",
+            images.len()
+        )));
+    }
+    let known: BTreeMap<&str, usize> =
+        folders.iter().filter_map(|f| Some((*f, class_of(f)?))).collect();
+    let (classes, label): (Vec<String>, BTreeMap<&str, usize>) = if known.len() == folders.len() {
+        (ham_codes(), known)
+    } else {
+        let names = folders.iter().map(|f| (*f).to_owned()).collect();
+        (names, folders.iter().enumerate().map(|(i, f)| (*f, i)).collect())
+    };
+    let stems: BTreeSet<&str> = images.iter().map(|&i| tree.entries[i].stem()).collect();
+    let unique = stems.len() == images.len();
+    let records = images
+        .iter()
+        .map(|&i| {
+            let entry = &tree.entries[i];
+            let id = if unique { entry.stem().to_owned() } else { entry.path.replace('/', "_") };
+            (Record::bare(id, label[entry.folder().unwrap_or_default()]), i)
+        })
+        .collect();
+    Ok(Found { kind: Kind::ClassFolders, classes, records, problems: Vec::new() })
+}
+
+/// A folder's label, by code or by full name, whatever its case and separators.
+fn class_of(folder: &str) -> Option<usize> {
+    let plain = |s: &str| -> String {
+        s.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
+    };
+    ham_class(folder).or_else(|| {
+        HAM10000.classes.iter().position(|c| {
+            let (folder, name) = (plain(folder), plain(&c.name));
+            folder.len() >= 8 && name.starts_with(&folder)
+        })
+    })
+}

@@ -1,0 +1,70 @@
+//! The dataset descriptions in `datasets/`: classes in the order of their labels, expected
+//! counts, licence.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// One class of a dataset.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ClassDescription {
+    /// The code in the table, such as `nv`.
+    pub code: String,
+    /// The full name.
+    pub name: String,
+    /// Images of it in a complete copy.
+    pub images: usize,
+    /// Lesions of it in a complete copy.
+    pub lesions: usize,
+}
+
+/// What a complete copy of a dataset holds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Description {
+    /// Short name.
+    pub name: String,
+    /// Licence of the images.
+    pub licence: String,
+    /// DOI of the data.
+    pub doi: String,
+    /// How to get it.
+    pub get: String,
+    /// Images in a complete copy.
+    pub images: usize,
+    /// Lesions in a complete copy.
+    pub lesions: usize,
+    /// Known pairs of identical images.
+    pub identical: Vec<Vec<String>>,
+    /// The classes, in label order.
+    #[serde(rename = "class")]
+    pub classes: Vec<ClassDescription>,
+}
+
+/// HAM10000, from `datasets/ham10000.toml`.
+#[expect(clippy::expect_used, reason = "the file is part of the program, and a test reads it")]
+pub static HAM10000: LazyLock<Description> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../../datasets/ham10000.toml"))
+        .expect("datasets/ham10000.toml is well formed")
+});
+
+/// The seven class codes, in label order.
+pub fn ham_codes() -> Vec<String> {
+    HAM10000.classes.iter().map(|c| c.code.clone()).collect()
+}
+
+/// The label of a HAM10000 code, whatever its case.
+pub fn ham_class(code: &str) -> Option<usize> {
+    HAM10000.classes.iter().position(|c| c.code.eq_ignore_ascii_case(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_of_ham10000_adds_up() {
+        assert_eq!(HAM10000.classes.iter().map(|c| c.images).sum::<usize>(), HAM10000.images);
+        assert_eq!(HAM10000.classes.iter().map(|c| c.lesions).sum::<usize>(), HAM10000.lesions);
+        assert_eq!(ham_class("NV"), Some(5));
+    }
+}

@@ -1,0 +1,35 @@
+//! Loads HAM10000 and its relatives: recognises a source by looking at it ([`Source`]), prepares
+//! it into one memory-mapped file ([`prepare`](fn@prepare), [`Cache`]), splits it by lesion
+//! ([`split`]), and says which image comes next at any position of a run ([`order`]).
+//!
+//! Nothing here prints, trains, or trusts a file.
+
+mod cache;
+mod class_folders;
+mod decode;
+mod description;
+mod error;
+mod fit;
+mod medmnist;
+pub mod order;
+mod phantom;
+mod prepare;
+mod problem;
+mod record;
+mod shared_file;
+mod source;
+pub mod split;
+mod summary;
+mod table;
+mod tables;
+mod tree;
+
+pub use cache::{Cache, Header, Options};
+pub use description::{ClassDescription, Description, HAM10000};
+pub use error::DataError;
+pub use fit::{Filter, Fit};
+pub use prepare::{Prepared, Progress, default_folder, default_path, prepare};
+pub use problem::{Problem, ProblemKind, Report, Tally};
+pub use record::{DxType, Record, Sex};
+pub use source::{Kind, Source};
+pub use summary::{ClassCount, Summary, grid};

@@ -1,0 +1,249 @@
+//! Which device to compute on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+
+use crate::error::ModelError;
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The first real GPU, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// GPU number n, counting from 0, real GPUs only.
+    Gpu(usize),
+    /// A software rasteriser behind the GPU's interface: for tests, slower than the CPU.
+    Software,
+}
+
+impl FromStr for Choice {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        let number = |text: &str| text.parse().ok();
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Ok(Self::Gpu(0)),
+            "software" => Ok(Self::Software),
+            other => other.strip_prefix("gpu:").and_then(number).map(Self::Gpu).ok_or_else(|| {
+                let expected = "auto, cpu, gpu, gpu:1 (the second GPU) or software";
+                ModelError::Device(format!("no device is called '{text}': expected {expected}"))
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(n) => write!(f, "gpu:{n}"),
+            Self::Software => f.write_str("software"),
+        }
+    }
+}
+
+/// A device that was found.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The device, without autodiff.
+    pub device: Device,
+    /// What to call it: `cpu`, or the adapter's name, graphics interface and driver.
+    pub name: String,
+    /// Whether it is the CPU backend, whose results are the same bits every time.
+    pub is_cpu: bool,
+    /// Something the user should know about it.
+    pub warning: Option<String>,
+}
+
+impl Selected {
+    /// The CPU backend.
+    pub fn cpu() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let name = format!("cpu ({threads} threads)");
+        Self { device: Device::flex(), name, is_cpu: true, warning: None }
+    }
+}
+
+/// A graphics adapter, as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adapter {
+    /// How to ask for it with `--device`.
+    pub choice: Choice,
+    /// Name, graphics interface and driver.
+    pub name: String,
+    /// Whether it computes on the CPU.
+    pub software: bool,
+    /// Whether it is one that is known to compute wrongly.
+    pub known_bad: bool,
+}
+
+/// Opens what was asked for, without a panic where there is no GPU.
+///
+/// # Errors
+/// When there is no such device; says what there is.
+pub fn select(choice: &Choice) -> Result<Selected, ModelError> {
+    match choice {
+        Choice::Cpu => Ok(Selected::cpu()),
+        #[cfg(feature = "gpu")]
+        Choice::Auto => match gpu::adapters().into_iter().find(|a| !a.adapter.software) {
+            Some(found) => gpu::open(&found),
+            None => Ok(Selected::cpu()),
+        },
+        #[cfg(not(feature = "gpu"))]
+        Choice::Auto => Ok(Selected::cpu()),
+        #[cfg(feature = "gpu")]
+        wanted => {
+            let found = gpu::adapters();
+            match found.iter().find(|a| a.adapter.choice == *wanted) {
+                Some(found) => gpu::open(found),
+                None => Err(ModelError::Device(not_found(wanted, &adapters()))),
+            }
+        }
+        #[cfg(not(feature = "gpu"))]
+        wanted => Err(ModelError::Device(format!(
+            "--device {wanted}: this program was built without GPU support; build it without \
+             --no-default-features, or use --device cpu"
+        ))),
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn not_found(wanted: &Choice, found: &[Adapter]) -> String {
+    let list: Vec<String> = found.iter().map(|a| format!("{} ({})", a.choice, a.name)).collect();
+    let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+    format!(
+        "--device {wanted}: no such adapter. Found: {list}. Use --device cpu, or install the \
+         card's Vulkan driver; `dermagan devices` shows what is seen"
+    )
+}
+
+/// All graphics adapters that are seen, real GPUs first.
+pub fn adapters() -> Vec<Adapter> {
+    #[cfg(feature = "gpu")]
+    return gpu::adapters().into_iter().map(|a| a.adapter).collect();
+    #[cfg(not(feature = "gpu"))]
+    Vec::new()
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use burn::tensor::wgpu::{WgpuBackend, WgpuInitError, wgpu};
+    use burn::tensor::{Device, DeviceKind};
+
+    use super::{Adapter, Choice, Selected};
+    use crate::error::ModelError;
+
+    /// An adapter with what is needed to open it.
+    pub struct Found {
+        pub adapter: Adapter,
+        kind: DeviceKind,
+        api: WgpuBackend,
+    }
+
+    /// Adapters of the first graphics interface that has any of its own: Vulkan and DX12 show the
+    /// same cards twice.
+    pub fn adapters() -> Vec<Found> {
+        let instance = wgpu::Instance::default();
+        let mut found: Vec<Found> = Vec::new();
+        for backend in [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12] {
+            let api = match backend {
+                wgpu::Backends::VULKAN => WgpuBackend::Vulkan,
+                _ => WgpuBackend::Auto,
+            };
+            let infos: Vec<_> = pollster::block_on(instance.enumerate_adapters(backend))
+                .iter()
+                .map(wgpu::Adapter::get_info)
+                .collect();
+            found = list(&infos, api);
+            if !found.is_empty() {
+                break;
+            }
+        }
+        found
+    }
+
+    fn list(infos: &[wgpu::AdapterInfo], api: WgpuBackend) -> Vec<Found> {
+        use wgpu::DeviceType::{Cpu, DiscreteGpu, IntegratedGpu, VirtualGpu};
+        let mut found = Vec::new();
+        let mut gpus = 0;
+        for kind in [DiscreteGpu, IntegratedGpu, VirtualGpu, Cpu] {
+            for (n, info) in infos.iter().filter(|i| i.device_type == kind).enumerate() {
+                let software = kind == Cpu;
+                if software && n > 0 {
+                    break;
+                }
+                let choice = if software { Choice::Software } else { Choice::Gpu(gpus) };
+                gpus += usize::from(!software);
+                let kind = match kind {
+                    DiscreteGpu => DeviceKind::DiscreteGpu(n),
+                    IntegratedGpu => DeviceKind::IntegratedGpu(n),
+                    VirtualGpu => DeviceKind::VirtualGpu(n),
+                    _ => DeviceKind::Cpu,
+                };
+                let name = format!(
+                    "{}, {:?}, {} {}",
+                    info.name, info.backend, info.driver, info.driver_info
+                );
+                let known_bad = name.to_lowercase().contains("llvmpipe");
+                let adapter = Adapter { choice, name: name.trim().to_owned(), software, known_bad };
+                found.push(Found { adapter, kind, api });
+            }
+        }
+        found
+    }
+
+    pub fn open(found: &Found) -> Result<Selected, ModelError> {
+        let options =
+            Device::wgpu_options().graphics_api(found.api).device_kind(found.kind.clone());
+        let device = match options.init() {
+            Ok(device) => device,
+            // Opened before in this process: the plain constructor finds it again.
+            Err(WgpuInitError::Registration { .. }) => match found.api {
+                WgpuBackend::Vulkan => Device::vulkan(found.kind.clone()),
+                _ => Device::wgpu(found.kind.clone()),
+            },
+            Err(error) => {
+                let what = format!("{}: {error}. Use --device cpu", found.adapter.name);
+                return Err(ModelError::Device(what));
+            }
+        };
+        let warning = match (found.adapter.known_bad, found.adapter.software) {
+            (true, _) => Some(
+                "Mesa's llvmpipe computes burn's kernels wrongly (seen: NaN and crashes with Mesa \
+                 22.3); run `dermagan doctor --device software` before you trust it"
+                    .to_owned(),
+            ),
+            (false, true) => {
+                Some("a software rasteriser: for tests only, --device cpu is faster".to_owned())
+            }
+            _ => None,
+        };
+        Ok(Selected { device, name: found.adapter.name.clone(), is_cpu: false, warning })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_names_are_those_of_the_help() {
+        assert_eq!("gpu:1".parse::<Choice>().unwrap(), Choice::Gpu(1));
+        assert_eq!("gpu".parse::<Choice>().unwrap(), Choice::Gpu(0));
+        assert!("cuda".parse::<Choice>().unwrap_err().to_string().contains("gpu:1"));
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_an_error_and_no_panic() {
+        let error = select(&Choice::Gpu(99)).unwrap_err().to_string();
+        assert!(error.contains("--device cpu") || error.contains("without GPU support"), "{error}");
+    }
+}

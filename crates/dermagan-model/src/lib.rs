@@ -1,0 +1,26 @@
+//! The DCGAN generator and discriminator on burn, their weights, and pictures from latents.
+//!
+//! The networks are those of Radford, Metz and Chintala (2015) as PyTorch's example writes them.
+//! A parameter is known by the name that it has there ([`named`]), so that weights travel both
+//! ways ([`weights`], [`model_file`]).
+
+pub mod config;
+pub mod device;
+pub mod discriminator;
+pub mod error;
+pub mod generator;
+pub mod init;
+pub mod latent;
+pub mod model_file;
+pub mod named;
+pub mod norm;
+pub mod pixels;
+pub mod weights;
+
+pub use config::ModelConfig;
+pub use device::{Choice, Selected};
+pub use discriminator::Discriminator;
+pub use error::ModelError;
+pub use generator::Generator;
+pub use init::Init;
+pub use model_file::{Card, ModelFile};

@@ -1,0 +1,227 @@
+//! A generator ready to use: its weights, its shape, and where it comes from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::ModelConfig;
+use crate::error::ModelError;
+use crate::generator::Generator;
+use crate::named::Network;
+use crate::weights::{Weights, from_pth, from_safetensors, read_file, to_safetensors};
+
+/// Raise when an older program would misread the file.
+pub const FORMAT: u32 = 1;
+
+/// Where a generator comes from; travels in its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Version of this format.
+    pub format: u32,
+    /// What the file is: `generator`, or `checkpoint` for a run's state.
+    pub kind: String,
+    /// Program and version that wrote it.
+    pub producer: String,
+    /// Shape of the networks.
+    pub model: ModelConfig,
+    /// Name of the training data.
+    pub data: String,
+    /// Licence of the training data; what was learnt from it is bound by it.
+    pub licence: String,
+    /// Classes that it was trained on, by code.
+    pub classes: Vec<String>,
+    /// Preset of the run.
+    pub preset: String,
+    /// Images seen in training.
+    pub nimg: u64,
+}
+
+/// A generator on the host.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// Its weights.
+    pub weights: Weights,
+    /// Its shape.
+    pub config: ModelConfig,
+    /// Its card; `None` when it was not made by dermagan.
+    pub card: Option<Card>,
+    /// SHA-256 of the file, in hex.
+    pub hash: String,
+}
+
+impl ModelFile {
+    /// Reads a generator that dermagan or PyTorch wrote, as safetensors or `.pth`.
+    ///
+    /// # Errors
+    /// Says which tensor is missing, left over or of the wrong shape.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let shown = path.display().to_string();
+        let bytes = read_file(path)?;
+        let hash = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let torch =
+            bytes.starts_with(b"PK") || bytes.starts_with(b"\x80") && bytes.get(8) != Some(&b'{');
+        if torch {
+            drop(bytes);
+            let (weights, config) =
+                foreign(from_pth(path)?).map_err(|what| ModelError::weights(&shown, what))?;
+            return Ok(Self { weights, config, card: None, hash });
+        }
+        let file = from_safetensors(&shown, &bytes)?;
+        let Some(json) = file.metadata else {
+            let (weights, config) =
+                foreign(file.weights).map_err(|what| ModelError::weights(&shown, what))?;
+            return Ok(Self { weights, config, card: None, hash });
+        };
+        let card = parse_card(&shown, &json)?;
+        if card.kind != "generator" {
+            let what = format!(
+                "a {}, not a generator; a run's generator is its generator.safetensors",
+                card.kind
+            );
+            return Err(ModelError::weights(shown, what));
+        }
+        let config = card.model;
+        config.validate()?;
+        check(&file.weights, &config).map_err(|what| ModelError::weights(&shown, what))?;
+        Ok(Self { weights: file.weights, config, card: Some(card), hash })
+    }
+
+    /// Puts the generator on a device, without autodiff.
+    ///
+    /// # Errors
+    /// When weights and shape do not belong together.
+    pub fn generator(&self, device: &Device) -> Result<Generator, ModelError> {
+        Generator::new(&self.config, device)
+            .with_weights(&self.weights)
+            .map_err(|what| ModelError::weights("generator", what))
+    }
+
+    /// The bytes of a generator's file.
+    ///
+    /// # Errors
+    /// As [`to_safetensors`].
+    pub fn to_bytes(weights: &Weights, card: &Card) -> Result<Vec<u8>, ModelError> {
+        let json =
+            serde_json::to_string(card).map_err(|e| ModelError::weights("card", e.to_string()))?;
+        to_safetensors(weights, json)
+    }
+}
+
+/// Reads the card, and refuses one from the future.
+pub fn parse_card(path: &str, json: &str) -> Result<Card, ModelError> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let bad = |e: serde_json::Error| ModelError::weights(path, format!("its metadata: {e}"));
+    let version: Version = serde_json::from_str(json).map_err(bad)?;
+    if version.format > FORMAT {
+        let what = format!(
+            "format {}, written by a newer dermagan; this one reads up to {FORMAT}",
+            version.format
+        );
+        return Err(ModelError::weights(path, what));
+    }
+    serde_json::from_str(json).map_err(bad)
+}
+
+/// Compares names and shapes with what the configuration asks for, without building the network.
+fn check(weights: &Weights, config: &ModelConfig) -> Result<(), String> {
+    let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let channels = config.generator_channels();
+    for (i, &(from, to)) in channels.iter().enumerate() {
+        let index = Generator::torch_index(i, false);
+        expected.insert(format!("main.{index}.weight"), vec![from, to, 4, 4]);
+        if i + 1 < channels.len() {
+            for leaf in ["weight", "bias", "running_mean", "running_var"] {
+                expected.insert(format!("main.{}.{leaf}", index + 1), vec![to]);
+            }
+        }
+    }
+    for (name, shape) in &expected {
+        match weights.get(name) {
+            None => return Err(format!("no tensor '{name}' (expected shape {shape:?})")),
+            Some(array) if array.shape != *shape => {
+                return Err(format!(
+                    "tensor '{name}' has shape {:?}, expected {shape:?}",
+                    array.shape
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    match weights.keys().find(|name| !expected.contains_key(*name)) {
+        Some(name) => Err(format!("tensor '{name}' belongs to no layer of this generator")),
+        None => Ok(()),
+    }
+}
+
+/// Brings the names of somebody else's DCGAN generator to ours and infers its shape. Prefixes
+/// (`module.`, `generator.main.`, `net.`) and the layers' numbers may be any: only the layers'
+/// order counts.
+fn foreign(weights: Weights) -> Result<(Weights, ModelConfig), String> {
+    let mut layers: BTreeMap<(String, usize), BTreeMap<String, String>> = BTreeMap::new();
+    for name in weights.keys() {
+        let mut parts: Vec<&str> = name.split('.').collect();
+        let leaf = parts.pop().unwrap_or_default();
+        let index = parts.pop().and_then(|i| i.parse().ok());
+        let Some(index) = index else {
+            return Err(format!(
+                "tensor '{name}': expected the names of an nn.Sequential, such as main.0.weight"
+            ));
+        };
+        layers.entry((parts.join("."), index)).or_default().insert(leaf.to_owned(), name.clone());
+    }
+    let prefixes: BTreeSet<&String> = layers.keys().map(|(prefix, _)| prefix).collect();
+    if prefixes.len() != 1 {
+        return Err(format!("expected one network's layers, found those of {prefixes:?}"));
+    }
+    let mut renamed = Weights::new();
+    let mut block = 0;
+    for leaves in layers.values() {
+        let weight =
+            leaves.get("weight").ok_or_else(|| format!("a layer without a weight: {leaves:?}"))?;
+        let rank = weights[weight].shape.len();
+        let is_norm = rank == 1;
+        if rank != 4 && rank != 1 {
+            return Err(format!(
+                "tensor '{weight}' has shape {:?}: no layer of a DCGAN",
+                weights[weight].shape
+            ));
+        }
+        if is_norm && block == 0 {
+            return Err("it begins with a normalisation, so it is no DCGAN generator".to_owned());
+        }
+        if !is_norm && leaves.contains_key("bias") {
+            return Err(format!(
+                "tensor '{}': convolutions with biases are not of this network",
+                leaves["bias"]
+            ));
+        }
+        let index = Generator::torch_index(if is_norm { block - 1 } else { block }, is_norm);
+        block += usize::from(!is_norm);
+        for (leaf, name) in leaves {
+            renamed.insert(format!("main.{index}.{leaf}"), weights[name].clone());
+        }
+    }
+    let shape = |i: usize| {
+        let name = format!("main.{}.weight", Generator::torch_index(i, false));
+        renamed.get(&name).map(|a| a.shape.clone()).filter(|s| s.len() == 4).ok_or(name)
+    };
+    if !(4..=6).contains(&block) {
+        return Err(format!("{block} convolutions, expected 4, 5 or 6 (32, 64 or 128 pixels)"));
+    }
+    let missing = |name| format!("no tensor '{name}'");
+    let config = ModelConfig {
+        resolution: 2 << block,
+        z_dim: shape(0).map_err(missing)?[0],
+        g_width: shape(block - 1).map_err(missing)?[0],
+        d_width: shape(block - 1).map_err(missing)?[0],
+    };
+    config.validate().map_err(|e| e.to_string())?;
+    check(&renamed, &config)?;
+    Ok((renamed, config))
+}

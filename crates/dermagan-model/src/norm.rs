@@ -1,0 +1,85 @@
+//! Batch normalisation with statistics that are values, not shared state.
+//!
+//! burn's own layer keeps its running statistics behind a lock that clones share, decides between
+//! batch and running statistics by the device, and averages the biased variance. Here the caller
+//! says which statistics to use, gets the batch's, and decides what becomes of them; the running
+//! variance is the unbiased one, as in PyTorch.
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::{Device, Tensor};
+
+/// Added to the variance; PyTorch's default.
+const EPSILON: f64 = 1e-5;
+/// Weight of the newest batch in the running statistics; PyTorch's default.
+const MOMENTUM: f64 = 0.1;
+
+/// Normalises each channel over batch and pixels, then scales and shifts it (Ioffe and Szegedy
+/// 2015).
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    /// Scale, shape [channels]. PyTorch calls it `weight`.
+    pub gamma: Param<Tensor<1>>,
+    /// Shift, shape [channels]. PyTorch calls it `bias`.
+    pub beta: Param<Tensor<1>>,
+    /// Mean used outside training, shape [channels]; no gradient.
+    pub running_mean: Param<Tensor<1>>,
+    /// Variance used outside training, shape [channels]; no gradient.
+    pub running_var: Param<Tensor<1>>,
+}
+
+/// Mean and unbiased variance of one batch, shape [channels] each, without a gradient.
+#[derive(Clone, Debug)]
+pub struct BatchStats {
+    /// Mean.
+    pub mean: Tensor<1>,
+    /// Variance, divided by n - 1.
+    pub var: Tensor<1>,
+}
+
+/// A parameter that no gradient is kept for.
+pub(crate) fn buffer(value: Tensor<1>) -> Param<Tensor<1>> {
+    Param::initialized(ParamId::new(), value.detach()).set_require_grad(false)
+}
+
+impl BatchNorm {
+    /// Scale 1, shift 0, running mean 0 and variance 1.
+    pub fn new(channels: usize, device: &Device) -> Self {
+        Self {
+            gamma: Param::from_tensor(Tensor::ones([channels], device)),
+            beta: Param::from_tensor(Tensor::zeros([channels], device)),
+            running_mean: buffer(Tensor::zeros([channels], device)),
+            running_var: buffer(Tensor::ones([channels], device)),
+        }
+    }
+
+    /// Normalises by the running statistics. `x`: [batch, channels, height, width].
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let (mean, var) = (self.running_mean.val(), self.running_var.val());
+        batch_norm(x, self.gamma.val(), self.beta.val(), mean, var, EPSILON)
+    }
+
+    /// Normalises by the batch's own statistics, and returns them.
+    pub fn forward_train(&self, x: Tensor<4>) -> (Tensor<4>, BatchStats) {
+        let [batch, _, height, width] = x.dims();
+        let n = (batch * height * width) as f64;
+        let out = batch_norm_train(x, self.gamma.val(), self.beta.val(), EPSILON);
+        let unbiased = out.variance.mul_scalar(n / (n - 1.0).max(1.0));
+        (out.output, BatchStats { mean: out.mean, var: unbiased })
+    }
+
+    /// Moves the running statistics a tenth of the way to the batch's, as PyTorch does.
+    pub fn update_running(&mut self, stats: &BatchStats) {
+        let toward = |running: &Param<Tensor<1>>, batch: &Tensor<1>| {
+            buffer(running.val().mul_scalar(1.0 - MOMENTUM) + batch.clone().mul_scalar(MOMENTUM))
+        };
+        self.running_mean = toward(&self.running_mean, &stats.mean);
+        self.running_var = toward(&self.running_var, &stats.var);
+    }
+
+    /// Replaces the running statistics.
+    pub fn set_running(&mut self, stats: BatchStats) {
+        self.running_mean = buffer(stats.mean);
+        self.running_var = buffer(stats.var);
+    }
+}

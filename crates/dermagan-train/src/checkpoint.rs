@@ -1,0 +1,225 @@
+//! Everything needed to continue a run, in one safetensors file.
+//!
+//! Tensors: `G.…`, `D.…`, `G_ema.…` by PyTorch's names, and `adam_G.m.…`, `adam_G.v.…`,
+//! `adam_D.…`. Metadata: the options, the counters, the open tick, and a SHA-256 of the tensors.
+//! No clock goes in, so equal states of equal options are equal files.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use dermagan_base::atomic;
+use dermagan_model::weights::{Weights, from_safetensors, to_safetensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+use crate::stats::Tally;
+
+/// Raise when an older program would misread a checkpoint.
+const FORMAT: u32 = 1;
+/// The largest header of a safetensors file that is read for its metadata.
+const MAX_HEADER: u64 = 64 << 20;
+
+/// What a checkpoint says besides its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Version of the format.
+    pub format: u32,
+    /// Always `checkpoint`.
+    pub kind: String,
+    /// Program that wrote it.
+    pub producer: String,
+    /// The run's options.
+    pub config: TrainConfig,
+    /// Images seen.
+    pub nimg: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Ticks written.
+    pub ticks: u64,
+    /// The open tick.
+    pub tally: Tally,
+    /// SHA-256 of names and values.
+    pub sha256: String,
+}
+
+/// A checkpoint in memory.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Counters and options.
+    pub meta: Meta,
+    /// All tensors.
+    pub tensors: Weights,
+}
+
+/// `dermagan 0.1.0`.
+pub fn producer() -> String {
+    format!("dermagan {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn digest(tensors: &Weights) -> String {
+    let mut hash = Sha256::new();
+    for (name, array) in tensors {
+        hash.update(name);
+        for values in array.values.chunks(4096) {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            hash.update(&bytes);
+        }
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl Checkpoint {
+    /// A checkpoint of this program's format.
+    pub fn new(
+        config: TrainConfig,
+        nimg: u64,
+        steps: u64,
+        ticks: u64,
+        tally: Tally,
+        tensors: Weights,
+    ) -> Self {
+        let sha256 = digest(&tensors);
+        let (format, kind, producer) = (FORMAT, "checkpoint".to_owned(), producer());
+        Self {
+            meta: Meta { format, kind, producer, config, nimg, steps, ticks, tally, sha256 },
+            tensors,
+        }
+    }
+
+    /// Writes the file as a whole or not at all.
+    ///
+    /// # Errors
+    /// When the disk is full or the folder cannot be written; an older file of this name is then
+    /// untouched.
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let json = serde_json::to_string(&self.meta)
+            .map_err(|e| TrainError::Option(format!("the checkpoint's metadata: {e}")))?;
+        let bytes = to_safetensors(&self.tensors, json)?;
+        atomic::write(path, &bytes).map_err(TrainError::io(path))
+    }
+
+    /// Reads and checks a checkpoint.
+    ///
+    /// # Errors
+    /// When it is cut short, changed, not a checkpoint, or from a newer program; names the newest
+    /// good one beside it.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        let refused = |what: String| refuse(path, what);
+        let length = std::fs::metadata(path).map_err(TrainError::io(path))?.len();
+        // The header is looked at first, so that a foreign file of any size costs nothing.
+        let meta = read_meta(path).map_err(refused)?;
+        let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
+        let file = from_safetensors(&path.display().to_string(), &bytes)
+            .map_err(|e| refuse(path, format!("cut short or damaged at {length} bytes ({e})")))?;
+        if digest(&file.weights) != meta.sha256 {
+            return Err(refuse(path, "its tensors do not match their checksum".into()));
+        }
+        Ok(Self { meta, tensors: file.weights })
+    }
+
+    /// The tensors under `prefix.`, without it; they are taken out.
+    pub fn take(&mut self, prefix: &str) -> Weights {
+        let prefix = format!("{prefix}.");
+        let names: Vec<String> =
+            self.tensors.keys().filter(|n| n.starts_with(&prefix)).cloned().collect();
+        let take =
+            |name: String| self.tensors.remove(&name).map(|a| (name[prefix.len()..].to_owned(), a));
+        names.into_iter().filter_map(take).collect()
+    }
+}
+
+/// Reads the metadata alone, and checks that the file is as long as its header says.
+///
+/// # Errors
+/// Says what is wrong, without the path.
+pub fn read_meta(path: &Path) -> Result<Meta, String> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+        kind: String,
+    }
+    let mut file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let length = file.metadata().map_err(|e| e.to_string())?.len();
+    let mut word = [0; 8];
+    let short = |_| "too short to be a checkpoint: cut short, or not one".to_owned();
+    file.read_exact(&mut word).map_err(short)?;
+    let header = u64::from_le_bytes(word);
+    if header > MAX_HEADER {
+        return Err("not a safetensors file".into());
+    }
+    if header + 8 > length {
+        return Err(format!("cut short: {length} bytes, its header alone has {header}"));
+    }
+    let mut json = vec![0; header as usize];
+    file.read_exact(&mut json).map_err(short)?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&json).map_err(|_| "not a safetensors file".to_owned())?;
+    let text = json["__metadata__"][dermagan_model::weights::METADATA_KEY]
+        .as_str()
+        .ok_or("a safetensors file, but not one of dermagan's checkpoints")?;
+    let version: Version = serde_json::from_str(text).map_err(|e| format!("its metadata: {e}"))?;
+    if version.kind != "checkpoint" {
+        return Err(format!("a {}, not a checkpoint", version.kind));
+    }
+    if version.format > FORMAT {
+        return Err(format!(
+            "format {}, written by a newer dermagan; this one reads up to {FORMAT}",
+            version.format
+        ));
+    }
+    let end = json
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, tensor)| tensor["data_offsets"][1].as_u64())
+        .max()
+        .unwrap_or(0);
+    if end.checked_add(8 + header) != Some(length) {
+        return Err(format!(
+            "cut short: {length} bytes, expected {}",
+            end.saturating_add(8 + header)
+        ));
+    }
+    serde_json::from_str(text).map_err(|e| format!("its metadata: {e}"))
+}
+
+fn refuse(path: &Path, what: String) -> TrainError {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let good = list(folder).into_iter().find(|(other, _)| other != path);
+    let next = match good {
+        Some((good, meta)) => format!(
+            "The newest good one beside it is at {:.3} kimg: --resume {}",
+            meta.nimg as f64 / 1000.0,
+            good.display()
+        ),
+        None => "There is no other checkpoint beside it; start the run anew.".to_owned(),
+    };
+    TrainError::Checkpoint { path: path.to_owned(), what, next }
+}
+
+/// The whole checkpoints of a run's folder, newest first by the images they have seen.
+pub fn list(folder: &Path) -> Vec<(PathBuf, Meta)> {
+    let mut found: Vec<(PathBuf, Meta)> = files(folder)
+        .into_iter()
+        .filter_map(|path| Some((path.clone(), read_meta(&path).ok()?)))
+        .collect();
+    found.sort_by(|a, b| b.1.nimg.cmp(&a.1.nimg).then_with(|| a.0.cmp(&b.0)));
+    found
+}
+
+/// Every file that is named like a checkpoint, whole or not, in the order of names.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.starts_with("checkpoint-") && name.ends_with(".safetensors")
+        })
+        .collect();
+    files.sort();
+    files
+}

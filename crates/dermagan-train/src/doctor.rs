@@ -1,0 +1,110 @@
+//! Does this device compute what the CPU computes? One training step of a small DCGAN on both,
+//! parameter by parameter. burn has had wrong gradients on some drivers; a loss curve does not
+//! show them.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::rng::Keyed;
+use dermagan_model::latent::training_latents;
+use dermagan_model::named::to_vec;
+use dermagan_model::{ModelConfig, Selected};
+
+use crate::config::{Preset, SourceConfig, TrainConfig};
+use crate::error::TrainError;
+use crate::step::Players;
+
+/// Largest relative difference of a gradient that counts as rounding. Seen on sound devices:
+/// below 1e-4; wrong kernels are off by 1e-1 and more.
+pub const TOLERANCE: f64 = 2e-3;
+
+/// The test network: every kind of layer, small enough for a software rasteriser.
+const MODEL: ModelConfig = ModelConfig { resolution: 32, z_dim: 16, g_width: 8, d_width: 8 };
+const BATCH: usize = 4;
+
+/// How one parameter's gradient compares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Player and parameter, such as `G main.0.weight`.
+    pub parameter: String,
+    /// Norm of the difference over norm of the CPU's gradient.
+    pub difference: f64,
+}
+
+/// What the doctor found.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// The device.
+    pub device: String,
+    /// All parameters, worst first.
+    pub comparisons: Vec<Comparison>,
+    /// Whether the worst is within [`TOLERANCE`].
+    pub passed: bool,
+}
+
+/// Runs the comparison on `device`.
+///
+/// # Errors
+/// When the test network cannot be made, which would be a mistake of ours.
+pub fn examine(device: &Selected) -> Result<Diagnosis, TrainError> {
+    let reference = gradients(&Device::flex())?;
+    let found = gradients(&device.device)?;
+    let mut comparisons: Vec<Comparison> = reference
+        .iter()
+        .map(|(parameter, expected)| {
+            let difference =
+                found.get(parameter).map_or(f64::INFINITY, |got| relative(got, expected));
+            Comparison { parameter: parameter.clone(), difference }
+        })
+        .collect();
+    // A NaN is the worst of all.
+    let rank = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
+    comparisons.sort_by(|a, b| rank(b.difference).total_cmp(&rank(a.difference)));
+    let passed = comparisons.iter().all(|c| c.difference <= TOLERANCE);
+    Ok(Diagnosis { device: device.name.clone(), comparisons, passed })
+}
+
+/// Norm of the difference over norm of the reference.
+pub fn relative(got: &[f32], expected: &[f32]) -> f64 {
+    if got.len() != expected.len() {
+        return f64::INFINITY;
+    }
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
+    let difference =
+        norm(&mut got.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    difference / norm(&mut expected.iter().map(|v| f64::from(*v))).max(1e-30)
+}
+
+fn gradients(device: &Device) -> Result<BTreeMap<String, Vec<f32>>, TrainError> {
+    let preset = Preset::named("reference")?;
+    let config = TrainConfig {
+        preset: "reference".into(),
+        seed: 1,
+        model: MODEL,
+        optimiser: preset.optimiser,
+        schedule: preset.schedule,
+        input: preset.data,
+        source: SourceConfig {
+            source: "phantom".into(),
+            name: "phantom".into(),
+            licence: String::new(),
+            classes: Vec::new(),
+            images: 0,
+            digest: String::new(),
+        },
+    };
+    let mut players = Players::new(&config, device);
+    let autodiff = device.clone().autodiff();
+    let side = MODEL.resolution;
+    let real = Keyed::new(1, "doctor", 0).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
+    let real: Tensor<4> =
+        Tensor::from_data(TensorData::new(real, [BATCH, 3, side, side]), &autodiff);
+    let z = training_latents(1, "doctor z", 0, BATCH, MODEL.z_dim, &autodiff);
+    let mut found = BTreeMap::new();
+    players.step_watched(real, z, 1, |player, gradients| {
+        for (name, gradient) in gradients {
+            found.insert(format!("{player} {name}"), to_vec(gradient.clone()));
+        }
+    });
+    Ok(found)
+}

@@ -1,0 +1,46 @@
+//! The average of the generator's weights over time, whose pictures are better than those of any
+//! one moment.
+
+use std::collections::BTreeMap;
+
+use dermagan_model::Generator;
+use dermagan_model::named::Network;
+
+use crate::config::OptimiserConfig;
+
+/// Weight of the old average in a step of `batch` images after `nimg` images: the half-life is
+/// `ema_kimg`, but at most `ema_rampup` of what was seen (StyleGAN2's rule), so that the average
+/// does not remember the beginning.
+pub fn decay(config: &OptimiserConfig, nimg: u64) -> f64 {
+    let half_life = (config.ema_kimg * 1000.0).min(nimg as f64 * config.ema_rampup);
+    if half_life > 0.0 { 0.5f64.powf(config.batch as f64 / half_life) } else { 0.0 }
+}
+
+/// Moves `average` (without autodiff) towards `live`. Without an average it becomes a copy.
+pub fn update(average: Generator, live: &Generator, decay: f64) -> Generator {
+    let mut live: BTreeMap<_, _> =
+        live.parameters().into_iter().map(|p| (p.name, p.value)).collect();
+    average.map_values(|name, old| {
+        let new = live.remove(name)?;
+        Some(match decay > 0.0 {
+            true => old.mul_scalar(decay) + new.mul_scalar(1.0 - decay),
+            false => new,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Preset;
+
+    #[test]
+    fn half_of_the_average_is_as_old_as_the_half_life() {
+        let mut config = Preset::named("reference").unwrap().optimiser;
+        (config.ema_kimg, config.batch) = (10.0, 100);
+        let late = decay(&config, 10_000_000);
+        assert!((late.powi(100) - 0.5).abs() < 1e-9);
+        assert!(decay(&config, 1000) < late);
+        assert_eq!(decay(&config, 0), 0.0);
+    }
+}

@@ -1,0 +1,71 @@
+//! What a run tells whoever watches it: a terminal, a notebook, a test.
+
+use std::path::PathBuf;
+
+use dermagan_data::Report;
+
+use crate::stats::Line;
+
+/// Something happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Images are being decoded.
+    Preparing {
+        /// Images done.
+        done: usize,
+        /// Images in all.
+        total: usize,
+    },
+    /// The data is ready.
+    Prepared {
+        /// The cache.
+        path: PathBuf,
+        /// What was kept and what was left out.
+        report: Report,
+        /// Whether it was there already.
+        reused: bool,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The run's folder is open.
+    Started {
+        /// The folder.
+        run: PathBuf,
+        /// Images seen before, by an earlier process.
+        nimg: u64,
+        /// Images in all.
+        total: u64,
+    },
+    /// Steps were done, and their values read back.
+    Progress {
+        /// Images seen.
+        nimg: u64,
+        /// Images a second since the start of this process.
+        images_per_second: f64,
+        /// The newest values, in the order of [`crate::step::MEASURES`].
+        values: Vec<f32>,
+    },
+    /// A line was added to the statistics.
+    Tick(Line),
+    /// Pictures and a checkpoint were written.
+    Snapshot {
+        /// The grid.
+        grid: PathBuf,
+        /// The checkpoint.
+        checkpoint: PathBuf,
+    },
+    /// Something that the user should know, while the run goes on.
+    Warning(String),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Images seen.
+    pub nimg: u64,
+    /// Whether it was stopped before its end; its checkpoint continues it.
+    pub interrupted: bool,
+}

@@ -1,0 +1,28 @@
+//! Training as a library: a [`plan::Plan`] is checked before anything starts, a [`session`] runs
+//! it and tells an [`Event`] sink what happens, a [`checkpoint`] continues it to the same bytes,
+//! and a [`sampler::Sampler`] makes pictures from what was learnt.
+//!
+//! Nothing here prints or reads the command line.
+
+pub mod adam;
+pub mod checkpoint;
+pub mod config;
+pub mod doctor;
+pub mod ema;
+mod error;
+pub mod estimate;
+mod event;
+pub mod loss;
+pub mod outputs;
+pub mod plan;
+pub mod plot;
+pub mod rundir;
+pub mod sampler;
+pub mod sampling;
+pub mod session;
+pub mod stats;
+pub mod step;
+pub mod trainer;
+
+pub use error::TrainError;
+pub use event::{Event, Outcome};

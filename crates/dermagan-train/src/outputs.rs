@@ -1,0 +1,72 @@
+//! Pictures of a run: the grids, the loss plot, and the time-lapse.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use dermagan_base::atomic::Pending;
+use dermagan_base::picture::Picture;
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, Frame};
+
+use crate::error::TrainError;
+
+/// Columns and rows of a run's grids.
+pub const GRID: (usize, usize) = (8, 8);
+/// How long the time-lapse shows a frame, and its last one, in milliseconds.
+const FRAME_MS: u32 = 250;
+const LAST_FRAME_MS: u32 = 2000;
+
+/// The fixed-latent grids of a run in the order of training.
+pub fn grids(run: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<(f64, PathBuf)> = std::fs::read_dir(run)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            let kimg = match name.strip_prefix("fakes")?.strip_suffix(".png")? {
+                "_init" => -1.0,
+                number => number.parse().ok()?,
+            };
+            Some((kimg, path))
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// Writes `timelapse.gif` from the run's grids, one at a time.
+///
+/// # Errors
+/// When the folder cannot be written, or a grid cannot be read.
+pub fn write_timelapse(run: &Path) -> Result<(), TrainError> {
+    let target = run.join("timelapse.gif");
+    let bad = |e: image::ImageError| TrainError::io(&target)(std::io::Error::other(e));
+    let grids = grids(run);
+    let mut pending = Pending::create(&target).map_err(TrainError::io(&target))?;
+    {
+        let mut out: BufWriter<&mut File> = BufWriter::new(pending.file());
+        let mut encoder = GifEncoder::new_with_speed(&mut out, 10);
+        encoder.set_repeat(Repeat::Infinite).map_err(bad)?;
+        for (i, path) in grids.iter().enumerate() {
+            let frame = image::open(path).map_err(bad)?.into_rgba8();
+            let ms = if i + 1 == grids.len() { LAST_FRAME_MS } else { FRAME_MS };
+            let delay = Delay::from_numer_denom_ms(ms, 1);
+            encoder.encode_frame(Frame::from_parts(frame, 0, 0, delay)).map_err(bad)?;
+        }
+        drop(encoder);
+        out.flush().map_err(TrainError::io(&target))?;
+    }
+    pending.commit().map_err(TrainError::io(&target))
+}
+
+/// A grid as a PNG that says what it shows.
+///
+/// # Errors
+/// When the encoder refuses.
+pub fn png(picture: &Picture, description: &str) -> Result<Vec<u8>, TrainError> {
+    let text =
+        [("Software", crate::checkpoint::producer()), ("Description", description.to_owned())];
+    picture.to_png(&text).map_err(|e| TrainError::Option(format!("a PNG: {e}")))
+}

@@ -1,0 +1,266 @@
+//! From what the user asked for to a run that can start: options resolved, data found, prepared
+//! and split, everything checked before anything expensive.
+
+use std::path::{Path, PathBuf};
+
+use dermagan_data::order::Order;
+use dermagan_data::split::{self, Side};
+use dermagan_data::{
+    Cache, DataError, HAM10000, Kind, Options, Report, Source, default_path, prepare,
+};
+use sha2::{Digest, Sha256};
+
+use crate::checkpoint::Checkpoint;
+use crate::config::{InputConfig, Part, Preset, SourceConfig, TrainConfig};
+use crate::error::TrainError;
+use crate::event::Event;
+
+/// The split's own seed: runs of every seed hold out the same lesions.
+pub const SPLIT_SEED: u64 = 0;
+
+/// What the user asked for; `None` leaves the preset's value.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// A source, or a prepared cache.
+    pub data: Option<String>,
+    /// Name of the preset.
+    pub preset: String,
+    /// Side of the pictures.
+    pub size: Option<usize>,
+    /// Images a step.
+    pub batch: Option<usize>,
+    /// Channels of both networks' narrowest layer.
+    pub width: Option<usize>,
+    /// Learning rate of both players.
+    pub learning_rate: Option<f64>,
+    /// Length in thousands of images.
+    pub kimg: Option<f64>,
+    /// Pictures and checkpoint every so many thousand images.
+    pub snap: Option<f64>,
+    /// Statistics every so many thousand images.
+    pub tick: Option<f64>,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Mirror half of the images.
+    pub mirror: bool,
+    /// Turn images by quarter turns.
+    pub quarter_turns: bool,
+    /// Draw every class equally often.
+    pub balanced: bool,
+    /// Train on all images instead of the training side.
+    pub all_images: bool,
+    /// Classes to train on, by code; empty for all.
+    pub classes: Vec<String>,
+}
+
+/// A run that can start or go on.
+#[derive(Debug)]
+pub struct Plan {
+    /// Everything that decides the run.
+    pub config: TrainConfig,
+    /// Its images.
+    pub cache: Cache,
+    /// Which of them it trains on.
+    pub images: Vec<u32>,
+}
+
+impl Plan {
+    /// Resolves a request. Preparing the data is reported to `sink`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the options or the data.
+    pub fn new(request: &Request, sink: &mut dyn FnMut(Event)) -> Result<Self, TrainError> {
+        let preset = Preset::named(&request.preset)?;
+        let mut config = TrainConfig {
+            preset: request.preset.clone(),
+            seed: request.seed,
+            model: preset.model,
+            optimiser: preset.optimiser,
+            schedule: preset.schedule,
+            input: preset.data,
+            source: SourceConfig {
+                source: absolute(request.data.as_deref().unwrap_or("phantom")),
+                name: String::new(),
+                licence: String::new(),
+                classes: request.classes.clone(),
+                images: 0,
+                digest: String::new(),
+            },
+        };
+        config.model.resolution = request.size.unwrap_or(config.model.resolution);
+        config.model.g_width = request.width.unwrap_or(config.model.g_width);
+        config.model.d_width = request.width.unwrap_or(config.model.d_width);
+        config.optimiser.batch = request.batch.unwrap_or(config.optimiser.batch);
+        config.optimiser.learning_rate =
+            request.learning_rate.unwrap_or(config.optimiser.learning_rate);
+        let schedule = &mut config.schedule;
+        schedule.kimg = request.kimg.unwrap_or(schedule.kimg);
+        schedule.snap = request.snap.unwrap_or(schedule.snap);
+        schedule.tick = request.tick.unwrap_or(schedule.tick);
+        let input = &mut config.input;
+        input.mirror |= request.mirror;
+        input.quarter_turns |= request.quarter_turns;
+        input.balanced |= request.balanced;
+        if request.all_images {
+            input.split = Part::All;
+        }
+        // A prepared cache has a size of its own, which only an explicit --size contradicts.
+        if request.size.is_none()
+            && let Some(cache) = given_cache(&config.source.source)?
+        {
+            config.model.resolution = cache.size();
+        }
+        config.validate()?;
+        let cache = open(&mut config, sink)?;
+        let images = choose(&mut config, &cache)?;
+        Ok(Self { config, cache, images })
+    }
+
+    /// Continues from a checkpoint; `data` names the images' place if they have moved, and the
+    /// schedule may be longer or of another rhythm.
+    ///
+    /// # Errors
+    /// When the data is not what the run began with.
+    pub fn resume(
+        checkpoint: &Checkpoint,
+        request: &Request,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Self, TrainError> {
+        let mut config = checkpoint.meta.config.clone();
+        config.schedule.kimg = request.kimg.unwrap_or(config.schedule.kimg);
+        config.schedule.snap = request.snap.unwrap_or(config.schedule.snap);
+        if let Some(data) = &request.data {
+            config.source.source = absolute(data);
+        }
+        config.validate()?;
+        let began = config.source.clone();
+        let cache = open(&mut config, sink)?;
+        let images = choose(&mut config, &cache)?;
+        if config.source.digest != began.digest {
+            return Err(TrainError::Option(format!(
+                "the images of {} are not those that this run began with ({} then, {} now); name \
+                 the original data with --data",
+                config.source.source, began.images, config.source.images
+            )));
+        }
+        config.source = SourceConfig { source: config.source.source, ..began };
+        Ok(Self { config, cache, images })
+    }
+
+    /// The order in which the images come.
+    pub fn order(&self) -> Order {
+        let InputConfig { balanced, mirror, quarter_turns, .. } = self.config.input;
+        let records = &self.cache.header().records;
+        let order = match balanced {
+            true => Order::balanced(self.config.seed, &self.images, |i| records[i as usize].class),
+            false => Order::uniform(self.config.seed, self.images.clone()),
+        };
+        order.augmented(mirror, quarter_turns)
+    }
+}
+
+/// A path that still holds when the run is continued from another folder.
+fn absolute(source: &str) -> String {
+    if source.starts_with("phantom") && !Path::new(source).exists() {
+        return source.to_owned();
+    }
+    std::fs::canonicalize(source).map_or_else(|_| source.to_owned(), |p| p.display().to_string())
+}
+
+fn given_cache(source: &str) -> Result<Option<Cache>, TrainError> {
+    let path = PathBuf::from(source);
+    if path.is_file() && Cache::is_cache(&path) {
+        return Ok(Some(Cache::open(&path)?));
+    }
+    Ok(None)
+}
+
+/// Opens the cache that was given, or makes one of the source that was given.
+fn open(config: &mut TrainConfig, sink: &mut dyn FnMut(Event)) -> Result<Cache, TrainError> {
+    let cache = match given_cache(&config.source.source)? {
+        Some(cache) => {
+            let Options { fit, filter, .. } = cache.header().options;
+            (config.input.fit, config.input.filter) = (fit, filter);
+            cache
+        }
+        None => prepare_source(&config.source.source, config, sink)?,
+    };
+    if cache.size() != config.model.resolution {
+        return Err(TrainError::Option(format!(
+            "{} holds pictures of {} pixels, the model makes {}; use --size {0}, or give the source \
+             instead of the cache",
+            cache.path().display(),
+            cache.size(),
+            config.model.resolution
+        )));
+    }
+    Ok(cache)
+}
+
+fn prepare_source(
+    spec: &str,
+    config: &TrainConfig,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Cache, TrainError> {
+    let source = Source::open(spec)?;
+    let InputConfig { fit, filter, .. } = config.input;
+    let options = Options { size: config.model.resolution as u32, fit, filter };
+    let target = default_path(&source, options);
+    let start = std::time::Instant::now();
+    let prepared = prepare(&source, options, &target, false, &mut |done, total| {
+        sink(Event::Preparing { done, total });
+    })?;
+    let report: Report = prepared.cache.header().report.clone();
+    let (reused, seconds) = (prepared.reused, start.elapsed().as_secs_f64());
+    sink(Event::Prepared { path: target, report, reused, seconds });
+    Ok(prepared.cache)
+}
+
+/// The images to train on, and what the configuration says of them.
+fn choose(config: &mut TrainConfig, cache: &Cache) -> Result<Vec<u32>, TrainError> {
+    let header = cache.header();
+    let sides = split::of_header(header, SPLIT_SEED);
+    let mut wanted = Vec::new();
+    for code in &config.source.classes {
+        let class = header.classes.iter().position(|c| c.eq_ignore_ascii_case(code));
+        wanted.push(class.ok_or_else(|| {
+            let known = header.classes.join(", ");
+            DataError::Option(format!("--classes: no class '{code}' in this data; it has {known}"))
+        })?);
+    }
+    let mut hash = Sha256::new();
+    let mut images = Vec::new();
+    for (i, record) in header.records.iter().enumerate() {
+        let chosen = wanted.is_empty() || wanted.contains(&record.class);
+        if chosen && (config.input.split == Part::All || sides[i] == Side::Train) {
+            images.push(i as u32);
+            hash.update(format!(
+                "{} {} {:016x}\n",
+                record.image_id, record.class, header.hashes[i]
+            ));
+        }
+    }
+    if images.is_empty() {
+        return Err(TrainError::Option("no image of these classes to train on".into()));
+    }
+    config.source.name = header.name.clone();
+    config.source.licence = licence(header.kind);
+    config.source.classes = header
+        .classes
+        .iter()
+        .enumerate()
+        .filter(|(class, _)| images.iter().any(|&i| header.records[i as usize].class == *class))
+        .map(|(_, code)| code.clone())
+        .collect();
+    config.source.images = images.len();
+    config.source.digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    Ok(images)
+}
+
+fn licence(kind: Kind) -> String {
+    match kind {
+        Kind::Phantom => "none: procedural pictures, not medical data".into(),
+        Kind::ClassFolders => "that of the training images".into(),
+        _ => HAM10000.licence.clone(),
+    }
+}

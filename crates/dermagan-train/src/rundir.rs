@@ -1,0 +1,220 @@
+//! A run's folder, in the layout that users of StyleGAN know. Only this file, `checkpoint` and
+//! `outputs` write inside it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use dermagan_base::atomic;
+
+use crate::checkpoint;
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+use crate::stats::Line;
+
+/// An open run folder; while it is open, no other process trains in it.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    log: File,
+    stats: File,
+}
+
+impl RunDir {
+    /// Makes `OUTDIR/00000-DATA-PRESET`, with the next free number.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(outdir: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
+        std::fs::create_dir_all(outdir).map_err(TrainError::io(outdir))?;
+        loop {
+            let next = runs(outdir).last().map_or(0, |(number, _)| number + 1);
+            let path = outdir.join(format!("{next:05}-{}-{}", config.source.name, config.preset));
+            match std::fs::create_dir(&path) {
+                Ok(()) => {
+                    let run = Self::open(&path)?;
+                    run.write_options(config)?;
+                    return Ok(run);
+                }
+                // Another process took the number in the meantime.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(TrainError::io(&path)(e)),
+            }
+        }
+    }
+
+    /// Opens an existing run folder, and locks it.
+    ///
+    /// # Errors
+    /// When another process trains in it.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        let append = |name: &str| {
+            let file = path.join(name);
+            OpenOptions::new().create(true).append(true).open(&file).map_err(TrainError::io(file))
+        };
+        let (log, stats) = (append("log.txt")?, append("stats.jsonl")?);
+        match log.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), log, stats }),
+            Err(TryLockError::WouldBlock) => Err(TrainError::Option(format!(
+                "{}: another process is training in this run; wait for it, or stop it",
+                path.display()
+            ))),
+            Err(TryLockError::Error(e)) => Err(TrainError::io(path.join("log.txt"))(e)),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes `training_options.json`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write_options(&self, config: &TrainConfig) -> Result<(), TrainError> {
+        let json = serde_json::to_vec_pretty(config)
+            .map_err(|e| TrainError::Option(format!("training_options.json: {e}")))?;
+        self.write("training_options.json", &json)
+    }
+
+    /// Writes a file as a whole or not at all.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
+        let path = self.path.join(name);
+        atomic::write(&path, bytes).map_err(TrainError::io(path))
+    }
+
+    /// Adds a line to `log.txt`. A log that cannot be written does not stop a run.
+    pub fn log(&mut self, text: &str) {
+        let _ = writeln!(self.log, "{text}");
+    }
+
+    /// Adds a line to `stats.jsonl`.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn add_stats(&mut self, line: &Line) -> Result<(), TrainError> {
+        let mut text = serde_json::to_string(line)
+            .map_err(|e| TrainError::Option(format!("stats.jsonl: {e}")))?;
+        text.push('\n');
+        self.stats.write_all(text.as_bytes()).map_err(TrainError::io(self.path.join("stats.jsonl")))
+    }
+
+    /// Drops the lines of `stats.jsonl` behind `ticks`, and any line that was cut short: they were
+    /// written after the checkpoint that the run continues from, and will be written again.
+    /// Returns the training time of the last line kept, in seconds.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn rewind_stats(&mut self, ticks: u64) -> Result<f64, TrainError> {
+        let kept: Vec<Line> = read_stats(&self.path).into_iter().take(ticks as usize).collect();
+        let mut text = String::new();
+        for line in &kept {
+            text += &serde_json::to_string(line).unwrap_or_default();
+            text.push('\n');
+        }
+        self.write("stats.jsonl", text.as_bytes())?;
+        let file = self.path.join("stats.jsonl");
+        self.stats = OpenOptions::new().append(true).open(&file).map_err(TrainError::io(file))?;
+        let seconds =
+            kept.last().and_then(|l| l.get("Timing/total_sec")).and_then(|v| v["mean"].as_f64());
+        Ok(seconds.unwrap_or(0.0))
+    }
+
+    /// Removes all checkpoints but the newest `keep` (0 keeps all).
+    pub fn rotate(&mut self, keep: usize) {
+        if keep == 0 {
+            return;
+        }
+        for (path, meta) in checkpoint::list(&self.path).into_iter().skip(keep) {
+            if let Err(error) = std::fs::remove_file(&path) {
+                let kimg = meta.nimg as f64 / 1000.0;
+                self.log(&format!("could not remove the checkpoint of {kimg:.3} kimg: {error}"));
+            }
+        }
+    }
+}
+
+/// The whole lines of a run's `stats.jsonl`.
+pub fn read_stats(run: &Path) -> Vec<Line> {
+    let text = std::fs::read_to_string(run.join("stats.jsonl")).unwrap_or_default();
+    text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Run folders of `outdir`, by number.
+pub fn runs(outdir: &Path) -> Vec<(u32, PathBuf)> {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir(outdir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            let number = name.split_once('-')?.0;
+            (number.len() >= 5 && path.is_dir()).then(|| Some((number.parse().ok()?, path)))?
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// How files of a moment are named: `000010` at a whole number of thousands of images that the
+/// schedule asked for, `000010.432` at any other image.
+pub fn stamp(nimg: u64, due_kimg: Option<f64>) -> String {
+    match due_kimg {
+        Some(kimg) if kimg.fract() == 0.0 => format!("{:06}", kimg as u64),
+        _ => format!("{:06}.{:03}", nimg / 1000, nimg % 1000),
+    }
+}
+
+/// The checkpoint that `--resume latest` means: the newest of the newest run that has one.
+///
+/// # Errors
+/// When there is no run, or none with a checkpoint.
+pub fn latest(outdir: &Path) -> Result<PathBuf, TrainError> {
+    let newest = runs(outdir).into_iter().rev().find_map(|(_, run)| newest_checkpoint(&run));
+    newest.ok_or_else(|| {
+        TrainError::Option(format!(
+            "--resume latest: no run with a checkpoint in {}; start one without --resume, or name \
+             another folder with --outdir",
+            outdir.display()
+        ))
+    })
+}
+
+/// The newest checkpoint of a run by its name, whole or not: a broken one must be reported, not
+/// passed over.
+pub fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
+    let kimg = |path: &PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?.parse::<f64>().ok()
+    };
+    checkpoint::files(run)
+        .into_iter()
+        .max_by(|a, b| kimg(a).unwrap_or(-1.0).total_cmp(&kimg(b).unwrap_or(-1.0)))
+}
+
+/// Resolves `--resume`: `latest`, a run's folder, or a checkpoint.
+///
+/// # Errors
+/// When there is nothing to continue.
+pub fn resolve(wanted: &str, outdir: &Path) -> Result<PathBuf, TrainError> {
+    let path = Path::new(wanted);
+    if wanted == "latest" && !path.exists() {
+        return latest(outdir);
+    }
+    if path.is_dir() {
+        return newest_checkpoint(path).ok_or_else(|| {
+            TrainError::Option(format!("--resume {wanted}: no checkpoint in this folder"))
+        });
+    }
+    if !path.exists() {
+        return Err(TrainError::Option(format!(
+            "--resume {wanted}: no such run or checkpoint; `latest` takes the newest in {}",
+            outdir.display()
+        )));
+    }
+    Ok(path.to_owned())
+}

@@ -1,0 +1,372 @@
+//! A whole run: steps, statistics, snapshots, and an orderly end whatever happens.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use dermagan_base::picture::Picture;
+use dermagan_model::named::Network;
+use dermagan_model::{Card, ModelFile, Selected, model_file};
+use serde_json::json;
+
+use crate::checkpoint::{Checkpoint, producer};
+use crate::config::images;
+use crate::error::TrainError;
+use crate::event::{Event, Outcome};
+use crate::outputs::{self, GRID};
+use crate::plan::Plan;
+use crate::plot;
+use crate::rundir::{self, RunDir, stamp};
+use crate::stats::Line;
+use crate::trainer::Trainer;
+
+/// On a GPU, values are read back every so many steps: each read waits for the device to finish.
+const READ_EVERY: u64 = 16;
+/// The discriminator has won when it is this sure, on average over a tick. The notebook's run
+/// reached 0.998 and 0.001 after two epochs.
+const WON: (f64, f64) = (0.95, 0.05);
+
+/// Options that do not change what is learnt.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionOptions {
+    /// Checkpoints to keep, newest first; 0 keeps all.
+    pub keep: usize,
+}
+
+/// Starts a run in a new folder under `outdir`.
+///
+/// # Errors
+/// Whatever stops it; the last good checkpoint stays.
+pub fn start(
+    plan: &Plan,
+    device: Selected,
+    outdir: &Path,
+    options: SessionOptions,
+    stop: &AtomicBool,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Outcome, TrainError> {
+    let dir = RunDir::create(outdir, &plan.config)?;
+    let trainer = Trainer::new(plan, device.clone());
+    let mut session = Session::new(plan, trainer, dir, device, options, sink);
+    session.begin()?;
+    session.run(stop)
+}
+
+/// Continues a run in its own folder.
+///
+/// # Errors
+/// As [`start`], and when the checkpoint does not fit the plan.
+pub fn resume(
+    plan: &Plan,
+    device: Selected,
+    path: &Path,
+    checkpoint: Checkpoint,
+    options: SessionOptions,
+    stop: &AtomicBool,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Outcome, TrainError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut dir = RunDir::open(folder)?;
+    let before = dir.rewind_stats(checkpoint.meta.ticks)?;
+    dir.write_options(&plan.config)?;
+    let trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
+        TrainError::Checkpoint {
+            path: path.to_owned(),
+            what,
+            next: "It belongs to another program.".into(),
+        }
+    })?;
+    let mut session = Session::new(plan, trainer, dir, device, options, sink);
+    session.seconds_before = before;
+    session.won = rundir::read_stats(folder)
+        .last()
+        .is_some_and(|l| l.get("Status") == Some(&json!(STATUS_WON)));
+    let from = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let words =
+        format!("resumed from {from} on {} at {:.3} kimg", session.device.name, session.kimg());
+    session.dir.log(&words);
+    session.run(stop)
+}
+
+/// The status of a run whose discriminator has won.
+pub const STATUS_WON: &str = "discriminator has won";
+const STATUS_FINE: &str = "training";
+
+struct Session<'a> {
+    plan: &'a Plan,
+    trainer: Trainer<'a>,
+    dir: RunDir,
+    device: Selected,
+    options: SessionOptions,
+    sink: &'a mut dyn FnMut(Event),
+    start: Instant,
+    nimg_at_start: u64,
+    seconds_before: f64,
+    tick_start: Instant,
+    tick_nimg: u64,
+    waited: f64,
+    won: bool,
+    last_good: std::path::PathBuf,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        plan: &'a Plan,
+        trainer: Trainer<'a>,
+        dir: RunDir,
+        device: Selected,
+        options: SessionOptions,
+        sink: &'a mut dyn FnMut(Event),
+    ) -> Self {
+        let nimg = trainer.nimg;
+        let last_good = rundir::newest_checkpoint(dir.path()).unwrap_or_default();
+        let now = Instant::now();
+        Self {
+            plan,
+            trainer,
+            dir,
+            device,
+            options,
+            sink,
+            start: now,
+            nimg_at_start: nimg,
+            seconds_before: 0.0,
+            tick_start: now,
+            tick_nimg: nimg,
+            waited: 0.0,
+            won: false,
+            last_good,
+        }
+    }
+
+    fn kimg(&self) -> f64 {
+        self.trainer.nimg as f64 / 1000.0
+    }
+
+    /// What a new run's folder holds before the first step; the checkpoint makes even a process
+    /// killed in its first minute one that can be continued.
+    fn begin(&mut self) -> Result<(), TrainError> {
+        let words = format!("{} on {}", producer(), self.device.name);
+        self.dir.log(&words);
+        if let Some(warning) = self.device.warning.clone() {
+            self.warn(&warning);
+        }
+        let reals = outputs::png(
+            &self.reals(),
+            "Real images, one row a class. Do not redistribute against their licence.",
+        )?;
+        self.dir.write("reals.png", &reals)?;
+        self.write_grid("fakes_init.png")?;
+        self.save(&stamp(0, Some(0.0))).map(|_| ())
+    }
+
+    fn run(&mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+        let schedule = self.plan.config.schedule;
+        let (total, snap, tick) =
+            (images(schedule.kimg), images(schedule.snap), images(schedule.tick));
+        let run = self.dir.path().to_owned();
+        (self.sink)(Event::Started { run: run.clone(), nimg: self.trainer.nimg, total });
+        let mut interrupted = false;
+        while self.trainer.nimg < total {
+            let before = self.trainer.nimg;
+            self.waited += self.trainer.step();
+            let nimg = self.trainer.nimg;
+            interrupted = stop.load(Ordering::Relaxed);
+            let done = nimg >= total || interrupted;
+            let (tick_due, snap_due) = (nimg / tick > before / tick, nimg / snap > before / snap);
+            if done
+                || tick_due
+                || snap_due
+                || self.device.is_cpu
+                || self.trainer.steps.is_multiple_of(READ_EVERY)
+            {
+                self.read_back()?;
+            }
+            if tick_due {
+                self.tick()?;
+            }
+            if snap_due && !interrupted {
+                self.snapshot(&stamp(nimg, Some((nimg / snap) as f64 * schedule.snap)))?;
+            } else if interrupted {
+                self.snapshot(&stamp(nimg, None))?;
+            } else if done {
+                self.snapshot(&stamp(nimg, Some(schedule.kimg)))?;
+            }
+            if interrupted {
+                break;
+            }
+        }
+        self.finish()?;
+        let end = if interrupted { "stopped, to be continued" } else { "finished" };
+        let words = format!("{end} at {:.3} kimg", self.kimg());
+        self.dir.log(&words);
+        Ok(Outcome { run, nimg: self.trainer.nimg, interrupted })
+    }
+
+    fn read_back(&mut self) -> Result<(), TrainError> {
+        let values = self.trainer.read_back().map_err(|what| self.broken(what))?;
+        let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
+        let images_per_second = (self.trainer.nimg - self.nimg_at_start) as f64 / seconds;
+        (self.sink)(Event::Progress { nimg: self.trainer.nimg, images_per_second, values });
+        Ok(())
+    }
+
+    fn broken(&mut self, what: String) -> TrainError {
+        let kimg = self.kimg();
+        self.dir.log(&format!("{what} is not finite at {kimg:.3} kimg: stopped"));
+        TrainError::NotFinite { kimg, what, checkpoint: self.last_good.clone() }
+    }
+
+    fn warn(&mut self, words: &str) {
+        self.dir.log(&format!("warning: {words}"));
+        (self.sink)(Event::Warning(words.to_owned()));
+    }
+
+    /// Closes the tick: a line of statistics, and a look at who is winning.
+    fn tick(&mut self) -> Result<(), TrainError> {
+        let (real, fake) = (self.trainer.tally.mean(2), self.trainer.tally.mean(3));
+        let won = real > WON.0 && fake < WON.1;
+        if won && !self.won {
+            self.warn(&format!(
+                "the discriminator has won at {:.1} kimg: D(x) {real:.3}, D(G(z)) {fake:.4}. The \
+                 generator learns little from here on",
+                self.kimg()
+            ));
+        } else if self.won && !won {
+            let words = format!(
+                "the generator is back at {:.1} kimg: D(x) {real:.3}, D(G(z)) {fake:.3}",
+                self.kimg()
+            );
+            self.dir.log(&words);
+        }
+        self.won = won;
+        let seconds = self.tick_start.elapsed().as_secs_f64();
+        let kimg = (self.trainer.nimg - self.tick_nimg) as f64 / 1000.0;
+        let mut line = Line::new();
+        let mut single = |name: &str, value: f64| {
+            line.insert(name.to_owned(), json!({"num": 1, "mean": value, "std": 0.0}));
+        };
+        single("Progress/tick", self.trainer.ticks as f64);
+        single("Progress/kimg", self.trainer.nimg as f64 / 1000.0);
+        single("Timing/sec_per_tick", seconds);
+        single("Timing/sec_per_kimg", seconds / kimg.max(1e-9));
+        single("Timing/total_sec", self.seconds_before + self.start.elapsed().as_secs_f64());
+        single("Timing/data_wait_share", self.waited / seconds.max(1e-9));
+        if let Some(gigabytes) = resident_gigabytes() {
+            single("Resources/cpu_mem_gb", gigabytes);
+        }
+        line.extend(
+            self.trainer.tally.fields().map(|(name, field)| (name.to_owned(), json!(field))),
+        );
+        line.insert("Status".to_owned(), json!(if won { STATUS_WON } else { STATUS_FINE }));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
+        self.dir.add_stats(&line)?;
+        self.trainer.ticks += 1;
+        self.trainer.tally = crate::stats::Tally::default();
+        (self.tick_start, self.tick_nimg, self.waited) = (Instant::now(), self.trainer.nimg, 0.0);
+        (self.sink)(Event::Tick(line));
+        Ok(())
+    }
+
+    /// Pictures, the generator, and the checkpoint, in this order: what a later process finds is
+    /// never newer than what it continues from would write again.
+    fn snapshot(&mut self, stamp: &str) -> Result<(), TrainError> {
+        let grid = format!("fakes{stamp}.png");
+        self.write_grid(&grid)?;
+        let checkpoint = self.save(stamp)?;
+        self.dir.rotate(self.options.keep);
+        (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
+        Ok(())
+    }
+
+    fn write_grid(&mut self, name: &str) -> Result<(), TrainError> {
+        let shown = self.trainer.shown();
+        let weights = shown.to_weights();
+        let cells = self.trainer.pictures(shown, GRID.0 * GRID.1)?;
+        let words = format!(
+            "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
+            cells.len() - 1,
+            self.kimg()
+        );
+        let png = outputs::png(&Picture::grid(&cells, GRID.0), &words)?;
+        self.dir.write(name, &png)?;
+        let config = &self.plan.config;
+        let card = Card {
+            format: model_file::FORMAT,
+            kind: "generator".into(),
+            producer: producer(),
+            model: config.model,
+            data: config.source.name.clone(),
+            licence: config.source.licence.clone(),
+            classes: config.source.classes.clone(),
+            preset: config.preset.clone(),
+            nimg: self.trainer.nimg,
+        };
+        self.dir.write("generator.safetensors", &ModelFile::to_bytes(&weights, &card)?)
+    }
+
+    fn save(&mut self, stamp: &str) -> Result<std::path::PathBuf, TrainError> {
+        let checkpoint = self.trainer.checkpoint().map_err(|what| self.broken(what))?;
+        let path = self.dir.path().join(format!("checkpoint-{stamp}.safetensors"));
+        checkpoint.save(&path).map_err(|error| match error {
+            TrainError::Io { path, error, .. } if self.last_good.exists() => TrainError::Io {
+                path,
+                error,
+                next: format!(
+                    "\n  The last good checkpoint is untouched. Make room, then: --resume {}",
+                    self.last_good.display()
+                ),
+            },
+            other => other,
+        })?;
+        self.last_good.clone_from(&path);
+        Ok(path)
+    }
+
+    /// The loss plot and the time-lapse.
+    fn finish(&mut self) -> Result<(), TrainError> {
+        let run = self.dir.path().to_owned();
+        if let Some(plot) = plot::losses(&rundir::read_stats(&run)) {
+            self.dir.write(
+                "losses.png",
+                &outputs::png(&plot, "Losses and probabilities of the run")?,
+            )?;
+        }
+        outputs::write_timelapse(&run)
+    }
+
+    /// Real images, one row a class, as many columns as the grids of fakes have.
+    fn reals(&self) -> Picture {
+        let cache = &self.plan.cache;
+        let side = cache.size();
+        let records = &cache.header().records;
+        let mut cells = Vec::new();
+        for class in 0..cache.header().classes.len() {
+            let mut row: Vec<Picture> = self
+                .plan
+                .images
+                .iter()
+                .filter(|&&i| records[i as usize].class == class)
+                .take(GRID.0)
+                .map(|&i| Picture {
+                    width: side,
+                    height: side,
+                    pixels: cache.pixels(i as usize).to_vec(),
+                })
+                .collect();
+            if !row.is_empty() {
+                row.resize_with(GRID.0, || Picture::filled(side, side, [0; 3]));
+                cells.extend(row);
+            }
+        }
+        Picture::grid(&cells, GRID.0)
+    }
+}
+
+/// Memory of this process, where the system says it in `/proc`.
+fn resident_gigabytes() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / (1024.0 * 1024.0))
+}
