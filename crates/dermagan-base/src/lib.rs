@@ -2,6 +2,8 @@
 //! by its purpose ([`rng`]), files that are either whole or absent ([`atomic`]), and 8-bit RGB
 //! pictures with their PNG form ([`picture`]).
 
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 pub mod atomic;
 pub mod picture;
 pub mod rng;

@@ -113,7 +113,7 @@ mod tests {
     }
 
     /// Recorded once; a change here changes every run and every picture.
-    const PINNED: [u32; 8] = [0; 8];
+    const PINNED: [u32; 8] = [2, 1, 0, 6, 4, 5, 7, 3];
 
     #[test]
     fn normals_have_mean_zero_and_variance_one() {

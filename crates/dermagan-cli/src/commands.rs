@@ -92,9 +92,9 @@ fn sample(args: SampleArgs) -> anyhow::Result<u8> {
     };
     let seeds = match (&args.seeds, args.number, &layout) {
         (Some(text), _, _) => sampling::parse_seeds(text)?,
-        (None, Some(n), _) => vec![0..n],
-        (None, None, Layout::Grid((columns, rows))) => vec![0..(columns * rows) as u64],
-        (None, None, Layout::Files) => vec![0..64],
+        (None, Some(n), _) => sampling::first(n),
+        (None, None, Layout::Grid((columns, rows))) => sampling::first((columns * rows) as u64),
+        (None, None, Layout::Files) => sampling::first(64),
     };
     let default = if args.grid.is_some() { "grid.png" } else { "samples" };
     let out = args.out.unwrap_or_else(|| PathBuf::from(default));

@@ -1,7 +1,5 @@
 //! The `dermagan` command: parses, calls the libraries, shows what they tell.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the terminal is this crate's job")]
-
 mod args;
 mod commands;
 mod show;

@@ -16,10 +16,9 @@ pub(crate) struct Decoded {
     pub note: Option<Problem>,
 }
 
-fn reader<'a>(
-    place: &str,
-    bytes: &'a [u8],
-) -> Result<(ImageReader<Cursor<&'a [u8]>>, ImageFormat), Problem> {
+type Reader<'a> = ImageReader<Cursor<&'a [u8]>>;
+
+fn reader<'a>(place: &str, bytes: &'a [u8]) -> Result<(Reader<'a>, ImageFormat), Problem> {
     let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|e| Problem::new(ProblemKind::Undecodable, format!("{place} ({e})")))?;

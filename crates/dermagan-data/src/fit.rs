@@ -1,6 +1,6 @@
 //! From a photograph of any shape to a square of a given size.
 
-use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -39,19 +39,15 @@ pub(crate) fn to_square(
     let (width, height) = image.dimensions();
     let source =
         ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).map_err(|e| e.to_string())?;
-    let algorithm = ResizeAlg::Convolution(match filter {
-        Filter::Lanczos => FilterType::Lanczos3,
-        Filter::Bilinear => FilterType::Bilinear,
-    });
-    let mut options = ResizeOptions::new().resize_alg(algorithm);
+    // A crop is cut out first: with the resizer's own crop the filter would look beyond its edges.
+    let (mut left, mut top, mut from_width, mut from_height) = (0, 0, width, height);
     let (mut to_width, mut to_height) = (size, size);
     match fit {
         Fit::Squash => {}
         Fit::Crop => {
             let side = width.min(height);
-            let (left, top) = ((width - side) / 2, (height - side) / 2);
-            options =
-                options.crop(f64::from(left), f64::from(top), f64::from(side), f64::from(side));
+            (left, top) = ((width - side) / 2, (height - side) / 2);
+            (from_width, from_height) = (side, side);
         }
         Fit::Pad => {
             let longest = width.max(height);
@@ -61,6 +57,13 @@ pub(crate) fn to_square(
             (to_width, to_height) = (scaled(width), scaled(height));
         }
     }
+    let algorithm = ResizeAlg::Convolution(match filter {
+        Filter::Lanczos => FilterType::Lanczos3,
+        Filter::Bilinear => FilterType::Bilinear,
+    });
+    let options = ResizeOptions::new().resize_alg(algorithm);
+    let source = CroppedImage::new(&source, left, top, from_width, from_height)
+        .map_err(|e| e.to_string())?;
     let mut target = Image::new(to_width, to_height, PixelType::U8x3);
     Resizer::new().resize(&source, &mut target, &options).map_err(|e| e.to_string())?;
     if (to_width, to_height) == (size, size) {

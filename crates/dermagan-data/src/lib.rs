@@ -4,6 +4,8 @@
 //!
 //! Nothing here prints, trains, or trusts a file.
 
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 mod cache;
 mod class_folders;
 mod decode;

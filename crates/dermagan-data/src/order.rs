@@ -13,8 +13,11 @@ pub struct Order {
     mirror: bool,
     turns: bool,
     /// The permutation last used of each pool, with its epoch: kept for speed only.
-    latest: RefCell<Vec<Option<(u64, Vec<u32>)>>>,
+    latest: RefCell<Vec<Option<Shuffled>>>,
 }
+
+/// An epoch's number and its permutation.
+type Shuffled = (u64, Vec<u32>);
 
 /// One draw: an image and how it is turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,7 +42,8 @@ impl DxType {
             "follow_up" | "serial imaging showing no change" => Self::FollowUp,
             "consensus" | "single image expert consensus" => Self::Consensus,
             "confocal" | "confocal microscopy with consensus dermoscopy" => Self::Confocal,
-            "" | "unknown" => Self::Unknown,
+            // `synthetic` is what `dermagan sample` writes.
+            "" | "unknown" | "synthetic" => Self::Unknown,
             _ => return None,
         })
     }

@@ -52,7 +52,7 @@ pub fn assign(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
     }
     // A group's place in the draw hangs on its smallest id, so that the order of the rows is
     // no part of it.
-    let mut by_class: BTreeMap<usize, Vec<(u64, &str, &Vec<usize>)>> = BTreeMap::new();
+    let mut by_class: BTreeMap<usize, Vec<Group<'_>>> = BTreeMap::new();
     for images in members.values() {
         let first = images.iter().map(|&i| &records[i]).min_by_key(|r| &r.image_id);
         if let Some(first) = first {
@@ -81,6 +81,9 @@ pub fn assign(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
     }
     side
 }
+
+/// A group's place in the draw, its smallest id, and its images.
+type Group<'a> = (u64, &'a str, &'a [usize]);
 
 fn name_number(id: &str) -> u64 {
     let digest = Sha256::digest(id.as_bytes());

@@ -4,6 +4,8 @@
 //! A parameter is known by the name that it has there ([`named`]), so that weights travel both
 //! ways ([`weights`], [`model_file`]).
 
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 pub mod config;
 pub mod device;
 pub mod discriminator;

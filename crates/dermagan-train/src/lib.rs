@@ -4,6 +4,8 @@
 //!
 //! Nothing here prints or reads the command line.
 
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 pub mod adam;
 pub mod checkpoint;
 pub mod config;

@@ -1,5 +1,7 @@
 //! The painting of one phantom picture: skin, lesion, structures, hairs, vignette.
 
+use std::f32::consts::TAU;
+
 use dermagan_base::rng::Keyed;
 use image::{Rgb, RgbImage};
 
@@ -138,10 +140,8 @@ impl Lesion {
         let shade = between(0.85, 1.15);
         let mut waves = [(0.0, 0.0); BORDER_WAVES];
         for (k, wave) in waves.iter_mut().enumerate() {
-            *wave = (
-                style.irregular * between(0.0, 1.0) / (k as f32 + 1.0).sqrt(),
-                between(0.0, 6.283),
-            );
+            *wave =
+                (style.irregular * between(0.0, 1.0) / (k as f32 + 1.0).sqrt(), between(0.0, TAU));
         }
         let blobs = (0..style.blobs)
             .map(|_| {
@@ -150,7 +150,7 @@ impl Lesion {
             .collect();
         let vessels = (0..style.vessels)
             .map(|_| {
-                [between(-0.7, 0.7), between(-0.7, 0.7), between(0.0, 6.283), between(-1.5, 1.5)]
+                [between(-0.7, 0.7), between(-0.7, 0.7), between(0.0, TAU), between(-1.5, 1.5)]
             })
             .collect();
         Self {
@@ -201,7 +201,7 @@ impl Shot {
         let vignette = if draw.unit() < 0.3 { draw.range(0.5, 1.0) as f32 } else { 0.0 };
         let mut between = |low: f32, high: f32| draw.range(f64::from(low), f64::from(high)) as f32;
         Self {
-            angle: between(0.0, 6.283),
+            angle: between(0.0, TAU),
             zoom: between(0.85, 1.2),
             centre: [between(-0.16, 0.16), between(-0.12, 0.12)],
             light: between(0.90, 1.06),
@@ -212,7 +212,7 @@ impl Shot {
                     let (x, y, angle, length) = (
                         between(-1.3, 1.3),
                         between(-1.0, 1.0),
-                        between(0.0, 6.283),
+                        between(0.0, TAU),
                         between(0.4, 1.4),
                     );
                     let (dx, dy) = (length * angle.cos(), length * angle.sin());

@@ -1,0 +1,296 @@
+//! Every subcommand from outside.
+
+mod common;
+
+use common::*;
+use dermagan_data::Source;
+
+#[test]
+fn help_names_every_subcommand_and_the_exit_codes() {
+    let help = Desk::new().ok(&["--help"]);
+    for word in [
+        "prepare",
+        "data",
+        "train",
+        "sample",
+        "info",
+        "devices",
+        "doctor",
+        "completions",
+        "Exit codes",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_run_has_the_folder_that_users_of_stylegan_know() {
+    let desk = Desk::new();
+    let out = desk.train(&["--kimg", "0.2", "--snap", "0.1", "--tick", "0.05", "--seed", "3"]);
+    assert!(out.contains("finished 0.200 kimg"), "{out}");
+    let run = desk.run_folder("runs");
+    assert_eq!(run.file_name().unwrap(), "00000-phantom-tiny");
+    for name in [
+        "training_options.json",
+        "reals.png",
+        "fakes_init.png",
+        "fakes000000.104.png",
+        "fakes000000.200.png",
+        "stats.jsonl",
+        "log.txt",
+        "checkpoint-000000.200.safetensors",
+        "generator.safetensors",
+        "losses.png",
+        "timelapse.gif",
+    ] {
+        assert!(run.join(name).is_file(), "{name} is missing");
+    }
+    let lines = stats(&run);
+    assert_eq!(lines.len(), 4);
+    assert!(lines[3]["Loss/D/loss"]["mean"].as_f64().unwrap() > 0.0);
+    let options: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("training_options.json")).unwrap()).unwrap();
+    assert_eq!(
+        (options["seed"].as_u64(), options["optimiser"]["batch"].as_u64()),
+        (Some(3), Some(8))
+    );
+    assert!(desk.ok(&["info", "runs/00000-phantom-tiny"]).contains("training"));
+    let info: serde_json::Value =
+        serde_json::from_str(&desk.ok(&["info", "--json", "runs/00000-phantom-tiny"])).unwrap();
+    assert_eq!((info["what"].as_str(), info["seed"].as_u64()), (Some("run"), Some(3)));
+}
+
+#[test]
+fn whole_kimg_snapshots_are_named_with_six_digits_and_old_checkpoints_make_room() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "3", "--snap", "1", "--keep", "2"]);
+    let run = desk.run_folder("runs");
+    for stamp in ["000001", "000002", "000003"] {
+        assert!(run.join(format!("fakes{stamp}.png")).is_file());
+    }
+    let kept = |stamp: &str| run.join(format!("checkpoint-{stamp}.safetensors")).is_file();
+    assert_eq!(
+        [kept("000000"), kept("000001"), kept("000002"), kept("000003")],
+        [false, false, true, true]
+    );
+}
+
+#[test]
+fn samples_are_named_by_seed_and_do_not_hang_on_the_batch() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    desk.ok(&["sample", "--seeds", "0-9,42", "--out", "a", "--batch", "1", "--device", "cpu"]);
+    desk.ok(&[
+        "sample",
+        "runs/00000-phantom-tiny",
+        "--seeds",
+        "0-9,42",
+        "--out",
+        "b",
+        "--batch",
+        "7",
+        "--device",
+        "cpu",
+    ]);
+    for seed in (0..10).chain([42]) {
+        let name = format!("seed{seed:04}.png");
+        let read = |folder: &str| std::fs::read(desk.join(folder).join(&name)).unwrap();
+        assert_eq!(read("a"), read("b"), "{name}");
+    }
+    let table = std::fs::read_to_string(desk.join("a/metadata.csv")).unwrap();
+    assert_eq!(table.lines().next(), Some("lesion_id,image_id,dx,dx_type,age,sex,localization"));
+    assert_eq!(table.lines().count(), 12);
+    let reader = png::Decoder::new(std::io::BufReader::new(
+        std::fs::File::open(desk.join("a/seed0042.png")).unwrap(),
+    ))
+    .read_info()
+    .unwrap();
+    let chunks: Vec<(String, String)> = reader
+        .info()
+        .uncompressed_latin1_text
+        .iter()
+        .map(|t| (t.keyword.clone(), t.text.clone()))
+        .collect();
+    let value = |key: &str| chunks.iter().find(|c| c.0 == key).map(|c| c.1.as_str()).unwrap();
+    assert_eq!((value("dermagan:seed"), value("dermagan:model").len()), ("42", 64));
+    assert!(value("Description").starts_with("SYNTHETIC"));
+}
+
+#[test]
+fn a_grid_is_one_picture_and_truncation_brings_pictures_together() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    desk.ok(&["sample", "--grid", "4x2", "--out", "g.png", "--device", "cpu"]);
+    assert_eq!(image::image_dimensions(desk.join("g.png")).unwrap(), (4 * 32, 2 * 32));
+    desk.ok(&["sample", "--grid", "2x1", "--trunc", "0", "--out", "t.png", "--device", "cpu"]);
+    let picture = image::open(desk.join("t.png")).unwrap().into_rgb8();
+    assert!((0..32).all(|x| picture.get_pixel(x, 5) == picture.get_pixel(x + 32, 5)));
+    assert!(desk.fails(&["sample", "--grid", "2x2", "-n", "3"], 1).contains("holds 4"));
+    assert!(desk.fails(&["sample", "-n", "4", "--out", "x.png"], 1).contains("--grid"));
+}
+
+#[test]
+fn a_class_model_writes_its_class_and_its_samples_are_a_source_again() {
+    let desk = Desk::new();
+    desk.train(&[
+        "--kimg",
+        "0.05",
+        "--classes",
+        "mel",
+        "--balanced",
+        "--mirror",
+        "--quarter-turns",
+    ]);
+    desk.ok(&["sample", "-n", "5", "--out", "s", "--device", "cpu"]);
+    let source = Source::open(&desk.join("s").to_string_lossy()).unwrap();
+    assert_eq!(source.records.len(), 5);
+    assert!(source.records.iter().all(|r| source.classes[r.class] == "mel"));
+    assert!(source.problems.is_empty(), "{:?}", source.problems);
+    assert!(
+        desk.fails(&["train", "--data", "phantom:60", "--preset", "tiny", "--classes", "xyz"], 1)
+            .contains("akiec, bcc")
+    );
+}
+
+#[test]
+fn prepare_makes_a_cache_that_train_takes_and_info_describes() {
+    let desk = Desk::new();
+    let out = desk.ok(&[
+        "prepare",
+        "phantom:60",
+        "--size",
+        "32",
+        "--fit",
+        "squash",
+        "--out",
+        "p.dermagan",
+    ]);
+    assert!(out.contains("kept"), "{out}");
+    assert!(
+        desk.ok(&[
+            "prepare",
+            "phantom:60",
+            "--size",
+            "32",
+            "--fit",
+            "squash",
+            "--out",
+            "p.dermagan"
+        ])
+        .contains("unchanged")
+    );
+    assert!(desk.ok(&["info", "p.dermagan"]).contains("cache of prepared images"));
+    desk.ok(&[
+        "train",
+        "--preset",
+        "tiny",
+        "--data",
+        "p.dermagan",
+        "--width",
+        "4",
+        "--batch",
+        "8",
+        "--kimg",
+        "0.02",
+        "--device",
+        "cpu",
+    ]);
+    let wrong = ["train", "--preset", "tiny", "--data", "p.dermagan", "--size", "64"];
+    assert!(desk.fails(&wrong, 1).contains("holds pictures of 32 pixels"));
+}
+
+#[test]
+fn strict_has_an_exit_code_of_its_own() {
+    let desk = Desk::new();
+    std::fs::create_dir_all(desk.join("d/nv")).unwrap();
+    std::fs::write(desk.join("d/nv/a.jpg"), b"no image").unwrap();
+    image::RgbImage::new(40, 40).save(desk.join("d/nv/b.png")).unwrap();
+    assert!(desk.ok(&["prepare", "d", "--size", "32"]).contains("cannot be decoded"));
+    assert!(desk.fails(&["prepare", "d", "--size", "32", "--strict"], 3).contains("a.jpg"));
+}
+
+#[test]
+fn data_info_counts_as_a_table_as_json_and_as_a_picture() {
+    let desk = Desk::new();
+    let table = desk.ok(&["data", "info", "phantom:60", "--grid", "g.png"]);
+    assert!(table.contains("not medical data") && table.contains("Melanoma"), "{table}");
+    assert_eq!(image::image_dimensions(desk.join("g.png")).unwrap(), (960, 7 * 96));
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.ok(&["data", "info", "phantom:60", "--json"])).unwrap();
+    assert_eq!(json["classes"].as_array().unwrap().len(), 7);
+    assert!(desk.fails(&["data", "info", "nowhere"], 1).contains("no such file or folder"));
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_writes_no_run() {
+    let desk = Desk::new();
+    let out = desk.train(&["--kimg", "4", "--dry-run"]);
+    assert!(
+        out.contains("\"batch\": 8")
+            && out.contains("parameters")
+            && out.contains("500 of 8 images"),
+        "{out}"
+    );
+    assert!(!desk.join("runs").exists());
+}
+
+#[test]
+fn wrong_options_say_what_is_possible() {
+    let desk = Desk::new();
+    assert!(desk.fails(&["train", "--preset", "best"], 1).contains("reference, notebook, tiny"));
+    assert!(
+        desk.fails(&["train", "--size", "48", "--data", "phantom:60"], 1).contains("32, 64 or 128")
+    );
+    assert!(
+        desk.fails(&["train", "--batch", "1", "--data", "phantom:60"], 1).contains("2 to 4096")
+    );
+    assert!(desk.fails(&["train", "--kimg=-1", "--data", "phantom:60"], 1).contains("more than 0"));
+    assert!(desk.fails(&["train", "--device", "cuda"], 2).contains("gpu:1"));
+    assert!(desk.fails(&["train", "--resume", "latest"], 1).contains("no run with a checkpoint"));
+    assert!(desk.fails(&["sample"], 1).contains("dermagan train"));
+    assert!(desk.fails(&["info", "nowhere"], 1).contains("nowhere"));
+    assert!(desk.ok(&["completions", "bash"]).contains("dermagan"));
+    assert!(desk.ok(&["devices"]).contains("cpu"));
+}
+
+#[test]
+fn the_doctor_finds_the_cpu_equal_to_itself() {
+    let out = Desk::new().ok(&["doctor", "--device", "cpu"]);
+    assert!(out.contains("pass") && out.contains("0.00e0"), "{out}");
+}
+
+#[test]
+fn a_breakdown_stops_the_run_with_a_checkpoint_from_before_it() {
+    let desk = Desk::new();
+    let args = [&["train"], &SMALL[..], &["--kimg", "5", "--lr", "1e30", "--snap", "0.5"]].concat();
+    let error = desk.fails(&args, 4);
+    assert!(error.contains("not finite") && error.contains("last good checkpoint"), "{error}");
+    let run = desk.run_folder("runs");
+    let checkpoint = run.join("checkpoint-000000.safetensors");
+    assert!(desk.ok(&["info", &checkpoint.to_string_lossy()]).contains("checkpoint"));
+    assert!(std::fs::read_to_string(run.join("log.txt")).unwrap().contains("not finite"));
+}
+
+#[test]
+fn the_notebook_preset_squashes_and_keeps_no_average() {
+    let desk = Desk::new();
+    let out = desk.ok(&[
+        "train",
+        "--preset",
+        "notebook",
+        "--data",
+        "phantom:60",
+        "--dry-run",
+        "--device",
+        "cpu",
+    ]);
+    for word in [
+        "\"fit\": \"squash\"",
+        "\"filter\": \"bilinear\"",
+        "\"ema_kimg\": 0.0",
+        "\"init\": \"pytorch\"",
+        "\"split\": \"all\"",
+    ] {
+        assert!(out.contains(word), "{word} is not in {out}");
+    }
+}

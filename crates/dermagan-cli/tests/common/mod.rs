@@ -1,0 +1,98 @@
+//! The program from outside, in a folder of its own.
+#![allow(dead_code, reason = "each test file uses some of these")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A working folder with its own cache; `dermagan` runs inside it.
+pub struct Desk(pub tempfile::TempDir);
+
+/// A run of a second or two: 60 pictures, four channels wide, 8 images a step.
+pub const SMALL: [&str; 10] =
+    ["--preset", "tiny", "--data", "phantom:60", "--width", "4", "--batch", "8", "--device", "cpu"];
+
+impl Desk {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dermagan"));
+        command.args(args).current_dir(self.path()).env("DERMAGAN_CACHE", self.join("cache"));
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs and expects success; standard output.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let out = self.run(args);
+        let (stdout, stderr) = (text(&out.stdout), text(&out.stderr));
+        assert!(out.status.success(), "{args:?} failed:\n{stdout}\n{stderr}");
+        stdout
+    }
+
+    /// Runs and expects an exit code; standard error, which holds no panic.
+    pub fn fails(&self, args: &[&str], code: i32) -> String {
+        let out = self.run(args);
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(code), "{args:?}: {}{stderr}", text(&out.stdout));
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        stderr
+    }
+
+    /// Trains the small run with more flags.
+    pub fn train(&self, more: &[&str]) -> String {
+        self.ok(&[&["train"], &SMALL[..], more].concat())
+    }
+
+    /// The only run under `outdir`.
+    pub fn run_folder(&self, outdir: &str) -> PathBuf {
+        let mut runs: Vec<PathBuf> =
+            std::fs::read_dir(self.join(outdir)).unwrap().map(|e| e.unwrap().path()).collect();
+        runs.sort();
+        assert!(!runs.is_empty());
+        runs.pop().unwrap()
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `stats.jsonl` without what a clock or a memory counter wrote.
+pub fn stats(run: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(run.join("stats.jsonl")).unwrap();
+    let timeless = |line: &str| {
+        let mut line: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).unwrap();
+        line.retain(|key, _| {
+            !key.starts_with("Timing/") && !key.starts_with("Resources/") && key != "timestamp"
+        });
+        serde_json::Value::Object(line)
+    };
+    text.lines().map(timeless).collect()
+}
+
+/// Asserts that two runs ended in the same bytes and told the same story.
+pub fn assert_same_end(a: &Path, b: &Path, stamp: &str) {
+    for name in [
+        &format!("checkpoint-{stamp}.safetensors"),
+        "generator.safetensors",
+        &format!("fakes{stamp}.png"),
+    ] {
+        let (x, y) = (std::fs::read(a.join(name)).unwrap(), std::fs::read(b.join(name)).unwrap());
+        assert!(x == y, "{name} differs between {} and {}", a.display(), b.display());
+    }
+    assert_eq!(stats(a), stats(b));
+}

@@ -1,0 +1,244 @@
+//! Resuming is exact: whatever stops a run, it ends in the same bytes.
+
+mod common;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use common::*;
+
+const SCHEDULE: [&str; 4] = ["--snap", "0.08", "--tick", "0.04"];
+
+fn uninterrupted(desk: &Desk, kimg: &str) -> std::path::PathBuf {
+    desk.train(&[&["--outdir", "whole", "--kimg", kimg], &SCHEDULE[..]].concat());
+    desk.run_folder("whole")
+}
+
+#[test]
+fn a_run_of_n_and_n_more_steps_ends_in_the_bytes_of_a_run_of_2n() {
+    let desk = Desk::new();
+    let whole = uninterrupted(&desk, "1.2");
+    desk.train(&[&["--outdir", "halves", "--kimg", "0.6"], &SCHEDULE[..]].concat());
+    let out = desk.ok(&[
+        "train", "--outdir", "halves", "--resume", "latest", "--kimg", "1.2", "--device", "cpu",
+    ]);
+    assert!(out.contains("finished 1.200"), "{out}");
+    assert_same_end(&whole, &desk.run_folder("halves"), "000001.200");
+}
+
+#[test]
+fn another_seed_ends_elsewhere() {
+    let desk = Desk::new();
+    desk.train(&["--outdir", "a", "--kimg", "0.1"]);
+    desk.train(&["--outdir", "b", "--kimg", "0.1", "--seed", "1"]);
+    let read = |outdir: &str| {
+        std::fs::read(desk.run_folder(outdir).join("generator.safetensors")).unwrap()
+    };
+    assert_ne!(read("a"), read("b"));
+}
+
+/// Numbers for the moments of the kills; a seed of its own, printed, so that a failure repeats.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[test]
+fn a_run_killed_twenty_times_at_random_moments_ends_in_the_same_bytes() {
+    let desk = Desk::new();
+    let kimg = "6";
+    let whole = uninterrupted(&desk, kimg);
+    let mut state = 0x9e37_79b9_7f4a_7c15;
+    let mut kills = 0;
+    let start: Vec<&str> =
+        [&["train"], &SMALL[..], &["--outdir", "killed", "--kimg", kimg], &SCHEDULE[..]].concat();
+    let resume = ["train", "--outdir", "killed", "--resume", "latest", "--device", "cpu"];
+    loop {
+        let begun = has_checkpoint(&desk.join("killed"));
+        let args = if begun { &resume[..] } else { &start[..] };
+        let mut child: Child =
+            desk.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        if kills < 20 {
+            std::thread::sleep(Duration::from_millis(20 + next(&mut state) % 500));
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+                continue;
+            }
+        }
+        let out = child.wait_with_output().unwrap();
+        assert!(out.status.success(), "after {kills} kills: {}", text(&out.stderr));
+        break;
+    }
+    assert!(kills >= 20, "the run ended after {kills} kills: make it longer");
+    assert_same_end(&whole, &desk.run_folder("killed"), "000006");
+}
+
+fn has_checkpoint(outdir: &Path) -> bool {
+    let runs = std::fs::read_dir(outdir).into_iter().flatten().filter_map(Result::ok);
+    runs.flat_map(|run| std::fs::read_dir(run.path()).unwrap().filter_map(Result::ok)).any(|file| {
+        file.file_name().to_string_lossy().starts_with("checkpoint-")
+            && !file.file_name().to_string_lossy().ends_with(".partial")
+    })
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_finishes_the_step_writes_a_checkpoint_and_the_run_goes_on_without_a_seam() {
+    let desk = Desk::new();
+    let whole = uninterrupted(&desk, "4");
+    let args: Vec<&str> =
+        [&["train"], &SMALL[..], &["--outdir", "stopped", "--kimg", "4"], &SCHEDULE[..]].concat();
+    let child = desk.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !has_checkpoint(&desk.join("stopped")) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(150));
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(130), "{}", text(&out.stderr));
+    let stdout = text(&out.stdout);
+    assert!(stdout.contains("--resume"), "{stdout}");
+    let run = desk.run_folder("stopped");
+    desk.ok(&["train", "--resume", &run.to_string_lossy(), "--device", "cpu"]);
+    assert_same_end(&whole, &run, "000004");
+}
+
+#[test]
+fn a_broken_foreign_or_newer_checkpoint_is_refused_and_the_good_one_named() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "2", "--snap", "1"]);
+    let run = desk.run_folder("runs");
+    let newest = run.join("checkpoint-000002.safetensors");
+    let good = std::fs::read(&newest).unwrap();
+    let refused = |bytes: &[u8], why: &str| {
+        std::fs::write(&newest, bytes).unwrap();
+        for wanted in ["latest", &run.to_string_lossy(), &newest.to_string_lossy()] {
+            let error =
+                desk.fails(&["train", "--resume", wanted, "--kimg", "3", "--device", "cpu"], 1);
+            assert!(error.contains(why), "expected '{why}' in {error}");
+            assert!(
+                error.contains("--resume") && error.contains("checkpoint-000001.safetensors"),
+                "{error}"
+            );
+        }
+    };
+    refused(&good[..good.len() - 1], "cut short");
+    refused(&good[..100], "cut short");
+    refused(b"", "cut short");
+    refused(&vec![0xff; 4096], "not a safetensors file");
+    let mut flipped = good.clone();
+    let last = flipped.len() - 9;
+    flipped[last] ^= 1;
+    refused(&flipped, "checksum");
+    let header = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    let mut bytes = good.clone();
+    let at = bytes[..header].windows(12).position(|w| w == br#"\"format\":1"#).unwrap();
+    bytes[at + 11] = b'9';
+    refused(&bytes, "newer dermagan");
+    refused(&std::fs::read(run.join("generator.safetensors")).unwrap(), "not a checkpoint");
+    // The good one that was named does continue.
+    std::fs::remove_file(&newest).unwrap();
+    desk.ok(&["train", "--resume", "latest", "--device", "cpu"]);
+    assert_eq!(std::fs::read(&newest).unwrap(), good);
+}
+
+#[test]
+fn a_flag_that_would_change_a_resumed_run_is_an_error() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    for flag in
+        [&["--seed", "5"][..], &["--batch", "16"], &["--mirror"], &["--preset", "reference"]]
+    {
+        let error = desk.fails(&[&["train", "--resume", "latest"], flag].concat(), 1);
+        assert!(error.contains(flag[0]) && error.contains("cannot change"), "{error}");
+    }
+    let other =
+        desk.fails(&["train", "--resume", "latest", "--data", "phantom:90", "--kimg", "0.2"], 1);
+    assert!(other.contains("not those that this run began with"), "{other}");
+}
+
+#[test]
+fn two_processes_cannot_train_in_one_run() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    let run = desk.run_folder("runs");
+    let log = std::fs::OpenOptions::new().append(true).open(run.join("log.txt")).unwrap();
+    log.lock().unwrap();
+    let error = desk.fails(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"], 1);
+    assert!(error.contains("another process is training"), "{error}");
+}
+
+/// A limit on the size of files stands in for a full disk: the write fails in the middle.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_stops_the_run_with_the_last_good_checkpoint_intact() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    let run = desk.run_folder("runs");
+    let good = run.join("checkpoint-000000.104.safetensors");
+    let before = std::fs::read(&good).unwrap();
+    let blocks = before.len() / 1024 / 2;
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let program = env!("CARGO_BIN_EXE_dermagan");
+    let out = std::process::Command::new("bash")
+        .args([
+            "-c", &script, program, "train", "--resume", "latest", "--kimg", "0.4", "--device",
+            "cpu",
+        ])
+        .current_dir(desk.path())
+        .env("DERMAGAN_CACHE", desk.join("cache"))
+        .output()
+        .unwrap();
+    let stderr = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("last good checkpoint is untouched") || stderr.contains("checkpoint-"),
+        "{stderr}"
+    );
+    assert_eq!(std::fs::read(&good).unwrap(), before);
+    let partial = std::fs::read_dir(&run)
+        .unwrap()
+        .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().ends_with(".partial"));
+    assert_eq!(partial.count(), 0);
+    desk.ok(&["train", "--resume", "latest", "--kimg", "0.4", "--device", "cpu"]);
+}
+
+#[test]
+fn an_unwritable_place_is_an_error_before_anything_is_trained() {
+    let desk = Desk::new();
+    std::fs::File::create(desk.join("file")).unwrap().write_all(b"x").unwrap();
+    let error = desk
+        .fails(&[&["train"], &SMALL[..], &["--outdir", "file/runs", "--kimg", "1"]].concat(), 1);
+    assert!(error.contains("file/runs"), "{error}");
+}
+
+#[test]
+fn a_killed_prepare_leaves_nothing_that_a_later_one_would_trust() {
+    let desk = Desk::new();
+    let args = ["prepare", "phantom:3000", "--size", "64", "--out", "p.dermagan"];
+    for wait in [30, 150, 400] {
+        let mut child = desk.command(&args).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(
+            !desk.join("p.dermagan").exists(),
+            "killed after {wait} ms, and yet it has its name"
+        );
+    }
+    desk.ok(&args);
+    let info: serde_json::Value =
+        serde_json::from_str(&desk.ok(&["info", "--json", "p.dermagan"])).unwrap();
+    assert_eq!(info["damaged_images"].as_u64(), Some(0));
+    assert!(!desk.join("p.dermagan.partial").exists());
+}

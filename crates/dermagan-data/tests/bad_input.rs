@@ -1,0 +1,283 @@
+//! Every kind of bad input, one by one: counted or refused, never a panic, nothing lost silently.
+
+mod common;
+
+use common::*;
+use dermagan_data::ProblemKind::{self, *};
+use dermagan_data::{Cache, DataError, Source};
+use zip::CompressionMethod::{Deflated, Stored};
+
+/// The report's counts by kind.
+fn counts(folder: &Folder) -> Vec<(ProblemKind, usize)> {
+    folder.report().problems.iter().map(|(kind, tally)| (*kind, tally.count)).collect()
+}
+
+#[test]
+fn a_row_without_an_image_is_counted() {
+    let folder = Folder::ham(3);
+    std::fs::remove_file(folder.path().join("HAM10000_images_part_1/ISIC_0000002.jpg")).unwrap();
+    assert_eq!(counts(&folder), [(MissingImage, 1)]);
+    assert_eq!(folder.report().kept, 2);
+}
+
+#[test]
+fn an_image_without_a_row_is_counted() {
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_images_part_2/ISIC_0000099.jpg", &jpeg(9));
+    assert_eq!(counts(&folder), [(ImageWithoutRow, 1)]);
+}
+
+#[test]
+fn an_unknown_diagnosis_and_a_repeated_id_are_counted_once_each() {
+    let folder = Folder::ham(2);
+    let text = format!("{}{}\n{}\n", table(2), row(1, "nv"), row(5, "zzz"));
+    folder.put("HAM10000_metadata.csv", text.as_bytes());
+    folder.put("HAM10000_images_part_1/ISIC_0000005.jpg", &jpeg(5));
+    assert_eq!(counts(&folder), [(UnknownClass, 1), (DuplicateId, 1)]);
+}
+
+#[test]
+fn a_truncated_jpeg_is_left_out_wherever_it_is_cut() {
+    let good = fixture("progressive.jpg");
+    for cut in [1, 10, good.len() / 3, good.len() / 2, good.len() - 1] {
+        let folder = Folder::ham(2);
+        folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &good[..cut]);
+        let report = folder.report();
+        assert_eq!((report.kept, report.left_out()), (1, 1), "cut at {cut}");
+    }
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &jpeg(0)[..600]);
+    assert_eq!(counts(&folder), [(Truncated, 1)]);
+}
+
+#[test]
+fn a_truncated_png_is_left_out() {
+    let folder = Folder::ham(2);
+    let png = encoded(0, image::ImageFormat::Png);
+    std::fs::remove_file(folder.path().join("HAM10000_images_part_1/ISIC_0000000.jpg")).unwrap();
+    folder.put("HAM10000_images_part_1/ISIC_0000000.png", &png[..png.len() / 2]);
+    assert_eq!(folder.report().left_out(), 1);
+}
+
+#[test]
+fn an_empty_file_is_counted() {
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"");
+    assert_eq!(counts(&folder), [(EmptyFile, 1)]);
+}
+
+#[test]
+fn a_file_that_is_no_image_is_counted() {
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"<html>404 Not Found</html>");
+    assert_eq!(counts(&folder), [(Undecodable, 1)]);
+}
+
+/// A PNG whose header claims 60,000×60,000 pixels in a few bytes.
+fn bomb() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    {
+        let mut encoder = png::Encoder::new(&mut bytes, 60_000, 60_000);
+        encoder.set_color(png::ColorType::Rgb);
+        let mut writer = encoder.write_header().unwrap();
+        writer
+            .write_chunk(png::chunk::IDAT, &[0x78, 0x9c, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01])
+            .unwrap();
+    }
+    bytes
+}
+
+#[test]
+fn a_decompression_bomb_is_refused_before_it_is_unpacked() {
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &bomb());
+    assert_eq!(counts(&folder), [(TooLarge, 1)]);
+    // A zip entry of a gigabyte of zeros, in a megabyte.
+    let zeros = vec![0u8; 200 << 20];
+    let text = table(2);
+    let files: [(&str, &[u8]); 3] = [
+        ("m.csv", text.as_bytes()),
+        ("i/ISIC_0000000.jpg", &zeros),
+        ("i/ISIC_0000001.jpg", &jpeg(1)),
+    ];
+    let outer = Folder::new();
+    outer.put("h.zip", &zip_of(&files, Deflated));
+    let source = Source::open(&outer.path().join("h.zip").to_string_lossy()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let report =
+        prepare_to(&source, &out.path().join("c"), false).unwrap().cache.header().report.clone();
+    assert_eq!(report.problems.keys().collect::<Vec<_>>(), [&TooLarge]);
+}
+
+#[test]
+fn a_png_called_jpg_is_read_by_its_content_and_noted() {
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &encoded(0, image::ImageFormat::Png));
+    let report = folder.report();
+    assert_eq!(counts(&folder), [(WrongExtension, 1)]);
+    assert_eq!((report.kept, report.left_out()), (2, 0));
+}
+
+#[test]
+fn grey_cmyk_sixteen_bit_and_turned_images_become_upright_rgb() {
+    let folder = Folder::new();
+    let names =
+        ["plain.jpg", "grey.jpg", "cmyk.jpg", "sixteen.png", "turned.jpg", "progressive.jpg"];
+    let rows: Vec<String> = names
+        .iter()
+        .map(|n| format!("L,{},nv,histo,40,male,back", n.split('.').next().unwrap()))
+        .collect();
+    folder.put("m.csv", format!("{HEADER}\n{}\n", rows.join("\n")).as_bytes());
+    names.iter().for_each(|name| folder.put(&format!("i/{name}"), &fixture(name)));
+    let (prepared, _out) = folder.prepare();
+    let cache = prepared.cache;
+    assert_eq!(
+        (cache.len(), cache.header().report.left_out()),
+        (6, 0),
+        "{}",
+        cache.header().report
+    );
+    let pixel = |name: &str, x: usize, y: usize| -> [i32; 3] {
+        let i = cache.header().records.iter().position(|r| r.image_id == name).unwrap();
+        let at = (y * 16 + x) * 3;
+        [0, 1, 2].map(|c| i32::from(cache.pixels(i)[at + c]))
+    };
+    let near = |a: [i32; 3], b: [i32; 3], what: &str| {
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 24), "{what}: {a:?} and {b:?}");
+    };
+    near(pixel("cmyk", 3, 12), pixel("plain", 3, 12), "cmyk");
+    near(pixel("progressive", 3, 12), pixel("plain", 3, 12), "progressive");
+    let grey = pixel("grey", 8, 8);
+    assert_eq!((grey[0], grey[1]), (grey[1], grey[2]));
+    // 16 bits keep the upper 8: the picture's red runs from left to right.
+    assert!(pixel("sixteen", 14, 8)[0] > pixel("sixteen", 1, 8)[0] + 60);
+    // Orientation 6 turns a quarter clockwise: the left edge comes to the top.
+    near(pixel("turned", 15 - 12, 3), pixel("plain", 3, 12), "turned");
+}
+
+#[test]
+fn entries_whose_paths_lead_out_of_the_archive_are_counted_and_go_nowhere() {
+    let text = table(1);
+    let files: [(&str, &[u8]); 6] = [
+        ("m.csv", text.as_bytes()),
+        ("i/ISIC_0000000.jpg", &jpeg(0)),
+        ("../../ISIC_0000001.jpg", &jpeg(1)),
+        ("/etc/ISIC_0000002.jpg", &jpeg(2)),
+        ("C:\\x\\ISIC_0000003.jpg", &jpeg(3)),
+        ("__MACOSX/i/._ISIC_0000000.jpg", b"junk"),
+    ];
+    let folder = Folder::new();
+    folder.put("in/h.zip", &zip_of(&files, Stored));
+    let source = Source::open(&folder.path().join("in/h.zip").to_string_lossy()).unwrap();
+    let odd = source.problems.iter().filter(|p| p.kind == OddPath).count();
+    assert_eq!(
+        (source.records.len(), odd, source.problems.len()),
+        (1, 3, 3),
+        "{:?}",
+        source.problems
+    );
+    let inside: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(inside.len(), 1, "nothing was unpacked");
+}
+
+#[test]
+fn a_zip_cut_short_or_of_garbage_is_an_error_with_its_name() {
+    let text = table(1);
+    let good = zip_of(&[("m.csv", text.as_bytes()), ("ISIC_0000000.jpg", &jpeg(0))], Deflated);
+    let folder = Folder::new();
+    for (name, bytes) in
+        [("cut.zip", &good[..good.len() - 30]), ("bad.zip", &b"PK\x03\x04garbage"[..])]
+    {
+        folder.put(name, bytes);
+        let error =
+            Source::open(&folder.path().join(name).to_string_lossy()).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    // Damaged inside: the entry's checksum does not fit, so the image is left out.
+    let mut damaged = zip_of(&[("m.csv", text.as_bytes()), ("ISIC_0000000.jpg", &jpeg(0))], Stored);
+    let at = damaged.windows(2).rposition(|w| w == [0xff, 0xda]).unwrap() + 40;
+    damaged[at] ^= 0x55;
+    folder.put("damaged.zip", &damaged);
+    let source = Source::open(&folder.path().join("damaged.zip").to_string_lossy()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = prepare_to(&source, &out.path().join("c"), false).unwrap_err();
+    assert!(matches!(error, DataError::Empty { .. }), "{error}");
+}
+
+#[test]
+fn kaggles_doubled_folders_are_no_problem_but_two_different_files_are() {
+    let folder = Folder::ham(2);
+    folder.put("ham10000_images_part_1/ISIC_0000000.jpg", &jpeg(0));
+    assert_eq!(counts(&folder), []);
+    folder.put("ham10000_images_part_1/ISIC_0000000.jpg", &jpeg(77));
+    assert_eq!(counts(&folder), [(DuplicateFile, 1)]);
+}
+
+#[test]
+fn strict_turns_any_of_it_into_an_error_and_leaves_no_cache() {
+    let folder = Folder::ham(3);
+    let out = tempfile::tempdir().unwrap();
+    let target = out.path().join("c.dermagan");
+    assert!(prepare_to(&folder.open().unwrap(), &target, true).is_ok());
+    std::fs::remove_file(&target).unwrap();
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"");
+    let error = prepare_to(&folder.open().unwrap(), &target, true).unwrap_err();
+    assert!(matches!(error, DataError::Strict(_)), "{error}");
+    assert!(error.to_string().contains("ISIC_0000000"), "{error}");
+    assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0);
+    // A cache made before without --strict does not hide the trouble either.
+    prepare_to(&folder.open().unwrap(), &target, false).unwrap();
+    assert!(prepare_to(&folder.open().unwrap(), &target, true).is_err());
+}
+
+#[test]
+fn a_source_with_nothing_usable_is_an_error_with_the_reasons() {
+    let folder = Folder::ham(1);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"");
+    let out = tempfile::tempdir().unwrap();
+    let error = prepare_to(&folder.open().unwrap(), &out.path().join("c"), false).unwrap_err();
+    assert!(error.to_string().contains("empty file"), "{error}");
+}
+
+#[test]
+fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
+    let (prepared, out) = Folder::ham(3).prepare();
+    let path = prepared.cache.path().to_owned();
+    drop(prepared);
+    let good = std::fs::read(&path).unwrap();
+    let refused = |bytes: &[u8], why: &str| {
+        let bad = out.path().join("bad.dermagan");
+        std::fs::write(&bad, bytes).unwrap();
+        let error = Cache::open(&bad).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("dermagan prepare"), "{error}");
+    };
+    refused(&good[..good.len() - 1], "length");
+    refused(&good[..40], "too short");
+    refused(
+        b"something else, long enough to be looked at for the magic word, really",
+        "not a dermagan cache",
+    );
+    let mut newer = good.clone();
+    newer[8] = 9;
+    refused(&newer, "format 9");
+    let mut changed = good.clone();
+    let last = changed.len() - 5;
+    changed[last] ^= 1;
+    refused(&changed, "checksum");
+    // Flipped pixels are found by `dermagan info`, which reads them all.
+    let mut flipped = good.clone();
+    flipped[4096 + 5] ^= 1;
+    let bad = out.path().join("flipped.dermagan");
+    std::fs::write(&bad, flipped).unwrap();
+    assert_eq!(Cache::open(&bad).unwrap().verify(), [0]);
+}
+
+#[test]
+fn prepare_refuses_to_write_over_a_file_that_is_no_cache() {
+    let folder = Folder::ham(1);
+    let out = tempfile::tempdir().unwrap();
+    let target = out.path().join("thesis.docx");
+    std::fs::write(&target, b"years of work").unwrap();
+    assert!(prepare_to(&folder.open().unwrap(), &target, false).is_err());
+    assert_eq!(std::fs::read(&target).unwrap(), b"years of work");
+}

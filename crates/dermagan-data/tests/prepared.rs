@@ -1,0 +1,220 @@
+//! Preparing, splitting, and the order of batches.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::*;
+use dermagan_data::order::{Draw, Order, to_planes};
+use dermagan_data::split::{self, Side};
+use dermagan_data::{Filter, Fit, Options, Record, Source, Summary, grid, prepare};
+use proptest::prelude::*;
+use safetensors::SafeTensors;
+
+#[test]
+fn an_unchanged_source_is_not_decoded_twice_and_a_changed_one_is() {
+    let folder = Folder::ham(3);
+    let out = tempfile::tempdir().unwrap();
+    let target = out.path().join("c");
+    let made = |expected: bool| {
+        let reused = prepare_to(&folder.open().unwrap(), &target, false).unwrap().reused;
+        assert_eq!(reused, expected);
+    };
+    made(false);
+    made(true);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &jpeg(99));
+    made(false);
+    let other = Options { fit: Fit::Pad, ..OPTIONS };
+    assert!(
+        !prepare(&folder.open().unwrap(), other, &target, false, &mut |_, _| {}).unwrap().reused
+    );
+}
+
+#[test]
+fn what_a_killed_prepare_left_behind_is_neither_trusted_nor_in_the_way() {
+    let folder = Folder::ham(3);
+    let out = tempfile::tempdir().unwrap();
+    let target = out.path().join("c");
+    std::fs::write(out.path().join("c.partial"), vec![7; 100_000]).unwrap();
+    let prepared = prepare_to(&folder.open().unwrap(), &target, false).unwrap();
+    assert_eq!((prepared.reused, prepared.cache.len()), (false, 3));
+    assert!(prepared.cache.verify().is_empty());
+    assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn squashing_with_the_bilinear_filter_is_pillows_resize() {
+    let bytes = fixture("resize.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let source =
+        image::RgbImage::from_raw(60, 45, file.tensor("source").unwrap().data().to_vec()).unwrap();
+    let folder = Folder::new();
+    folder.put("nv/a.png", b"");
+    source.save(folder.path().join("nv/a.png")).unwrap();
+    let options = Options { size: 16, fit: Fit::Squash, filter: Filter::Bilinear };
+    let out = tempfile::tempdir().unwrap();
+    let prepared =
+        prepare(&folder.open().unwrap(), options, &out.path().join("c"), false, &mut |_, _| {})
+            .unwrap();
+    let pillow = file.tensor("resized").unwrap().data().to_vec();
+    let worst = prepared.cache.pixels(0).iter().zip(&pillow).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(worst <= Some(1), "worst pixel is off by {worst:?}");
+}
+
+#[test]
+fn the_grid_has_a_row_for_each_class_that_has_images() {
+    let picture = grid(&Source::open("phantom:60").unwrap(), 4, 24, Fit::Crop).unwrap();
+    assert_eq!((picture.width, picture.height), (4 * 24, 7 * 24));
+}
+
+#[test]
+fn the_real_archive_has_the_published_counts_and_its_two_identical_pairs() {
+    let Some(path) = real_data("ham10000-200x150.zip") else { return };
+    let source = Source::open(&path.to_string_lossy()).unwrap();
+    let summary = Summary::of(&source);
+    assert_eq!((summary.images, summary.lesions), (10_015, Some(7_470)));
+    let counts: Vec<usize> = summary.classes.iter().map(|c| c.images).collect();
+    assert_eq!(counts, [327, 514, 1099, 115, 1113, 6705, 142]);
+    assert_eq!(summary.differs_from_published.as_deref(), Some(&[][..]));
+    assert_eq!(
+        (summary.age["none"], summary.sex["unknown"], summary.localization["unknown"]),
+        (57, 57, 234)
+    );
+    assert_eq!(source.records.iter().filter(|r| r.age == Some(0.0)).count(), 39);
+    assert_eq!((summary.dx_type["histo"], summary.dx_type["confocal"]), (5340, 69));
+    let out = tempfile::tempdir().unwrap();
+    let cache = prepare_to(&source, &out.path().join("c"), true).unwrap().cache;
+    let pair = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+    let expected = [pair("ISIC_0024366", "ISIC_0029861"), pair("ISIC_0024777", "ISIC_0029938")];
+    assert_eq!(cache.header().report.identical, expected);
+    check_split(&cache.header().records, &cache.header().hashes, 0);
+    let sides = split::of_header(cache.header(), 0);
+    for class in 0..7 {
+        let of = |side| {
+            let here = cache
+                .header()
+                .records
+                .iter()
+                .zip(&sides)
+                .filter(|(r, s)| r.class == class && **s == side);
+            here.count() as f64
+        };
+        let all = of(Side::Train) + of(Side::Val) + of(Side::Test);
+        assert!((of(Side::Test) / all - 0.1).abs() < 0.02, "class {class}");
+        assert!((of(Side::Val) / all - 0.1).abs() < 0.02, "class {class}");
+    }
+}
+
+#[test]
+fn the_full_size_sample_is_read_with_its_extra_segments() {
+    let Some(path) = real_data("ham10000-600x450-sample.zip") else { return };
+    let source = Source::open(&path.to_string_lossy()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let cache = prepare_to(&source, &out.path().join("c"), true).unwrap().cache;
+    assert_eq!(cache.len(), 210);
+    assert_eq!(Summary::of(&source).sizes["600x450"], 210);
+}
+
+/// No lesion and no picture on two sides; every class with three groups or more on all sides.
+fn check_split(records: &[Record], hashes: &[u64], seed: u64) {
+    let sides = split::assign(records, hashes, seed);
+    let mut lesions: BTreeMap<&str, Side> = BTreeMap::new();
+    let mut pictures: BTreeMap<u64, Side> = BTreeMap::new();
+    for ((record, hash), side) in records.iter().zip(hashes).zip(&sides) {
+        assert_eq!(pictures.entry(*hash).or_insert(*side), side);
+        if let Some(lesion) = &record.lesion_id {
+            assert_eq!(lesions.entry(lesion).or_insert(*side), side);
+        }
+    }
+}
+
+fn records() -> impl Strategy<Value = (Vec<Record>, Vec<u64>)> {
+    prop::collection::vec((0..40u32, 0..3usize, 0..200u64, any::<bool>()), 1..120).prop_map(
+        |rows| {
+            let record = |(i, (lesion, _, _, grouped)): (usize, &(u32, usize, u64, bool))| {
+                let mut record = Record::bare(format!("I{i:04}"), *lesion as usize % 3);
+                record.lesion_id = grouped.then(|| format!("L{lesion}"));
+                record
+            };
+            let hashes = rows.iter().map(|row| row.2).collect();
+            (rows.iter().enumerate().map(record).collect(), hashes)
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_lesion_and_no_picture_is_on_two_sides((records, hashes) in records(), seed in any::<u64>()) {
+        check_split(&records, &hashes, seed);
+    }
+
+    #[test]
+    fn the_split_does_not_hang_on_the_order_of_the_rows((records, hashes) in records(), seed in any::<u64>()) {
+        let forward = split::assign(&records, &hashes, seed);
+        let (r, h): (Vec<_>, Vec<_>) = (records.iter().rev().cloned().collect(), hashes.iter().rev().copied().collect());
+        let mut backward = split::assign(&r, &h, seed);
+        backward.reverse();
+        prop_assert_eq!(forward, backward);
+    }
+
+    #[test]
+    fn every_image_comes_once_an_epoch(n in 1usize..60, seed in any::<u64>(), epoch in 0u64..5) {
+        let order = Order::uniform(seed, (0..n as u32).collect());
+        let start = epoch * n as u64;
+        let seen: BTreeSet<u32> = (start..start + n as u64).map(|i| order.at(i).image).collect();
+        prop_assert_eq!(seen.len(), n);
+    }
+
+    #[test]
+    fn a_draw_is_a_function_of_seed_and_position(n in 1u32..60, seed in any::<u64>(), positions in prop::collection::vec(0u64..1000, 1..20)) {
+        let order = || Order::uniform(seed, (0..n).collect()).augmented(true, true);
+        let kept = order();
+        for position in positions {
+            // In any order, and from a fresh start, the same.
+            prop_assert_eq!(kept.at(position), order().at(position));
+        }
+    }
+
+    #[test]
+    fn balanced_draws_take_every_class_equally_often_and_every_image_in_turn(
+        sizes in prop::collection::vec(1usize..12, 2..6), seed in any::<u64>(),
+    ) {
+        let class_of: Vec<usize> = sizes.iter().enumerate().flat_map(|(c, n)| vec![c; *n]).collect();
+        let images: Vec<u32> = (0..class_of.len() as u32).collect();
+        let order = Order::balanced(seed, &images, |i| class_of[i as usize]);
+        let rounds = 24u64;
+        let draws: Vec<Draw> = (0..rounds * sizes.len() as u64).map(|i| order.at(i)).collect();
+        for (class, size) in sizes.iter().enumerate() {
+            let of_class: Vec<u32> = draws.iter().map(|d| d.image).filter(|i| class_of[*i as usize] == class).collect();
+            prop_assert_eq!(of_class.len() as u64, rounds);
+            let first: BTreeSet<u32> = of_class[..*size].iter().copied().collect();
+            prop_assert_eq!(first.len(), *size);
+        }
+    }
+}
+
+#[test]
+fn a_small_class_is_on_every_side() {
+    let records: Vec<Record> = (0..3).map(|i| Record::bare(format!("I{i}"), 0)).collect();
+    let sides: BTreeSet<Side> = split::assign(&records, &[1, 2, 3], 0).into_iter().collect();
+    assert_eq!(sides.len(), 3);
+}
+
+#[test]
+fn turns_and_mirrors_move_pixels_where_they_should() {
+    // Red marks the top left corner of a 4×4 picture.
+    let mut pixels = vec![0u8; 4 * 4 * 3];
+    pixels[0] = 255;
+    let corner = |mirror, turns| {
+        let mut planes = vec![0.0; 3 * 16];
+        to_planes(&pixels, 4, Draw { image: 0, mirror, turns }, &mut planes);
+        assert!(planes.iter().all(|v| *v == 1.0 || *v == -1.0));
+        let at = planes.iter().position(|v| *v == 1.0).unwrap();
+        (at % 4, at / 4)
+    };
+    assert_eq!(corner(false, 0), (0, 0));
+    assert_eq!(corner(true, 0), (3, 0));
+    let turned: BTreeSet<_> = (0..4).map(|turns| corner(false, turns)).collect();
+    assert_eq!(turned, BTreeSet::from([(0, 0), (3, 0), (0, 3), (3, 3)]));
+    assert_eq!(corner(false, 1), (0, 3), "a quarter counter-clockwise");
+}

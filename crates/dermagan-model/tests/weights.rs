@@ -1,0 +1,145 @@
+//! Weights travel to PyTorch's files and back, and hostile files are errors.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_model::named::{Network, to_vec};
+use dermagan_model::weights::{from_safetensors, to_safetensors};
+use dermagan_model::{Card, Discriminator, Generator, Init, ModelConfig, ModelFile, model_file};
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+const SMALL: ModelConfig = ModelConfig { resolution: 64, z_dim: 16, g_width: 4, d_width: 4 };
+
+fn card(model: ModelConfig) -> Card {
+    Card {
+        format: model_file::FORMAT,
+        kind: "generator".into(),
+        producer: "test".into(),
+        model,
+        data: "phantom".into(),
+        licence: "none".into(),
+        classes: vec!["nv".into()],
+        preset: "tiny".into(),
+        nimg: 0,
+    }
+}
+
+#[test]
+fn a_generator_saved_by_pytorch_draws_here_what_it_draws_there() {
+    let model = ModelFile::open(&data("generator.pth")).unwrap();
+    assert_eq!(model.config, SMALL);
+    let fixture = std::fs::read(data("pictures.safetensors")).unwrap();
+    let fixture = from_safetensors("pictures", &fixture).unwrap().weights;
+    let device = Device::flex();
+    let z: Tensor<2> =
+        Tensor::from_data(TensorData::new(fixture["z"].values.clone(), [4, 16]), &device);
+    let drawn = model.generator(&device).unwrap().forward(z);
+    let n = drawn.shape().num_elements();
+    let drawn = to_vec(drawn.reshape([n]));
+    let expected = &fixture["pictures"].values;
+    let worst = drawn.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 1e-5, "worst pixel is off by {worst}");
+}
+
+#[test]
+fn layers_have_the_names_of_pytorchs_dcgan() {
+    let device = Device::flex();
+    let names = |parameters: Vec<dermagan_model::named::Parameter>| -> Vec<String> {
+        parameters.into_iter().filter(|p| p.shape.len() == 4).map(|p| p.name).collect()
+    };
+    let weights = |n: &[usize]| n.iter().map(|i| format!("main.{i}.weight")).collect::<Vec<_>>();
+    let generator = Generator::new(&SMALL, &device);
+    assert_eq!(names(generator.parameters()), weights(&[0, 3, 6, 9, 12]));
+    let discriminator = Discriminator::new(&SMALL, &device);
+    assert_eq!(names(discriminator.parameters()), weights(&[0, 2, 5, 8, 11]));
+    let norms: Vec<String> = discriminator.parameters().into_iter().map(|p| p.name).collect();
+    assert!(
+        norms.contains(&"main.3.running_var".to_owned())
+            && norms.contains(&"main.9.bias".to_owned())
+    );
+}
+
+#[test]
+fn a_generator_file_is_the_same_bytes_every_time_and_reads_back_equal() {
+    let device = Device::flex();
+    for resolution in [32, 64, 128] {
+        let config = ModelConfig { resolution, ..SMALL };
+        let weights = Init::Dcgan.generator(&config, 7, &device).to_weights();
+        let bytes = ModelFile::to_bytes(&weights, &card(config)).unwrap();
+        assert_eq!(bytes, ModelFile::to_bytes(&weights, &card(config)).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("g.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        let model = ModelFile::open(&path).unwrap();
+        assert_eq!((model.config, model.weights), (config, weights));
+    }
+}
+
+#[test]
+fn other_peoples_prefixes_and_layer_numbers_are_understood() {
+    let weights = Init::Pytorch.generator(&SMALL, 7, &Device::flex()).to_weights();
+    let renamed = weights.iter().map(|(name, array)| {
+        let (_, rest) = name.split_once('.').unwrap();
+        let (index, leaf) = rest.split_once('.').unwrap();
+        (format!("module.net.{}.{leaf}", index.parse::<usize>().unwrap() + 5), array.clone())
+    });
+    let bytes = to_safetensors(&renamed.collect(), "{}".into()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("g.safetensors");
+    // As another program would write it: without our metadata.
+    let key = b"{\"__metadata__\":{\"dermagan\":\"{}\"}";
+    let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
+    let mut foreign = bytes.clone();
+    foreign[at..at + key.len()].copy_from_slice(b"{\"__metadata__\":{\"another_\":\"{}\"}");
+    std::fs::write(&path, foreign).unwrap();
+    let model = ModelFile::open(&path).unwrap();
+    assert_eq!((model.config, model.weights), (SMALL, weights));
+    assert!(model.card.is_none());
+}
+
+#[test]
+fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("g.safetensors");
+    let weights = Init::Dcgan.generator(&SMALL, 7, &Device::flex()).to_weights();
+    let good = ModelFile::to_bytes(&weights, &card(SMALL)).unwrap();
+    let refused = |bytes: &[u8], why: &str| {
+        std::fs::write(&path, bytes).unwrap();
+        let error = ModelFile::open(&path).unwrap_err().to_string();
+        assert!(error.contains("g.safetensors"), "{error}");
+        assert!(error.contains(why), "expected '{why}' in: {error}");
+    };
+    refused(b"", "not a whole safetensors file");
+    refused(&good[..good.len() / 2], "not a whole safetensors file");
+    refused(b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "not a whole safetensors file");
+    refused(b"PK\x03\x04 but nothing behind it", "not a PyTorch state dict");
+    let newer = Card { format: 99, ..card(SMALL) };
+    refused(&ModelFile::to_bytes(&weights, &newer).unwrap(), "newer dermagan");
+    let checkpoint = Card { kind: "checkpoint".into(), ..card(SMALL) };
+    refused(&ModelFile::to_bytes(&weights, &checkpoint).unwrap(), "not a generator");
+    let huge = ModelConfig { g_width: 1 << 40, ..SMALL };
+    std::fs::write(&path, ModelFile::to_bytes(&weights, &card(huge)).unwrap()).unwrap();
+    assert!(ModelFile::open(&path).unwrap_err().to_string().contains("width"));
+    let mut missing = weights.clone();
+    missing.remove("main.3.weight");
+    refused(&ModelFile::to_bytes(&missing, &card(SMALL)).unwrap(), "main.3.weight");
+    let discriminator = Init::Dcgan.discriminator(&SMALL, 7, &Device::flex()).to_weights();
+    let bytes = ModelFile::to_bytes(&discriminator, &card(SMALL)).unwrap();
+    refused(&bytes, "tensor 'main.0.weight' has shape [4, 3, 4, 4]");
+}
+
+/// A pickle that would run `os.system("touch …")` if anybody executed it.
+#[test]
+fn a_pickle_that_wants_to_run_a_program_is_refused_and_runs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, proof) = (dir.path().join("evil.pth"), dir.path().join("ran"));
+    let pickle = format!("cos\nsystem\n(S'touch {}'\ntR.", proof.display());
+    let mut evil = b"\x80\x02".to_vec();
+    evil.extend(pickle.as_bytes());
+    std::fs::write(&path, evil).unwrap();
+    assert!(ModelFile::open(&path).is_err());
+    assert!(!proof.exists());
+}
