@@ -44,6 +44,10 @@ pub(crate) fn decode(place: &str, bytes: &[u8]) -> Result<Decoded, Problem> {
     let undecodable =
         |e: image::ImageError| Problem::new(ProblemKind::Undecodable, format!("{place} ({e})"));
     let (mut reader, format) = reader(place, bytes)?;
+    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+        let what = format!("{place} (no end-of-image marker in {} bytes)", bytes.len());
+        return Err(Problem::new(ProblemKind::Truncated, what));
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(u32::from(u16::MAX));
     limits.max_image_height = Some(u32::from(u16::MAX));
@@ -54,10 +58,6 @@ pub(crate) fn decode(place: &str, bytes: &[u8]) -> Result<Decoded, Problem> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         let what = format!("{place} ({width}x{height} pixels, at most {MAX_PIXELS} in all)");
         return Err(Problem::new(ProblemKind::TooLarge, what));
-    }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        let what = format!("{place} (no end-of-image marker in {} bytes)", bytes.len());
-        return Err(Problem::new(ProblemKind::Truncated, what));
     }
     let orientation = decoder.orientation().map_err(undecodable)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|e| match e {
@@ -79,13 +79,13 @@ pub(crate) fn decode(place: &str, bytes: &[u8]) -> Result<Decoded, Problem> {
 /// search starts behind the first scan header, past any thumbnail's own end marker.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        if marker == 0xff {
+    while let Some(&[first, marker, high, low]) = bytes.get(at..at + 4) {
+        // Fill bytes, or stray ones, which decoders pass over too.
+        if first != 0xff || matches!(marker, 0x00 | 0xff) {
             at += 1;
             continue;
         }
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        at += 2 + length;
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
         if marker == 0xda {
             return bytes.get(at..).is_some_and(|scan| scan.windows(2).any(|w| w == [0xff, 0xd9]));
         }

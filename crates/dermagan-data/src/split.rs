@@ -61,25 +61,41 @@ pub fn assign(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
         }
     }
     let mut side = vec![Side::Train; records.len()];
-    for groups in by_class.values_mut() {
+    for mut groups in by_class.into_values() {
         groups.sort_by_key(|(draw, id, _)| (*draw, *id));
         let total: usize = groups.iter().map(|(_, _, images)| images.len()).sum();
         let quota = (total as f64 * HELD_OUT).round().max(1.0) as usize;
-        let mut groups = groups.iter();
-        let mut left = groups.len();
-        for target in [Side::Test, Side::Val] {
-            let mut taken = 0;
-            // One group must remain for every side still to be filled.
-            let reserve = if target == Side::Test { 2 } else { 1 };
-            while taken < quota && left > reserve {
-                let Some((_, _, images)) = groups.next() else { break };
-                left -= 1;
-                taken += images.len();
-                images.iter().for_each(|&i| side[i] = target);
+        for (target, sides_left) in [(Side::Test, 2), (Side::Val, 1)] {
+            for group in hold_out(&mut groups, quota, sides_left) {
+                group.iter().for_each(|&i| side[i] = target);
             }
         }
     }
     side
+}
+
+/// Takes groups out of `groups`, in the order of the draw, that fill `quota` images without going
+/// over it; if every group is larger than that, the smallest. Leaves a group for each of the
+/// `sides_left`.
+fn hold_out<'a>(groups: &mut Vec<Group<'a>>, quota: usize, sides_left: usize) -> Vec<&'a [usize]> {
+    let mut held: Vec<&[usize]> = Vec::new();
+    let mut room = quota;
+    let mut at = 0;
+    while at < groups.len() && groups.len() > sides_left {
+        let images = groups[at].2;
+        if images.len() <= room {
+            room -= images.len();
+            held.push(images);
+            groups.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+    if held.is_empty() && groups.len() > sides_left {
+        let smallest = (0..groups.len()).min_by_key(|&i| groups[i].2.len());
+        held.extend(smallest.map(|i| groups.remove(i).2));
+    }
+    held
 }
 
 /// A group's place in the draw, its smallest id, and its images.
