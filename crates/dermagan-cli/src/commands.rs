@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::CommandFactory;
+use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, prepare};
 use dermagan_model::{ModelFile, device};
 use dermagan_train::checkpoint::{self, Checkpoint};
+use dermagan_train::plan::SPLIT_SEED;
 use dermagan_train::sampling::{self, Layout, SampleRequest};
 use dermagan_train::{doctor, rundir};
 use serde_json::json;
@@ -14,6 +16,7 @@ use serde_json::json;
 use crate::args::{
     Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, InfoArgs, PrepareArgs, SampleArgs,
 };
+use crate::show::{complain, say, say_raw};
 use crate::{exit, show, train};
 
 /// Columns and cell size of `data info --grid`.
@@ -48,11 +51,20 @@ fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
     });
     bar.finish_and_clear();
     let prepared = prepared?;
-    print!("{}", show::report(&prepared.cache.header().report));
+    let header = prepared.cache.header();
+    say_raw!("{}", header.report);
+    let sides = split::of_header(header, SPLIT_SEED);
+    let of = |side| sides.iter().filter(|s| **s == side).count();
+    say!(
+        "split by lesion: {} train, {} val, {} test",
+        of(Side::Train),
+        of(Side::Val),
+        of(Side::Test)
+    );
     let seconds = start.elapsed().as_secs_f64();
     match prepared.reused {
-        true => println!("unchanged: {}", target.display()),
-        false => println!(
+        true => say!("unchanged: {}", target.display()),
+        false => say!(
             "{} in {} ({:.0} images/s)",
             target.display(),
             show::duration(seconds),
@@ -77,7 +89,7 @@ fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
         let png = dermagan_train::outputs::png(&picture, &words)?;
         dermagan_base::atomic::write(path, &png).with_context(|| path.display().to_string())?;
         if !args.json {
-            println!("\n{}: rows {}", path.display(), rows.join(", "));
+            say!("\n{}: rows {}", path.display(), rows.join(", "));
         }
     }
     Ok(0)
@@ -96,11 +108,12 @@ fn sample(args: SampleArgs) -> anyhow::Result<u8> {
         (None, None, Layout::Grid((columns, rows))) => sampling::first((columns * rows) as u64),
         (None, None, Layout::Files) => sampling::first(64),
     };
+    let layout_is_files = layout == Layout::Files;
     let default = if args.grid.is_some() { "grid.png" } else { "samples" };
     let out = args.out.unwrap_or_else(|| PathBuf::from(default));
     let device = device::select(&args.device.device)?;
     if let Some(warning) = &device.warning {
-        eprintln!("warning: {warning}");
+        complain!("warning: {warning}");
     }
     let name = device.name.clone();
     let request =
@@ -108,24 +121,30 @@ fn sample(args: SampleArgs) -> anyhow::Result<u8> {
     let bar = show::bar(request.count(), "sampling {wide_bar} {pos}/{len} {per_sec} {eta}");
     let made = sampling::run(&model, device, &request, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
-    println!("{made} synthetic pictures of {} in {}, on {name}", path.display(), out.display());
+    if layout_is_files && model.card.as_ref().is_none_or(|card| card.classes.len() != 1) {
+        say!(
+            "metadata.csv has dx unknown: this model was not trained on one class. For labelled \
+             pictures train one a class, such as: dermagan train --classes mel"
+        );
+    }
+    say!("{made} synthetic pictures of {} in {}, on {name}", path.display(), out.display());
     Ok(0)
 }
 
 fn devices() -> anyhow::Result<u8> {
-    println!("cpu        {}", dermagan_model::Selected::cpu().name);
+    say!("cpu        {}", dermagan_model::Selected::cpu().name);
     for adapter in device::adapters() {
         let note = match (adapter.known_bad, adapter.software) {
             (true, _) => "  [computes wrongly: run doctor]",
             (_, true) => "  [software, slower than cpu]",
             _ => "",
         };
-        println!("{:<10} {}{note}", adapter.choice.to_string(), adapter.name);
+        say!("{:<10} {}{note}", adapter.choice.to_string(), adapter.name);
     }
     let auto = device::select(&dermagan_model::Choice::Auto)?;
-    println!("\nauto is {}", auto.name);
+    say!("\nauto is {}", auto.name);
     if !cfg!(feature = "gpu") {
-        println!("this program was built without GPU support");
+        say!("this program was built without GPU support");
     }
     Ok(0)
 }
@@ -133,23 +152,23 @@ fn devices() -> anyhow::Result<u8> {
 fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
     let device = device::select(&args.device)?;
     if let Some(warning) = &device.warning {
-        eprintln!("warning: {warning}");
+        complain!("warning: {warning}");
     }
-    println!("comparing one training step on {} with the CPU …", device.name);
+    say!("comparing one training step on {} with the CPU …", device.name);
     let diagnosis = doctor::examine(&device)?;
     for c in diagnosis.comparisons.iter().take(5) {
-        println!("  {:<24} off by {:.2e}", c.parameter, c.difference);
+        say!("  {:<24} off by {:.2e}", c.parameter, c.difference);
     }
     let worst = diagnosis.comparisons.first();
     let (name, off) = worst.map_or(("none", 0.0), |c| (c.parameter.as_str(), c.difference));
     let verdict = if diagnosis.passed { "pass" } else { "FAIL" };
-    println!(
+    say!(
         "{verdict}: worst is {name}, off by {off:.2e} of its norm; up to {:.0e} is rounding ({} parameters)",
         doctor::TOLERANCE,
         diagnosis.comparisons.len()
     );
     if !diagnosis.passed {
-        println!("Do not train on this device: update its driver, or use --device cpu.");
+        say!("Do not train on this device: update its driver, or use --device cpu.");
         return Ok(exit::SICK_DEVICE);
     }
     Ok(0)
@@ -163,8 +182,8 @@ fn info(args: &InfoArgs) -> anyhow::Result<u8> {
     }
     for (key, value) in value.as_object().into_iter().flatten() {
         match value {
-            serde_json::Value::String(text) => println!("{key:<16} {text}"),
-            other => println!("{key:<16} {other}"),
+            serde_json::Value::String(text) => say!("{key:<16} {text}"),
+            other => say!("{key:<16} {other}"),
         }
     }
     Ok(0)
@@ -223,13 +242,14 @@ fn describe_run(path: &Path) -> anyhow::Result<serde_json::Value> {
         .into_iter()
         .map(|(file, meta)| json!({"file": file.file_name().map(|n| n.to_string_lossy()), "kimg": meta.nimg as f64 / 1000.0}))
         .collect();
+    let newest = checkpoint::list(path).first().map(|(_, meta)| meta.nimg as f64 / 1000.0);
     let last = stats.last();
     let mean = |name: &str| last.and_then(|line| dermagan_train::stats::mean_of(line, name));
     Ok(json!({
         "what": "run", "preset": options["preset"], "data": options["source"]["name"],
         "images": options["source"]["images"], "classes": options["source"]["classes"],
         "seed": options["seed"], "kimg": mean("Progress/kimg"), "kimg_planned": options["schedule"]["kimg"],
-        "status": last.and_then(|line| line.get("Status")), "sec_per_kimg": mean("Timing/sec_per_kimg"),
+        "kimg_checkpoint": newest, "status": last.and_then(|line| line.get("Status")), "sec_per_kimg": mean("Timing/sec_per_kimg"),
         "total_sec": mean("Timing/total_sec"), "d_loss": mean("Loss/D/loss"), "g_loss": mean("Loss/G/loss"),
         "d_real": mean("Loss/probs/real"), "d_fake": mean("Loss/probs/fake"), "checkpoints": checkpoints,
     }))

@@ -11,6 +11,8 @@ use clap::Parser;
 use dermagan_data::DataError;
 use dermagan_train::TrainError;
 
+use crate::show::complain;
+
 /// Exit codes, as `--help` lists them.
 mod exit {
     pub const ERROR: u8 = 1;
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
         // A reader that has seen enough (`| head`) is no error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain!("error: {error:#}");
             ExitCode::from(code_of(&error))
         }
     }

@@ -3,8 +3,34 @@
 use std::io::Write;
 use std::time::Duration;
 
-use dermagan_data::{Report, Summary};
+use dermagan_data::Summary;
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// Prints a line. A reader that has gone (`| head`) does not stop the work.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
+/// Prints without a line's end.
+macro_rules! say_raw {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = write!(std::io::stdout(), $($words)*);
+    }};
+}
+
+/// Prints a line on standard error.
+macro_rules! complain {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
+pub(crate) use {complain, say, say_raw};
 
 /// A bar on a terminal; hidden elsewhere.
 pub fn bar(total: u64, template: &str) -> ProgressBar {
@@ -36,11 +62,6 @@ pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
     writeln!(out)?;
     Ok(())
-}
-
-/// The table at the end of a preparation.
-pub fn report(report: &Report) -> String {
-    report.to_string()
 }
 
 /// A source's counts as tables.

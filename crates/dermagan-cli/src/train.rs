@@ -16,6 +16,7 @@ use dermagan_train::{Event, TrainError};
 use indicatif::ProgressBar;
 
 use crate::args::TrainArgs;
+use crate::show::{complain, say, say_raw};
 use crate::{exit, show};
 
 /// Without a terminal, a line at least so often.
@@ -55,14 +56,14 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     view.close();
     let run = outcome.run.display();
     if outcome.interrupted {
-        println!(
+        say!(
             "stopped at {:.3} kimg; continue with: dermagan train --resume {run}",
             outcome.nimg as f64 / 1000.0
         );
         return Ok(exit::INTERRUPTED);
     }
-    println!("finished {:.3} kimg in {run}", outcome.nimg as f64 / 1000.0);
-    println!("make pictures with: dermagan sample {run} --grid 8x8");
+    say!("finished {:.3} kimg in {run}", outcome.nimg as f64 / 1000.0);
+    say!("make pictures with: dermagan sample {run} --grid 8x8");
     Ok(0)
 }
 
@@ -119,7 +120,7 @@ fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
         if seen.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
-        eprintln!(
+        complain!(
             "\nstopping after this step; the checkpoint is being written (Ctrl-C again to stop at once)"
         );
     })?;
@@ -129,31 +130,28 @@ fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
 fn describe(plan: &Plan, device: &Selected) {
     let c = &plan.config;
     let pixels = c.model.resolution;
-    println!(
+    say!(
         "{}: {} of {} images at {pixels}x{pixels}, classes {}",
         c.source.name,
         c.source.images,
         plan.cache.len(),
         c.source.classes.join(",")
     );
-    println!(
-        "preset {}, batch {}, seed {}, on {}",
-        c.preset, c.optimiser.batch, c.seed, device.name
-    );
+    say!("preset {}, batch {}, seed {}, on {}", c.preset, c.optimiser.batch, c.seed, device.name);
     if let Some(warning) = &device.warning {
-        eprintln!("warning: {warning}");
+        complain!("warning: {warning}");
     }
 }
 
 fn dry_run(plan: &Plan) -> anyhow::Result<u8> {
     let e = Estimate::of(&plan.config);
     show::json(&plan.config)?;
-    println!("generator      {:>12} parameters", e.g_parameters);
-    println!("discriminator  {:>12} parameters", e.d_parameters);
-    println!("steps          {:>12} of {} images", e.steps, plan.config.optimiser.batch);
-    println!("memory         {:>12} about, for training", show::megabytes(e.memory));
-    println!("checkpoint     {:>12} each", show::megabytes(e.checkpoint));
-    println!("dry run: nothing was trained");
+    say!("generator      {:>12} parameters", e.g_parameters);
+    say!("discriminator  {:>12} parameters", e.d_parameters);
+    say!("steps          {:>12} of {} images", e.steps, plan.config.optimiser.batch);
+    say!("memory         {:>12} about, for training", show::megabytes(e.memory));
+    say!("checkpoint     {:>12} each", show::megabytes(e.checkpoint));
+    say!("dry run: nothing was trained");
     Ok(0)
 }
 
@@ -181,7 +179,7 @@ impl View {
     fn line(&self, words: &str) {
         match &self.bar {
             Some(bar) if self.terminal => bar.println(words),
-            _ => println!("{words}"),
+            _ => say!("{words}"),
         }
     }
 
@@ -192,14 +190,14 @@ impl View {
                 self.close();
                 let rate = report.kept as f64 / seconds.max(1e-9);
                 match reused {
-                    true => println!("prepared before: {}", path.display()),
+                    true => say!("prepared before: {}", path.display()),
                     false => {
-                        print!("prepared {} images/s: {}\n{report}", rate.round(), path.display())
+                        say_raw!("prepared {} images/s: {}\n{report}", rate.round(), path.display())
                     }
                 }
             }
             Event::Started { run, nimg, total } => {
-                println!("run {}", run.display());
+                say!("run {}", run.display());
                 self.total = total;
                 let bar = show::bar(total, "{wide_bar} {msg}");
                 bar.set_position(nimg);
@@ -212,7 +210,7 @@ impl View {
                 let mean = |name| mean_of(&line, name).unwrap_or(f64::NAN);
                 if !self.terminal && self.last_line.elapsed() > LINE_EVERY {
                     self.last_line = Instant::now();
-                    println!(
+                    say!(
                         "tick {:.0} · kimg {:.1} · {:.1} s/kimg · D {:.3} · G {:.3} · D(x) {:.3} · D(G(z)) {:.4}",
                         mean("Progress/tick"),
                         mean("Progress/kimg"),

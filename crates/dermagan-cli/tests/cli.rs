@@ -294,3 +294,58 @@ fn the_notebook_preset_squashes_and_keeps_no_average() {
         assert!(out.contains(word), "{word} is not in {out}");
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_goes_away_does_not_stop_the_training() {
+    let desk = Desk::new();
+    let args = [&["train"], &SMALL[..], &["--kimg", "0.3", "--snap", "0.1"]].concat();
+    let mut child = desk.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    assert!(desk.run_folder("runs").join("checkpoint-000000.304.safetensors").is_file());
+}
+
+#[test]
+fn a_file_named_like_the_next_run_is_stepped_over() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.join("runs")).unwrap();
+    std::fs::write(desk.join("runs/00000-phantom-tiny"), b"a file").unwrap();
+    desk.train(&["--kimg", "0.02"]);
+    assert!(desk.join("runs/00001-phantom-tiny/generator.safetensors").is_file());
+}
+
+#[test]
+fn a_run_shorter_than_a_tick_has_statistics_a_plot_and_the_split() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.05"]);
+    let run = desk.run_folder("runs");
+    assert_eq!(stats(&run).len(), 1);
+    assert!(run.join("losses.png").is_file());
+    let split = std::fs::read_to_string(run.join("split.csv")).unwrap();
+    assert!(split.starts_with("image_id,side\nPHANTOM_0000000,") && split.contains(",test\n"));
+    let info: serde_json::Value =
+        serde_json::from_str(&desk.ok(&["info", "--json", &run.to_string_lossy()])).unwrap();
+    assert_eq!(info["kimg_checkpoint"].as_f64(), Some(0.056));
+}
+
+#[test]
+fn a_folder_of_other_samples_is_not_mixed_with_new_ones() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.02"]);
+    desk.ok(&["sample", "-n", "4", "--out", "s", "--device", "cpu"]);
+    desk.ok(&["sample", "-n", "6", "--out", "s", "--device", "cpu"]);
+    let error = desk.fails(&["sample", "-n", "2", "--out", "s", "--device", "cpu"], 1);
+    assert!(error.contains("no part of this set"), "{error}");
+}
+
+#[test]
+fn a_cache_or_a_checkpoint_in_the_wrong_place_is_called_by_its_name() {
+    let desk = Desk::new();
+    desk.ok(&["prepare", "phantom:60", "--size", "32", "--out", "p.dermagan"]);
+    assert!(desk.fails(&["data", "info", "p.dermagan"], 1).contains("dermagan cache"));
+    desk.train(&["--kimg", "0.02"]);
+    let checkpoint = desk.run_folder("runs").join("checkpoint-000000.024.safetensors");
+    let error = desk.fails(&["sample", &checkpoint.to_string_lossy()], 1);
+    assert!(error.contains("not a generator"), "{error}");
+}

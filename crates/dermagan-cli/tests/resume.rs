@@ -202,7 +202,8 @@ fn a_full_disk_stops_the_run_with_the_last_good_checkpoint_intact() {
     let stderr = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{stderr}");
     assert!(
-        stderr.contains("last good checkpoint is untouched") || stderr.contains("checkpoint-"),
+        stderr.contains("last good checkpoint is untouched")
+            && stderr.contains("checkpoint-000000.104.safetensors"),
         "{stderr}"
     );
     assert_eq!(std::fs::read(&good).unwrap(), before);
@@ -241,4 +242,42 @@ fn a_killed_prepare_leaves_nothing_that_a_later_one_would_trust() {
         serde_json::from_str(&desk.ok(&["info", "--json", "p.dermagan"])).unwrap();
     assert_eq!(info["damaged_images"].as_u64(), Some(0));
     assert!(!desk.join("p.dermagan.partial").exists());
+}
+
+#[test]
+fn going_on_from_an_older_checkpoint_sets_the_newer_ones_aside() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "3", "--snap", "1", "--keep", "0"]);
+    let run = desk.run_folder("runs");
+    let newest = std::fs::read(run.join("checkpoint-000003.safetensors")).unwrap();
+    let older = run.join("checkpoint-000001.safetensors");
+    desk.ok(&[
+        "train",
+        "--resume",
+        &older.to_string_lossy(),
+        "--kimg",
+        "2",
+        "--keep",
+        "1",
+        "--device",
+        "cpu",
+    ]);
+    assert!(run.join("checkpoint-000003.safetensors.superseded").is_file());
+    assert!(run.join("checkpoint-000002.safetensors").is_file());
+    desk.ok(&["train", "--resume", "latest", "--kimg", "3", "--device", "cpu"]);
+    assert!(std::fs::read(run.join("checkpoint-000003.safetensors")).unwrap() == newest);
+    assert_eq!(stats(&run).len(), 6);
+}
+
+#[test]
+fn a_checkpoint_outside_its_run_touches_nothing_of_its_neighbours() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    let checkpoint = desk.run_folder("runs").join("checkpoint-000000.104.safetensors");
+    std::fs::create_dir(desk.join("mine")).unwrap();
+    std::fs::write(desk.join("mine/stats.jsonl"), b"my own notes").unwrap();
+    std::fs::copy(checkpoint, desk.join("mine/c.safetensors")).unwrap();
+    let args = ["train", "--resume", "mine/c.safetensors", "--kimg", "0.2", "--device", "cpu"];
+    assert!(desk.fails(&args, 1).contains("no run's folder"));
+    assert_eq!(std::fs::read(desk.join("mine/stats.jsonl")).unwrap(), b"my own notes");
 }

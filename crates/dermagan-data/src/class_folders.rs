@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::description::{HAM10000, ham_class, ham_codes};
 use crate::error::DataError;
+use crate::problem::{Problem, ProblemKind};
 use crate::record::Record;
 use crate::source::Kind;
 use crate::tables::Found;
-use crate::tree::{Tree, is_image_name};
+use crate::tree::Tree;
 
 /// Reads `…/CLASS/IMAGE`. Folders named by HAM10000's codes (`nv`) or full names give HAM10000's
 /// seven classes; any other names are the classes, in alphabetical order.
 pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
     let images: Vec<usize> =
-        (0..tree.entries.len()).filter(|&i| is_image_name(tree.entries[i].name())).collect();
+        (0..tree.entries.len()).filter(|&i| tree.is_image(&tree.entries[i])).collect();
     let folders: BTreeSet<&str> = images.iter().filter_map(|&i| tree.entries[i].folder()).collect();
     let loose = images.iter().filter(|&&i| tree.entries[i].folder().is_none()).count();
     let unrecognised = |what: String| DataError::Unrecognised {
@@ -31,7 +32,12 @@ pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
         )));
     }
     let parts = folders.iter().any(|f| f.to_lowercase().contains("images_part"));
-    if loose > 0 || parts {
+    // One folder of images named as ISIC names them is an archive that has lost its table.
+    let isic = |&i: &usize| tree.entries[i].stem().starts_with("ISIC_");
+    let lost = folders.len() == 1
+        && images.iter().all(isic)
+        && folders.iter().all(|folder| class_of(folder).is_none());
+    if loose > 0 || parts || lost {
         return Err(unrecognised(format!(
             "{} images, but no table with the columns image_id and dx",
             images.len()
@@ -47,6 +53,13 @@ pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
     };
     let stems: BTreeSet<&str> = images.iter().map(|&i| tree.entries[i].stem()).collect();
     let unique = stems.len() == images.len();
+    let mut problems = Vec::new();
+    for (i, entry) in tree.entries.iter().enumerate() {
+        let beside_images = entry.folder().is_some_and(|folder| folders.contains(folder));
+        if beside_images && Tree::counts(entry) && images.binary_search(&i).is_err() {
+            problems.push(Problem::new(ProblemKind::NotAnImage, &entry.path));
+        }
+    }
     let records = images
         .iter()
         .map(|&i| {
@@ -55,7 +68,7 @@ pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
             (Record::bare(id, label[entry.folder().unwrap_or_default()]), i)
         })
         .collect();
-    Ok(Found { kind: Kind::ClassFolders, classes, records, problems: Vec::new() })
+    Ok(Found { kind: Kind::ClassFolders, classes, records, problems })
 }
 
 /// A folder's label, by code or by full name, whatever its case and separators.

@@ -1,14 +1,25 @@
 //! Bytes to RGB pixels, for files that nobody has vouched for.
 
 use std::io::Cursor;
+use std::sync::Mutex;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
 
 use crate::problem::{Problem, ProblemKind};
 
-/// The most pixels that are decoded: 40 megapixels, 150 times a HAM10000 photograph. With two
-/// threads this keeps `prepare` under 500 MB on the worst file.
+/// The most pixels that are decoded: 40 megapixels, 150 times a HAM10000 photograph.
 const MAX_PIXELS: u64 = 40_000_000;
+/// The most bytes that a decoded image may take before it is brought to 8-bit RGB: 40 megapixels
+/// of 8-bit RGB, or ten of 16-bit RGBA.
+const MAX_DECODED: u64 = 3 * MAX_PIXELS;
+/// Images above this many pixels are decoded one at a time ([`decode`]'s `large`), so that memory
+/// does not grow with the cores.
+const LARGE_PIXELS: u64 = 4_000_000;
 
 /// A decoded image, and what was odd about its file.
 pub(crate) struct Decoded {
@@ -39,24 +50,45 @@ pub(crate) fn dimensions(place: &str, head: &[u8]) -> Result<(u32, u32), Problem
 }
 
 /// Decodes by content, turns by EXIF, and reduces to 8-bit RGB (grey, CMYK, 16-bit and
-/// transparent images included; transparency is dropped).
-pub(crate) fn decode(place: &str, bytes: &[u8]) -> Result<Decoded, Problem> {
-    let undecodable =
-        |e: image::ImageError| Problem::new(ProblemKind::Undecodable, format!("{place} ({e})"));
-    let (mut reader, format) = reader(place, bytes)?;
+/// transparent images included; transparency is dropped). Large images wait for each other at
+/// `large`.
+pub(crate) fn decode(place: &str, bytes: &[u8], large: &Mutex<()>) -> Result<Decoded, Problem> {
+    let (reader, format) = reader(place, bytes)?;
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         let what = format!("{place} (no end-of-image marker in {} bytes)", bytes.len());
         return Err(Problem::new(ProblemKind::Truncated, what));
     }
+    let (width, height) = dimensions(place, bytes)?;
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MAX_PIXELS {
+        let what = format!("{place} ({width}x{height} pixels, at most {MAX_PIXELS} in all)");
+        return Err(Problem::new(ProblemKind::TooLarge, what));
+    }
+    let _turn = (pixels > LARGE_PIXELS)
+        .then(|| large.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let image = match format {
+        ImageFormat::Jpeg => match strict_jpeg(place, bytes)? {
+            Some(image) => image,
+            None => lenient(place, reader)?,
+        },
+        _ => lenient(place, reader)?,
+    };
+    let extension = place.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let note = (ImageFormat::from_extension(extension) != Some(format))
+        .then(|| Problem::new(ProblemKind::WrongExtension, format!("{place} (is {format:?})")));
+    Ok(Decoded { image, note })
+}
+
+/// The `image` crate's decoders.
+fn lenient(place: &str, mut reader: Reader<'_>) -> Result<RgbImage, Problem> {
+    let undecodable =
+        |e: image::ImageError| Problem::new(ProblemKind::Undecodable, format!("{place} ({e})"));
     let mut limits = Limits::default();
-    limits.max_image_width = Some(u32::from(u16::MAX));
-    limits.max_image_height = Some(u32::from(u16::MAX));
-    limits.max_alloc = Some(8 * MAX_PIXELS);
+    limits.max_alloc = Some(2 * MAX_DECODED);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        let what = format!("{place} ({width}x{height} pixels, at most {MAX_PIXELS} in all)");
+    if decoder.total_bytes() > MAX_DECODED {
+        let what = format!("{place} ({} bytes decoded)", decoder.total_bytes());
         return Err(Problem::new(ProblemKind::TooLarge, what));
     }
     let orientation = decoder.orientation().map_err(undecodable)?;
@@ -67,11 +99,40 @@ pub(crate) fn decode(place: &str, bytes: &[u8]) -> Result<Decoded, Problem> {
         e => undecodable(e),
     })?;
     image.apply_orientation(orientation);
-    let named = place.rsplit_once('.').and_then(|(_, e)| ImageFormat::from_extension(e));
-    let note = named
-        .filter(|named| *named != format)
-        .map(|_| Problem::new(ProblemKind::WrongExtension, format!("{place} (is {format:?})")));
-    Ok(Decoded { image: image.into_rgb8(), note })
+    Ok(image.into_rgb8())
+}
+
+/// A JPEG whose every block must be there: `image` fills what is missing with grey. `None` for
+/// what a strict reading refuses though no picture is lost (bytes between headers), and for
+/// colour spaces that it leaves to the other path.
+fn strict_jpeg(place: &str, bytes: &[u8]) -> Result<Option<RgbImage>, Problem> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX));
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    if decoder.decode_headers().is_err() {
+        return Ok(None);
+    }
+    let grey = match decoder.input_colorspace() {
+        Some(ColorSpace::Luma) => true,
+        Some(ColorSpace::YCbCr | ColorSpace::RGB) => false,
+        _ => return Ok(None),
+    };
+    let out = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
+    decoder.set_options(options.jpeg_set_out_colorspace(out));
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let damaged = |e: String| Problem::new(ProblemKind::Truncated, format!("{place} ({e})"));
+    let pixels = decoder.decode().map_err(|e| damaged(e.to_string()))?;
+    let (width, height) = decoder.dimensions().unwrap_or_default();
+    let (width, height) = (width as u32, height as u32);
+    let image = match grey {
+        true => image::GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
+        false => RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8),
+    };
+    let mut image = image.ok_or_else(|| damaged("fewer pixels than its header says".into()))?;
+    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+    Ok(Some(image.into_rgb8()))
 }
 
 /// Whether a JPEG's own data runs to an end-of-image marker. The decoder fills what is missing

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::source::Kind;
+
 /// One class of a dataset.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ClassDescription {
@@ -47,6 +49,22 @@ pub static HAM10000: LazyLock<Description> = LazyLock::new(|| {
         .expect("datasets/ham10000.toml is well formed")
 });
 
+/// Licence of the images of each kind of source, from the descriptions in `datasets/`.
+pub fn licence(kind: Kind) -> String {
+    #[derive(Deserialize)]
+    struct Licence {
+        licence: String,
+    }
+    let text = match kind {
+        Kind::Ham10000 => return HAM10000.licence.clone(),
+        Kind::ClassFolders => return "that of the training images".into(),
+        Kind::Isic2018 => include_str!("../../../datasets/isic2018.toml"),
+        Kind::MedMnist => include_str!("../../../datasets/dermamnist.toml"),
+        Kind::Phantom => include_str!("../../../datasets/phantom.toml"),
+    };
+    toml::from_str::<Licence>(text).map_or_else(|_| "unknown".into(), |l| l.licence)
+}
+
 /// The seven class codes, in label order.
 pub fn ham_codes() -> Vec<String> {
     HAM10000.classes.iter().map(|c| c.code.clone()).collect()
@@ -66,5 +84,7 @@ mod tests {
         assert_eq!(HAM10000.classes.iter().map(|c| c.images).sum::<usize>(), HAM10000.images);
         assert_eq!(HAM10000.classes.iter().map(|c| c.lesions).sum::<usize>(), HAM10000.lesions);
         assert_eq!(ham_class("NV"), Some(5));
+        assert_eq!(licence(Kind::MedMnist), "CC BY-NC 4.0");
+        assert!(licence(Kind::Phantom).contains("not medical data"));
     }
 }

@@ -27,7 +27,7 @@ mod tables;
 mod tree;
 
 pub use cache::{Cache, Header, Options};
-pub use description::{ClassDescription, Description, HAM10000};
+pub use description::{ClassDescription, Description, HAM10000, licence};
 pub use error::DataError;
 pub use fit::{Filter, Fit};
 pub use prepare::{Prepared, Progress, default_folder, default_path, prepare};

@@ -21,7 +21,10 @@ use crate::source::hex;
 
 const PARTS: [&str; 3] = ["train", "val", "test"];
 /// MedMNIST's largest side is 224; room for larger ones to come.
-const MAX_SIDE: usize = 4096;
+const MAX_SIDE: usize = 1024;
+/// At most so many bytes of images, and so many images, are held at a time.
+const CHUNK_BYTES: usize = 32 << 20;
+const CHUNK_IMAGES: usize = 64;
 /// A numpy header is some 100 bytes.
 const MAX_HEADER: usize = 64 << 10;
 const MAX_ROWS: usize = 10_000_000;
@@ -85,6 +88,15 @@ impl MedMnist {
             parts.push((part, rows));
         }
         let Some((h, w, channels)) = shape else { return Ok(None) };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if !name.contains("dermamnist") {
+            return Err(DataError::Unrecognised {
+                path: path.to_owned(),
+                what: "a MedMNIST file that is not named dermamnist*.npz".into(),
+                next: "Its labels mean skin lesions only in DermaMNIST; if it is that, rename it."
+                    .into(),
+            });
+        }
         let stamp = hex(hash.finalize().as_slice());
         Ok(Some(Self { path: path.to_owned(), archive, parts, side: (h, w), channels, stamp }))
     }
@@ -147,14 +159,14 @@ impl MedMnist {
     }
 
     /// Reads the arrays from their beginning and hands out the wanted records (ascending indices
-    /// into [`MedMnist::records`]), `chunk` at a time.
+    /// into [`MedMnist::records`]), some at a time.
     pub fn for_each(
         &self,
         wanted: &[usize],
-        chunk: usize,
         mut give: impl FnMut(Vec<(usize, Decoded)>) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let bytes = self.side.0 * self.side.1 * self.channels;
+        let chunk = (CHUNK_BYTES / bytes).clamp(1, CHUNK_IMAGES);
         let mut wanted = wanted.iter().copied().peekable();
         let mut pending = Vec::with_capacity(chunk);
         let mut record = 0;

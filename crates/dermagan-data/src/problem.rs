@@ -34,6 +34,8 @@ pub enum ProblemKind {
     TooLarge,
     /// An image that cannot be decoded.
     Undecodable,
+    /// A file among a class's images that is none.
+    NotAnImage,
     /// A file or entry that cannot be read at all.
     Unreadable,
     /// An archive entry whose path leads out of the archive.
@@ -60,9 +62,10 @@ impl ProblemKind {
             Self::DuplicateFile => "two different files for one image id",
             Self::BadRow => "row too short or without an id",
             Self::EmptyFile => "empty file",
-            Self::Truncated => "truncated image",
+            Self::Truncated => "truncated or damaged image",
             Self::TooLarge => "image or file too large to be safe",
             Self::Undecodable => "cannot be decoded as an image",
+            Self::NotAnImage => "no image, though it lies among images",
             Self::Unreadable => "cannot be read",
             Self::OddPath => "path leads out of the archive",
             Self::BadValue => "value not understood, row kept without it",

@@ -1,6 +1,7 @@
 //! A source of labelled images, recognised by looking at it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -73,9 +74,10 @@ pub struct Source {
     /// Changes when the source does: from names, sizes and checksums (in a zip) or times of
     /// change (in a folder).
     pub fingerprint: String,
-    /// Pixels of a side range when they are known without decoding.
     pub(crate) images: Images,
     path: PathBuf,
+    /// Held while a large image is decoded.
+    large: Mutex<()>,
 }
 
 impl Source {
@@ -94,8 +96,17 @@ impl Source {
             if let Some(npz) = MedMnist::recognise(path)? {
                 return Self::medmnist(path, npz);
             }
-            if let Some(folder) = tables::folder_of_table(path)? {
-                return Self::open(&folder.to_string_lossy());
+            if let Some((folder, table)) = tables::folder_of_table(path)? {
+                return Self::tree(&folder, Some(&table));
+            }
+            if crate::cache::Cache::is_cache(path) {
+                return Err(DataError::Unrecognised {
+                    path: path.to_owned(),
+                    what: "a dermagan cache, prepared already".into(),
+                    next:
+                        "`dermagan train --data` takes it as it is; `dermagan info` describes it."
+                            .into(),
+                });
             }
             if !starts_like_zip(path)? {
                 return Err(DataError::Unrecognised {
@@ -105,7 +116,7 @@ impl Source {
                 });
             }
         }
-        Self::tree(path)
+        Self::tree(path, None)
     }
 
     fn phantom(phantom: Phantom) -> Self {
@@ -121,6 +132,7 @@ impl Source {
             problems: Vec::new(),
             images: Images::Phantom(phantom),
             path: PathBuf::from("phantom"),
+            large: Mutex::new(()),
         }
     }
 
@@ -135,12 +147,14 @@ impl Source {
             problems,
             images: Images::MedMnist(npz),
             path: path.to_owned(),
+            large: Mutex::new(()),
         })
     }
 
-    fn tree(path: &Path) -> Result<Self, DataError> {
+    /// `table` is the one to use, if the user named one.
+    fn tree(path: &Path, table: Option<&str>) -> Result<Self, DataError> {
         let mut tree = Tree::open(path)?;
-        let found = match tables::read(&tree)? {
+        let found = match tables::read(&tree, table)? {
             Some(found) => found,
             None => class_folders::read(&tree)?,
         };
@@ -150,7 +164,8 @@ impl Source {
         pairs.sort_by(|a, b| a.0.image_id.cmp(&b.0.image_id));
         let (records, entries): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
         let mut hash = Sha256::new();
-        for entry in &tree.entries {
+        hash.update(table.unwrap_or_default());
+        for entry in tree.entries.iter().filter(|entry| Tree::counts(entry)) {
             hash.update(format!("{}\n{} {}\n", entry.path, entry.size, entry.stamp));
         }
         if records.is_empty() {
@@ -166,6 +181,7 @@ impl Source {
             fingerprint: hex(hash.finalize().as_slice()),
             images: Images::Tree { tree, entries },
             path: path.to_owned(),
+            large: Mutex::new(()),
         })
     }
 
@@ -183,7 +199,7 @@ impl Source {
         mut sink: impl FnMut(T) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         if let Images::MedMnist(npz) = &self.images {
-            return npz.for_each(wanted, CHUNK, |chunk: Vec<(usize, Decoded)>| {
+            return npz.for_each(wanted, |chunk: Vec<(usize, Decoded)>| {
                 let done: Vec<T> =
                     chunk.into_par_iter().map(|(index, image)| work(index, Ok(image))).collect();
                 done.into_iter().try_for_each(&mut sink)
@@ -203,9 +219,10 @@ impl Source {
             Images::Tree { tree, entries } => {
                 let entry = &tree.entries[entries[index]];
                 // A decoder that panics on a hostile file must cost that file only.
-                let decoded = std::panic::catch_unwind(|| {
-                    tree.read(entry).and_then(|bytes| decode::decode(&entry.path, &bytes))
-                });
+                let decoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    tree.read(entry)
+                        .and_then(|bytes| decode::decode(&entry.path, &bytes, &self.large))
+                }));
                 decoded.unwrap_or_else(|_| {
                     let what = format!("{} (the decoder gave up)", entry.path);
                     Err(Problem::new(ProblemKind::Undecodable, what))

@@ -2,11 +2,16 @@
 //! A table is recognised by its header, whatever its name, delimiter, line ends, column order or
 //! byte-order mark.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::description::{ham_class, ham_codes};
 use crate::problem::{Problem, ProblemKind};
 use crate::record::{DxType, Record, Sex, unknown};
+
+/// HAM10000's table has 8 columns at most, and 10,015 rows.
+const MAX_COLUMNS: usize = 64;
+const MAX_ROWS: usize = 1_000_000;
 
 /// What a table's header makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +36,23 @@ fn delimiter(first_line: &str) -> u8 {
     [b'\t', b';', b','].into_iter().find(|&d| first_line.contains(d as char)).unwrap_or(b',')
 }
 
-fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+/// The text without its byte-order mark; Excel's "Unicode text" is UTF-16.
+fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    let wide = |read: fn([u8; 2]) -> u16| -> Cow<'static, str> {
+        let units: Vec<u16> = bytes[2..].as_chunks().0.iter().map(|pair| read(*pair)).collect();
+        String::from_utf16_lossy(&units).into()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
+        _ => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// What a file that begins with `bytes` is, if it is one of our tables.
 pub(crate) fn recognise(bytes: &[u8]) -> Option<TableKind> {
-    let text = String::from_utf8_lossy(without_mark(bytes));
+    let text = utf8(bytes);
     let line = text.lines().next()?;
     let names: BTreeSet<String> = line
         .split(delimiter(line) as char)
@@ -56,32 +71,45 @@ pub(crate) fn recognise(bytes: &[u8]) -> Option<TableKind> {
 }
 
 impl Table {
-    /// Reads all rows; `None` if the header is none of ours.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        let kind = recognise(bytes)?;
-        let bytes = without_mark(bytes);
-        let end = bytes.iter().position(|&b| b == b'\n').unwrap_or(bytes.len());
+    /// Reads all rows.
+    ///
+    /// # Errors
+    /// When the header is none of ours, or the table has more rows or columns than any such table.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let text = utf8(bytes);
+        let kind = recognise(text.as_bytes()).ok_or("its columns are none that are known")?;
+        let first = text.lines().next().unwrap_or_default();
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter(&String::from_utf8_lossy(&bytes[..end])))
+            .delimiter(delimiter(first))
             .flexible(true)
             .has_headers(false)
             .trim(csv::Trim::All)
-            .from_reader(bytes);
+            .from_reader(text.as_bytes());
         let mut rows = Vec::new();
         let mut header = Vec::new();
         for row in reader.byte_records() {
-            // Reading from memory with flexible rows cannot fail; a row that did would be no row.
-            let Ok(row) = row else { continue };
+            let row = row.map_err(|e| e.to_string())?;
+            if row.iter().all(<[u8]>::is_empty) {
+                continue;
+            }
             let line = row.position().map_or(0, csv::Position::line);
-            let cells = row.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+            let cell = |c: &[u8]| String::from_utf8_lossy(c).into_owned();
+            // A row of too many cells is cut to as many as make it wrong.
+            let cells: Vec<String> = row.iter().take(MAX_COLUMNS + 1).map(cell).collect();
             if header.is_empty() {
+                if cells.len() > MAX_COLUMNS {
+                    return Err(format!("more than {MAX_COLUMNS} columns"));
+                }
                 header = cells;
                 header.iter_mut().for_each(|name| name.make_ascii_lowercase());
-            } else if row.iter().any(|cell| !cell.is_empty()) {
+            } else {
                 rows.push((line, cells));
             }
+            if rows.len() > MAX_ROWS {
+                return Err(format!("more than {MAX_ROWS} rows"));
+            }
         }
-        Some(Self { kind, header, rows })
+        Ok(Self { kind, header, rows })
     }
 
     fn column(&self, name: &str) -> Option<usize> {

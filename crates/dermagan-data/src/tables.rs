@@ -9,10 +9,13 @@ use crate::problem::{Problem, ProblemKind};
 use crate::record::{DxType, Record};
 use crate::source::Kind;
 use crate::table::{Table, TableKind, recognise};
-use crate::tree::{Entry, Tree, is_image_name};
+use crate::tree::{Entry, Tree};
 
 /// Enough of a file to see the header of a table.
 const HEADER_BYTES: u64 = 64 << 10;
+
+/// The largest table that is read: HAM10000's has 0.6 MB.
+const MAX_TABLE: u64 = 16 << 20;
 
 /// Records with the index of their entry in the tree.
 pub(crate) struct Found {
@@ -22,10 +25,15 @@ pub(crate) struct Found {
     pub problems: Vec<Problem>,
 }
 
-/// If `path` is one of our tables, the folder it lies in.
-pub(crate) fn folder_of_table(path: &Path) -> Result<Option<PathBuf>, DataError> {
-    let name = path.to_string_lossy().to_lowercase();
-    if !["csv", "tab", "tsv", "txt"].iter().any(|e| name.ends_with(e)) {
+/// Whether a file may be a table by its name.
+fn may_be_table(extension: &str) -> bool {
+    matches!(extension, "csv" | "tab" | "tsv" | "txt" | "")
+}
+
+/// If `path` is one of our tables, the folder it lies in and its name there.
+pub(crate) fn folder_of_table(path: &Path) -> Result<Option<(PathBuf, String)>, DataError> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if !may_be_table(&extension) {
         return Ok(None);
     }
     let mut head = Vec::new();
@@ -36,24 +44,40 @@ pub(crate) fn folder_of_table(path: &Path) -> Result<Option<PathBuf>, DataError>
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    Ok(recognise(&head).map(|_| parent.to_owned()))
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(recognise(&head).map(|_| (parent.to_owned(), name)))
 }
 
-/// Reads the tables of the tree; `None` when there is none.
-pub(crate) fn read(tree: &Tree) -> Result<Option<Found>, DataError> {
+/// Reads the tables of the tree, or only the one at `wanted`; `None` when there is none.
+pub(crate) fn read(tree: &Tree, wanted: Option<&str>) -> Result<Option<Found>, DataError> {
+    let mut problems = Vec::new();
     let mut tables: Vec<(&Entry, Table)> = Vec::new();
     for entry in &tree.entries {
-        if !matches!(entry.extension().as_str(), "csv" | "tab" | "tsv" | "txt") {
+        if !may_be_table(&entry.extension()) {
             continue;
         }
-        let (head, _) = tree.read_some(entry, HEADER_BYTES).unwrap_or_default();
-        if recognise(&head).is_some() {
-            let bytes = tree.read(entry).map_err(|p| DataError::bad(&entry.path, p.place))?;
-            tables.extend(Table::read(&bytes).map(|table| (entry, table)));
+        match tree.read_some(entry, HEADER_BYTES) {
+            Ok((head, _)) if recognise(&head).is_some() => {
+                let (bytes, more) = tree
+                    .read_some(entry, MAX_TABLE)
+                    .map_err(|p| DataError::bad(&entry.path, p.place))?;
+                if more {
+                    let what = format!("a table of more than {} MB", MAX_TABLE >> 20);
+                    return Err(DataError::bad(&entry.path, what));
+                }
+                let table =
+                    Table::read(&bytes).map_err(|what| DataError::bad(&entry.path, what))?;
+                tables.push((entry, table));
+            }
+            Ok(_) => {}
+            Err(problem) => problems.push(problem),
         }
     }
     let of = |kind| tables.iter().filter(move |(_, t)| t.kind == kind).collect::<Vec<_>>();
     let mut chosen = of(TableKind::Ham);
+    if let Some(wanted) = wanted {
+        chosen.retain(|(entry, _)| entry.path == wanted);
+    }
     let mut kind = Kind::Ham10000;
     // Dataverse lays the ISIC 2018 test table, with the same columns, beside the metadata.
     let named = |entry: &Entry| entry.name().to_lowercase().starts_with("ham10000_metadata");
@@ -69,7 +93,6 @@ pub(crate) fn read(tree: &Tree) -> Result<Option<Found>, DataError> {
     if chosen.is_empty() {
         return Ok(None);
     }
-    let mut problems = Vec::new();
     let mut records = Vec::new();
     let mut ids = BTreeSet::new();
     for (entry, table) in &chosen {
@@ -106,7 +129,7 @@ fn join(
 ) -> Vec<(Record, usize)> {
     let mut files: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, entry) in tree.entries.iter().enumerate() {
-        if is_image_name(entry.name()) {
+        if tree.is_image(entry) {
             files.entry(entry.stem()).or_default().push(index);
         }
     }

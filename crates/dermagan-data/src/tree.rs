@@ -2,6 +2,7 @@
 //! Dataverse delivers HAM10000), or in a zip stored inside a zip. Nothing is unpacked to disk, so
 //! an entry's path can lead nowhere; entries whose path tries to are counted and left out.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,6 @@ use crate::shared_file::SharedFile;
 /// The largest file that is read into memory as a whole, in bytes. A dermatoscopic photograph has
 /// some 0.3 MB, an uncompressed 16-bit one of 10 megapixels 60 MB.
 pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
-
-/// How deep folders are followed.
-const MAX_DEPTH: usize = 16;
 
 /// How many files a source may have; HAM10000 has 10,017.
 const MAX_ENTRIES: usize = 5_000_000;
@@ -77,10 +75,11 @@ pub(crate) struct Tree {
 impl Tree {
     /// Lists a folder or a zip.
     pub fn open(root: &Path) -> Result<Self, DataError> {
+        let mut visited = BTreeSet::new();
         let mut tree = Self { root: root.to_owned(), ..Self::default() };
         let meta = std::fs::metadata(root).map_err(|_| DataError::NotFound(root.to_owned()))?;
         if meta.is_dir() {
-            tree.add_folder(root, "", 0)?;
+            tree.add_folder(root, "", &mut visited)?;
             tree.open_inner_archives();
         } else {
             let file = File::open(root).and_then(SharedFile::new).map_err(DataError::io(root))?;
@@ -94,7 +93,18 @@ impl Tree {
         Ok(tree)
     }
 
-    fn add_folder(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), DataError> {
+    fn add_folder(
+        &mut self,
+        folder: &Path,
+        prefix: &str,
+        visited: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), DataError> {
+        // Links may lead in circles, or to a folder that is listed already. A run of ours is no
+        // data, wherever it lies: its own pictures must not come back as training images.
+        let real = std::fs::canonicalize(folder).map_err(DataError::io(folder))?;
+        if folder.join("training_options.json").is_file() || !visited.insert(real) {
+            return Ok(());
+        }
         let entries = std::fs::read_dir(folder).map_err(DataError::io(folder))?;
         for entry in entries {
             let entry = entry.map_err(DataError::io(folder))?;
@@ -115,9 +125,7 @@ impl Tree {
                 continue;
             }
             if meta.is_dir() {
-                if depth < MAX_DEPTH {
-                    self.add_folder(&entry.path(), &format!("{path}/"), depth + 1)?;
-                }
+                self.add_folder(&entry.path(), &format!("{path}/"), visited)?;
             } else if meta.is_file() {
                 let stamp = meta
                     .modified()
@@ -167,10 +175,13 @@ impl Tree {
                 self.problems.push(Problem::new(ProblemKind::OddPath, place));
                 continue;
             }
-            if name.split('/').any(is_hidden) {
+            // Some archivers write `./a//b`.
+            let parts: Vec<&str> =
+                name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+            if parts.iter().any(|part| is_hidden(part)) {
                 continue;
             }
-            let path = format!("{prefix}{}", name.trim_start_matches("./"));
+            let path = format!("{prefix}{}", parts.join("/"));
             let (size, stamp) = (entry.size(), u64::from(entry.crc32()));
             let place = Place::Zip { archive: number, index };
             self.entries.push(Entry { path, size, stamp, place });
@@ -248,6 +259,39 @@ impl Tree {
         let more = bytes.len() as u64 > limit;
         bytes.truncate(limit as usize);
         Ok((bytes, more))
+    }
+}
+
+impl Tree {
+    /// Whether an entry is an image, by its name, or by its first bytes where the name says
+    /// nothing.
+    pub fn is_image(&self, entry: &Entry) -> bool {
+        const OTHER: [&str; 14] = [
+            "csv",
+            "tab",
+            "tsv",
+            "txt",
+            "json",
+            "md",
+            "html",
+            "pdf",
+            "xml",
+            "zip",
+            "npz",
+            "partial",
+            "dermagan",
+            "safetensors",
+        ];
+        is_image_name(entry.name())
+            || !OTHER.contains(&entry.extension().as_str())
+                && self
+                    .read_some(entry, 64)
+                    .is_ok_and(|(head, _)| image::guess_format(&head).is_ok())
+    }
+
+    /// Whether an entry takes part in what the source is: a change of any other file is no change.
+    pub fn counts(entry: &Entry) -> bool {
+        !matches!(entry.extension().as_str(), "dermagan" | "partial" | "safetensors" | "md")
     }
 }
 

@@ -281,3 +281,49 @@ fn prepare_refuses_to_write_over_a_file_that_is_no_cache() {
     assert!(prepare_to(&folder.open().unwrap(), &target, false).is_err());
     assert_eq!(std::fs::read(&target).unwrap(), b"years of work");
 }
+
+#[test]
+fn tables_of_absurd_size_are_refused_before_they_fill_the_memory() {
+    let refused = |text: Vec<u8>, why: &str| {
+        let folder = Folder::ham(1);
+        folder.put("HAM10000_metadata.csv", &text);
+        let error = folder.open().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("HAM10000_metadata.csv"), "{error}");
+    };
+    let rows = |row: &str, n: usize| format!("{HEADER}\n{}", row.repeat(n)).into_bytes();
+    refused(rows("x\n", 2_000_000), "rows");
+    refused(rows(",,,,,,,,,,,,,,,", 2 << 20), "MB");
+    refused(format!("{HEADER}{}\n", ",x".repeat(100)).into_bytes(), "columns");
+    // A row of very many cells is one bad row.
+    let folder = Folder::ham(2);
+    folder
+        .put("HAM10000_metadata.csv", format!("{}{}\n", table(2), ",".repeat(1 << 20)).as_bytes());
+    assert_eq!(counts(&folder), []);
+}
+
+#[test]
+fn an_image_of_more_bytes_than_are_safe_is_refused_whatever_its_pixels() {
+    let folder = Folder::ham(2);
+    let mut bytes = Vec::new();
+    {
+        let mut encoder = png::Encoder::new(&mut bytes, 6000, 6000);
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Sixteen);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, &[0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]).unwrap();
+    }
+    folder.put("HAM10000_images_part_1/ISIC_0000000.png", &bytes);
+    std::fs::remove_file(folder.path().join("HAM10000_images_part_1/ISIC_0000000.jpg")).unwrap();
+    assert_eq!(counts(&folder), [(TooLarge, 1)]);
+}
+
+#[test]
+fn a_jpeg_with_a_foreign_marker_in_its_picture_is_left_out() {
+    let mut bytes = jpeg(0);
+    let at = bytes.windows(2).rposition(|w| w == [0xff, 0xda]).unwrap() + 60;
+    // A start-of-frame marker where only picture data may stand.
+    bytes.splice(at..at, [0xff, 0xc0]);
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &bytes);
+    assert_eq!(counts(&folder), [(Truncated, 1)]);
+}

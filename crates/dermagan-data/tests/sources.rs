@@ -175,10 +175,10 @@ fn medmnist_is_read_row_by_row_stored_or_deflated() {
     let cut = npy("|u1", "(3, 28, 28, 3)", &images(2, 0));
     let folder = Folder::new();
     folder.put(
-        "d.npz",
+        "dermamnist_64.npz",
         &zip_of(&[("train_images.npy", &cut), ("train_labels.npy", &labels)], Stored),
     );
-    let source = Source::open(&folder.path().join("d.npz").to_string_lossy()).unwrap();
+    let source = Source::open(&folder.path().join("dermamnist_64.npz").to_string_lossy()).unwrap();
     let out = tempfile::tempdir().unwrap();
     let error = prepare_to(&source, &out.path().join("c"), false).unwrap_err().to_string();
     assert!(error.contains("train_images.npy") && error.contains("row 2"), "{error}");
@@ -207,4 +207,93 @@ fn what_is_no_source_says_what_was_looked_for_and_what_to_do() {
         Err(DataError::Unrecognised { .. })
     ));
     assert!(Source::open("phantom:0").is_err() && Source::open("phantom:x").is_err());
+}
+
+#[test]
+fn a_named_table_is_the_one_that_is_used() {
+    let folder = Folder::ham(4);
+    folder.put("subset.csv", table(2).as_bytes());
+    assert_eq!(folder.open().unwrap().records.len(), 4);
+    let subset = folder.path().join("subset.csv");
+    let source = Source::open(&subset.to_string_lossy()).unwrap();
+    assert_eq!((source.records.len(), source.problems.len()), (2, 0), "{:?}", source.problems);
+}
+
+#[test]
+fn a_table_in_utf_16_or_without_an_extension_is_read() {
+    let utf16 = |n: usize| -> Vec<u8> {
+        std::iter::once(0xfeff).chain(table(n).encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    let folder = Folder::new();
+    folder.put("HAM10000_metadata", &utf16(2));
+    (0..2).for_each(|i| folder.put(&format!("images/{}.jpg", id(i)), &jpeg(i as u8)));
+    let source = folder.open().unwrap();
+    assert_eq!((source.kind, source.records.len()), (Kind::Ham10000, 2));
+}
+
+#[test]
+fn a_zip_whose_paths_begin_with_a_dot_is_read() {
+    let text = table(1);
+    let files: [(&str, &[u8]); 2] =
+        [("./ham/m.csv", text.as_bytes()), ("./ham//i/ISIC_0000000.jpg", &jpeg(0))];
+    let folder = Folder::new();
+    folder.put("h.zip", &zip_of(&files, Stored));
+    let source = Source::open(&folder.path().join("h.zip").to_string_lossy()).unwrap();
+    assert_eq!(source.records.len(), 1);
+}
+
+#[test]
+fn runs_and_caches_inside_the_data_are_no_data_and_no_change() {
+    let folder = Folder::new();
+    folder.put("nv/a.jpg", &jpeg(0));
+    folder.put("mel/b.jpg", &jpeg(1));
+    let before = folder.open().unwrap();
+    folder.put("runs/00000-x-tiny/training_options.json", b"{}");
+    folder.put("runs/00000-x-tiny/reals.png", &encoded(3, image::ImageFormat::Png));
+    folder.put("c.dermagan", b"a cache");
+    let after = folder.open().unwrap();
+    assert_eq!((after.records.len(), &after.fingerprint), (2, &before.fingerprint));
+}
+
+#[test]
+#[cfg(unix)]
+fn links_that_lead_in_circles_do_not_multiply_the_images() {
+    let folder = Folder::ham(3);
+    std::os::unix::fs::symlink(".", folder.path().join("again")).unwrap();
+    std::os::unix::fs::symlink("..", folder.path().join("HAM10000_images_part_1/up")).unwrap();
+    let source = folder.open().unwrap();
+    assert_eq!((source.records.len(), source.problems.len()), (3, 0), "{:?}", source.problems);
+}
+
+#[test]
+fn isic_images_in_one_folder_without_their_table_are_not_taken_for_a_class() {
+    let folder = Folder::new();
+    (0..3).for_each(|i| folder.put(&format!("images/{}.jpg", id(i)), &jpeg(i as u8)));
+    let error = folder.open().map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("no table with the columns"), "{error}");
+}
+
+#[test]
+fn in_a_class_folder_images_are_known_by_content_and_other_files_are_counted() {
+    let folder = Folder::new();
+    folder.put("nv/a.jpg", &jpeg(0));
+    folder.put("nv/no_extension", &jpeg(1));
+    folder.put("nv/picture.dat", &jpeg(2));
+    folder.put("nv/picture.heic", b"not decodable here");
+    let source = folder.open().unwrap();
+    assert_eq!(source.records.len(), 3);
+    assert_eq!(source.problems.len(), 1);
+    let report = folder.report();
+    assert_eq!((report.kept, report.left_out()), (3, 1));
+}
+
+#[test]
+fn another_medmnist_set_is_not_taken_for_skin() {
+    let images = npy("|u1", "(1, 28, 28, 3)", &[7; 28 * 28 * 3]);
+    let labels = npy("|u1", "(1, 1)", &[2]);
+    let folder = Folder::new();
+    let files: [(&str, &[u8]); 2] = [("train_images.npy", &images), ("train_labels.npy", &labels)];
+    folder.put("bloodmnist.npz", &zip_of(&files, Stored));
+    let path = folder.path().join("bloodmnist.npz");
+    assert!(matches!(Source::open(&path.to_string_lossy()), Err(DataError::Unrecognised { .. })));
 }

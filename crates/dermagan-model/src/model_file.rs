@@ -76,13 +76,6 @@ impl ModelFile {
             return Ok(Self { weights, config, card: None, hash });
         };
         let card = parse_card(&shown, &json)?;
-        if card.kind != "generator" {
-            let what = format!(
-                "a {}, not a generator; a run's generator is its generator.safetensors",
-                card.kind
-            );
-            return Err(ModelError::weights(shown, what));
-        }
         let config = card.model;
         config.validate()?;
         check(&file.weights, &config).map_err(|what| ModelError::weights(&shown, what))?;
@@ -115,6 +108,7 @@ pub fn parse_card(path: &str, json: &str) -> Result<Card, ModelError> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
+        kind: String,
     }
     let bad = |e: serde_json::Error| ModelError::weights(path, format!("its metadata: {e}"));
     let version: Version = serde_json::from_str(json).map_err(bad)?;
@@ -122,6 +116,13 @@ pub fn parse_card(path: &str, json: &str) -> Result<Card, ModelError> {
         let what = format!(
             "format {}, written by a newer dermagan; this one reads up to {FORMAT}",
             version.format
+        );
+        return Err(ModelError::weights(path, what));
+    }
+    if version.kind != "generator" {
+        let what = format!(
+            "a {}, not a generator; a run's generator is the generator.safetensors beside it",
+            version.kind
         );
         return Err(ModelError::weights(path, what));
     }
@@ -152,6 +153,11 @@ fn check(weights: &Weights, config: &ModelConfig) -> Result<(), String> {
             }
             Some(_) => {}
         }
+    }
+    if let Some((name, _)) = weights.iter().find(|(_, a)| a.values.iter().any(|v| !v.is_finite())) {
+        return Err(format!(
+            "tensor '{name}' holds values that are not finite: its training broke down"
+        ));
     }
     match weights.keys().find(|name| !expected.contains_key(*name)) {
         Some(name) => Err(format!("tensor '{name}' belongs to no layer of this generator")),

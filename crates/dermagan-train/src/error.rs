@@ -41,7 +41,7 @@ pub enum TrainError {
     /// A loss or a weight became infinite or not a number.
     #[error(
         "training broke down at {kimg:.3} kimg: {what} is not finite\n  The last good checkpoint is {}.\n  \
-         Try a lower learning rate, or continue from it with another seed.", .checkpoint.display()
+         Start a new run with a lower --lr: this one would break down again.", .checkpoint.display()
     )]
     NotFinite {
         /// Thousands of images seen.

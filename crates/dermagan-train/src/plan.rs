@@ -1,13 +1,11 @@
 //! From what the user asked for to a run that can start: options resolved, data found, prepared
 //! and split, everything checked before anything expensive.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dermagan_data::order::Order;
 use dermagan_data::split::{self, Side};
-use dermagan_data::{
-    Cache, DataError, HAM10000, Kind, Options, Report, Source, default_path, prepare,
-};
+use dermagan_data::{Cache, DataError, Options, Report, Source, default_path, prepare};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
@@ -147,6 +145,15 @@ impl Plan {
         Ok(Self { config, cache, images })
     }
 
+    /// Which side of the lesion-grouped split every image is on, as a table `image_id,side`.
+    pub fn split_table(&self) -> String {
+        let header = self.cache.header();
+        let sides = split::of_header(header, SPLIT_SEED);
+        let rows = header.records.iter().zip(sides);
+        let rows: Vec<String> = rows.map(|(r, side)| format!("{},{side}\n", r.image_id)).collect();
+        format!("image_id,side\n{}", rows.concat())
+    }
+
     /// The order in which the images come.
     pub fn order(&self) -> Order {
         let InputConfig { balanced, mirror, quarter_turns, .. } = self.config.input;
@@ -161,7 +168,8 @@ impl Plan {
 
 /// A path that still holds when the run is continued from another folder.
 fn absolute(source: &str) -> String {
-    if source.starts_with("phantom") && !Path::new(source).exists() {
+    // `phantom` is the built-in one even beside a folder of that name, as in every command.
+    if source == "phantom" || source.starts_with("phantom:") {
         return source.to_owned();
     }
     std::fs::canonicalize(source).map_or_else(|_| source.to_owned(), |p| p.display().to_string())
@@ -187,11 +195,11 @@ fn open(config: &mut TrainConfig, sink: &mut dyn FnMut(Event)) -> Result<Cache, 
     };
     if cache.size() != config.model.resolution {
         return Err(TrainError::Option(format!(
-            "{} holds pictures of {} pixels, the model makes {}; use --size {0}, or give the source \
-             instead of the cache",
+            "{} holds pictures of {size} pixels, the model makes {}; use --size {size}, or give the \
+             source instead of the cache",
             cache.path().display(),
-            cache.size(),
-            config.model.resolution
+            config.model.resolution,
+            size = cache.size()
         )));
     }
     Ok(cache)
@@ -244,7 +252,7 @@ fn choose(config: &mut TrainConfig, cache: &Cache) -> Result<Vec<u32>, TrainErro
         return Err(TrainError::Option("no image of these classes to train on".into()));
     }
     config.source.name = header.name.clone();
-    config.source.licence = licence(header.kind);
+    config.source.licence = dermagan_data::licence(header.kind);
     config.source.classes = header
         .classes
         .iter()
@@ -255,12 +263,4 @@ fn choose(config: &mut TrainConfig, cache: &Cache) -> Result<Vec<u32>, TrainErro
     config.source.images = images.len();
     config.source.digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(images)
-}
-
-fn licence(kind: Kind) -> String {
-    match kind {
-        Kind::Phantom => "none: procedural pictures, not medical data".into(),
-        Kind::ClassFolders => "that of the training images".into(),
-        _ => HAM10000.licence.clone(),
-    }
 }

@@ -65,11 +65,11 @@ const PROBABILITIES: [Curve; 2] = [
     Curve { label: "D(G(z))", field: "Loss/probs/fake", colour: ORANGE },
 ];
 
-/// Draws the lines of a run's statistics; `None` before the second tick.
+/// Draws the lines of a run's statistics; `None` before the first tick.
 pub fn losses(lines: &[Line]) -> Option<Picture> {
     let kimg = |line: &Line| mean_of(line, "Progress/kimg");
     let last = lines.iter().filter_map(kimg).fold(0.0, f64::max);
-    if lines.len() < 2 || last <= 0.0 {
+    if lines.is_empty() || last <= 0.0 {
         return None;
     }
     let mut canvas =
@@ -131,6 +131,10 @@ fn panel(canvas: &mut Canvas, y: i32, curves: &[Curve], lines: &[Line], last: f6
             Some(at(mean_of(line, "Progress/kimg")?, value))
         });
         let points: Vec<Point> = points.collect();
+        for at in &points {
+            let dot = Rectangle::with_center(*at, Size::new(4, 4));
+            let _ = dot.into_styled(PrimitiveStyle::with_fill(curve.colour)).draw(canvas);
+        }
         for pair in points.windows(2) {
             let style = PrimitiveStyle::with_stroke(curve.colour, 2);
             let _ = Segment::new(pair[0], pair[1]).into_styled(style).draw(canvas);

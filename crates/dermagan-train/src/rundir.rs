@@ -27,8 +27,8 @@ impl RunDir {
     /// When the folder cannot be written.
     pub fn create(outdir: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
         std::fs::create_dir_all(outdir).map_err(TrainError::io(outdir))?;
+        let mut next = next_number(outdir);
         loop {
-            let next = runs(outdir).last().map_or(0, |(number, _)| number + 1);
             let path = outdir.join(format!("{next:05}-{}-{}", config.source.name, config.preset));
             match std::fs::create_dir(&path) {
                 Ok(()) => {
@@ -37,7 +37,7 @@ impl RunDir {
                     return Ok(run);
                 }
                 // Another process took the number in the meantime.
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => next += 1,
                 Err(e) => return Err(TrainError::io(&path)(e)),
             }
         }
@@ -108,20 +108,43 @@ impl RunDir {
     /// Returns the training time of the last line kept, in seconds.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the file cannot be read, or the folder cannot be written.
     pub fn rewind_stats(&mut self, ticks: u64) -> Result<f64, TrainError> {
-        let kept: Vec<Line> = read_stats(&self.path).into_iter().take(ticks as usize).collect();
+        let file = self.path.join("stats.jsonl");
+        let text = std::fs::read_to_string(&file).map_err(TrainError::io(&file))?;
+        let kept: Vec<Line> = parse_stats(&text).take(ticks as usize).collect();
+        if (kept.len() as u64) < ticks {
+            let words =
+                format!("stats.jsonl has {} of the {ticks} lines before this point", kept.len());
+            self.log(&format!("warning: {words}"));
+        }
         let mut text = String::new();
         for line in &kept {
             text += &serde_json::to_string(line).unwrap_or_default();
             text.push('\n');
         }
         self.write("stats.jsonl", text.as_bytes())?;
-        let file = self.path.join("stats.jsonl");
         self.stats = OpenOptions::new().append(true).open(&file).map_err(TrainError::io(file))?;
         let seconds =
             kept.last().and_then(|l| l.get("Timing/total_sec")).and_then(|v| v["mean"].as_f64());
         Ok(seconds.unwrap_or(0.0))
+    }
+
+    /// Sets checkpoints aside that are newer than the one the run continues from, as
+    /// `NAME.superseded`: `latest` and the rotation must not take them for this run's future.
+    ///
+    /// # Errors
+    /// When one cannot be renamed.
+    pub fn supersede(&mut self, nimg: u64) -> Result<(), TrainError> {
+        for (path, meta) in checkpoint::list(&self.path) {
+            if meta.nimg > nimg {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let aside = path.with_file_name(format!("{name}.superseded"));
+                std::fs::rename(&path, &aside).map_err(TrainError::io(&path))?;
+                self.log(&format!("{name} is newer than where the run goes on: renamed"));
+            }
+        }
+        Ok(())
     }
 
     /// Removes all checkpoints but the newest `keep` (0 keeps all).
@@ -141,7 +164,23 @@ impl RunDir {
 /// The whole lines of a run's `stats.jsonl`.
 pub fn read_stats(run: &Path) -> Vec<Line> {
     let text = std::fs::read_to_string(run.join("stats.jsonl")).unwrap_or_default();
-    text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()
+    parse_stats(&text).collect()
+}
+
+/// Lines up to the first that is not whole.
+fn parse_stats(text: &str) -> impl Iterator<Item = Line> {
+    text.split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .map_while(|line| serde_json::from_str(line).ok())
+}
+
+/// The number behind the highest that any name in `outdir` begins with, folder or not.
+fn next_number(outdir: &Path) -> u64 {
+    let numbers = std::fs::read_dir(outdir).into_iter().flatten().filter_map(|entry| {
+        let name = entry.ok()?.file_name().to_string_lossy().into_owned();
+        name.split('-').next()?.parse::<u32>().ok()
+    });
+    numbers.max().map_or(0, |number| u64::from(number) + 1)
 }
 
 /// Run folders of `outdir`, by number.

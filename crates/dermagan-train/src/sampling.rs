@@ -16,6 +16,9 @@ use crate::sampler::Sampler;
 /// The most cells that a grid may have: it is held in memory.
 const MAX_CELLS: usize = 10_000;
 
+/// The most pictures of one call.
+const MAX_PICTURES: u64 = 100_000_000;
+
 /// Files or a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -43,7 +46,7 @@ pub struct SampleRequest {
 impl SampleRequest {
     /// How many pictures.
     pub fn count(&self) -> u64 {
-        self.seeds.iter().map(|r| r.end - r.start).sum()
+        self.seeds.iter().fold(0, |sum: u64, r| sum.saturating_add(r.end - r.start))
     }
 }
 
@@ -63,6 +66,14 @@ pub fn parse_seeds(text: &str) -> Result<Vec<Range<u64>>, TrainError> {
         (first <= last).then_some(first..last.checked_add(1)?)
     };
     let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
+    if let Some(ranges) = &ranges {
+        let mut sorted = ranges.clone();
+        sorted.sort_by_key(|r| r.start);
+        if let Some(twice) = sorted.windows(2).find(|w| w[1].start < w[0].end) {
+            let what = format!("--seeds {text}: seed {} is named twice", twice[1].start);
+            return Err(TrainError::Option(what));
+        }
+    }
     ranges.ok_or_else(|| {
         TrainError::Option(format!(
             "--seeds {text}: expected numbers and ranges, such as 0-63 or 1,5,9-12"
@@ -140,8 +151,10 @@ pub fn run(
     if !(1..=4096).contains(&request.batch) {
         return Err(TrainError::Option(format!("--batch {}: expected 1 to 4096", request.batch)));
     }
-    if request.count() == 0 {
-        return Err(TrainError::Option("no pictures asked for".into()));
+    if !(1..=MAX_PICTURES).contains(&request.count()) {
+        let what =
+            format!("{} pictures asked for: 1 to {MAX_PICTURES} are possible", request.count());
+        return Err(TrainError::Option(what));
     }
     let sampler = Sampler::new(model, device)?;
     match request.layout {
@@ -206,6 +219,25 @@ fn write_grid(
     Ok(wanted)
 }
 
+/// Pictures of other seeds in the folder would be no part of the table.
+fn refuse_others(folder: &Path, seeds: &[Range<u64>]) -> Result<(), TrainError> {
+    for entry in std::fs::read_dir(folder).map_err(TrainError::io(folder))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let seed = name
+            .strip_prefix("seed")
+            .and_then(|n| n.strip_suffix(".png"))
+            .and_then(|n| n.parse().ok());
+        if seed.is_some_and(|seed: u64| !seeds.iter().any(|range| range.contains(&seed))) {
+            let what = format!(
+                "{} holds {name}, which is no part of this set; name another --out",
+                folder.display()
+            );
+            return Err(TrainError::Option(what));
+        }
+    }
+    Ok(())
+}
+
 /// A folder of PNGs, each whole or absent, and a table in HAM10000's own columns.
 fn write_files(
     model: &ModelFile,
@@ -220,7 +252,14 @@ fn write_files(
         return Err(TrainError::Option(what));
     }
     std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
+    refuse_others(folder, &request.seeds)?;
     let table = folder.join("metadata.csv");
+    // A table of an earlier model must not describe pictures of this one, should this call be
+    // killed: the table is what says that a set is whole.
+    match std::fs::remove_file(&table) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(TrainError::io(table)(e)),
+        _ => {}
+    }
     let mut pending = Pending::create(&table).map_err(TrainError::io(&table))?;
     let mut rows = std::io::BufWriter::new(pending.file());
     let io = |path: &Path| TrainError::io(path.to_owned());
@@ -238,9 +277,11 @@ fn write_files(
             .to_png(&text(model, seed.to_string(), request.psi))
             .map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
         let path = folder.join(format!("{name}.png"));
-        // No fsync a picture: 100,000 of them would take an hour on a disk. The table comes last,
-        // and only it says that the set is whole.
-        std::fs::write(&path, &png).map_err(io(&path))?;
+        // Renamed, so that none is ever half; without a flush to the disk each, which would take
+        // an hour for 100,000. The table comes last, and says that the set is whole.
+        let half = atomic::partial_name(&path);
+        std::fs::write(&half, &png).map_err(io(&half))?;
+        std::fs::rename(&half, &path).map_err(io(&path))?;
         writeln!(rows, "SYN_{print}_{seed},{name},{dx},synthetic,,unknown,unknown")
             .map_err(io(&table))?;
         done += 1;
@@ -261,7 +302,7 @@ mod tests {
     fn seeds_are_numbers_and_ranges_with_both_ends() {
         assert_eq!(parse_seeds("0-63").unwrap(), first(64));
         assert_eq!(parse_seeds("1,5,9-12").unwrap(), [1..2, 5..6, 9..13]);
-        for wrong in ["", "a", "5-1", "1,,2", "18446744073709551615"] {
+        for wrong in ["", "a", "5-1", "1,,2", "18446744073709551615", "1,1", "0-5,5"] {
             assert!(parse_seeds(wrong).is_err(), "{wrong}");
         }
     }

@@ -48,8 +48,7 @@ pub fn start(
     let dir = RunDir::create(outdir, &plan.config)?;
     let trainer = Trainer::new(plan, device.clone());
     let mut session = Session::new(plan, trainer, dir, device, options, sink);
-    session.begin()?;
-    session.run(stop)
+    session.begin().and_then(|()| session.run(stop)).map_err(|error| session.explain(error))
 }
 
 /// Continues a run in its own folder.
@@ -66,16 +65,22 @@ pub fn resume(
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut dir = RunDir::open(folder)?;
-    let before = dir.rewind_stats(checkpoint.meta.ticks)?;
-    dir.write_options(&plan.config)?;
-    let trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
-        TrainError::Checkpoint {
+    if !folder.join("training_options.json").is_file() {
+        return Err(TrainError::Checkpoint {
             path: path.to_owned(),
-            what,
-            next: "It belongs to another program.".into(),
-        }
+            what: "it lies in no run's folder (no training_options.json beside it)".into(),
+            next: "Put it back into the folder of its run.".into(),
+        });
+    }
+    let mut dir = RunDir::open(folder)?;
+    let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
+    let trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
+        let next = "It belongs to another program.".into();
+        TrainError::Checkpoint { path: path.to_owned(), what, next }
     })?;
+    let before = dir.rewind_stats(ticks)?;
+    dir.supersede(nimg)?;
+    dir.write_options(&plan.config)?;
     let mut session = Session::new(plan, trainer, dir, device, options, sink);
     session.seconds_before = before;
     session.won = rundir::read_stats(folder)
@@ -85,7 +90,8 @@ pub fn resume(
     let words =
         format!("resumed from {from} on {} at {:.3} kimg", session.device.name, session.kimg());
     session.dir.log(&words);
-    session.run(stop)
+    session.last_good = path.to_owned();
+    session.run(stop).map_err(|error| session.explain(error))
 }
 
 /// The status of a run whose discriminator has won.
@@ -139,6 +145,21 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Says what is safe when the disk refused something.
+    fn explain(&self, error: TrainError) -> TrainError {
+        match error {
+            TrainError::Io { path, error, .. } if self.last_good.exists() => TrainError::Io {
+                path,
+                error,
+                next: format!(
+                    "\n  The last good checkpoint is untouched. Mend the disk, then: --resume {}",
+                    self.last_good.display()
+                ),
+            },
+            other => other,
+        }
+    }
+
     fn kimg(&self) -> f64 {
         self.trainer.nimg as f64 / 1000.0
     }
@@ -156,8 +177,10 @@ impl<'a> Session<'a> {
             "Real images, one row a class. Do not redistribute against their licence.",
         )?;
         self.dir.write("reals.png", &reals)?;
+        self.dir.write("split.csv", self.plan.split_table().as_bytes())?;
         self.write_grid("fakes_init.png")?;
-        self.save(&stamp(0, Some(0.0))).map(|_| ())
+        let state = self.state()?;
+        self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
     }
 
     fn run(&mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
@@ -171,7 +194,7 @@ impl<'a> Session<'a> {
             let before = self.trainer.nimg;
             self.waited += self.trainer.step();
             let nimg = self.trainer.nimg;
-            interrupted = stop.load(Ordering::Relaxed);
+            interrupted = stop.load(Ordering::Relaxed) && nimg < total;
             let done = nimg >= total || interrupted;
             let (tick_due, snap_due) = (nimg / tick > before / tick, nimg / snap > before / snap);
             if done
@@ -195,6 +218,13 @@ impl<'a> Session<'a> {
             if interrupted {
                 break;
             }
+        }
+        if !interrupted && self.trainer.tally.steps() > 0 {
+            // The open tick, so that a short run has statistics too. The checkpoint does not count
+            // it: a run that is made longer writes this tick again, whole.
+            let line = self.line();
+            self.dir.add_stats(&line)?;
+            (self.sink)(Event::Tick(line));
         }
         self.finish()?;
         let end = if interrupted { "stopped, to be continued" } else { "finished" };
@@ -240,6 +270,17 @@ impl<'a> Session<'a> {
             self.dir.log(&words);
         }
         self.won = won;
+        let line = self.line();
+        self.dir.add_stats(&line)?;
+        self.trainer.ticks += 1;
+        self.trainer.tally = crate::stats::Tally::default();
+        (self.tick_start, self.tick_nimg, self.waited) = (Instant::now(), self.trainer.nimg, 0.0);
+        (self.sink)(Event::Tick(line));
+        Ok(())
+    }
+
+    /// The open tick as a line of statistics.
+    fn line(&self) -> Line {
         let seconds = self.tick_start.elapsed().as_secs_f64();
         let kimg = (self.trainer.nimg - self.tick_nimg) as f64 / 1000.0;
         let mut line = Line::new();
@@ -258,23 +299,20 @@ impl<'a> Session<'a> {
         line.extend(
             self.trainer.tally.fields().map(|(name, field)| (name.to_owned(), json!(field))),
         );
-        line.insert("Status".to_owned(), json!(if won { STATUS_WON } else { STATUS_FINE }));
+        line.insert("Status".to_owned(), json!(if self.won { STATUS_WON } else { STATUS_FINE }));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
-        self.dir.add_stats(&line)?;
-        self.trainer.ticks += 1;
-        self.trainer.tally = crate::stats::Tally::default();
-        (self.tick_start, self.tick_nimg, self.waited) = (Instant::now(), self.trainer.nimg, 0.0);
-        (self.sink)(Event::Tick(line));
-        Ok(())
+        line
     }
 
     /// Pictures, the generator, and the checkpoint, in this order: what a later process finds is
     /// never newer than what it continues from would write again.
     fn snapshot(&mut self, stamp: &str) -> Result<(), TrainError> {
+        // Looked at first: a broken state must not replace the last good generator.
+        let state = self.state()?;
         let grid = format!("fakes{stamp}.png");
         self.write_grid(&grid)?;
-        let checkpoint = self.save(stamp)?;
+        let checkpoint = self.save(stamp, &state)?;
         self.dir.rotate(self.options.keep);
         (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
         Ok(())
@@ -306,20 +344,18 @@ impl<'a> Session<'a> {
         self.dir.write("generator.safetensors", &ModelFile::to_bytes(&weights, &card)?)
     }
 
-    fn save(&mut self, stamp: &str) -> Result<std::path::PathBuf, TrainError> {
-        let checkpoint = self.trainer.checkpoint().map_err(|what| self.broken(what))?;
+    /// The state, if it is worth keeping.
+    fn state(&mut self) -> Result<Checkpoint, TrainError> {
+        self.trainer.checkpoint().map_err(|what| self.broken(what))
+    }
+
+    fn save(
+        &mut self,
+        stamp: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<std::path::PathBuf, TrainError> {
         let path = self.dir.path().join(format!("checkpoint-{stamp}.safetensors"));
-        checkpoint.save(&path).map_err(|error| match error {
-            TrainError::Io { path, error, .. } if self.last_good.exists() => TrainError::Io {
-                path,
-                error,
-                next: format!(
-                    "\n  The last good checkpoint is untouched. Make room, then: --resume {}",
-                    self.last_good.display()
-                ),
-            },
-            other => other,
-        })?;
+        checkpoint.save(&path)?;
         self.last_good.clone_from(&path);
         Ok(path)
     }
