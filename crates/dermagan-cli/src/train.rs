@@ -199,7 +199,7 @@ impl View {
             Event::Started { run, nimg, total } => {
                 say!("run {}", run.display());
                 self.total = total;
-                let bar = show::bar(total, "{wide_bar} {msg}");
+                let bar = show::bar(total, "{wide_bar} {percent}%\n{msg}");
                 bar.set_position(nimg);
                 self.bar = Some(bar);
             }
@@ -241,7 +241,7 @@ impl View {
         bar.set_position(nimg);
         if let [d, g, real, fake, after, ..] = values {
             bar.set_message(format!(
-                "{:.2}/{:.0} kimg · {rate:.1} img/s · {} left · D {d:.3} · G {g:.3} · D(x) {real:.3} · D(G(z)) {fake:.3}/{after:.3}",
+                "{:.1}/{:.0} kimg · {rate:.1} img/s · {} left · D {d:.2} · G {g:.2} · D(x) {real:.2} · D(G(z)) {fake:.2}/{after:.2}",
                 nimg as f64 / 1000.0,
                 self.total as f64 / 1000.0,
                 show::duration(left)
