@@ -281,3 +281,27 @@ fn a_checkpoint_outside_its_run_touches_nothing_of_its_neighbours() {
     assert!(desk.fails(&args, 1).contains("no run's folder"));
     assert_eq!(std::fs::read(desk.join("mine/stats.jsonl")).unwrap(), b"my own notes");
 }
+
+#[test]
+fn a_checkpoint_that_claims_a_larger_network_than_it_holds_is_refused() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    let path = desk.run_folder("runs").join("checkpoint-000000.104.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let claim = br#"\"g_width\":4,\"d_width\":4}"#;
+    let at = bytes.windows(claim.len()).position(|w| w == claim).unwrap();
+    // The same length, so that the file stays whole.
+    bytes[at..at + claim.len()].copy_from_slice(br#"\"g_width\":9,\"d_width\":9}"#);
+    std::fs::write(&path, bytes).unwrap();
+    let error = desk.fails(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"], 1);
+    assert!(error.contains("its networks alone have"), "{error}");
+}
+
+#[test]
+fn a_time_lapse_that_cannot_be_made_does_not_make_the_run_a_failure() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    std::fs::write(desk.run_folder("runs").join("fakes7.png"), b"mine").unwrap();
+    let out = desk.ok(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"]);
+    assert!(out.contains("time-lapse was not written") && out.contains("finished 0.200"), "{out}");
+}

@@ -113,7 +113,7 @@ impl Preset {
 }
 
 /// Where the images come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceConfig {
     /// What to open: an absolute path, or `phantom`.
     pub source: String,
@@ -149,6 +149,23 @@ pub struct TrainConfig {
 }
 
 impl TrainConfig {
+    /// A preset's values, with nothing said of the data yet.
+    ///
+    /// # Errors
+    /// As [`Preset::named`].
+    pub fn of_preset(name: &str, seed: u64) -> Result<Self, TrainError> {
+        let preset = Preset::named(name)?;
+        Ok(Self {
+            preset: name.to_owned(),
+            seed,
+            model: preset.model,
+            optimiser: preset.optimiser,
+            schedule: preset.schedule,
+            input: preset.data,
+            source: SourceConfig::default(),
+        })
+    }
+
     /// Checks every number.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use dermagan_data::{Cache, DataError, Options, Report, Source, default_path, pre
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{InputConfig, Part, Preset, SourceConfig, TrainConfig};
+use crate::config::{InputConfig, Part, SourceConfig, TrainConfig};
 use crate::error::TrainError;
 use crate::event::Event;
 
@@ -68,23 +68,9 @@ impl Plan {
     /// # Errors
     /// Whatever is wrong with the options or the data.
     pub fn new(request: &Request, sink: &mut dyn FnMut(Event)) -> Result<Self, TrainError> {
-        let preset = Preset::named(&request.preset)?;
-        let mut config = TrainConfig {
-            preset: request.preset.clone(),
-            seed: request.seed,
-            model: preset.model,
-            optimiser: preset.optimiser,
-            schedule: preset.schedule,
-            input: preset.data,
-            source: SourceConfig {
-                source: absolute(request.data.as_deref().unwrap_or("phantom")),
-                name: String::new(),
-                licence: String::new(),
-                classes: request.classes.clone(),
-                images: 0,
-                digest: String::new(),
-            },
-        };
+        let mut config = TrainConfig::of_preset(&request.preset, request.seed)?;
+        config.source.source = absolute(request.data.as_deref().unwrap_or("phantom"));
+        config.source.classes.clone_from(&request.classes);
         config.model.resolution = request.size.unwrap_or(config.model.resolution);
         config.model.g_width = request.width.unwrap_or(config.model.g_width);
         config.model.d_width = request.width.unwrap_or(config.model.d_width);

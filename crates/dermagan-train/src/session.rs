@@ -226,7 +226,10 @@ impl<'a> Session<'a> {
             self.dir.add_stats(&line)?;
             (self.sink)(Event::Tick(line));
         }
-        self.finish()?;
+        // The state is safe by now: a picture that cannot be drawn does not make the run a failure.
+        if let Err(error) = self.finish() {
+            self.warn(&format!("the loss plot or the time-lapse was not written: {error}"));
+        }
         let end = if interrupted { "stopped, to be continued" } else { "finished" };
         let words = format!("{end} at {:.3} kimg", self.kimg());
         self.dir.log(&words);

@@ -12,6 +12,7 @@ use dermagan_model::{Generator, ModelError, Selected};
 use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
 use crate::ema;
+use crate::estimate::parameters;
 use crate::plan::Plan;
 use crate::sampler::Sampler;
 use crate::stats::Tally;
@@ -71,6 +72,12 @@ impl<'a> Trainer<'a> {
         device: Selected,
         mut checkpoint: Checkpoint,
     ) -> Result<Self, String> {
+        // Before anything of the size that its options claim is made.
+        let (g, d) = parameters(&plan.config.model);
+        let held: usize = checkpoint.tensors.values().map(|array| array.values.len()).sum();
+        if held < 2 * g + d {
+            return Err(format!("{held} values, its networks alone have {}", 2 * g + d));
+        }
         let mut run = Self::new(plan, device);
         let device = &run.device.device;
         let players = &mut run.players;

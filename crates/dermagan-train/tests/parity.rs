@@ -8,30 +8,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{Array, Weights, from_safetensors};
 use dermagan_model::{Choice, ModelConfig, device};
-use dermagan_train::config::{Preset, SourceConfig, TrainConfig};
+use dermagan_train::config::TrainConfig;
 use dermagan_train::doctor::relative;
 use dermagan_train::step::Players;
 
 const MODEL: ModelConfig = ModelConfig { resolution: 64, z_dim: 16, g_width: 4, d_width: 4 };
 
 fn config() -> TrainConfig {
-    let preset = Preset::named("reference").unwrap();
-    TrainConfig {
-        preset: "reference".into(),
-        seed: 0,
-        model: MODEL,
-        optimiser: preset.optimiser,
-        schedule: preset.schedule,
-        input: preset.data,
-        source: SourceConfig {
-            source: "phantom".into(),
-            name: "phantom".into(),
-            licence: String::new(),
-            classes: Vec::new(),
-            images: 0,
-            digest: String::new(),
-        },
-    }
+    TrainConfig { model: MODEL, ..TrainConfig::of_preset("reference", 0).unwrap() }
 }
 
 fn fixture() -> Weights {
@@ -101,9 +85,9 @@ fn three_steps_on_the_cpu_are_pytorchs_within_one_in_ten_thousand() {
 }
 
 /// Another device rounds differently, and Adam's first steps divide a small gradient by itself: a
-/// rounding error there decides a weight's direction. Seen on SwiftShader: below 1e-3.
+/// rounding error there decides a weight's direction. Seen on SwiftShader: 2.3e-6.
 #[test]
-fn three_steps_on_the_device_under_test_are_pytorchs_within_one_in_a_hundred() {
+fn three_steps_on_the_device_under_test_are_pytorchs_within_one_in_a_thousand() {
     let Ok(name) = std::env::var("DERMAGAN_TEST_DEVICE") else {
         println!("DERMAGAN_TEST_DEVICE is not set: only the CPU was compared");
         return;
@@ -112,5 +96,5 @@ fn three_steps_on_the_device_under_test_are_pytorchs_within_one_in_a_hundred() {
     let found = differences(&device.device);
     let (name, off) = worst(&found);
     println!("worst on {}: {name}, {off:.2e}", device.name);
-    assert!(off < 1e-2, "{name} is off by {off:.2e} on {}", device.name);
+    assert!(off < 1e-3, "{name} is off by {off:.2e} on {}", device.name);
 }
