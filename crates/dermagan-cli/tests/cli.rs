@@ -54,7 +54,7 @@ fn a_run_has_the_folder_that_users_of_stylegan_know() {
         (options["seed"].as_u64(), options["optimiser"]["batch"].as_u64()),
         (Some(3), Some(8))
     );
-    assert!(desk.ok(&["info", "runs/00000-phantom-tiny"]).contains("training"));
+    assert!(desk.ok(&["info", "runs/00000-phantom-tiny"]).contains("healthy"));
     let info: serde_json::Value =
         serde_json::from_str(&desk.ok(&["info", "--json", "runs/00000-phantom-tiny"])).unwrap();
     assert_eq!((info["what"].as_str(), info["seed"].as_u64()), (Some("run"), Some(3)));

@@ -10,6 +10,7 @@ use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame};
 
 use crate::error::TrainError;
+use crate::plan::Plan;
 
 /// Columns and rows of a run's grids.
 pub const GRID: (usize, usize) = (8, 8);
@@ -59,6 +60,27 @@ pub fn write_timelapse(run: &Path) -> Result<(), TrainError> {
         out.flush().map_err(TrainError::io(&target))?;
     }
     pending.commit().map_err(TrainError::io(&target))
+}
+
+/// Real images of a run, one row a class, as many columns as the grids of fakes have.
+pub fn reals(plan: &Plan) -> Picture {
+    let cache = &plan.cache;
+    let side = cache.size();
+    let mut cells = Vec::new();
+    for class in 0..cache.header().classes.len() {
+        let of_class = |i: &&u32| cache.header().records[**i as usize].class == class;
+        let picture = |&i: &u32| {
+            let pixels = cache.pixels(i as usize).to_vec();
+            Picture { width: side, height: side, pixels }
+        };
+        let mut row: Vec<Picture> =
+            plan.images.iter().filter(of_class).take(GRID.0).map(picture).collect();
+        if !row.is_empty() {
+            row.resize_with(GRID.0, || Picture::filled(side, side, [0; 3]));
+            cells.extend(row);
+        }
+    }
+    Picture::grid(&cells, GRID.0)
 }
 
 /// A grid as a PNG that says what it shows.

@@ -135,8 +135,14 @@ impl Plan {
     pub fn split_table(&self) -> String {
         let header = self.cache.header();
         let sides = split::of_header(header, SPLIT_SEED);
+        // Ids come from somebody's table: one with a comma must not become two cells.
+        let cell = |id: &str| match id.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", id.replace('"', "\"\"")),
+            false => id.to_owned(),
+        };
         let rows = header.records.iter().zip(sides);
-        let rows: Vec<String> = rows.map(|(r, side)| format!("{},{side}\n", r.image_id)).collect();
+        let rows: Vec<String> =
+            rows.map(|(r, side)| format!("{},{side}\n", cell(&r.image_id))).collect();
         format!("image_id,side\n{}", rows.concat())
     }
 

@@ -117,7 +117,13 @@ fn panel(canvas: &mut Canvas, y: i32, curves: &[Curve], lines: &[Line], last: f6
             value.trim_end_matches('0').trim_end_matches('.'),
         );
         let below = Point::new(at(share * last, 0.0).x, top + PANEL + 16);
-        text(canvas, below, black, Alignment::Center, &format!("{:.1}", share * last));
+        text(
+            canvas,
+            below,
+            black,
+            Alignment::Center,
+            &format!("{:.*}", if last < 4.0 { 3 } else { 1 }, share * last),
+        );
     }
     let frame =
         Rectangle::new(Point::new(LEFT, top), Size::new(width as u32 + 1, PANEL as u32 + 1));

@@ -96,7 +96,7 @@ pub fn resume(
 
 /// The status of a run whose discriminator has won.
 pub const STATUS_WON: &str = "discriminator has won";
-const STATUS_FINE: &str = "training";
+const STATUS_FINE: &str = "healthy";
 
 struct Session<'a> {
     plan: &'a Plan,
@@ -173,7 +173,7 @@ impl<'a> Session<'a> {
             self.warn(&warning);
         }
         let reals = outputs::png(
-            &self.reals(),
+            &outputs::reals(self.plan),
             "Real images, one row a class. Do not redistribute against their licence.",
         )?;
         self.dir.write("reals.png", &reals)?;
@@ -373,33 +373,6 @@ impl<'a> Session<'a> {
             )?;
         }
         outputs::write_timelapse(&run)
-    }
-
-    /// Real images, one row a class, as many columns as the grids of fakes have.
-    fn reals(&self) -> Picture {
-        let cache = &self.plan.cache;
-        let side = cache.size();
-        let records = &cache.header().records;
-        let mut cells = Vec::new();
-        for class in 0..cache.header().classes.len() {
-            let mut row: Vec<Picture> = self
-                .plan
-                .images
-                .iter()
-                .filter(|&&i| records[i as usize].class == class)
-                .take(GRID.0)
-                .map(|&i| Picture {
-                    width: side,
-                    height: side,
-                    pixels: cache.pixels(i as usize).to_vec(),
-                })
-                .collect();
-            if !row.is_empty() {
-                row.resize_with(GRID.0, || Picture::filled(side, side, [0; 3]));
-                cells.extend(row);
-            }
-        }
-        Picture::grid(&cells, GRID.0)
     }
 }
 
