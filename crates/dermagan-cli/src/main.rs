@@ -5,8 +5,6 @@ mod commands;
 mod show;
 mod train;
 
-use std::process::ExitCode;
-
 use clap::Parser;
 use dermagan_data::DataError;
 use dermagan_train::TrainError;
@@ -22,17 +20,32 @@ mod exit {
     pub const INTERRUPTED: u8 = 130;
 }
 
-fn main() -> ExitCode {
+fn main() {
     let cli = args::Cli::parse();
-    match commands::run(cli.command) {
-        Ok(code) => ExitCode::from(code),
+    let code = match commands::run(cli.command) {
+        Ok(code) => code,
         // A reader that has seen enough (`| head`) is no error.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => 0,
         Err(error) => {
             complain!("error: {error:#}");
-            ExitCode::from(code_of(&error))
+            code_of(&error)
         }
+    };
+    leave(code)
+}
+
+/// Ends the process at once, without the exit handlers of C++ libraries: a graphics driver's run
+/// while burn's own threads still hold the device, and crashed one `doctor` in some ten on
+/// SwiftShader after it had said "pass". Everything of ours is written and flushed by now.
+#[expect(unsafe_code, reason = "declares the C library's _exit, which takes any number")]
+fn leave(code: u8) -> ! {
+    use std::io::Write;
+    let _ = std::io::stdout().flush();
+    let _ = std::io::stderr().flush();
+    unsafe extern "C" {
+        safe fn _exit(code: std::ffi::c_int) -> !;
     }
+    _exit(i32::from(code))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -1,100 +1,13 @@
-//! Three optimiser steps of a small DCGAN, against PyTorch's (scripts/make_fixtures.py), on the
-//! CPU and, where `DERMAGAN_TEST_DEVICE` names one, on another device.
+//! The step on the CPU is PyTorch's.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod common;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_model::named::{Network, to_vec};
-use dermagan_model::weights::{Array, Weights, from_safetensors};
-use dermagan_model::{Choice, ModelConfig, device};
-use dermagan_train::config::TrainConfig;
-use dermagan_train::doctor::relative;
-use dermagan_train::step::Players;
-
-const MODEL: ModelConfig = ModelConfig { resolution: 64, z_dim: 16, g_width: 4, d_width: 4 };
-
-fn config() -> TrainConfig {
-    TrainConfig { model: MODEL, ..TrainConfig::of_preset("reference", 0).unwrap() }
-}
-
-fn fixture() -> Weights {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parity.safetensors");
-    from_safetensors("parity", &std::fs::read(path).unwrap()).unwrap().weights
-}
-
-fn under(fixture: &Weights, prefix: &str) -> Weights {
-    let named =
-        fixture.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone())));
-    named.collect()
-}
-
-fn tensor<const D: usize>(array: &Array, device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(array.values.clone(), array.shape.clone()), device)
-}
-
-/// The worst relative difference of losses, gradients and weights, with its name.
-fn differences(device: &Device) -> BTreeMap<String, f64> {
-    let fixture = fixture();
-    let mut players = Players::new(&config(), device);
-    players.generator = players.generator.with_weights(&under(&fixture, "start.G.")).unwrap();
-    players.discriminator =
-        players.discriminator.with_weights(&under(&fixture, "start.D.")).unwrap();
-    let autodiff = device.clone().autodiff();
-    let mut found = BTreeMap::new();
-    for step in 1..=3 {
-        let real = tensor::<4>(&fixture[&format!("real{step}")], &autodiff);
-        let z = tensor::<2>(&fixture[&format!("z{step}")], &autodiff);
-        let mut compared = 0;
-        let measures = players.step_watched(real, z, step, |player, gradients| {
-            for (name, gradient) in gradients {
-                let name = format!("grad{step}.{player}.{name}");
-                let expected = &fixture[&name].values;
-                found.insert(name, relative(&to_vec(gradient.clone()), expected));
-                compared += 1;
-            }
-        });
-        assert_eq!(compared, 13 + 11, "every parameter of both players has a gradient");
-        let losses = &to_vec(measures)[..2];
-        found.insert(
-            format!("loss{step}"),
-            relative(losses, &fixture[&format!("loss{step}")].values),
-        );
-    }
-    for (prefix, weights) in
-        [("end.G.", players.generator.to_weights()), ("end.D.", players.discriminator.to_weights())]
-    {
-        for (name, array) in weights {
-            let expected = &fixture[&format!("{prefix}{name}")].values;
-            found.insert(format!("{prefix}{name}"), relative(&array.values, expected));
-        }
-    }
-    found
-}
-
-fn worst(found: &BTreeMap<String, f64>) -> (&str, f64) {
-    let worst = found.iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
-    (worst.0, *worst.1)
-}
+use burn::tensor::Device;
+use common::{differences, worst};
 
 #[test]
 fn three_steps_on_the_cpu_are_pytorchs_within_one_in_ten_thousand() {
     let found = differences(&Device::flex());
     let (name, off) = worst(&found);
     assert!(off < 1e-4, "{name} is off by {off:.2e}");
-}
-
-/// Another device rounds differently, and Adam's first steps divide a small gradient by itself: a
-/// rounding error there decides a weight's direction. Seen on SwiftShader: 2.3e-6.
-#[test]
-fn three_steps_on_the_device_under_test_are_pytorchs_within_one_in_a_thousand() {
-    let Ok(name) = std::env::var("DERMAGAN_TEST_DEVICE") else {
-        println!("DERMAGAN_TEST_DEVICE is not set: only the CPU was compared");
-        return;
-    };
-    let device = device::select(&name.parse::<Choice>().unwrap()).unwrap();
-    let found = differences(&device.device);
-    let (name, off) = worst(&found);
-    println!("worst on {}: {name}, {off:.2e}", device.name);
-    assert!(off < 1e-3, "{name} is off by {off:.2e} on {}", device.name);
 }
