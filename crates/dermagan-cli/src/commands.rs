@@ -209,9 +209,9 @@ fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
             "left_out": header.report.left_out(), "damaged_images": damaged.len(),
         }));
     }
-    if let Ok(meta) = checkpoint::read_meta(path) {
+    if checkpoint::read_meta(path).is_ok() {
         // Its tensors too: a description of a damaged checkpoint must not look whole.
-        let meta = Checkpoint::open(path).map(|c| c.meta).unwrap_or(meta);
+        let meta = Checkpoint::open(path)?.meta;
         return Ok(json!({
             "what": "checkpoint", "producer": meta.producer, "kimg": meta.nimg as f64 / 1000.0,
             "steps": meta.steps, "preset": meta.config.preset, "data": meta.config.source.name,
