@@ -8,6 +8,7 @@ Writes, from fixed seeds:
   crates/dermagan-train/tests/data/parity.safetensors   three optimiser steps of a small DCGAN
   crates/dermagan-model/tests/data/generator.pth        a state dict as torch.save writes it
   crates/dermagan-model/tests/data/pictures.safetensors what that generator draws in eval mode
+  crates/dermagan-model/tests/data/layers.safetensors   single layers with their gradients
   crates/dermagan-data/tests/data/*.{jpg,png}           small synthetic pictures of odd formats
   crates/dermagan-data/tests/data/resize.safetensors    Pillow's antialiased bilinear resize
 """
@@ -113,6 +114,52 @@ def model(g):
     save_file({"z": z, "pictures": pictures.contiguous()}, folder / "pictures.safetensors")
 
 
+# Channels that each form of a layer serves: side of the large picture, its channels, the small one's.
+LAYERS = {"full": (8, 16, 32), "few": (8, 3, 5), "whole": (4, 16, 7)}
+
+
+def layers():
+    generator = torch.Generator().manual_seed(5)
+    noise = lambda *shape: torch.randn(*shape, generator=generator)
+    out = {}
+
+    def record(name, inputs, run):
+        inputs = {k: v.requires_grad_() for k, v in inputs.items()}
+        y = run(**inputs)
+        g = noise(*y.shape)
+        y.backward(g)
+        out.update({f"{name}.{k}": v.detach() for k, v in inputs.items()})
+        out.update({f"{name}.grad.{k}": v.grad for k, v in inputs.items()})
+        out.update({f"{name}.y": y.detach(), f"{name}.g": g})
+
+    for name, (side, wide, deep) in LAYERS.items():
+        stride, padding, small = (1, 0, 1) if side == 4 else (2, 1, side // 2)
+        kind = dict(stride=stride, padding=padding)
+        record(
+            f"conv.{name}",
+            {"x": noise(3, wide, side, side), "w": noise(deep, wide, 4, 4)},
+            lambda x, w: nn.functional.conv2d(x, w, **kind),
+        )
+        record(
+            f"transposed.{name}",
+            {"x": noise(3, deep, small, small), "w": noise(deep, wide, 4, 4)},
+            lambda x, w: nn.functional.conv_transpose2d(x, w, **kind),
+        )
+    for slope in (0.0, 0.2):
+        norm = lambda x, gamma, beta: nn.functional.leaky_relu(
+            nn.functional.batch_norm(x, None, None, gamma, beta, training=True), slope
+        )
+        record(
+            f"norm.{slope}",
+            {"x": noise(6, 5, 4, 4) * 2 + 1, "gamma": noise(5), "beta": noise(5)},
+            norm,
+        )
+    record("leaky", {"x": noise(2, 3, 4, 4)}, lambda x: nn.functional.leaky_relu(x, 0.2))
+    record("tanh", {"x": noise(2, 3, 4, 4)}, torch.tanh)
+    path = CRATES / "dermagan-model/tests/data/layers.safetensors"
+    save_file({k: v.contiguous() for k, v in out.items()}, path)
+
+
 def odd_pictures():
     folder = CRATES / "dermagan-data/tests/data"
     y, x = np.mgrid[0:30, 0:40]
@@ -137,4 +184,5 @@ def odd_pictures():
 
 if __name__ == "__main__":
     model(parity())
+    layers()
     odd_pictures()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dermagan_data::Fit;
-use dermagan_model::Choice;
+use dermagan_model::{Choice, PrecisionChoice};
 
 /// Train GANs on dermatoscopic skin-lesion images, on any GPU or on the CPU.
 #[derive(Parser, Debug)]
@@ -39,6 +39,8 @@ pub enum Command {
     Devices,
     /// Compare one training step's gradients on a device with the CPU's.
     Doctor(DeviceArgs),
+    /// Measure how fast a device trains or samples.
+    Bench(BenchArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -183,6 +185,10 @@ pub struct TrainArgs {
     pub classes: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArgs,
+    /// Numbers that convolutions multiply: f32, bf16 (CPUs with AVX-512 BF16), f16 (GPUs), or auto
+    /// for the fastest that the device has [default: f32].
+    #[arg(long)]
+    pub precision: Option<PrecisionChoice>,
     /// Continue: `latest`, a run's folder, or a checkpoint. --kimg may ask for more than before.
     #[arg(long, value_name = "latest|PATH")]
     pub resume: Option<String>,
@@ -231,6 +237,46 @@ pub struct SampleArgs {
     pub outdir: PathBuf,
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// What `bench` measures.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BenchWhat {
+    /// Training steps.
+    Step,
+    /// Pictures from a generator.
+    Sample,
+}
+
+/// Options of `bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum, default_value_t = BenchWhat::Step)]
+    pub what: BenchWhat,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Numbers that convolutions multiply: f32, bf16, f16 or auto.
+    #[arg(long, default_value = "f32")]
+    pub precision: PrecisionChoice,
+    /// Images a step, or pictures at a time.
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+    /// Channels of both networks' narrowest layer.
+    #[arg(long, default_value_t = 64)]
+    pub width: usize,
+    /// Side of the pictures.
+    #[arg(long, default_value_t = 64)]
+    pub size: usize,
+    /// Measured rounds.
+    #[arg(long, default_value_t = 7)]
+    pub rounds: usize,
+    /// Rounds before those, which warm caches up.
+    #[arg(long, default_value_t = 2)]
+    pub warm_up: usize,
+    /// A line of JSON for every round, as it ends, and one at the end.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `info`.

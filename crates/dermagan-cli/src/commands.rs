@@ -17,7 +17,7 @@ use crate::args::{
     Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, InfoArgs, PrepareArgs, SampleArgs,
 };
 use crate::show::{complain, say, say_raw};
-use crate::{exit, show, train};
+use crate::{bench, exit, show, train};
 
 /// Columns and cell size of `data info --grid`.
 const GRID: (usize, u32) = (10, 96);
@@ -32,6 +32,7 @@ pub fn run(command: Command) -> anyhow::Result<u8> {
         Command::Info(args) => info(&args),
         Command::Devices => devices(),
         Command::Doctor(args) => examine(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "dermagan", &mut std::io::stdout());
             Ok(0)

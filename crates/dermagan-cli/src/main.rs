@@ -1,6 +1,7 @@
 //! The `dermagan` command: parses, calls the libraries, shows what they tell.
 
 mod args;
+mod bench;
 mod commands;
 mod show;
 mod train;

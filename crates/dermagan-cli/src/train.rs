@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use dermagan_model::{Selected, device};
+use dermagan_model::{Precision, PrecisionChoice, Selected, device};
 use dermagan_train::checkpoint::Checkpoint;
 use dermagan_train::estimate::Estimate;
 use dermagan_train::plan::{Plan, Request};
@@ -25,7 +25,7 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 /// Runs the command.
 pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     let mut view = View::new();
-    let request = request(&args);
+    let mut request = request(&args);
     let resumed = match &args.resume {
         Some(wanted) => {
             refuse_changes(&args)?;
@@ -36,6 +36,13 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         None => None,
     };
     let device = device::select(&args.device.device)?;
+    match &resumed {
+        Some((_, checkpoint)) => checkpoint.meta.config.precision.check(&device)?,
+        None => {
+            let wanted = args.precision.unwrap_or(PrecisionChoice::Exactly(Precision::F32));
+            request.precision = wanted.resolve(&device)?;
+        }
+    }
     let plan = match &resumed {
         Some((_, checkpoint)) => Plan::resume(checkpoint, &request, &mut |event| view.show(event))?,
         None => Plan::new(&request, &mut |event| view.show(event))?,
@@ -84,6 +91,7 @@ fn request(args: &TrainArgs) -> Request {
         balanced: args.balanced,
         all_images: args.all_images,
         classes: args.classes.clone(),
+        precision: Precision::F32,
     }
 }
 
@@ -102,6 +110,7 @@ fn refuse_changes(args: &TrainArgs) -> Result<(), TrainError> {
         ("--balanced", args.balanced),
         ("--all-images", args.all_images),
         ("--classes", !args.classes.is_empty()),
+        ("--precision", args.precision.is_some()),
     ];
     match given.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(TrainError::Option(format!(
@@ -137,7 +146,14 @@ fn describe(plan: &Plan, device: &Selected) {
         plan.cache.len(),
         c.source.classes.join(",")
     );
-    say!("preset {}, batch {}, seed {}, on {}", c.preset, c.optimiser.batch, c.seed, device.name);
+    say!(
+        "preset {}, batch {}, seed {}, {}, on {}",
+        c.preset,
+        c.optimiser.batch,
+        c.seed,
+        c.precision,
+        device.name
+    );
     if let Some(warning) = &device.warning {
         complain!("warning: {warning}");
     }

@@ -245,7 +245,8 @@ fn wrong_options_say_what_is_possible() {
         desk.fails(&["train", "--batch", "1", "--data", "phantom:60"], 1).contains("2 to 4096")
     );
     assert!(desk.fails(&["train", "--kimg=-1", "--data", "phantom:60"], 1).contains("more than 0"));
-    assert!(desk.fails(&["train", "--device", "cuda"], 2).contains("gpu:1"));
+    assert!(desk.fails(&["train", "--device", "rocm"], 2).contains("gpu:1"));
+    assert!(desk.fails(&["train", "--device", "cuda:9"], 1).contains("--device"));
     assert!(desk.fails(&["train", "--resume", "latest"], 1).contains("no run with a checkpoint"));
     assert!(desk.fails(&["sample"], 1).contains("dermagan train"));
     assert!(desk.fails(&["info", "nowhere"], 1).contains("nowhere"));
@@ -348,4 +349,34 @@ fn a_cache_or_a_checkpoint_in_the_wrong_place_is_called_by_its_name() {
     let checkpoint = desk.run_folder("runs").join("checkpoint-000000.024.safetensors");
     let error = desk.fails(&["sample", &checkpoint.to_string_lossy()], 1);
     assert!(error.contains("not a generator"), "{error}");
+}
+
+#[test]
+fn bench_says_how_fast_this_machine_is_in_words_and_in_json() {
+    let desk = Desk::new();
+    let small =
+        ["--batch", "4", "--width", "16", "--rounds", "2", "--warm-up", "1", "--device", "cpu"];
+    let words = desk.ok(&[&["bench"], &small[..]].concat());
+    assert!(words.contains("images/s on cpu") && words.contains("f32"), "{words}");
+    let lines = desk.ok(&[&["bench", "sample", "--json"], &small[..]].concat());
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 4, "three rounds and the end");
+    assert!(lines[0]["seconds"].as_f64().unwrap() > 0.0);
+    assert!(lines[3]["images_per_second"].as_f64().unwrap() > 0.0);
+    desk.fails(&["bench", "--rounds", "0", "--warm-up", "0", "--device", "cpu"], 1);
+    desk.fails(&["bench", "--size", "50", "--device", "cpu"], 1);
+}
+
+#[test]
+fn a_precision_that_is_not_there_is_refused_and_a_resumed_run_keeps_its_own() {
+    let desk = Desk::new();
+    let error = desk.fails(&[&["train"], &SMALL[..], &["--precision", "f16"]].concat(), 1);
+    assert!(error.contains("f16 is for GPUs") && error.contains("--precision f32"), "{error}");
+    assert!(!desk.join("runs").exists(), "nothing was begun");
+    let error = desk.fails(&["train", "--precision", "f8"], 2);
+    assert!(error.contains("auto, f32, bf16 or f16"), "{error}");
+    desk.train(&["--kimg", "0.05"]);
+    let error = desk.fails(&["train", "--resume", "latest", "--precision", "f32"], 1);
+    assert!(error.contains("--precision cannot change"), "{error}");
 }

@@ -29,6 +29,33 @@ fn a_run_of_n_and_n_more_steps_ends_in_the_bytes_of_a_run_of_2n() {
 }
 
 #[test]
+fn a_wider_run_resumes_to_the_same_bytes_in_every_precision_of_this_cpu() {
+    let desk = Desk::new();
+    let fixed =
+        ["train", "--preset", "tiny", "--data", "phantom:60", "--batch", "8", "--device", "cpu"];
+    let run = |outdir: &str, kimg: &str, precision: &str| {
+        let own = ["--width", "16", "--outdir", outdir, "--kimg", kimg, "--precision", precision];
+        desk.ok(&[&fixed[..], &own[..]].concat());
+    };
+    let mut ends = Vec::new();
+    for precision in ["f32", "auto"] {
+        let (whole, halves) = (format!("whole-{precision}"), format!("halves-{precision}"));
+        run(&whole, "0.16", precision);
+        run(&halves, "0.08", precision);
+        desk.ok(&[
+            "train", "--outdir", &halves, "--resume", "latest", "--kimg", "0.16", "--device", "cpu",
+        ]);
+        let whole = desk.run_folder(&whole);
+        assert_same_end(&whole, &desk.run_folder(&halves), "000000.160");
+        let options = std::fs::read_to_string(whole.join("training_options.json")).unwrap();
+        let narrow = options.contains("\"precision\": \"bf16\"");
+        ends.push((narrow, std::fs::read(whole.join("generator.safetensors")).unwrap()));
+    }
+    assert!(!ends[0].0, "f32 is f32");
+    assert_eq!(ends[0].1 != ends[1].1, ends[1].0, "bf16, where there is any, ends elsewhere");
+}
+
+#[test]
 fn another_seed_ends_elsewhere() {
     let desk = Desk::new();
     desk.train(&["--outdir", "a", "--kimg", "0.1"]);
@@ -50,7 +77,7 @@ fn next(state: &mut u64) -> u64 {
 #[test]
 fn a_run_killed_twenty_times_at_random_moments_ends_in_the_same_bytes() {
     let desk = Desk::new();
-    let kimg = "6";
+    let kimg = "12";
     let whole = uninterrupted(&desk, kimg);
     let mut state = 0x9e37_79b9_7f4a_7c15;
     let mut kills = 0;
@@ -76,7 +103,7 @@ fn a_run_killed_twenty_times_at_random_moments_ends_in_the_same_bytes() {
         break;
     }
     assert!(kills >= 20, "the run ended after {kills} kills: make it longer");
-    assert_same_end(&whole, &desk.run_folder("killed"), "000006");
+    assert_same_end(&whole, &desk.run_folder("killed"), "000012");
 }
 
 fn has_checkpoint(outdir: &Path) -> bool {

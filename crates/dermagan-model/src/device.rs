@@ -17,6 +17,8 @@ pub enum Choice {
     Cpu,
     /// GPU number n, counting from 0, real GPUs only.
     Gpu(usize),
+    /// NVIDIA card number n through CUDA; only where the program was built with `cuda`.
+    Cuda(usize),
     /// A software rasteriser behind the GPU's interface: for tests, slower than the CPU.
     Software,
 }
@@ -30,11 +32,16 @@ impl FromStr for Choice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "gpu" => Ok(Self::Gpu(0)),
+            "cuda" => Ok(Self::Cuda(0)),
             "software" => Ok(Self::Software),
-            other => other.strip_prefix("gpu:").and_then(number).map(Self::Gpu).ok_or_else(|| {
-                let expected = "auto, cpu, gpu, gpu:1 (the second GPU) or software";
-                ModelError::Device(format!("no device is called '{text}': expected {expected}"))
-            }),
+            other => {
+                let gpu = other.strip_prefix("gpu:").and_then(number).map(Self::Gpu);
+                let cuda = other.strip_prefix("cuda:").and_then(number).map(Self::Cuda);
+                gpu.or(cuda).ok_or_else(|| {
+                    let expected = "auto, cpu, gpu, gpu:1 (the second GPU), cuda:0 or software";
+                    ModelError::Device(format!("no device is called '{text}': expected {expected}"))
+                })
+            }
         }
     }
 }
@@ -45,6 +52,7 @@ impl fmt::Display for Choice {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Gpu(n) => write!(f, "gpu:{n}"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
             Self::Software => f.write_str("software"),
         }
     }
@@ -92,6 +100,17 @@ pub struct Adapter {
 pub fn select(choice: &Choice) -> Result<Selected, ModelError> {
     match choice {
         Choice::Cpu => Ok(Selected::cpu()),
+        #[cfg(feature = "cuda")]
+        Choice::Auto if cuda::count() > 0 => Ok(cuda::open(0)),
+        #[cfg(feature = "cuda")]
+        Choice::Cuda(n) if *n < cuda::count() => Ok(cuda::open(*n)),
+        Choice::Cuda(_) => Err(ModelError::Device(match cfg!(feature = "cuda") {
+            true => format!("--device {choice}: CUDA finds {} cards. Use --device auto", cards()),
+            false => format!(
+                "--device {choice}: this program was built without CUDA; build it with --features \
+                 cuda, or use --device gpu"
+            ),
+        })),
         #[cfg(feature = "gpu")]
         Choice::Auto => match gpu::adapters().into_iter().find(|a| !a.adapter.software) {
             Some(found) => gpu::open(&found),
@@ -125,12 +144,45 @@ fn not_found(wanted: &Choice, found: &[Adapter]) -> String {
     )
 }
 
-/// All graphics adapters that are seen, real GPUs first.
+/// All adapters that are seen: graphics adapters, real GPUs first, then CUDA's.
 pub fn adapters() -> Vec<Adapter> {
+    let mut found: Vec<Adapter> = Vec::new();
     #[cfg(feature = "gpu")]
-    return gpu::adapters().into_iter().map(|a| a.adapter).collect();
-    #[cfg(not(feature = "gpu"))]
-    Vec::new()
+    found.extend(gpu::adapters().into_iter().map(|a| a.adapter));
+    #[cfg(feature = "cuda")]
+    found.extend((0..cuda::count()).map(|n| Adapter {
+        choice: Choice::Cuda(n),
+        name: cuda::open(n).name,
+        software: false,
+        known_bad: false,
+    }));
+    found.sort_by_key(|adapter| adapter.software);
+    found
+}
+
+/// How many cards CUDA finds; none without its feature or its driver.
+fn cards() -> usize {
+    #[cfg(feature = "cuda")]
+    return cuda::count();
+    #[cfg(not(feature = "cuda"))]
+    0
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use burn::tensor::{Device, DeviceType};
+
+    use super::Selected;
+
+    pub fn count() -> usize {
+        Device::enumerate(DeviceType::Cuda).into_vec().len()
+    }
+
+    pub fn open(n: usize) -> Selected {
+        let device = Device::cuda(n);
+        let name = device.identity().map_or_else(|| "NVIDIA card".to_owned(), |i| i.name);
+        Selected { device, name: format!("{name}, CUDA"), is_cpu: false, warning: None }
+    }
 }
 
 #[cfg(feature = "gpu")]
@@ -238,12 +290,15 @@ mod tests {
     fn device_names_are_those_of_the_help() {
         assert_eq!("gpu:1".parse::<Choice>().unwrap(), Choice::Gpu(1));
         assert_eq!("gpu".parse::<Choice>().unwrap(), Choice::Gpu(0));
-        assert!("cuda".parse::<Choice>().unwrap_err().to_string().contains("gpu:1"));
+        assert_eq!("cuda:1".parse::<Choice>().unwrap(), Choice::Cuda(1));
+        assert!("rocm".parse::<Choice>().unwrap_err().to_string().contains("gpu:1"));
     }
 
     #[test]
     fn a_gpu_that_is_not_there_is_an_error_and_no_panic() {
         let error = select(&Choice::Gpu(99)).unwrap_err().to_string();
         assert!(error.contains("--device cpu") || error.contains("without GPU support"), "{error}");
+        let error = select(&Choice::Cuda(99)).unwrap_err().to_string();
+        assert!(error.contains("--device"), "{error}");
     }
 }

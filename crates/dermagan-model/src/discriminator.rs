@@ -1,14 +1,13 @@
 //! The discriminator: picture to logit.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::leaky_relu;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::ModelConfig;
 use crate::named::Network;
 use crate::norm::{BatchNorm, BatchStats};
+use crate::ops::{convolve, leaky};
+use crate::precision::Precision;
 
 /// Slope of LeakyReLU below zero.
 const SLOPE: f64 = 0.2;
@@ -32,9 +31,8 @@ pub struct Discriminator {
 
 impl DownBlock {
     /// The last block closes 4×4 to 1×1; every other halves the side.
-    fn downsample(&self, x: Tensor<4>) -> Tensor<4> {
-        let (stride, padding) = if x.dims()[2] == 4 { (1, 0) } else { (2, 1) };
-        conv2d(x, self.weight.val(), None, ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1))
+    fn downsample(&self, x: Tensor<4>, precision: Precision) -> Tensor<4> {
+        convolve(x, self.weight.val(), precision)
     }
 }
 
@@ -55,21 +53,29 @@ impl Discriminator {
     }
 
     /// Logits by the batch's statistics, and those statistics. `x`: [batch, 3, side, side] in
-    /// [-1, 1]; result: [batch].
-    pub fn forward_train(&self, x: Tensor<4>) -> (Tensor<1>, Vec<BatchStats>) {
+    /// [-1, 1], `groups` batches one after another that are normalised each by itself: the filters
+    /// are then prepared once for all of them. Result: [batch], and for each group the statistics of
+    /// its normalised blocks.
+    pub fn forward_train(
+        &self,
+        x: Tensor<4>,
+        groups: usize,
+        precision: Precision,
+    ) -> (Tensor<1>, Vec<Vec<BatchStats>>) {
         let batch = x.dims()[0];
         let last = self.main.len() - 1;
         let mut x = x;
-        let mut seen = Vec::new();
+        let mut seen = vec![Vec::new(); groups];
         for (i, block) in self.main.iter().enumerate() {
-            x = block.downsample(x);
-            if let Some(norm) = &block.norm {
-                let (normed, stats) = norm.forward_train(x);
-                seen.push(stats);
-                x = normed;
-            }
-            if i < last {
-                x = leaky_relu(x, SLOPE);
+            x = block.downsample(x, precision);
+            match &block.norm {
+                Some(norm) => {
+                    let (normed, stats) = norm.forward_train(x, SLOPE, groups);
+                    seen.iter_mut().zip(stats).for_each(|(seen, stats)| seen.push(stats));
+                    x = normed;
+                }
+                None if i < last => x = leaky(x, SLOPE),
+                None => {}
             }
         }
         (x.reshape([batch]), seen)

@@ -1,14 +1,16 @@
 //! The generator: latent z to picture.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::relu;
-use burn::tensor::module::conv_transpose2d;
-use burn::tensor::ops::ConvTransposeOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::ModelConfig;
 use crate::named::Network;
 use crate::norm::{BatchNorm, BatchStats};
+use crate::ops::{convolve_transposed, tanh};
+use crate::precision::Precision;
+
+/// Slope of the activation below zero: ReLU.
+const SLOPE: f64 = 0.0;
 
 /// A transposed convolution with a 4×4 kernel and no bias; all but the last are followed by batch
 /// normalisation and ReLU.
@@ -29,10 +31,8 @@ pub struct Generator {
 
 impl UpBlock {
     /// The first block opens the 1×1 latent to 4×4; every other doubles the side.
-    fn upsample(&self, x: Tensor<4>) -> Tensor<4> {
-        let (stride, padding) = if x.dims()[2] == 1 { (1, 0) } else { (2, 1) };
-        let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0; 2], [1; 2], 1);
-        conv_transpose2d(x, self.weight.val(), None, options)
+    fn upsample(&self, x: Tensor<4>, precision: Precision) -> Tensor<4> {
+        convolve_transposed(x, self.weight.val(), precision)
     }
 }
 
@@ -57,28 +57,32 @@ impl Generator {
     pub fn forward(&self, z: Tensor<2>) -> Tensor<4> {
         let mut x = z.unsqueeze_dims::<4>(&[-1, -1]);
         for block in &self.main {
-            x = block.upsample(x);
+            x = block.upsample(x, Precision::F32);
             x = match &block.norm {
-                Some(norm) => relu(norm.forward(x)),
-                None => x.tanh(),
+                Some(norm) => norm.forward(x, SLOPE),
+                None => tanh(x),
             };
         }
         x
     }
 
     /// Pictures by the batch's statistics, and those statistics, one a normalised block.
-    pub fn forward_train(&self, z: Tensor<2>) -> (Tensor<4>, Vec<BatchStats>) {
+    pub fn forward_train(
+        &self,
+        z: Tensor<2>,
+        precision: Precision,
+    ) -> (Tensor<4>, Vec<BatchStats>) {
         let mut x = z.unsqueeze_dims::<4>(&[-1, -1]);
         let mut seen = Vec::new();
         for block in &self.main {
-            x = block.upsample(x);
+            x = block.upsample(x, precision);
             x = match &block.norm {
                 Some(norm) => {
-                    let (normed, stats) = norm.forward_train(x);
-                    seen.push(stats);
-                    relu(normed)
+                    let (normed, stats) = norm.forward_train(x, SLOPE, 1);
+                    seen.extend(stats);
+                    normed
                 }
-                None => x.tanh(),
+                None => tanh(x),
             };
         }
         (x, seen)
@@ -101,7 +105,7 @@ impl Generator {
         let mut sums: Vec<BatchStats> = Vec::new();
         let mut count = 0.0;
         for z in batches {
-            let (_, seen) = self.forward_train(z);
+            let (_, seen) = self.forward_train(z, Precision::F32);
             count += 1.0;
             if sums.is_empty() {
                 sums = seen;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
+use rayon::prelude::*;
 
 /// The latent of picture `seed`: `z_dim` standard normal numbers times the truncation `psi`. At
 /// psi 1 it is what training drew from; towards 0 pictures come closer to the average one.
@@ -20,7 +21,8 @@ pub fn training_latents(
     device: &Device,
 ) -> Tensor<2> {
     let values: Vec<f32> = (first..first + count as u64)
-        .flat_map(|i| Keyed::new(run, purpose, i).normals(z_dim, 0.0, 1.0))
+        .into_par_iter()
+        .flat_map_iter(|i| Keyed::new(run, purpose, i).normals(z_dim, 0.0, 1.0))
         .collect();
     Tensor::from_data(TensorData::new(values, [count, z_dim]), device)
 }

@@ -16,7 +16,9 @@ pub mod latent;
 pub mod model_file;
 pub mod named;
 pub mod norm;
+pub mod ops;
 pub mod pixels;
+pub mod precision;
 pub mod weights;
 
 pub use config::ModelConfig;
@@ -26,3 +28,4 @@ pub use error::ModelError;
 pub use generator::Generator;
 pub use init::Init;
 pub use model_file::{Card, ModelFile};
+pub use precision::{Precision, PrecisionChoice};

@@ -6,11 +6,12 @@
 //! variance is the unbiased one, as in PyTorch.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 
+use crate::ops;
+
 /// Added to the variance; PyTorch's default.
-const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics; PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
@@ -53,19 +54,31 @@ impl BatchNorm {
         }
     }
 
-    /// Normalises by the running statistics. `x`: [batch, channels, height, width].
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    /// Normalises by the running statistics, then LeakyReLU of `slope` (0: ReLU). `x`: [batch,
+    /// channels, height, width].
+    pub fn forward(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
         let (mean, var) = (self.running_mean.val(), self.running_var.val());
-        batch_norm(x, self.gamma.val(), self.beta.val(), mean, var, EPSILON)
+        ops::norm_act(x, self.gamma.val(), self.beta.val(), mean, var, slope)
     }
 
-    /// Normalises by the batch's own statistics, and returns them.
-    pub fn forward_train(&self, x: Tensor<4>) -> (Tensor<4>, BatchStats) {
-        let [batch, _, height, width] = x.dims();
-        let n = (batch * height * width) as f64;
-        let out = batch_norm_train(x, self.gamma.val(), self.beta.val(), EPSILON);
-        let unbiased = out.variance.mul_scalar(n / (n - 1.0).max(1.0));
-        (out.output, BatchStats { mean: out.mean, var: unbiased })
+    /// Normalises by the batch's own statistics, then LeakyReLU of `slope`. The batch is `groups`
+    /// batches one after another, each normalised by itself; their statistics are returned.
+    pub fn forward_train(
+        &self,
+        x: Tensor<4>,
+        slope: f64,
+        groups: usize,
+    ) -> (Tensor<4>, Vec<BatchStats>) {
+        let [batch, channels, height, width] = x.dims();
+        let n = (batch / groups * height * width) as f64;
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        let (y, mean, var) = ops::norm_act_train(x, gamma, beta, slope, groups);
+        let unbiased = var.mul_scalar(n / (n - 1.0).max(1.0));
+        let of = |all: &Tensor<1>, group: usize| all.clone().narrow(0, group * channels, channels);
+        let stats = (0..groups)
+            .map(|group| BatchStats { mean: of(&mean, group), var: of(&unbiased, group) })
+            .collect();
+        (y, stats)
     }
 
     /// Moves the running statistics a tenth of the way to the batch's, as PyTorch does.

@@ -5,11 +5,25 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Tensor};
 use dermagan_model::named::{Network, from_slice, to_vec};
+use dermagan_model::ops::{AdamStep as Step, adam};
 use dermagan_model::weights::{Array, Weights};
 
 use crate::config::OptimiserConfig;
+use crate::loss_scale::Verdict;
+
+/// The new tensors, or the old ones where `finite` is false.
+fn keep(old: [Tensor<1>; 3], new: [Tensor<1>; 3], finite: &Verdict) -> [Tensor<1>; 3] {
+    let mut new = new.into_iter();
+    old.map(|old| match new.next() {
+        Some(new) => {
+            let mask = finite.clone().expand(old.shape());
+            old.mask_where(mask, new)
+        }
+        None => old,
+    })
+}
 
 /// State of one player's optimiser (Kingma and Ba 2015).
 #[derive(Clone, Debug)]
@@ -39,28 +53,42 @@ impl Adam {
         }
     }
 
-    /// Moves `network` against its gradients. `time` counts the steps from 1.
-    pub fn step<N: Network>(&mut self, network: N, gradients: &Gradients, time: u64) -> N {
-        let mut gradients: BTreeMap<String, Tensor<1>> =
-            network.gradients(gradients).into_iter().collect();
+    /// Moves `network` against its gradients by name. `time` counts the steps from 1. Where `finite`
+    /// says no, network and state stay as they were.
+    pub fn step<N: Network>(
+        &mut self,
+        network: N,
+        gradients: Vec<(String, Tensor<1>)>,
+        time: u64,
+        finite: Option<&Verdict>,
+    ) -> N {
+        let mut gradients: BTreeMap<String, Tensor<1>> = gradients.into_iter().collect();
         let correction = |beta: f64| 1.0 - beta.powf(time as f64);
-        let size = self.learning_rate / correction(self.beta1);
-        let root = correction(self.beta2).sqrt();
+        let step = Step {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            size: self.learning_rate / correction(self.beta1),
+            root: correction(self.beta2).sqrt(),
+        };
         network.map_values(|name, value| {
             let gradient = gradients.remove(name)?;
-            let moments = self.moments.entry(name.to_owned()).or_insert_with(|| Moments {
+            // Taken out, so that nobody else holds them and they are updated in place.
+            let Moments { first, second } = self.moments.remove(name).unwrap_or_else(|| Moments {
                 first: value.zeros_like(),
                 second: value.zeros_like(),
             });
-            let (beta1, beta2) = (self.beta1, self.beta2);
-            let first =
-                moments.first.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
-            let square = gradient.clone() * gradient;
-            let second = moments.second.clone().mul_scalar(beta2) + square.mul_scalar(1.0 - beta2);
-            let scale = second.clone().sqrt().div_scalar(root).add_scalar(self.epsilon);
-            let update = (first.clone() / scale).mul_scalar(size);
-            *moments = Moments { first, second };
-            Some(value - update)
+            let (value, [first, second]) = match finite {
+                None => adam(step, value, [first, second], gradient),
+                Some(finite) => {
+                    let before = [value.clone(), first.clone(), second.clone()];
+                    let (value, [first, second]) = adam(step, value, [first, second], gradient);
+                    let [value, first, second] = keep(before, [value, first, second], finite);
+                    (value, [first, second])
+                }
+            };
+            self.moments.insert(name.to_owned(), Moments { first, second });
+            Some(value)
         })
     }
 

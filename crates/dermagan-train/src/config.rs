@@ -2,7 +2,7 @@
 //! `training_options.json` and the checkpoint's metadata.
 
 use dermagan_data::{Filter, Fit};
-use dermagan_model::{Init, ModelConfig};
+use dermagan_model::{Init, ModelConfig, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -146,6 +146,9 @@ pub struct TrainConfig {
     pub input: InputConfig,
     /// Where images come from.
     pub source: SourceConfig,
+    /// Number format of the convolutions; checkpoints from before there was a choice are float32.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 impl TrainConfig {
@@ -163,6 +166,7 @@ impl TrainConfig {
             schedule: preset.schedule,
             input: preset.data,
             source: SourceConfig::default(),
+            precision: Precision::F32,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use dermagan_model::Generator;
 use dermagan_model::named::Network;
+use dermagan_model::ops::lerp;
 
 use crate::config::OptimiserConfig;
 
@@ -23,7 +24,7 @@ pub fn update(average: Generator, live: &Generator, decay: f64) -> Generator {
     average.map_values(|name, old| {
         let new = live.remove(name)?;
         Some(match decay > 0.0 {
-            true => old.mul_scalar(decay) + new.mul_scalar(1.0 - decay),
+            true => lerp(old, new, decay),
             false => new,
         })
     })

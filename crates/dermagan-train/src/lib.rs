@@ -7,6 +7,7 @@
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adam;
+pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod doctor;
@@ -15,6 +16,7 @@ mod error;
 pub mod estimate;
 mod event;
 pub mod loss;
+pub mod loss_scale;
 pub mod outputs;
 pub mod plan;
 pub mod plot;

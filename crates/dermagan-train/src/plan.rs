@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use dermagan_data::order::Order;
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, DataError, Options, Report, Source, default_path, prepare};
+use dermagan_model::Precision;
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
@@ -49,6 +50,8 @@ pub struct Request {
     pub all_images: bool,
     /// Classes to train on, by code; empty for all.
     pub classes: Vec<String>,
+    /// Number format of the convolutions, one that the device has.
+    pub precision: Precision,
 }
 
 /// A run that can start or go on.
@@ -71,6 +74,7 @@ impl Plan {
         let mut config = TrainConfig::of_preset(&request.preset, request.seed)?;
         config.source.source = absolute(request.data.as_deref().unwrap_or("phantom"));
         config.source.classes.clone_from(&request.classes);
+        config.precision = request.precision;
         config.model.resolution = request.size.unwrap_or(config.model.resolution);
         config.model.g_width = request.width.unwrap_or(config.model.g_width);
         config.model.d_width = request.width.unwrap_or(config.model.d_width);

@@ -9,10 +9,13 @@ use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::Weights;
 use dermagan_model::{Generator, ModelError, Selected};
 
+use rayon::prelude::*;
+
 use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
 use crate::ema;
 use crate::estimate::parameters;
+use crate::loss_scale::LossScale;
 use crate::plan::Plan;
 use crate::sampler::Sampler;
 use crate::stats::Tally;
@@ -83,6 +86,12 @@ impl<'a> Trainer<'a> {
         let players = &mut run.players;
         players.g_adam.load("adam_G", &players.generator, &mut checkpoint.tensors, device)?;
         players.d_adam.load("adam_D", &players.discriminator, &mut checkpoint.tensors, device)?;
+        for (name, scale) in [("scale_G", &mut players.g_scale), ("scale_D", &mut players.d_scale)]
+        {
+            if scale.is_some() {
+                *scale = Some(LossScale::load(name, &mut checkpoint.tensors, device)?);
+            }
+        }
         players.generator = players.generator.clone().with_weights(&checkpoint.take("G"))?;
         players.discriminator =
             players.discriminator.clone().with_weights(&checkpoint.take("D"))?;
@@ -122,10 +131,11 @@ impl<'a> Trainer<'a> {
         let side = self.plan.cache.size();
         let each = 3 * side * side;
         let mut planes = vec![0.0; batch * each];
-        for (i, planes) in planes.chunks_mut(each).enumerate() {
-            let draw = self.order.at(self.nimg + i as u64);
-            to_planes(self.plan.cache.pixels(draw.image as usize), side, draw, planes);
-        }
+        let draws: Vec<_> = (0..batch as u64).map(|i| self.order.at(self.nimg + i)).collect();
+        let cache = &self.plan.cache;
+        planes.par_chunks_mut(each).zip(draws).for_each(|(planes, draw)| {
+            to_planes(cache.pixels(draw.image as usize), side, draw, planes);
+        });
         let data = TensorData::new(planes, [batch, 3, side, side]);
         Tensor::from_data(data, &self.device.device.clone().autodiff())
     }
@@ -170,6 +180,11 @@ impl<'a> Trainer<'a> {
         }
         self.players.g_adam.save("adam_G", &mut tensors);
         self.players.d_adam.save("adam_D", &mut tensors);
+        for (name, scale) in
+            [("scale_G", &self.players.g_scale), ("scale_D", &self.players.d_scale)]
+        {
+            scale.iter().for_each(|scale| scale.save(name, &mut tensors));
+        }
         if let Some((name, _)) =
             tensors.iter().find(|(_, a)| a.values.iter().any(|v| !v.is_finite()))
         {

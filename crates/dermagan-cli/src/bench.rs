@@ -1,0 +1,57 @@
+//! `dermagan bench`: how fast this machine is.
+
+use dermagan_model::device;
+use dermagan_train::bench;
+use dermagan_train::config::TrainConfig;
+use dermagan_train::session::peak_gigabytes;
+use serde_json::json;
+
+use crate::args::{BenchArgs, BenchWhat};
+use crate::show::{complain, say};
+
+/// Runs the command.
+pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
+    let (name, seconds) = measure(args)?;
+    let images = args.batch as f64;
+    let mut rates: Vec<f64> = seconds.iter().skip(args.warm_up).map(|s| images / s).collect();
+    rates.sort_by(f64::total_cmp);
+    let (Some(low), Some(high)) = (rates.first(), rates.last()) else {
+        anyhow::bail!("--rounds 0 measures nothing");
+    };
+    let median = rates[rates.len() / 2];
+    let peak = peak_gigabytes();
+    if args.json {
+        let end = json!({"on": name, "images_per_second": median, "low": low, "high": high, "peak_gb": peak});
+        say!("{end}");
+        return Ok(0);
+    }
+    let peak = peak.map_or(String::new(), |gb| format!(", peak memory {gb:.2} GB"));
+    say!("{median:.1} images/s on {name} ({low:.1} to {high:.1} in {} rounds{peak})", rates.len());
+    Ok(0)
+}
+
+/// What was measured on, and the seconds of every round.
+fn measure(args: &BenchArgs) -> anyhow::Result<(String, Vec<f64>)> {
+    let device = device::select(&args.device.device)?;
+    if let Some(warning) = &device.warning {
+        complain!("warning: {warning}");
+    }
+    let mut config = TrainConfig::of_preset("reference", 1)?;
+    config.precision = args.precision.resolve(&device)?;
+    config.optimiser.batch = args.batch;
+    config.model.resolution = args.size;
+    (config.model.g_width, config.model.d_width) = (args.width, args.width);
+    let mut seconds = Vec::new();
+    let mut each = |took: f64| {
+        if args.json {
+            say!("{}", json!({"round": seconds.len(), "seconds": took}));
+        }
+        seconds.push(took);
+    };
+    let rounds = args.warm_up + args.rounds;
+    match args.what {
+        BenchWhat::Sample => bench::sampling(&config, &device, rounds, &mut each)?,
+        BenchWhat::Step => bench::training_steps(&config, &device, rounds, &mut each)?,
+    }
+    Ok((format!("{}, {}", device.name, config.precision), seconds))
+}

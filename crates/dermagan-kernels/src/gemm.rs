@@ -1,0 +1,190 @@
+//! Matrix products C = A·B, or C += A·B, on operands that their makers already laid out.
+//!
+//! General libraries pack both operands on every call. Here the transforms that make an operand
+//! write it in the order in which it is read, and a filter is packed once for all pictures, so
+//! nothing is copied twice. B comes in panels [`PANEL`] columns wide; A is read where it is.
+
+use rayon::prelude::*;
+
+use crate::lane::{Lane, Real};
+use crate::scratch::Buffer;
+use crate::tile;
+
+/// Columns of B that one tile of C takes: two 512-bit vectors of floats.
+pub const PANEL: usize = 32;
+/// Most rows of one tile: 12 × 2 sums, two vectors of B and one of A fill 27 of 32 registers.
+const ROWS: usize = 12;
+
+/// Lane (i, k) is `data[i * row + k * col]`.
+#[derive(Clone, Copy)]
+pub struct Left<'a, L> {
+    /// All lanes.
+    pub data: &'a [L],
+    /// From one row of C to the next.
+    pub row: usize,
+    /// From one summed index to the next.
+    pub col: usize,
+}
+
+/// Lane (k, j) is `data[(j / PANEL) * panel + k * row + j % PANEL]`; every panel is readable to its
+/// full width.
+#[derive(Clone, Copy)]
+pub struct Right<'a, L> {
+    /// All lanes.
+    pub data: &'a [L],
+    /// From one panel to the next.
+    pub panel: usize,
+    /// From one summed index to the next.
+    pub row: usize,
+}
+
+/// Value (i, j) is `data[i * row + j]`.
+pub struct Out<'a, T> {
+    /// All values.
+    pub data: &'a mut [T],
+    /// From one row to the next.
+    pub row: usize,
+}
+
+/// Extents of a product: C is `m` × `n`, and `k` lanes are summed.
+#[derive(Clone, Copy, Debug)]
+pub struct Extents {
+    /// Rows of A and C.
+    pub m: usize,
+    /// Columns of B and C.
+    pub n: usize,
+    /// Summed lanes.
+    pub k: usize,
+}
+
+/// Whether C is replaced or added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Into {
+    /// C = A·B.
+    Replace,
+    /// C += A·B.
+    Add,
+}
+
+/// How many lanes the panels of a `k` × `n` right operand take when packed.
+pub fn panels(k: usize, n: usize) -> usize {
+    n.div_ceil(PANEL) * PANEL * k
+}
+
+/// Computes the product on this thread. Every value is summed over k in order, whatever the
+/// extents, so results depend neither on the batch nor on the number of threads.
+///
+/// # Panics
+/// When an operand is shorter than the extents and strides say.
+pub fn gemm<L: Lane>(
+    size: Extents,
+    a: Left<'_, L>,
+    b: Right<'_, L>,
+    c: &mut Out<'_, L::Real>,
+    into: Into,
+) {
+    let Extents { m, n, k } = size;
+    if m == 0 || n == 0 {
+        return;
+    }
+    let panels = n.div_ceil(PANEL);
+    assert!(c.data.len() >= (m - 1) * c.row + n, "C is too short");
+    if k == 0 {
+        if into == Into::Replace {
+            c.data.chunks_mut(c.row).take(m).for_each(|row| row[..n].fill(L::Real::default()));
+        }
+        return;
+    }
+    assert!(a.data.len() > (m - 1) * a.row + (k - 1) * a.col, "A is too short");
+    assert!(b.data.len() >= (panels - 1) * b.panel + (k - 1) * b.row + PANEL, "B is too short");
+    // Rows spread evenly: 64 are six tiles of 11 or 10, not five of 12 and one of 4.
+    let tiles = m.div_ceil(ROWS);
+    for panel in 0..panels {
+        let width = PANEL.min(n - panel * PANEL);
+        let b = Right { data: &b.data[panel * b.panel..], ..b };
+        for t in 0..tiles {
+            let (from, to) = (t * m / tiles, (t + 1) * m / tiles);
+            let a = Left { data: &a.data[from * a.row..], ..a };
+            let at = from * c.row + panel * PANEL;
+            let c = Out { data: &mut c.data[at..], row: c.row };
+            tile::run(to - from, width, k, a, b, c, into);
+        }
+    }
+}
+
+/// Packs a right operand given as values (k, j) for `k` floats and `n` columns.
+pub fn pack<L: Lane>(
+    k: usize,
+    n: usize,
+    value: impl Fn(usize, usize) -> L::Real + Sync,
+) -> (Buffer<L>, usize) {
+    let lanes = k.div_ceil(L::PER);
+    let mut packed = L::scratch(panels(lanes, n));
+    packed.par_chunks_mut((lanes * PANEL).max(1)).enumerate().for_each(|(p, panel)| {
+        let mut column = L::Real::scratch(L::PER * PANEL);
+        for (i, lane) in panel.chunks_mut(PANEL).enumerate() {
+            for (at, slot) in column.iter_mut().enumerate() {
+                let (row, j) = (i * L::PER + at / PANEL, p * PANEL + at % PANEL);
+                *slot = if row < k && j < n { value(row, j) } else { L::Real::of(0.0) };
+            }
+            L::pack_rows(&column, lane);
+        }
+    });
+    (packed, lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::Pair;
+    use proptest::prelude::*;
+
+    /// Numbers that bfloat16 holds exactly and whose sums of products are exact in f32.
+    fn number(i: usize) -> f32 {
+        ((i * 7919 + 13) % 17) as f32 - 8.0
+    }
+
+    fn check<L: Lane<Real = f32>>(m: usize, n: usize, k: usize, transposed: bool, into: Into) {
+        let left = |i: usize, p: usize| number(i * k + p);
+        let right = |p: usize, j: usize| number(1000 + p * n + j);
+        let lanes = k.div_ceil(L::PER);
+        let mut a = vec![L::default(); m * lanes];
+        for i in 0..m {
+            let row: Vec<f32> = (0..k).map(|p| left(i, p)).collect();
+            let mut packed = vec![L::default(); lanes];
+            L::pack_row(&row, &mut packed);
+            for (p, lane) in packed.into_iter().enumerate() {
+                a[if transposed { p * m + i } else { i * lanes + p }] = lane;
+            }
+        }
+        let (row, col) = if transposed { (1, m) } else { (lanes, 1) };
+        let (b, packed) = pack::<L>(k, n, right);
+        let stride = n + 3;
+        let mut c = vec![0.5; m * stride];
+        gemm(
+            Extents { m, n, k: lanes },
+            Left { data: &a, row, col },
+            Right { data: &b, panel: packed * PANEL, row: PANEL },
+            &mut Out { data: &mut c, row: stride },
+            into,
+        );
+        let start = if into == Into::Add { 0.5 } else { 0.0 };
+        for (at, value) in c.iter().enumerate() {
+            let (i, j) = (at / stride, at % stride);
+            let sum: f32 = (0..k).map(|p| left(i, p) * right(p, j % n.max(1))).sum();
+            let expected = if j < n { start + sum } else { 0.5 };
+            assert_eq!(*value, expected, "({i}, {j}) of {m}x{n}x{k}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn products_of_any_extent_are_exact_where_floats_are(
+            m in 1usize..40, n in 1usize..80, k in 1usize..20, transposed: bool, add: bool,
+        ) {
+            let into = if add { Into::Add } else { Into::Replace };
+            check::<f32>(m, n, k, transposed, into);
+            check::<Pair>(m, n, k, transposed, into);
+        }
+    }
+}

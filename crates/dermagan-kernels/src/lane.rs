@@ -1,0 +1,218 @@
+//! Numbers as the matrix products take them: one float, or two bfloat16 side by side.
+
+use std::ops::{Add, AddAssign, Mul, Neg, Sub};
+
+use crate::scratch::{Buffer, Pool};
+use crate::tile::{self, Job};
+
+/// A float that the kernels compute in: f32 at work, f64 where tests judge the formulas.
+pub trait Real:
+    Copy
+    + Default
+    + Send
+    + Sync
+    + PartialOrd
+    + std::fmt::Debug
+    + Add<Output = Self>
+    + AddAssign
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+    + 'static
+{
+    /// The nearest value to `x`.
+    fn of(x: f64) -> Self;
+    /// As a double.
+    fn double(self) -> f64;
+    /// tanh to the last bits.
+    #[doc(hidden)]
+    fn tanh_all(values: &mut [Self]);
+    /// Where working memory of this kind is kept.
+    #[doc(hidden)]
+    fn memory() -> &'static Pool<Self>;
+    /// One tile of a product of such numbers.
+    ///
+    /// # Safety
+    /// Every access that the job's extents imply must be inside its operands.
+    #[doc(hidden)]
+    #[allow(unsafe_code, reason = "implemented in `tile`, called there only")]
+    unsafe fn product<const ROWS: usize>(job: Job<Self>);
+}
+
+impl Real for f32 {
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+    fn double(self) -> f64 {
+        f64::from(self)
+    }
+    fn tanh_all(values: &mut [f32]) {
+        crate::activation::tanh_chunk(values);
+    }
+    fn memory() -> &'static Pool<Self> {
+        static KEPT: Pool<f32> = Pool::new();
+        &KEPT
+    }
+    #[allow(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn product<const ROWS: usize>(job: Job<Self>) {
+        // SAFETY: the caller's promise.
+        unsafe { tile::float::<ROWS>(job) }
+    }
+}
+
+impl Real for f64 {
+    fn of(x: f64) -> Self {
+        x
+    }
+    fn double(self) -> f64 {
+        self
+    }
+    fn tanh_all(values: &mut [f64]) {
+        values.iter_mut().for_each(|x| *x = x.tanh());
+    }
+    fn memory() -> &'static Pool<Self> {
+        static KEPT: Pool<f64> = Pool::new();
+        &KEPT
+    }
+    #[allow(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn product<const ROWS: usize>(job: Job<Self>) {
+        // SAFETY: the caller's promise.
+        unsafe { tile::plain::<f64, ROWS>(job, |a, b, c| a * b + c) }
+    }
+}
+
+/// What a matrix product multiplies: `PER` neighbours along the summed index.
+pub trait Lane: Copy + Default + Send + Sync + 'static {
+    /// The floats that go in, and that the sums are kept in.
+    type Real: Real;
+    /// How many floats one lane holds.
+    const PER: usize;
+
+    /// Packs neighbours of one row: `from` holds `PER` floats for each lane of `into`; missing ones
+    /// count as zero.
+    fn pack_row(from: &[Self::Real], into: &mut [Self]);
+
+    /// Packs `PER` rows element by element: `from` holds them one after another, each as long as
+    /// `into`.
+    fn pack_rows(from: &[Self::Real], into: &mut [Self]);
+
+    /// Working memory of `len` lanes with anything in it.
+    #[doc(hidden)]
+    fn scratch(len: usize) -> Buffer<Self>;
+
+    /// One tile of a product.
+    ///
+    /// # Safety
+    /// Every access that the job's extents imply must be inside its operands.
+    #[doc(hidden)]
+    #[allow(unsafe_code, reason = "implemented in `tile`, called there only")]
+    unsafe fn tile<const ROWS: usize>(job: Job<Self>);
+}
+
+impl<T: Real> Lane for T {
+    type Real = T;
+    const PER: usize = 1;
+
+    #[inline(always)]
+    fn pack_row(from: &[T], into: &mut [T]) {
+        into[..from.len()].copy_from_slice(from);
+        into[from.len()..].fill(T::default());
+    }
+
+    #[inline(always)]
+    fn pack_rows(from: &[T], into: &mut [T]) {
+        into.copy_from_slice(from);
+    }
+
+    fn scratch(len: usize) -> Buffer<T> {
+        T::memory().take(len)
+    }
+
+    #[allow(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn tile<const ROWS: usize>(job: Job<Self>) {
+        // SAFETY: the caller's promise.
+        unsafe { T::product::<ROWS>(job) }
+    }
+}
+
+/// Two bfloat16, the first in the low half.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Pair(pub u32);
+
+/// The nearest bfloat16, ties to even, in the low half; a NaN stays a NaN.
+#[inline(always)]
+fn round(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let even = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    if x.is_nan() { 0x7fc0 } else { even }
+}
+
+impl Pair {
+    /// Both values as floats.
+    #[inline(always)]
+    pub fn floats(self) -> [f32; 2] {
+        [f32::from_bits(self.0 << 16), f32::from_bits(self.0 & 0xffff_0000)]
+    }
+}
+
+impl Lane for Pair {
+    type Real = f32;
+    const PER: usize = 2;
+
+    #[inline(always)]
+    fn pack_row(from: &[f32], into: &mut [Self]) {
+        let (pairs, rest) = from.as_chunks::<2>();
+        for (lane, [a, b]) in into.iter_mut().zip(pairs) {
+            *lane = Self(round(*a) | (round(*b) << 16));
+        }
+        let mut done = pairs.len();
+        if let Some(last) = rest.first() {
+            into[done] = Self(round(*last));
+            done += 1;
+        }
+        into[done..].fill(Self(0));
+    }
+
+    #[inline(always)]
+    fn pack_rows(from: &[f32], into: &mut [Self]) {
+        let (first, second) = from.split_at(into.len());
+        for ((lane, a), b) in into.iter_mut().zip(first).zip(second) {
+            *lane = Self(round(*a) | (round(*b) << 16));
+        }
+    }
+
+    fn scratch(len: usize) -> Buffer<Self> {
+        static KEPT: Pool<Pair> = Pool::new();
+        KEPT.take(len)
+    }
+
+    #[allow(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn tile<const ROWS: usize>(job: Job<Self>) {
+        // SAFETY: the caller's promise.
+        unsafe { tile::pairs::<ROWS>(job) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bfloat16_rounds_to_nearest_even_and_keeps_nan_and_infinity() {
+        let back = |x: f32| Pair(round(x)).floats()[0];
+        assert_eq!(back(1.0), 1.0);
+        assert_eq!(back(-0.15625), -0.15625);
+        assert_eq!(back(1.0 + 1.0 / 256.0), 1.0, "a tie goes to the even neighbour");
+        assert_eq!(back(1.0 + 3.0 / 256.0), 1.0 + 4.0 / 256.0);
+        assert_eq!(back(f32::INFINITY), f32::INFINITY);
+        assert!(back(f32::from_bits(0x7fff_ffff)).is_nan());
+    }
+
+    #[test]
+    fn an_odd_row_is_filled_up_with_zero() {
+        let mut lanes = [Pair(7); 3];
+        Pair::pack_row(&[1.0, 2.0, 3.0], &mut lanes);
+        assert_eq!(lanes.map(Pair::floats), [[1.0, 2.0], [3.0, 0.0], [0.0, 0.0]]);
+    }
+}

@@ -1,0 +1,27 @@
+//! The DCGAN's layers on the CPU, as plain functions on slices.
+//!
+//! Pictures are channels-last, `[batch, height, width, channels]`; filters are in PyTorch's order.
+//! Every function is deterministic: a value is the same bits whatever the number of threads and
+//! whatever else is in the batch.
+//!
+//! - [`winograd`]: the stride-2 convolutions with 9 products instead of 16; [`few`]: those of layers
+//!   with few channels; [`dense`]: those over the whole 4 × 4 picture. Each has the three operations
+//!   `down` (convolution), `up` (its adjoint, the transposed convolution) and `filter_gradient`.
+//! - [`norm`]: batch normalisation with its activation; [`activation`]; [`adam`].
+//! - [`gemm`], [`lane`]: matrix products of float32 or of bfloat16 pairs, which the layers share.
+
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
+pub mod activation;
+pub mod adam;
+pub mod cpu;
+pub mod dense;
+pub mod few;
+pub mod gemm;
+pub mod lane;
+pub mod norm;
+pub mod scratch;
+pub mod shape;
+mod tile;
+mod vectorised;
+pub mod winograd;

@@ -1,0 +1,214 @@
+//! Batch normalisation with the activation behind it, channels-last, in as few passes over memory
+//! as the formulas allow: one for the statistics, one for the result, two for the gradient.
+
+use rayon::prelude::*;
+
+use crate::lane::Real;
+use crate::vectorised::vectorised;
+
+/// Rows that are summed at once: fixed, so that sums do not depend on the number of threads, and
+/// few enough to be still in the cache when their spread is taken.
+const ROWS: usize = 128;
+
+/// Mean and biased variance of each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments<T> {
+    /// Mean.
+    pub mean: Vec<T>,
+    /// Variance, divided by n.
+    pub var: Vec<T>,
+}
+
+/// A normalisation's scale, shift and activation: y = act((x − mean)·γ/√(var + ε) + β), with act(v) =
+/// v above zero and slope·v below.
+#[derive(Clone, Copy, Debug)]
+pub struct Affine<'a, T> {
+    /// γ, one a channel.
+    pub gamma: &'a [T],
+    /// β, one a channel.
+    pub beta: &'a [T],
+    /// ε.
+    pub epsilon: f64,
+    /// Slope below zero: 0 for ReLU, 1 for no activation.
+    pub slope: f64,
+}
+
+vectorised! {
+    /// Sum and squared deviations from the block's own mean, by channel.
+    fn block_moments[T: Real](rows: &[T], channels: usize, mean: &mut [T], spread: &mut [T]) {
+        mean.fill(T::default());
+        spread.fill(T::default());
+        for row in rows.chunks_exact(channels) {
+            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+        }
+        let share = T::of(1.0 / (rows.len() / channels) as f64);
+        mean.iter_mut().for_each(|sum| *sum = *sum * share);
+        for row in rows.chunks_exact(channels) {
+            for ((spread, x), mean) in spread.iter_mut().zip(row).zip(&*mean) {
+                let d = *x - *mean;
+                *spread += d * d;
+            }
+        }
+    }
+}
+
+/// The moments of `x`, rows of `channels`. Blocks are joined in order and in double precision (Chan,
+/// Golub and LeVeque 1983), so a mean far from zero costs no digits.
+pub fn moments<T: Real>(x: &[T], channels: usize) -> Moments<T> {
+    let blocks: Vec<(usize, Vec<T>, Vec<T>)> = x
+        .par_chunks(ROWS * channels)
+        .map(|rows| {
+            let (mut mean, mut spread) =
+                (vec![T::default(); channels], vec![T::default(); channels]);
+            block_moments(rows, channels, &mut mean, &mut spread);
+            (rows.len() / channels, mean, spread)
+        })
+        .collect();
+    let total = (x.len() / channels).max(1) as f64;
+    let mut mean = vec![0.0; channels];
+    for (n, block, _) in &blocks {
+        mean.iter_mut().zip(block).for_each(|(m, b)| *m += *n as f64 / total * b.double());
+    }
+    let mut var = vec![0.0; channels];
+    for (n, block, spread) in &blocks {
+        for (((v, b), s), m) in var.iter_mut().zip(block).zip(spread).zip(&mean) {
+            let d = b.double() - m;
+            *v += (s.double() + *n as f64 * d * d) / total;
+        }
+    }
+    let real = |values: Vec<f64>| values.into_iter().map(T::of).collect();
+    Moments { mean: real(mean), var: real(var) }
+}
+
+/// The factor and the offset of each channel: y = act(x·factor + offset).
+fn line<T: Real>(moments: &Moments<T>, affine: &Affine<'_, T>) -> (Vec<T>, Vec<T>) {
+    let channels = moments.mean.iter().zip(&moments.var).zip(affine.gamma.iter().zip(affine.beta));
+    channels
+        .map(|((mean, var), (gamma, beta))| {
+            let factor = gamma.double() / (var.double() + affine.epsilon).sqrt();
+            (T::of(factor), T::of(beta.double() - mean.double() * factor))
+        })
+        .unzip()
+}
+
+vectorised! {
+    fn apply[T: Real](x: &[T], factor: &[T], offset: &[T], slope: T, y: &mut [T]) {
+        let channels = factor.len();
+        for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
+            for (((x, y), a), b) in x.iter().zip(y).zip(factor).zip(offset) {
+                let v = *x * *a + *b;
+                *y = if v > T::default() { v } else { v * slope };
+            }
+        }
+    }
+}
+
+/// Normalises `x` by `moments` and activates, into `y`.
+pub fn forward<T: Real>(x: &[T], moments: &Moments<T>, affine: &Affine<'_, T>, y: &mut [T]) {
+    let (factor, offset) = line(moments, affine);
+    let each = ROWS * factor.len();
+    y.par_chunks_mut(each).zip(x.par_chunks(each)).for_each(|(y, x)| {
+        apply(x, &factor, &offset, T::of(affine.slope), y);
+    });
+}
+
+/// What [`backward`] returns: gradients of the channels' parameters.
+#[derive(Clone, Debug)]
+pub struct Gradients<T> {
+    /// Of γ.
+    pub gamma: Vec<T>,
+    /// Of β.
+    pub beta: Vec<T>,
+}
+
+vectorised! {
+    /// Sums of g' and of g'·x̂ by channel, g' being the gradient before the activation.
+    fn reduce[T: Real](
+        x: &[T], g: &[T], line: [&[T]; 2], hat: [&[T]; 2], slope: T, sums: [&mut [T]; 2],
+    ) {
+        let [factor, offset] = line;
+        let [scale, shift] = hat;
+        let [plain, with_x] = sums;
+        let channels = factor.len();
+        plain.fill(T::default());
+        with_x.fill(T::default());
+        for (x, g) in x.chunks_exact(channels).zip(g.chunks_exact(channels)) {
+            for c in 0..channels {
+                let v = x[c] * factor[c] + offset[c];
+                let g = if v > T::default() { g[c] } else { g[c] * slope };
+                plain[c] += g;
+                with_x[c] += g * (x[c] * scale[c] + shift[c]);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// dx = g'·factor − p − q·x.
+    fn spread[T: Real](
+        x: &[T], g: &[T], line: [&[T]; 2], terms: [&[T]; 2], slope: T, dx: &mut [T],
+    ) {
+        let [factor, offset] = line;
+        let [p, q] = terms;
+        let channels = factor.len();
+        let rows = x.chunks_exact(channels).zip(g.chunks_exact(channels));
+        for ((x, g), dx) in rows.zip(dx.chunks_exact_mut(channels)) {
+            for c in 0..channels {
+                let v = x[c] * factor[c] + offset[c];
+                let g = if v > T::default() { g[c] } else { g[c] * slope };
+                dx[c] = g * factor[c] - p[c] - q[c] * x[c];
+            }
+        }
+    }
+}
+
+/// Gradients through the activation and the normalisation by the batch's own moments, from the
+/// gradient `g` of the result. The input's goes to `dx`.
+pub fn backward<T: Real>(
+    x: &[T],
+    g: &[T],
+    moments: &Moments<T>,
+    affine: &Affine<'_, T>,
+    dx: &mut [T],
+) -> Gradients<T> {
+    let channels = moments.mean.len();
+    let (factor, offset) = line(moments, affine);
+    let inverse: Vec<f64> =
+        moments.var.iter().map(|v| 1.0 / (v.double() + affine.epsilon).sqrt()).collect();
+    // x̂ = x·scale + shift.
+    let scale: Vec<T> = inverse.iter().map(|i| T::of(*i)).collect();
+    let shift: Vec<T> =
+        inverse.iter().zip(&moments.mean).map(|(i, m)| T::of(-i * m.double())).collect();
+    let slope = T::of(affine.slope);
+    let each = ROWS * channels;
+    let blocks: Vec<(Vec<T>, Vec<T>)> = x
+        .par_chunks(each)
+        .zip(g.par_chunks(each))
+        .map(|(x, g)| {
+            let (mut plain, mut with_x) =
+                (vec![T::default(); channels], vec![T::default(); channels]);
+            let sums = [&mut plain[..], &mut with_x[..]];
+            reduce(x, g, [&factor, &offset], [&scale, &shift], slope, sums);
+            (plain, with_x)
+        })
+        .collect();
+    let (mut beta, mut gamma) = (vec![0.0; channels], vec![0.0; channels]);
+    for (plain, with_x) in &blocks {
+        beta.iter_mut().zip(plain).for_each(|(sum, v)| *sum += v.double());
+        gamma.iter_mut().zip(with_x).for_each(|(sum, v)| *sum += v.double());
+    }
+    // dx = γ/σ · (g' − mean(g') − x̂·mean(g'x̂)), with x̂ = (x − mean)/σ taken apart.
+    let n = (x.len() / channels).max(1) as f64;
+    let (mut p, mut q) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+    for c in 0..channels {
+        let outer = factor[c].double();
+        let slope = outer * gamma[c] / n * inverse[c];
+        p.push(T::of(outer * beta[c] / n - slope * moments.mean[c].double()));
+        q.push(T::of(slope));
+    }
+    dx.par_chunks_mut(each)
+        .zip(x.par_chunks(each).zip(g.par_chunks(each)))
+        .for_each(|(dx, (x, g))| spread(x, g, [&factor, &offset], [&p, &q], slope, dx));
+    let real = |values: Vec<f64>| values.into_iter().map(T::of).collect();
+    Gradients { gamma: real(gamma), beta: real(beta) }
+}

@@ -1,0 +1,48 @@
+//! The two pictures that a stride-2 layer connects.
+
+/// Extents of a 4×4 filter with stride 2 and padding 1 between a large picture
+/// `[batch, 2·height, 2·width, wide]` and a small one `[batch, height, width, deep]`, both
+/// channels-last; the filter is `[deep, wide, 4, 4]`, PyTorch's order for both the convolution that
+/// makes the small picture and the transposed one that makes the large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Pictures.
+    pub batch: usize,
+    /// Rows of the small picture.
+    pub height: usize,
+    /// Columns of the small picture.
+    pub width: usize,
+    /// Channels of the large picture.
+    pub wide: usize,
+    /// Channels of the small picture.
+    pub deep: usize,
+}
+
+/// Side of the filter.
+pub const SIDE: usize = 4;
+/// Values of one filter.
+pub const TAPS: usize = SIDE * SIDE;
+
+impl Shape {
+    /// Values of one large picture.
+    pub fn large(&self) -> usize {
+        4 * self.height * self.width * self.wide
+    }
+
+    /// Values of one small picture.
+    pub fn small(&self) -> usize {
+        self.height * self.width * self.deep
+    }
+
+    /// Values of the filter.
+    pub fn filter(&self) -> usize {
+        self.deep * self.wide * TAPS
+    }
+
+    /// Panics unless the slices have these extents.
+    pub(crate) fn check(&self, large: usize, small: usize, filter: usize) {
+        assert_eq!(large, self.batch * self.large(), "the large picture's extent");
+        assert_eq!(small, self.batch * self.small(), "the small picture's extent");
+        assert_eq!(filter, self.filter(), "the filter's extent");
+    }
+}

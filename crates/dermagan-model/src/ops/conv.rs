@@ -1,0 +1,312 @@
+//! The 4 × 4 convolutions: stride 2 with padding 1, or over the whole of a 4 × 4 picture.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+#[cfg(feature = "cube")]
+use burn::backend::{Cube, ops::ModuleOps};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{FloatDType, Tensor};
+use burn_flex::FlexTensor;
+use dermagan_kernels::dense::{self, Dense};
+use dermagan_kernels::lane::{Lane, Pair};
+use dermagan_kernels::shape::Shape;
+use dermagan_kernels::{few, winograd};
+
+use super::flex::{self, by_type};
+use crate::precision::Precision;
+
+/// The convolution: `x` [batch, wide, 2h, 2w] and `weight` [deep, wide, 4, 4] make [batch, deep, h,
+/// w]; a 4 × 4 picture becomes one pixel.
+pub fn convolve(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
+    let learns = weight.is_require_grad();
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Convolutions>::down(x, weight, precision, learns))
+}
+
+/// The transposed convolution: `x` [batch, deep, h, w] and `weight` [deep, wide, 4, 4] make [batch,
+/// wide, 2h, 2w]; one pixel becomes a 4 × 4 picture.
+pub fn convolve_transposed(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
+    let learns = weight.is_require_grad();
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Convolutions>::up(x, weight, precision, learns))
+}
+
+/// Three operations that are each other's gradients: with y = down(x, w), the gradient of x is
+/// up(g, w) and that of w is filter_gradient(x, g); and the other way round for x = up(y, w). burn's
+/// own gradient of a transposed convolution's filter is a convolution whose kernel is the whole
+/// picture; this way it is the tuned one of a convolution's filter.
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
+pub trait Convolutions: Backend {
+    /// Large picture and filter to small picture. `learns` says whether the filter's gradient will
+    /// be asked for; without it the picture need not be kept.
+    fn down(
+        large: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+        learns: bool,
+    ) -> FloatTensor<Self> {
+        let _ = learns;
+        let (stride, padding) = if large.shape()[2] == 4 { (1, 0) } else { (2, 1) };
+        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        in_precision::<Self, _>(precision, [large, filter], |[large, filter]| {
+            Self::conv2d(large, filter, None, options)
+        })
+    }
+
+    /// Small picture and filter to large picture.
+    fn up(
+        small: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+        learns: bool,
+    ) -> FloatTensor<Self> {
+        let _ = learns;
+        let (stride, padding) = if small.shape()[2] == 1 { (1, 0) } else { (2, 1) };
+        let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0; 2], [1; 2], 1);
+        in_precision::<Self, _>(precision, [small, filter], |[small, filter]| {
+            Self::conv_transpose2d(small, filter, None, options)
+        })
+    }
+
+    /// Both pictures, one of them a gradient, to the gradient of `filter`.
+    fn filter_gradient(
+        large: FloatTensor<Self>,
+        small: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        let (stride, padding) = if small.shape()[2] == 1 { (1, 0) } else { (2, 1) };
+        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        in_precision::<Self, _>(precision, [large, filter, small], |[large, filter, small]| {
+            Self::conv2d_weight_backward(large, filter, small, options)
+        })
+    }
+}
+
+/// Computes with operands of the precision; the result is float32.
+fn in_precision<B: Backend, const N: usize>(
+    precision: Precision,
+    operands: [FloatTensor<B>; N],
+    compute: impl FnOnce([FloatTensor<B>; N]) -> FloatTensor<B>,
+) -> FloatTensor<B> {
+    match precision {
+        Precision::F32 => compute(operands),
+        Precision::F16 | Precision::Bf16 => {
+            let narrow = operands.map(|x| B::float_cast(x, FloatDType::F16));
+            B::float_cast(compute(narrow), FloatDType::F32)
+        }
+    }
+}
+
+#[cfg(feature = "cube")]
+impl Convolutions for Cube {
+    fn down(
+        large: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+        _: bool,
+    ) -> FloatTensor<Self> {
+        in_precision::<Self, _>(precision, [large, filter], |[large, filter]| {
+            match large.shape()[2] {
+                4 => Self::conv2d(large, filter, None, ConvOptions::new([1; 2], [0; 2], [1; 2], 1)),
+                _ => super::gpu::down(large, filter),
+            }
+        })
+    }
+}
+
+/// Which kernels serve a layer.
+enum Form {
+    Dense(Dense),
+    Winograd(Shape),
+    Few(Shape),
+}
+
+fn form(large: [usize; 4], small: [usize; 4]) -> Form {
+    let ([batch, wide, ..], [_, deep, height, width]) = (large, small);
+    if height == 1 && width == 1 {
+        return Form::Dense(Dense { batch, wide, deep });
+    }
+    let shape = Shape { batch, height, width, wide, deep };
+    if winograd::serves(&shape) { Form::Winograd(shape) } else { Form::Few(shape) }
+}
+
+fn small_of([batch, _, height, width]: [usize; 4], filter: [usize; 4]) -> [usize; 4] {
+    match height {
+        4 => [batch, filter[0], 1, 1],
+        _ => [batch, filter[0], height / 2, width / 2],
+    }
+}
+
+fn large_of([batch, _, height, width]: [usize; 4], filter: [usize; 4]) -> [usize; 4] {
+    match height {
+        1 => [batch, filter[1], 4, 4],
+        _ => [batch, filter[1], 2 * height, 2 * width],
+    }
+}
+
+fn down<L: Lane<Real: flex::Value>>(large: FlexTensor, filter: &FlexTensor) -> FlexTensor {
+    let large = flex::channels_last(large);
+    let dims = flex::dims(&large);
+    let small = small_of(dims, flex::dims(filter));
+    let (x, w) = (flex::values(&large), flex::in_order(filter));
+    let values = match form(dims, small) {
+        Form::Dense(shape) => dense::down(&shape, x, &w),
+        Form::Winograd(shape) => winograd::down::<L>(&shape, x, &w),
+        Form::Few(shape) => few::down::<L>(&shape, x, &w),
+    };
+    flex::picture(values, small)
+}
+
+fn up<L: Lane<Real: flex::Value>>(small: FlexTensor, filter: &FlexTensor) -> FlexTensor {
+    let small = flex::channels_last(small);
+    let dims = flex::dims(&small);
+    let large = large_of(dims, flex::dims(filter));
+    let (y, w) = (flex::values(&small), flex::in_order(filter));
+    let values = match form(large, dims) {
+        Form::Dense(shape) => dense::up(&shape, y, &w),
+        Form::Winograd(shape) => winograd::up::<L>(&shape, y, &w),
+        Form::Few(shape) => few::up::<L>(&shape, y, &w),
+    };
+    flex::picture(values, large)
+}
+
+fn gradient<L: Lane<Real: flex::Value>>(
+    large: FlexTensor,
+    small: FlexTensor,
+    filter: &FlexTensor,
+) -> FlexTensor {
+    let (large, small) = (flex::channels_last(large), flex::channels_last(small));
+    let (x, y) = (flex::values(&large), flex::values(&small));
+    let values = match form(flex::dims(&large), flex::dims(&small)) {
+        Form::Dense(shape) => dense::filter_gradient(&shape, x, y),
+        Form::Winograd(shape) => winograd::filter_gradient::<L>(&shape, x, y),
+        Form::Few(shape) => few::filter_gradient::<L>(&shape, x, y),
+    };
+    flex::plain(values, &flex::dims(filter))
+}
+
+impl Convolutions for Flex {
+    fn down(large: FlexTensor, filter: FlexTensor, precision: Precision, _: bool) -> FlexTensor {
+        match precision {
+            Precision::Bf16 => down::<Pair>(large, &filter),
+            Precision::F16 => down::<f32>(flex::rounded(large), &flex::rounded(filter)),
+            Precision::F32 => by_type!(&large, T => down::<T>(large, &filter)),
+        }
+    }
+
+    fn up(small: FlexTensor, filter: FlexTensor, precision: Precision, _: bool) -> FlexTensor {
+        match precision {
+            Precision::Bf16 => up::<Pair>(small, &filter),
+            Precision::F16 => up::<f32>(flex::rounded(small), &flex::rounded(filter)),
+            Precision::F32 => by_type!(&small, T => up::<T>(small, &filter)),
+        }
+    }
+
+    fn filter_gradient(
+        large: FlexTensor,
+        small: FlexTensor,
+        filter: FlexTensor,
+        precision: Precision,
+    ) -> FlexTensor {
+        match precision {
+            Precision::Bf16 => gradient::<Pair>(large, small, &filter),
+            Precision::F16 => gradient::<f32>(flex::rounded(large), flex::rounded(small), &filter),
+            Precision::F32 => by_type!(&large, T => gradient::<T>(large, small, &filter)),
+        }
+    }
+}
+
+/// What a convolution keeps for its gradient: the picture if the filter learns, and the filter.
+type Kept<B> = (Option<FloatTensor<B>>, FloatTensor<B>, Precision);
+
+/// Gradient of [`Convolutions::down`].
+#[derive(Debug)]
+struct Down;
+
+impl<B: Convolutions> Backward<B, 2> for Down {
+    type State = Kept<B>;
+
+    fn backward(self, ops: Ops<Kept<B>, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [large_node, filter_node] = ops.parents;
+        let small = grads.consume::<B>(&ops.node);
+        let (large, filter, precision) = ops.state;
+        if let (Some(node), Some(large)) = (filter_node, large) {
+            let g = B::filter_gradient(large, small.clone(), filter.clone(), precision);
+            grads.register::<B>(node.id, g);
+        }
+        if let Some(node) = large_node {
+            grads.register::<B>(node.id, B::up(small, filter, precision, false));
+        }
+    }
+}
+
+/// Gradient of [`Convolutions::up`].
+#[derive(Debug)]
+struct Up;
+
+impl<B: Convolutions> Backward<B, 2> for Up {
+    type State = Kept<B>;
+
+    fn backward(self, ops: Ops<Kept<B>, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [small_node, filter_node] = ops.parents;
+        let large = grads.consume::<B>(&ops.node);
+        let (small, filter, precision) = ops.state;
+        if let (Some(node), Some(small)) = (filter_node, small) {
+            let g = B::filter_gradient(large.clone(), small, filter.clone(), precision);
+            grads.register::<B>(node.id, g);
+        }
+        if let Some(node) = small_node {
+            grads.register::<B>(node.id, B::down(large, filter, precision, false));
+        }
+    }
+}
+
+impl<B: Convolutions, C: CheckpointStrategy> Convolutions for Autodiff<B, C> {
+    fn down(
+        large: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+        learns: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [large.node(), filter.node()];
+        let (x, w) = (large.into_primitive(), filter.into_primitive());
+        match Down.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let kept = (learns.then(|| x.clone()), w.clone(), precision);
+                prep.finish(kept, B::down(x, w, precision, learns))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::down(x, w, precision, learns)),
+        }
+    }
+
+    fn up(
+        small: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+        learns: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [small.node(), filter.node()];
+        let (y, w) = (small.into_primitive(), filter.into_primitive());
+        match Up.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let kept = (learns.then(|| y.clone()), w.clone(), precision);
+                prep.finish(kept, B::up(y, w, precision, learns))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::up(y, w, precision, learns)),
+        }
+    }
+
+    fn filter_gradient(
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: Precision,
+    ) -> FloatTensor<Self> {
+        unreachable!("gradients are taken on the inner backend; burn has none of second order")
+    }
+}

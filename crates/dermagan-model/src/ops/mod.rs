@@ -1,0 +1,45 @@
+//! The network's layers as operations of our own: on the CPU they run `dermagan-kernels`, on every
+//! other device burn's; everywhere the backward pass is the one written here.
+//!
+//! Pictures keep burn's shape `[batch, channels, height, width]`. On the CPU these operations lay
+//! their results out channels-last, which is what the kernels read; any other layout is accepted
+//! and copied first.
+
+mod conv;
+mod flex;
+#[cfg(feature = "cube")]
+mod gpu;
+mod norm;
+mod pointwise;
+
+pub use conv::{convolve, convolve_transposed};
+pub use dermagan_kernels::adam::Step as AdamStep;
+pub use norm::{norm_act, norm_act_train};
+pub use pointwise::{adam, leaky, lerp, tanh};
+
+use burn::backend::DispatchDevice;
+use burn::tensor::{Device, Tensor};
+
+/// Whether tensors of this device are computed by the kernels of `dermagan-kernels`.
+pub fn is_cpu(device: &Device) -> bool {
+    fn flex(device: &DispatchDevice) -> bool {
+        match device {
+            DispatchDevice::Flex(_) => true,
+            DispatchDevice::Autodiff(inner) => flex(inner),
+            #[allow(unreachable_patterns, reason = "the only one without GPU support")]
+            _ => false,
+        }
+    }
+    flex(device.as_dispatch())
+}
+
+/// Batches of pictures, one after another. On the CPU they stay channels-last.
+pub fn join(batches: Vec<Tensor<4>>) -> Tensor<4> {
+    match batches.first().is_some_and(|x| is_cpu(&x.device())) {
+        true => {
+            let last = batches.into_iter().map(|x| x.permute([0, 2, 3, 1])).collect();
+            Tensor::cat(last, 0).permute([0, 3, 1, 2])
+        }
+        false => Tensor::cat(batches, 0),
+    }
+}

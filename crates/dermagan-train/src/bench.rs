@@ -1,0 +1,69 @@
+//! How fast this device is: the same step and the same sampling as in earnest, on made-up pictures.
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::rng::Keyed;
+use dermagan_model::Selected;
+use dermagan_model::latent::training_latents;
+use dermagan_model::named::to_vec;
+
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+use crate::sampler::Sampler;
+use crate::step::Players;
+
+/// Gives `each` the seconds of every one of `rounds` training steps: both passes of the
+/// discriminator, its Adam, the generator's pass through it, its Adam. Reading pictures and the
+/// average of the weights are left out, as in other programs' step times. Every step is waited for,
+/// and the first ones include whatever a device does only once.
+///
+/// # Errors
+/// When the configuration makes no network.
+pub fn training_steps(
+    config: &TrainConfig,
+    device: &Selected,
+    rounds: usize,
+    each: &mut dyn FnMut(f64),
+) -> Result<(), TrainError> {
+    config.validate()?;
+    let autodiff: Device = device.device.clone().autodiff();
+    let (batch, side) = (config.optimiser.batch, config.model.resolution);
+    let mut players = Players::new(config, &device.device);
+    let pixels = Keyed::new(1, "bench", 0).uniforms(batch * 3 * side * side, -1.0, 1.0);
+    for step in 0..rounds {
+        let data = TensorData::new(pixels.clone(), [batch, 3, side, side]);
+        let start = Instant::now();
+        let real = Tensor::from_data(data, &autodiff);
+        let first = (step * batch) as u64;
+        let z = training_latents(1, "bench z", first, batch, config.model.z_dim, &autodiff);
+        // Reading the losses back is what waits for the device.
+        to_vec(players.step(real, z, step as u64 + 1));
+        each(start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Gives `each` the seconds of every one of `rounds` batches of pictures, from seeds to 8-bit pixels
+/// on the host.
+///
+/// # Errors
+/// When the configuration makes no network.
+pub fn sampling(
+    config: &TrainConfig,
+    device: &Selected,
+    rounds: usize,
+    each: &mut dyn FnMut(f64),
+) -> Result<(), TrainError> {
+    config.validate()?;
+    let generator = config.optimiser.init.generator(&config.model, 1, &device.device);
+    let sampler = Sampler::of(generator, config.model.z_dim, device.clone());
+    let batch = config.optimiser.batch;
+    for round in 0..rounds {
+        let first = (round * batch) as u64;
+        let start = Instant::now();
+        sampler.pictures(first..first + batch as u64, 1.0, batch);
+        each(start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}

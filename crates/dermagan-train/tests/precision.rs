@@ -1,0 +1,81 @@
+//! Training in narrow numbers: near the float32 step, never a step on gradients that are not finite.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::rng::Keyed;
+use dermagan_model::latent::training_latents;
+use dermagan_model::named::{Network, to_vec};
+use dermagan_model::{ModelConfig, Precision};
+use dermagan_train::config::TrainConfig;
+use dermagan_train::doctor::relative;
+use dermagan_train::step::Players;
+
+const MODEL: ModelConfig = ModelConfig { resolution: 32, z_dim: 16, g_width: 16, d_width: 16 };
+const BATCH: usize = 8;
+
+fn players(precision: Precision) -> Players {
+    let config =
+        TrainConfig { model: MODEL, precision, ..TrainConfig::of_preset("reference", 3).unwrap() };
+    Players::new(&config, &Device::flex())
+}
+
+/// One step; the gradients, flat, and whether any was seen that is not finite.
+fn step(players: &mut Players, time: u64, size: f32) -> Vec<(String, Vec<f32>)> {
+    let device = Device::flex().autodiff();
+    let side = MODEL.resolution;
+    let real = Keyed::new(7, "real", time).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
+    let real: Vec<f32> = real.into_iter().map(|v| v * size).collect();
+    let real = Tensor::<4>::from_data(TensorData::new(real, [BATCH, 3, side, side]), &device);
+    let z = training_latents(7, "z", time * 100, BATCH, MODEL.z_dim, &device);
+    let mut found = Vec::new();
+    players.step_watched(real, z, time, |player, gradients| {
+        let flat = |(n, g): &(String, Tensor<1>)| (format!("{player} {n}"), to_vec(g.clone()));
+        found.extend(gradients.iter().map(flat));
+    });
+    found
+}
+
+#[test]
+fn gradients_in_narrow_numbers_are_near_those_in_float32() {
+    let wide = step(&mut players(Precision::F32), 1, 1.0);
+    for (precision, tolerance) in [(Precision::Bf16, 0.25), (Precision::F16, 0.03)] {
+        let mut narrow = players(precision);
+        let found = step(&mut narrow, 1, 1.0);
+        for ((name, expected), (_, gradient)) in wide.iter().zip(&found) {
+            let off = relative(gradient, expected);
+            assert!(off < tolerance, "{precision} {name}: off by {off:.3}");
+        }
+        let differs = wide.iter().zip(&found).any(|((_, a), (_, b))| a != b);
+        assert!(differs, "{precision} must not be float32 in disguise");
+    }
+}
+
+#[test]
+fn a_step_whose_gradients_overflow_float16_changes_no_weight_and_halves_the_scale() {
+    let mut run = players(Precision::F16);
+    step(&mut run, 1, 1.0);
+    let before = run.discriminator.to_weights();
+    let scale = run.d_scale.as_ref().unwrap().value();
+    // Pictures beyond float16's range: the first layer's filter gradient overflows.
+    step(&mut run, 2, 1e6);
+    let after = run.discriminator.to_weights();
+    assert_eq!(run.d_scale.as_ref().unwrap().value(), scale / 2.0);
+    for (name, array) in before.iter().filter(|(name, _)| !name.contains("running")) {
+        assert_eq!(array.values, after[name].values, "{name}");
+    }
+    assert!(
+        after
+            .iter()
+            .filter(|(n, _)| !n.contains("running"))
+            .all(|(_, a)| a.values.iter().all(|v| v.is_finite()))
+    );
+}
+
+#[test]
+fn the_same_step_in_bfloat16_is_the_same_bits() {
+    let (mut a, mut b) = (players(Precision::Bf16), players(Precision::Bf16));
+    for time in 1..=2 {
+        assert_eq!(step(&mut a, time, 1.0), step(&mut b, time, 1.0));
+    }
+    assert_eq!(a.generator.to_weights(), b.generator.to_weights());
+}

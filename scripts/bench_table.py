@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Runs dermagan and its peers in turn and prints one table; scripts/bench calls it.
+
+Every figure is the median over ROUNDS processes of the median of each, ours and the peers' one after
+another in every round, because machines are shared and drift. Brackets hold the lowest and the
+highest process. The ratio is to the fastest peer of the row (to the smallest for memory and start).
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+HERE = Path(__file__).resolve().parent
+
+
+class Failed(Exception):
+    pass
+
+
+def run(command, env=None):
+    """Lines of JSON that a program prints, each with the seconds from its start."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **(env or {})},
+    )
+    lines = [(time.perf_counter() - start, json.loads(line)) for line in process.stdout]
+    error = process.stderr.read()
+    if process.wait() != 0 or not lines:
+        raise Failed((error.strip().splitlines() or ["no output"])[-1])
+    return lines
+
+
+def measured(lines, batch, warm_up):
+    seconds = [line["seconds"] for _, line in lines if "seconds" in line]
+    end = lines[-1][1]
+    return {
+        "rate": batch / median(seconds[warm_up:]),
+        "memory": end.get("peak_gb"),
+        "start": lines[0][0],
+        "on": end.get("on", ""),
+    }
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.rows = []
+        self.notes = []
+
+    def contest(self, contestants):
+        """Runs {name: command} in turn; {name: [measurement, …]}."""
+        found = {name: [] for name in contestants}
+        for turn in range(self.args.processes):
+            for name, once in contestants.items():
+                if turn > 0 and not found[name]:
+                    continue
+                try:
+                    found[name].append(once())
+                except Failed as error:
+                    self.notes.append(f"{name}: {error}")
+                print(f"  {name}: " + (f"{found[name][-1]['rate']:.1f}" if found[name] else "failed"),
+                      file=sys.stderr, flush=True)
+        return {name: runs for name, runs in found.items() if runs}
+
+    def row(self, what, unit, found, key, best):
+        def cell(runs):
+            values = [run[key] for run in runs if run.get(key) is not None]
+            return (median(values), min(values), max(values)) if values else None
+
+        cells = {name: cell(runs) for name, runs in found.items()}
+        cells = {name: c for name, c in cells.items() if c}
+        ours = cells.pop("dermagan", None)
+        if ours is None:
+            return
+        peer = best(cells, key=lambda name: cells[name][0]) if cells else None
+        ratio = ours[0] / cells[peer][0] if peer else None
+        self.rows.append((what, unit, ours, peer, cells.get(peer), ratio))
+        for name, c in cells.items():
+            self.notes.append(f"{what}: {name} {show(c)} {unit}")
+
+    def on_device(self, title, ours, peer, batch, width, precision, variants):
+        args = self.args
+        common = ["--batch", batch, "--width", width, "--rounds", args.rounds, "--warm-up", args.warm_up]
+        narrow = precision != "f32"
+
+        def mine(what):
+            command = [args.program, "bench", what, "--json", "--device", ours, *common]
+            command += ["--precision", precision] if what == "step" else []
+            return lambda: measured(run(command), batch, args.warm_up)
+
+        def theirs(what, variant):
+            command = [args.python, HERE / "bench_peer.py", what, variant, "--device", peer, *common]
+            return lambda: measured(run(command), batch, args.warm_up)
+
+        named = lambda what: {f"PyTorch {v}": theirs(what, v) for v in variants} if args.python and peer else {}
+        found = self.contest({"dermagan": mine("step"), **named("step")})
+        self.row(f"{title}: training step, {precision}", "img/s", found, "rate", max)
+        self.row(f"{title}: peak memory of it, {precision}", "GB", found, "memory", min)
+        self.row(f"{title}: start to first step, {precision}", "s", found, "start", min)
+        if not narrow:
+            found = self.contest({"dermagan": mine("sample"), **named("sample")})
+            self.row(f"{title}: sampling", "img/s", found, "rate", max)
+
+    def preparation(self, folder):
+        args = self.args
+        for size in (64, 128):
+            with tempfile.TemporaryDirectory() as scratch:
+                def mine():
+                    out = Path(scratch) / "out.dermagan"
+                    out.unlink(missing_ok=True)
+                    command = [args.program, "prepare", folder, "--size", size, "--out", out]
+                    done = subprocess.run([str(c) for c in command], capture_output=True, text=True,
+                                          env={**os.environ, "RAYON_NUM_THREADS": "1"})
+                    rate = re.search(r"\(([\d.]+) images/s\)", done.stdout)
+                    if not rate:
+                        raise Failed(done.stderr.strip() or done.stdout.strip())
+                    return {"rate": float(rate[1])}
+
+                def theirs(variant):
+                    command = [args.python, HERE / "bench_peer.py", "prepare", variant, "--folder",
+                               Path(folder) / "nv", "--size", size]
+                    return lambda: {"rate": run(command)[-1][1]["images_per_second"]}
+
+                variants = ("pillow", "pillow-draft", "torchvision") if args.python else ()
+                found = self.contest({"dermagan": mine, **{v: theirs(v) for v in variants}})
+            self.row(f"prepare 600x450 to {size}x{size}, one core", "img/s", found, "rate", max)
+
+
+def show(cell):
+    digits = 0 if cell[0] >= 100 else 1 if cell[0] >= 10 else 2
+    return f"{cell[0]:.{digits}f} [{cell[1]:.{digits}f}–{cell[2]:.{digits}f}]"
+
+
+def photographs(data, folder):
+    """A folder of one class with 600 photographs of 600 × 450 pixels: those of a zip or folder, repeated, or, where
+    there are none, synthetic ones of about their size on disk."""
+    import zipfile
+
+    pictures = []
+    (folder / "nv").mkdir()
+    if data and Path(data).is_file():
+        with zipfile.ZipFile(data) as archive:
+            pictures = [archive.read(n) for n in archive.namelist() if n.lower().endswith(".jpg")]
+    elif data:
+        pictures = [p.read_bytes() for p in sorted(Path(data).rglob("*.jpg"))[:600]]
+    else:
+        import io
+
+        import numpy as np
+        from PIL import Image, ImageFilter
+
+        rng = np.random.default_rng(1)
+        for _ in range(60):
+            noise = Image.fromarray(rng.integers(0, 256, (450, 600, 3), dtype=np.uint8))
+            smooth = noise.filter(ImageFilter.GaussianBlur(4))
+            out = io.BytesIO()
+            Image.eval(smooth, lambda v: max(0, min(255, (v - 128) * 6 + 128))).save(out, "JPEG", quality=75)
+            pictures.append(out.getvalue())
+    for i in range(max(600, len(pictures))):
+        (folder / "nv" / f"ISIC_{i:07}.jpg").write_bytes(pictures[i % len(pictures)])
+    return sum(map(len, pictures)) / len(pictures)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--python", help="an interpreter with the packages of scripts/requirements.txt")
+    parser.add_argument("--data", help="HAM10000 photographs of 600x450 pixels: a folder or zip")
+    parser.add_argument("--processes", type=int, default=5, help="processes of each contestant")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each process")
+    parser.add_argument("--warm-up", type=int, default=2)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--only", choices=["cpu", "gpu", "prepare"])
+    parser.add_argument("--software", action="store_true", help="also a software rasteriser, tiny")
+    args = parser.parse_args()
+    bench = Bench(args)
+    devices = subprocess.run([args.program, "devices"], capture_output=True, text=True).stdout
+    print(devices)
+    if args.only in (None, "cpu"):
+        bench.on_device("CPU", "cpu", "cpu", 64, args.width, "f32",
+                        ["eager", "channels_last", "channels_last+compile"])
+        flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+        if "avx512_bf16" in flags:
+            bench.on_device("CPU", "cpu", "cpu", 64, args.width, "bf16",
+                            ["channels_last+autocast", "channels_last+compile+autocast"])
+    if args.only in (None, "gpu"):
+        cuda = args.python and subprocess.run(
+            [args.python, "-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"],
+            capture_output=True).returncode == 0
+        gpus = re.findall(r"^(gpu:\d+|cuda:\d+)", devices, re.M)
+        for gpu in gpus:
+            for batch in (64, 256):
+                for precision, variants in {
+                    "f32": ["eager", "channels_last", "channels_last+compile"],
+                    "f16": ["channels_last+autocast", "channels_last+compile+autocast"],
+                }.items():
+                    bench.on_device(f"{gpu} batch {batch}", gpu, "cuda" if cuda else None, batch,
+                                    args.width, precision, variants)
+        if args.software:
+            bench.on_device("software Vulkan, batch 4, width 8", "software", None, 4, 8, "f32", [])
+    if args.only in (None, "prepare"):
+        with tempfile.TemporaryDirectory() as folder:
+            size = photographs(args.data, Path(folder))
+            bench.notes.append(f"photographs: {args.data or 'synthetic'}, {size / 1024:.0f} KiB each on average")
+            bench.preparation(folder)
+
+    print("| what | dermagan | best peer | | ratio |\n|---|---|---|---|---|")
+    for what, unit, ours, peer, theirs, ratio in bench.rows:
+        other = f"{show(theirs)} {unit}" if theirs else "none here"
+        print(f"| {what} | {show(ours)} {unit} | {other} | {peer or ''} | {f'{ratio:.2f}' if ratio else ''} |")
+    print("\nAll peers, and what could not be run:")
+    for note in dict.fromkeys(bench.notes):
+        print(f"- {note}")
+
+
+if __name__ == "__main__":
+    main()
