@@ -33,6 +33,7 @@ pub fn leaky_backward<T: Real>(y: &[T], g: &mut [T], slope: f64) {
     });
 }
 
+#[allow(clippy::excessive_precision, reason = "Cephes' own digits")]
 /// tanh to two units in the last place, without a branch: the compiler makes vectors of it. The
 /// polynomials are Cephes' (Moshier 1992), for tanh near zero and for e^x.
 #[inline(always)]

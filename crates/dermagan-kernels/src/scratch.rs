@@ -16,6 +16,12 @@ pub struct Buffer<T: 'static> {
     pool: &'static Pool<T>,
 }
 
+impl<T: Copy + Default> Default for Pool<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Copy + Default> Pool<T> {
     /// An empty pool.
     pub const fn new() -> Self {

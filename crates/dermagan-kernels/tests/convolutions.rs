@@ -12,11 +12,14 @@ use dermagan_kernels::shape::Shape;
 use dermagan_kernels::{few, winograd};
 use proptest::prelude::*;
 
+/// One operation of a layer.
+type Operation<T> = fn(&Shape, &[T], &[T]) -> Buffer<T>;
+
 /// The three operations of one form of a layer.
 struct Form<L: Lane> {
-    down: fn(&Shape, &[L::Real], &[L::Real]) -> Buffer<L::Real>,
-    up: fn(&Shape, &[L::Real], &[L::Real]) -> Buffer<L::Real>,
-    gradient: fn(&Shape, &[L::Real], &[L::Real]) -> Buffer<L::Real>,
+    down: Operation<L::Real>,
+    up: Operation<L::Real>,
+    gradient: Operation<L::Real>,
 }
 
 fn forms<L: Lane>(shape: &Shape) -> Vec<Form<L>> {

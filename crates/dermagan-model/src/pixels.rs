@@ -2,27 +2,28 @@
 
 use burn::tensor::Tensor;
 use dermagan_base::picture::Picture;
+use rayon::prelude::*;
 
 /// Pictures from a [batch, 3, side, side] tensor of values in [-1, 1]: -1 becomes 0, 1 becomes
 /// 255, and what lies between is rounded to the nearest.
 pub fn to_pictures(x: Tensor<4>) -> Vec<Picture> {
     let [_, channels, height, width] = x.dims();
     let n = x.shape().num_elements();
-    let values = crate::named::to_vec(x.inner().reshape([n]));
-    let plane = height * width;
+    // Channels last, as the CPU has them already.
+    let values = crate::named::to_vec(x.inner().permute([0, 2, 3, 1]).reshape([n]));
     values
-        .chunks(channels * plane)
-        .map(|planes| {
-            let pixels =
-                (0..plane).flat_map(|i| (0..3).map(move |c| to_byte(planes[c * plane + i])));
-            Picture { width, height, pixels: pixels.collect() }
+        .par_chunks(channels * height * width)
+        .map(|pixels| {
+            let pixels = pixels.iter().map(|value| to_byte(*value)).collect();
+            Picture { width, height, pixels }
         })
         .collect()
 }
 
 fn to_byte(value: f32) -> u8 {
-    // A NaN becomes 0: `as` saturates.
-    ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8
+    // `as` cuts the fraction off and saturates; a NaN becomes 0. `round` would be a library call, a
+    // twentieth of sampling's time.
+    ((value + 1.0) * 127.5 + 0.5) as u8
 }
 
 #[cfg(test)]

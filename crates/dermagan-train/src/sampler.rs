@@ -5,6 +5,7 @@ use dermagan_base::picture::Picture;
 use dermagan_model::latent::latent;
 use dermagan_model::pixels::to_pictures;
 use dermagan_model::{Generator, ModelError, ModelFile, Selected};
+use rayon::prelude::*;
 
 /// A generator on a device.
 #[derive(Debug)]
@@ -51,8 +52,8 @@ impl Sampler {
                 return Ok(());
             }
             let rows = if self.device.is_cpu { chunk.len() } else { batch };
-            let mut z = Vec::with_capacity(rows * self.z_dim);
-            chunk.iter().for_each(|&seed| z.extend(latent(seed, self.z_dim, psi)));
+            let latents = chunk.par_iter().flat_map_iter(|&seed| latent(seed, self.z_dim, psi));
+            let mut z: Vec<f32> = latents.collect();
             z.resize(rows * self.z_dim, 0.0);
             let data = TensorData::new(z, [rows, self.z_dim]);
             let z = Tensor::from_data(data, &self.device.device);
