@@ -1,6 +1,6 @@
 //! `dermagan bench`: how fast this machine is.
 
-use dermagan_model::device;
+use dermagan_model::{Precision, device};
 use dermagan_train::bench;
 use dermagan_train::config::TrainConfig;
 use dermagan_train::session::peak_gigabytes;
@@ -38,6 +38,11 @@ fn measure(args: &BenchArgs) -> anyhow::Result<(String, Vec<f64>)> {
     }
     let mut config = TrainConfig::of_preset("reference", 1)?;
     config.precision = args.precision.resolve(&device)?;
+    anyhow::ensure!(
+        args.what == BenchWhat::Step || config.precision == Precision::F32,
+        "bench sample: sampling is float32; leave --precision {} out",
+        config.precision
+    );
     config.optimiser.batch = args.batch;
     config.model.resolution = args.size;
     (config.model.g_width, config.model.d_width) = (args.width, args.width);

@@ -144,7 +144,7 @@ fn devices() -> anyhow::Result<u8> {
     }
     let auto = device::select(&dermagan_model::Choice::Auto)?;
     say!("\nauto is {}", auto.name);
-    if !cfg!(feature = "gpu") {
+    if !cfg!(any(feature = "gpu", feature = "cuda")) {
         say!("this program was built without GPU support");
     }
     Ok(0)

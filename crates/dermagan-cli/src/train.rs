@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use dermagan_model::{Precision, PrecisionChoice, Selected, device};
 use dermagan_train::checkpoint::Checkpoint;
 use dermagan_train::estimate::Estimate;
@@ -37,7 +38,12 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     };
     let device = device::select(&args.device.device)?;
     match &resumed {
-        Some((_, checkpoint)) => checkpoint.meta.config.precision.check(&device)?,
+        Some((_, checkpoint)) => {
+            let precision = checkpoint.meta.config.precision;
+            precision.check(&device).with_context(|| {
+                format!("this run computes in {precision}; continue it on a device that does, with --device")
+            })?;
+        }
         None => {
             let wanted = args.precision.unwrap_or(PrecisionChoice::Exactly(Precision::F32));
             request.precision = wanted.resolve(&device)?;

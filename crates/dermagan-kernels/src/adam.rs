@@ -48,6 +48,10 @@ pub fn adam(
     v: &mut [f32],
     gradient: &[f32],
 ) -> Buffer<f32> {
+    assert!(
+        [m.len(), v.len(), gradient.len()] == [old.len(); 3],
+        "one moment and gradient a value"
+    );
     let mut new = f32::scratch(old.len());
     let chunks = new
         .par_chunks_mut(EACH)
@@ -69,6 +73,7 @@ vectorised! {
 
 /// old·decay + new·(1 − decay).
 pub fn lerp(old: &[f32], new: &[f32], decay: f64) -> Buffer<f32> {
+    assert_eq!(old.len(), new.len(), "one new value for every old");
     let mut into = f32::scratch(old.len());
     let chunks = into.par_chunks_mut(EACH).zip(old.par_chunks(EACH)).zip(new.par_chunks(EACH));
     chunks.for_each(|((into, old), new)| {

@@ -12,6 +12,8 @@ use crate::vectorised::vectorised;
 /// Pictures whose filter gradients are summed before they join the others: fixed, so that the sum
 /// does not depend on the number of threads.
 const GROUP: usize = 8;
+/// Groups whose sums are held at once, so that memory does not grow with the batch.
+const AT_ONCE: usize = 16;
 
 /// Calls `f(pixel, offset in the patch, offset in the picture, length)` for every run of a picture
 /// that lies in a patch. A patch holds (row, column, channel); its padding is not called for.
@@ -140,10 +142,11 @@ pub fn filter_gradient<L: Lane>(
     let (pixels, size) = (shape.height * shape.width, TAPS * shape.wide);
     let (m, n) = (size, shape.deep.div_ceil(PANEL) * PANEL);
     let k = pixels.div_ceil(L::PER);
-    let groups =
-        large.par_chunks(GROUP * shape.large()).zip(small.par_chunks(GROUP * shape.small()));
-    let sums: Vec<_> = groups
-        .map(|(large, small)| {
+    let (each_large, each_small) = (GROUP * shape.large(), GROUP * shape.small());
+    let rounds = large.chunks(AT_ONCE * each_large).zip(small.chunks(AT_ONCE * each_small));
+    for (large, small) in rounds {
+        let groups = large.par_chunks(each_large).zip(small.par_chunks(each_small));
+        let sum = |(large, small): (&[L::Real], &[L::Real])| {
             let mut sums = L::Real::scratch(m * n);
             sums.fill(L::Real::default());
             let mut taken = L::Real::scratch(pixels * size);
@@ -159,12 +162,13 @@ pub fn filter_gradient<L: Lane>(
                 gemm(Extents { m, n, k }, a, b, &mut Out { data: &mut sums, row: n }, Into::Add);
             }
             sums
-        })
-        .collect();
-    for sums in &sums {
-        for o in 0..shape.deep {
-            for k in 0..m {
-                filter[at(shape, k, o)] += sums[k * n + o];
+        };
+        // In their order, whichever was ready first.
+        for sums in groups.map(sum).collect::<Vec<_>>() {
+            for o in 0..shape.deep {
+                for k in 0..m {
+                    filter[at(shape, k, o)] += sums[k * n + o];
+                }
             }
         }
     }

@@ -71,6 +71,11 @@ pub fn panels(k: usize, n: usize) -> usize {
     n.div_ceil(PANEL) * PANEL * k
 }
 
+/// How far an index runs: the sum of counts times strides, or beyond all memory if that overflows.
+pub(crate) fn reach(terms: &[(usize, usize)]) -> usize {
+    terms.iter().fold(0, |sum: usize, (n, stride)| sum.saturating_add(n.saturating_mul(*stride)))
+}
+
 /// Computes the product on this thread. Every value is summed over k in order, whatever the
 /// extents, so results depend neither on the batch nor on the number of threads.
 ///
@@ -88,15 +93,16 @@ pub fn gemm<L: Lane>(
         return;
     }
     let panels = n.div_ceil(PANEL);
-    assert!(c.data.len() >= (m - 1) * c.row + n, "C is too short");
+    assert!(c.data.len() >= reach(&[(m - 1, c.row), (n, 1)]), "C is too short");
     if k == 0 {
         if into == Into::Replace {
             c.data.chunks_mut(c.row).take(m).for_each(|row| row[..n].fill(L::Real::default()));
         }
         return;
     }
-    assert!(a.data.len() > (m - 1) * a.row + (k - 1) * a.col, "A is too short");
-    assert!(b.data.len() >= (panels - 1) * b.panel + (k - 1) * b.row + PANEL, "B is too short");
+    assert!(a.data.len() > reach(&[(m - 1, a.row), (k - 1, a.col)]), "A is too short");
+    let end = reach(&[(panels - 1, b.panel), (k - 1, b.row), (PANEL, 1)]);
+    assert!(b.data.len() >= end, "B is too short");
     // Rows spread evenly: 64 are six tiles of 11 or 10, not five of 12 and one of 4.
     let tiles = m.div_ceil(ROWS);
     for panel in 0..panels {

@@ -1,8 +1,8 @@
 //! The DCGAN's layers on the CPU, as plain functions on slices.
 //!
 //! Pictures are channels-last, `[batch, height, width, channels]`; filters are in PyTorch's order.
-//! Every function is deterministic: a value is the same bits whatever the number of threads and
-//! whatever else is in the batch.
+//! Every function is deterministic: a value is the same bits whatever the number of threads, and a
+//! picture whatever else is in the batch.
 //!
 //! - [`winograd`]: the stride-2 convolutions with 9 products instead of 16; [`few`]: those of layers
 //!   with few channels; [`dense`]: those over the whole 4 × 4 picture. Each has the three operations

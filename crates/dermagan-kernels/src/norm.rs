@@ -106,6 +106,7 @@ vectorised! {
 /// Normalises `x` by `moments` and activates, into `y`.
 pub fn forward<T: Real>(x: &[T], moments: &Moments<T>, affine: &Affine<'_, T>, y: &mut [T]) {
     let (factor, offset) = line(moments, affine);
+    assert_eq!(x.len(), y.len(), "the result's extent");
     let each = ROWS * factor.len();
     y.par_chunks_mut(each).zip(x.par_chunks(each)).for_each(|(y, x)| {
         apply(x, &factor, &offset, T::of(affine.slope), y);
@@ -172,6 +173,7 @@ pub fn backward<T: Real>(
     dx: &mut [T],
 ) -> Gradients<T> {
     let channels = moments.mean.len();
+    assert!([g.len(), dx.len()] == [x.len(); 2], "the gradients' extents");
     let (factor, offset) = line(moments, affine);
     let inverse: Vec<f64> =
         moments.var.iter().map(|v| 1.0 / (v.double() + affine.epsilon).sqrt()).collect();

@@ -1,7 +1,7 @@
 //! One tile of a matrix product, kept in registers: up to 12 rows × 32 columns.
 #![allow(unsafe_code, reason = "vector instructions; every pointer stays inside checked slices")]
 
-use crate::gemm::{Into, Left, Out, PANEL, Right};
+use crate::gemm::{Into, Left, Out, PANEL, Right, reach};
 use crate::lane::{Lane, Pair, Real};
 
 /// Computes `rows` × `width` of C over `k` lanes. The caller has checked the extents.
@@ -16,9 +16,9 @@ pub fn run<L: Lane>(
 ) {
     // The checks that make the pointers below safe, once a tile.
     assert!(rows >= 1 && width <= PANEL && k >= 1);
-    assert!(a.data.len() > (rows - 1) * a.row + (k - 1) * a.col);
-    assert!(b.data.len() >= (k - 1) * b.row + PANEL);
-    assert!(c.data.len() >= (rows - 1) * c.row + width);
+    assert!(a.data.len() > reach(&[(rows - 1, a.row), (k - 1, a.col)]));
+    assert!(b.data.len() >= reach(&[(k - 1, b.row), (PANEL, 1)]));
+    assert!(c.data.len() >= reach(&[(rows - 1, c.row), (width, 1)]));
     let job = Job {
         k,
         a: a.data.as_ptr(),

@@ -38,7 +38,9 @@ const GRADIENT_CHUNK: usize = 256;
 /// pairs), and channels in full blocks.
 pub fn serves(shape: &Shape) -> bool {
     let blocks = |channels: usize| channels > 0 && channels.is_multiple_of(BLOCK);
-    shape.height.is_multiple_of(2)
+    shape.height > 0
+        && shape.width > 0
+        && shape.height.is_multiple_of(2)
         && shape.width.is_multiple_of(2)
         && tiles(shape).is_multiple_of(2)
         && blocks(shape.wide)
@@ -430,6 +432,32 @@ fn turn<T: Real>(filter: &[T], at: usize, stride: usize) -> [Values<T>; TAPS] {
     taps
 }
 
+/// All nodes of `BLOCK` filters in every phase, into the `i`th of a pair of summed channels. Filter j
+/// starts at `at + j * stride`.
+#[inline(always)]
+fn filter_nodes<T: Real>(
+    filter: &[T],
+    at: usize,
+    stride: usize,
+    i: usize,
+    pair: &mut [[[Values<T>; 2]; NODES]; PHASES],
+) {
+    let taps = turn(filter, at, stride);
+    let mut nodes = [[T::default(); BLOCK]; NODES];
+    for (phase, pair) in pair.iter_mut().enumerate() {
+        let g = [
+            &taps[tap(phase, 0, 0)],
+            &taps[tap(phase, 0, 1)],
+            &taps[tap(phase, 1, 0)],
+            &taps[tap(phase, 1, 1)],
+        ];
+        lanewise!(taps_to_nodes, [0 1 2 3] of g, nodes);
+        for (pair, values) in pair.iter_mut().zip(&nodes) {
+            pair[i] = *values;
+        }
+    }
+}
+
 vectorised! {
     /// One panel of the filter for large → small. `nodes` are that panel in each node: rows (phase,
     /// channel) lanes, columns `first..` of `deep`.
@@ -437,24 +465,11 @@ vectorised! {
         shape: Shape, filter: &[L::Real], first: usize, nodes: &mut [&mut [L]],
     ) {
         let mut pair = [[[[L::Real::default(); BLOCK]; 2]; NODES]; PHASES];
-        let mut values = [[L::Real::default(); BLOCK]; NODES];
         for half in (0..PANEL.min(shape.deep - first)).step_by(BLOCK) {
             for channel in (0..shape.wide).step_by(L::PER) {
                 for i in 0..L::PER {
                     let at = ((first + half) * shape.wide + channel + i) * TAPS;
-                    let taps = turn(filter, at, shape.wide * TAPS);
-                    for (phase, pair) in pair.iter_mut().enumerate() {
-                        let g = [
-                            &taps[tap(phase, 0, 0)],
-                            &taps[tap(phase, 0, 1)],
-                            &taps[tap(phase, 1, 0)],
-                            &taps[tap(phase, 1, 1)],
-                        ];
-                        lanewise!(taps_to_nodes, [0 1 2 3] of g, values);
-                        for (pair, value) in pair.iter_mut().zip(&values) {
-                            pair[i] = *value;
-                        }
-                    }
+                    filter_nodes(filter, at, shape.wide * TAPS, i, &mut pair);
                 }
                 for (phase, pair) in pair.iter().enumerate() {
                     let to = (phase * shape.wide + channel) / L::PER * PANEL + half;
@@ -475,24 +490,11 @@ vectorised! {
         shape: Shape, filter: &[L::Real], first: usize, panels: &mut [&mut [L]],
     ) {
         let mut pair = [[[[L::Real::default(); BLOCK]; 2]; NODES]; PHASES];
-        let mut nodes = [[L::Real::default(); BLOCK]; NODES];
         for half in (0..PANEL.min(shape.wide - first)).step_by(BLOCK) {
             for deep in (0..shape.deep).step_by(L::PER) {
                 for i in 0..L::PER {
                     let at = ((deep + i) * shape.wide + first + half) * TAPS;
-                    let taps = turn(filter, at, TAPS);
-                    for (phase, pair) in pair.iter_mut().enumerate() {
-                        let g = [
-                            &taps[tap(phase, 0, 0)],
-                            &taps[tap(phase, 0, 1)],
-                            &taps[tap(phase, 1, 0)],
-                            &taps[tap(phase, 1, 1)],
-                        ];
-                        lanewise!(taps_to_nodes, [0 1 2 3] of g, nodes);
-                        for (pair, values) in pair.iter_mut().zip(&nodes) {
-                            pair[i] = *values;
-                        }
-                    }
+                    filter_nodes(filter, at, TAPS, i, &mut pair);
                 }
                 for (phase, pair) in pair.iter().enumerate() {
                     for (node, pair) in pair.iter().enumerate() {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::device::Selected;
 use crate::error::ModelError;
 
-/// Number format of the convolutions' operands. Weights, optimiser, normalisation, statistics and
-/// sums are float32 in all of them.
+/// Number format of the convolutions' operands. Weights, optimiser, normalisation, statistics and the
+/// CPU's sums are float32 in all of them; the layers between one pixel and 4 × 4 are so on the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

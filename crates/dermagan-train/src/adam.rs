@@ -54,7 +54,8 @@ impl Adam {
     }
 
     /// Moves `network` against its gradients by name. `time` counts the steps from 1. Where `finite`
-    /// says no, network and state stay as they were.
+    /// says no, network and state stay as they were; `time` goes on, so that nobody waits for the
+    /// verdict, and Adam's bias correction is a little weaker after such steps than PyTorch's.
     pub fn step<N: Network>(
         &mut self,
         network: N,

@@ -22,7 +22,7 @@ use crate::precision::Precision;
 /// The convolution: `x` [batch, wide, 2h, 2w] and `weight` [deep, wide, 4, 4] make [batch, deep, h,
 /// w]; a 4 × 4 picture becomes one pixel.
 pub fn convolve(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
-    let learns = weight.is_require_grad();
+    let learns = weight.is_tracked();
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Convolutions>::down(x, weight, precision, learns))
 }
@@ -30,7 +30,7 @@ pub fn convolve(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor
 /// The transposed convolution: `x` [batch, deep, h, w] and `weight` [deep, wide, 4, 4] make [batch,
 /// wide, 2h, 2w]; one pixel becomes a 4 × 4 picture.
 pub fn convolve_transposed(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
-    let learns = weight.is_require_grad();
+    let learns = weight.is_tracked();
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Convolutions>::up(x, weight, precision, learns))
 }
@@ -95,6 +95,7 @@ fn in_precision<B: Backend, const N: usize>(
 ) -> FloatTensor<B> {
     match precision {
         Precision::F32 => compute(operands),
+        // `Precision::check` lets bfloat16 on CPUs only.
         Precision::F16 | Precision::Bf16 => {
             let narrow = operands.map(|x| B::float_cast(x, FloatDType::F16));
             B::float_cast(compute(narrow), FloatDType::F32)

@@ -1,5 +1,6 @@
 //! The network's layers as operations of our own: on the CPU they run `dermagan-kernels`, on every
-//! other device burn's; everywhere the backward pass is the one written here.
+//! other device burn's. The convolutions' backward pass is the one written here everywhere, that of
+//! normalisation and activations on the CPU only.
 //!
 //! Pictures keep burn's shape `[batch, channels, height, width]`. On the CPU these operations lay
 //! their results out channels-last, which is what the kernels read; any other layout is accepted

@@ -25,6 +25,9 @@ fn activate(x: Tensor<4>, slope: f64) -> Tensor<4> {
 /// is `groups` batches one after another, each normalised by itself. `x`: [batch, channels, height,
 /// width], `gamma` and `beta`: [channels]. Returns the result and each group's mean and biased
 /// variance, [groups · channels] each.
+///
+/// # Panics
+/// When `groups` does not divide the batch.
 pub fn norm_act_train(
     x: Tensor<4>,
     gamma: Tensor<1>,
@@ -32,6 +35,8 @@ pub fn norm_act_train(
     slope: f64,
     groups: usize,
 ) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
+    let batch = x.dims()[0];
+    assert!(groups > 0 && batch.is_multiple_of(groups), "{batch} pictures in {groups} groups");
     if is_cpu(&x.device()) {
         let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
         let (y, mean, var) = <Dispatch as NormAct>::norm_act(x, gamma, beta, slope, groups);
