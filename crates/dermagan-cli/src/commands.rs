@@ -249,7 +249,7 @@ fn describe_run(path: &Path) -> anyhow::Result<serde_json::Value> {
     Ok(json!({
         "what": "run", "preset": options["preset"], "data": options["source"]["name"],
         "images": options["source"]["images"], "classes": options["source"]["classes"],
-        "seed": options["seed"], "kimg": mean("Progress/kimg"), "kimg_planned": options["schedule"]["kimg"],
+        "seed": options["seed"], "precision": options["precision"], "kimg": mean("Progress/kimg"), "kimg_planned": options["schedule"]["kimg"],
         "kimg_checkpoint": newest, "status": last.and_then(|line| line.get("Status")), "sec_per_kimg": mean("Timing/sec_per_kimg"),
         "total_sec": mean("Timing/total_sec"), "d_loss": mean("Loss/D/loss"), "g_loss": mean("Loss/G/loss"),
         "d_real": mean("Loss/probs/real"), "d_fake": mean("Loss/probs/fake"), "checkpoints": checkpoints,
