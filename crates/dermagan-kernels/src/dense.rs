@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm};
 use crate::lane::{Lane, Real};
 use crate::scratch::Buffer;
-use crate::shape::TAPS;
+use crate::shape::{TAPS, filter_index};
 
 /// Extents of a 4×4 filter, stride 1, no padding, between `[batch, 4, 4, wide]` and
 /// `[batch, deep]`; the filter is `[deep, wide, 4, 4]`.
@@ -25,11 +25,6 @@ impl Dense {
         TAPS * self.wide
     }
 
-    /// Where (tap, channel), o is in the filter.
-    fn at(&self, k: usize, o: usize) -> usize {
-        (o * self.wide + k % self.wide) * TAPS + k / self.wide
-    }
-
     fn check(&self, large: usize, small: usize, filter: usize) {
         assert_eq!(large, self.batch * self.large(), "the large picture's extent");
         assert_eq!(small, self.batch * self.deep, "the pixel's extent");
@@ -45,7 +40,7 @@ pub fn down<T: Real>(shape: &Dense, large: &[T], filter: &[T]) -> Buffer<T> {
     let mut small = T::scratch(shape.batch * shape.deep);
     shape.check(large.len(), small.len(), filter.len());
     let (n, k) = (shape.deep, shape.large());
-    let (b, _) = crate::gemm::pack::<T>(k, n, |k, o| filter[shape.at(k, o)]);
+    let (b, _) = crate::gemm::pack::<T>(k, n, |k, o| filter[filter_index(shape.wide, k, o)]);
     let tasks = small.par_chunks_mut(EACH * n).zip(large.par_chunks(EACH * k));
     tasks.for_each(|(small, large)| {
         let a = Left { data: large, row: k, col: 1 };
@@ -61,7 +56,7 @@ pub fn up<T: Real>(shape: &Dense, small: &[T], filter: &[T]) -> Buffer<T> {
     let mut large = T::scratch(shape.batch * shape.large());
     shape.check(large.len(), small.len(), filter.len());
     let (n, k) = (shape.large(), shape.deep);
-    let (b, _) = crate::gemm::pack::<T>(k, n, |o, k| filter[shape.at(k, o)]);
+    let (b, _) = crate::gemm::pack::<T>(k, n, |o, k| filter[filter_index(shape.wide, k, o)]);
     let tasks = large.par_chunks_mut(EACH * n).zip(small.par_chunks(EACH * k));
     tasks.for_each(|(large, small)| {
         let a = Left { data: small, row: k, col: 1 };

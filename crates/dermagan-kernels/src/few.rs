@@ -3,10 +3,10 @@
 
 use rayon::prelude::*;
 
-use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm};
+use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm, padded};
 use crate::lane::{Lane, Real};
 use crate::scratch::Buffer;
-use crate::shape::{SIDE, Shape, TAPS};
+use crate::shape::{SIDE, Shape, TAPS, filter_index};
 use crate::vectorised::vectorised;
 
 /// Pictures whose filter gradients are summed before they join the others: fixed, so that the sum
@@ -66,17 +66,12 @@ vectorised! {
     }
 }
 
-/// Value (tap, channel), o of the filter as a matrix.
-fn at(shape: &Shape, k: usize, o: usize) -> usize {
-    (o * shape.wide + k % shape.wide) * TAPS + k / shape.wide
-}
-
 /// The convolution: small = large ∗ filter.
 pub fn down<L: Lane>(shape: &Shape, large: &[L::Real], filter: &[L::Real]) -> Buffer<L::Real> {
     let mut small = L::Real::scratch(shape.batch * shape.small());
     shape.check(large.len(), small.len(), filter.len());
     let (m, n, size) = (shape.height * shape.width, shape.deep, TAPS * shape.wide);
-    let (b, k) = crate::gemm::pack::<L>(size, n, |k, o| filter[at(shape, k, o)]);
+    let (b, k) = crate::gemm::pack::<L>(size, n, |k, o| filter[filter_index(shape.wide, k, o)]);
     let pictures = small.par_chunks_mut(shape.small()).zip(large.par_chunks(shape.large()));
     pictures.for_each(|(small, large)| {
         let mut taken = L::Real::scratch(m * size);
@@ -95,7 +90,8 @@ pub fn up<L: Lane>(shape: &Shape, small: &[L::Real], filter: &[L::Real]) -> Buff
     let mut large = L::Real::scratch(shape.batch * shape.large());
     shape.check(large.len(), small.len(), filter.len());
     let (m, n) = (shape.height * shape.width, TAPS * shape.wide);
-    let (b, k) = crate::gemm::pack::<L>(shape.deep, n, |o, k| filter[at(shape, k, o)]);
+    let (b, k) =
+        crate::gemm::pack::<L>(shape.deep, n, |o, k| filter[filter_index(shape.wide, k, o)]);
     let pictures = large.par_chunks_mut(shape.large()).zip(small.par_chunks(shape.small()));
     pictures.for_each(|(large, small)| {
         let mut left = L::scratch(m * k);
@@ -140,7 +136,7 @@ pub fn filter_gradient<L: Lane>(
     filter.fill(L::Real::default());
     shape.check(large.len(), small.len(), filter.len());
     let (pixels, size) = (shape.height * shape.width, TAPS * shape.wide);
-    let (m, n) = (size, shape.deep.div_ceil(PANEL) * PANEL);
+    let (m, n) = (size, padded(shape.deep));
     let k = pixels.div_ceil(L::PER);
     let (each_large, each_small) = (GROUP * shape.large(), GROUP * shape.small());
     let rounds = large.chunks(AT_ONCE * each_large).zip(small.chunks(AT_ONCE * each_small));
@@ -167,7 +163,7 @@ pub fn filter_gradient<L: Lane>(
         for sums in groups.map(sum).collect::<Vec<_>>() {
             for o in 0..shape.deep {
                 for k in 0..m {
-                    filter[at(shape, k, o)] += sums[k * n + o];
+                    filter[filter_index(shape.wide, k, o)] += sums[k * n + o];
                 }
             }
         }

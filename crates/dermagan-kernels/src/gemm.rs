@@ -66,9 +66,14 @@ pub enum Into {
     Add,
 }
 
+/// Columns filled up to whole panels.
+pub fn padded(columns: usize) -> usize {
+    columns.div_ceil(PANEL) * PANEL
+}
+
 /// How many lanes the panels of a `k` × `n` right operand take when packed.
 pub fn panels(k: usize, n: usize) -> usize {
-    n.div_ceil(PANEL) * PANEL * k
+    padded(n) * k
 }
 
 /// How far an index runs: the sum of counts times strides, or beyond all memory if that overflows.

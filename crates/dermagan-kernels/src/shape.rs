@@ -23,6 +23,12 @@ pub const SIDE: usize = 4;
 /// Values of one filter.
 pub const TAPS: usize = SIDE * SIDE;
 
+/// Where value (tap, channel), `deep` is in a filter `[deep, wide, 4, 4]` seen as a matrix whose rows
+/// `k` are taps, then channels.
+pub(crate) fn filter_index(wide: usize, k: usize, deep: usize) -> usize {
+    (deep * wide + k % wide) * TAPS + k / wide
+}
+
 impl Shape {
     /// Values of one large picture.
     pub fn large(&self) -> usize {

@@ -17,7 +17,7 @@
 
 use rayon::prelude::*;
 
-use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm, panels};
+use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm, padded, panels};
 use crate::lane::{Lane, Real};
 use crate::scratch::Buffer;
 use crate::shape::{SIDE, Shape, TAPS};
@@ -237,11 +237,6 @@ fn nine_blocks<T: Real>(from: &[T], node: usize, at: usize) -> [&Values<T>; NODE
 
 fn tiles(shape: &Shape) -> usize {
     shape.height * shape.width / 4
-}
-
-/// Channels filled up to whole panels.
-fn padded(channels: usize) -> usize {
-    channels.div_ceil(PANEL) * PANEL
 }
 
 vectorised! {
