@@ -1,7 +1,8 @@
 //! From a photograph of any shape to a square of a given size.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +38,8 @@ pub(crate) fn to_square(
     filter: Filter,
 ) -> Result<Vec<u8>, String> {
     let (width, height) = image.dimensions();
-    let source =
-        ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).map_err(|e| e.to_string())?;
+    let source = TypedImageRef::<U8x3>::from_buffer(width, height, image.as_raw())
+        .map_err(|e| e.to_string())?;
     // A crop is cut out first: with the resizer's own crop the filter would look beyond its edges.
     let (mut left, mut top, mut from_width, mut from_height) = (0, 0, width, height);
     let (mut to_width, mut to_height) = (size, size);
@@ -62,17 +63,20 @@ pub(crate) fn to_square(
         Filter::Bilinear => FilterType::Bilinear,
     });
     let options = ResizeOptions::new().resize_alg(algorithm);
-    let source = CroppedImage::new(&source, left, top, from_width, from_height)
+    let source = TypedCroppedImage::new(source, left, top, from_width, from_height)
         .map_err(|e| e.to_string())?;
-    let mut target = Image::new(to_width, to_height, PixelType::U8x3);
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| e.to_string())?;
+    let mut pixels = vec![0; to_width as usize * to_height as usize * 3];
+    let mut target = TypedImage::<U8x3>::from_buffer(to_width, to_height, &mut pixels)
+        .map_err(|e| e.to_string())?;
+    // The call for one pixel type: the other compiles the resize for all of them, half a minute.
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| e.to_string())?;
     if (to_width, to_height) == (size, size) {
-        return Ok(target.into_vec());
+        return Ok(pixels);
     }
     let inner = dermagan_base::picture::Picture {
         width: to_width as usize,
         height: to_height as usize,
-        pixels: target.into_vec(),
+        pixels,
     };
     let mut square = dermagan_base::picture::Picture::filled(size as usize, size as usize, [0; 3]);
     square.paste(&inner, ((size - to_width) / 2) as usize, ((size - to_height) / 2) as usize);
