@@ -74,7 +74,12 @@ vectorised! {
 
 /// tanh in place. A NaN stays one.
 pub fn tanh<T: Real>(x: &mut [T]) {
-    x.par_chunks_mut(EACH).for_each(T::tanh_all);
+    x.par_chunks_mut(EACH).for_each(tanh_here);
+}
+
+/// The same on this thread.
+pub fn tanh_here<T: Real>(x: &mut [T]) {
+    T::tanh_all(x);
 }
 
 vectorised! {

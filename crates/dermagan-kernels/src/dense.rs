@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm};
 use crate::lane::{Lane, Real};
 use crate::scratch::Buffer;
-use crate::shape::{TAPS, filter_index};
+use crate::shape::{Finish, TAPS, filter_index};
 
 /// Extents of a 4×4 filter, stride 1, no padding, between `[batch, 4, 4, wide]` and
 /// `[batch, deep]`; the filter is `[deep, wide, 4, 4]`.
@@ -51,20 +51,38 @@ pub fn down<T: Real>(shape: &Dense, large: &[T], filter: &[T]) -> Buffer<T> {
     small
 }
 
+/// A filter for small → large, laid out once for any number of batches.
+#[derive(Debug)]
+pub struct UpFilter<T: 'static>(Buffer<T>);
+
+impl<T: Real> UpFilter<T> {
+    /// From `[deep, wide, 4, 4]`.
+    pub fn new(shape: &Dense, filter: &[T]) -> Self {
+        let (n, k) = (shape.large(), shape.deep);
+        assert_eq!(filter.len(), k * n, "the filter's extent");
+        Self(crate::gemm::pack::<T>(k, n, |o, k| filter[filter_index(shape.wide, k, o)]).0)
+    }
+
+    /// What [`up`] does with `filter`, then `finish` on whole pictures while they are in the cache.
+    pub fn apply(&self, shape: &Dense, small: &[T], finish: Finish<'_, T>) -> Buffer<T> {
+        let mut large = T::scratch(shape.batch * shape.large());
+        let (n, k) = (shape.large(), shape.deep);
+        shape.check(large.len(), small.len(), k * n);
+        let tasks = large.par_chunks_mut(EACH * n).zip(small.par_chunks(EACH * k));
+        tasks.for_each(|(large, small)| {
+            let a = Left { data: small, row: k, col: 1 };
+            let b = Right { data: &self.0[..], panel: k * PANEL, row: PANEL };
+            let m = small.len() / k;
+            gemm(Extents { m, n, k }, a, b, &mut Out { data: large, row: n }, Into::Replace);
+            finish(large);
+        });
+        large
+    }
+}
+
 /// The transposed convolution: large = filterᵀ ∗ small, the adjoint of [`down`].
 pub fn up<T: Real>(shape: &Dense, small: &[T], filter: &[T]) -> Buffer<T> {
-    let mut large = T::scratch(shape.batch * shape.large());
-    shape.check(large.len(), small.len(), filter.len());
-    let (n, k) = (shape.large(), shape.deep);
-    let (b, _) = crate::gemm::pack::<T>(k, n, |o, k| filter[filter_index(shape.wide, k, o)]);
-    let tasks = large.par_chunks_mut(EACH * n).zip(small.par_chunks(EACH * k));
-    tasks.for_each(|(large, small)| {
-        let a = Left { data: small, row: k, col: 1 };
-        let b = Right { data: &b[..], panel: k * PANEL, row: PANEL };
-        let m = small.len() / k;
-        gemm(Extents { m, n, k }, a, b, &mut Out { data: large, row: n }, Into::Replace);
-    });
-    large
+    UpFilter::<T>::new(shape, filter).apply(shape, small, &|_| ())
 }
 
 /// The filter's gradient, from the large picture and the pixel's gradient or the other way round.

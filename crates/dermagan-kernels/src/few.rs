@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm, padded};
 use crate::lane::{Lane, Real};
 use crate::scratch::Buffer;
-use crate::shape::{SIDE, Shape, TAPS, filter_index};
+use crate::shape::{Finish, SIDE, Shape, TAPS, filter_index};
 use crate::vectorised::vectorised;
 
 /// Pictures whose filter gradients are summed before they join the others: fixed, so that the sum
@@ -85,25 +85,53 @@ pub fn down<L: Lane>(shape: &Shape, large: &[L::Real], filter: &[L::Real]) -> Bu
     small
 }
 
+/// A filter for small → large, laid out once for any number of batches.
+#[derive(Debug)]
+pub struct UpFilter<L: 'static> {
+    packed: Buffer<L>,
+    /// Summed lanes.
+    k: usize,
+}
+
+impl<L: Lane> UpFilter<L> {
+    /// From `[deep, wide, 4, 4]`.
+    pub fn new(shape: &Shape, filter: &[L::Real]) -> Self {
+        assert_eq!(filter.len(), shape.filter(), "the filter's extent");
+        let n = TAPS * shape.wide;
+        let (packed, k) =
+            crate::gemm::pack::<L>(shape.deep, n, |o, k| filter[filter_index(shape.wide, k, o)]);
+        Self { packed, k }
+    }
+
+    /// What [`up`] does with `filter`, then `finish` on whole pictures while they are in the cache.
+    pub fn apply(
+        &self,
+        shape: &Shape,
+        small: &[L::Real],
+        finish: Finish<'_, L::Real>,
+    ) -> Buffer<L::Real> {
+        let mut large = L::Real::scratch(shape.batch * shape.large());
+        shape.check(large.len(), small.len(), shape.filter());
+        let (m, n, k) = (shape.height * shape.width, TAPS * shape.wide, self.k);
+        let pictures = large.par_chunks_mut(shape.large()).zip(small.par_chunks(shape.small()));
+        pictures.for_each(|(large, small)| {
+            let mut left = L::scratch(m * k);
+            let mut out = L::Real::scratch(m * n);
+            pack_rows(small, shape.deep, &mut left);
+            let a = Left { data: &left[..], row: k, col: 1 };
+            let b = Right { data: &self.packed[..], panel: k * PANEL, row: PANEL };
+            gemm(Extents { m, n, k }, a, b, &mut Out { data: &mut out, row: n }, Into::Replace);
+            large.fill(L::Real::default());
+            unpatch(*shape, &out, n, large);
+            finish(large);
+        });
+        large
+    }
+}
+
 /// The transposed convolution: large = filterᵀ ∗ small, the adjoint of [`down`].
 pub fn up<L: Lane>(shape: &Shape, small: &[L::Real], filter: &[L::Real]) -> Buffer<L::Real> {
-    let mut large = L::Real::scratch(shape.batch * shape.large());
-    shape.check(large.len(), small.len(), filter.len());
-    let (m, n) = (shape.height * shape.width, TAPS * shape.wide);
-    let (b, k) =
-        crate::gemm::pack::<L>(shape.deep, n, |o, k| filter[filter_index(shape.wide, k, o)]);
-    let pictures = large.par_chunks_mut(shape.large()).zip(small.par_chunks(shape.small()));
-    pictures.for_each(|(large, small)| {
-        let mut left = L::scratch(m * k);
-        let mut out = L::Real::scratch(m * n);
-        pack_rows(small, shape.deep, &mut left);
-        let a = Left { data: &left[..], row: k, col: 1 };
-        let b = Right { data: &b[..], panel: k * PANEL, row: PANEL };
-        gemm(Extents { m, n, k }, a, b, &mut Out { data: &mut out, row: n }, Into::Replace);
-        large.fill(L::Real::default());
-        unpatch(*shape, &out, n, large);
-    });
-    large
+    UpFilter::<L>::new(shape, filter).apply(shape, small, &|_| ())
 }
 
 vectorised! {

@@ -7,6 +7,7 @@
 //! - [`winograd`]: the stride-2 convolutions with 9 products instead of 16; [`few`]: those of layers
 //!   with few channels; [`dense`]: those over the whole 4 × 4 picture. Each has the three operations
 //!   `down` (convolution), `up` (its adjoint, the transposed convolution) and `filter_gradient`.
+//!   [`layer`] knows which form serves which layer.
 //! - [`norm`]: batch normalisation with its activation; [`activation`]; [`adam`].
 //! - [`gemm`], [`lane`]: matrix products of float32 or of bfloat16 pairs, which the layers share.
 
@@ -19,6 +20,7 @@ pub mod dense;
 pub mod few;
 pub mod gemm;
 pub mod lane;
+pub mod layer;
 pub mod norm;
 pub mod scratch;
 pub mod shape;

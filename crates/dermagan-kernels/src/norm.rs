@@ -80,15 +80,48 @@ pub fn moments<T: Real>(x: &[T], channels: usize) -> Moments<T> {
     Moments { mean: real(mean), var: real(var) }
 }
 
-/// The factor and the offset of each channel: y = act(x·factor + offset).
-fn line<T: Real>(moments: &Moments<T>, affine: &Affine<'_, T>) -> (Vec<T>, Vec<T>) {
-    let channels = moments.mean.iter().zip(&moments.var).zip(affine.gamma.iter().zip(affine.beta));
-    channels
-        .map(|((mean, var), (gamma, beta))| {
-            let factor = gamma.double() / (var.double() + affine.epsilon).sqrt();
-            (T::of(factor), T::of(beta.double() - mean.double() * factor))
-        })
-        .unzip()
+/// A normalisation by known moments, and its activation: y = act(x·factor + offset).
+#[derive(Clone, Debug)]
+pub struct Line<T> {
+    factor: Vec<T>,
+    offset: Vec<T>,
+    slope: T,
+}
+
+impl<T: Real> Line<T> {
+    /// One factor and one offset a channel.
+    pub fn new(moments: &Moments<T>, affine: &Affine<'_, T>) -> Self {
+        let both = moments.mean.iter().zip(&moments.var).zip(affine.gamma.iter().zip(affine.beta));
+        let (factor, offset) = both
+            .map(|((mean, var), (gamma, beta))| {
+                let factor = gamma.double() / (var.double() + affine.epsilon).sqrt();
+                (T::of(factor), T::of(beta.double() - mean.double() * factor))
+            })
+            .unzip();
+        Self { factor, offset, slope: T::of(affine.slope) }
+    }
+
+    /// Normalises and activates rows of channels in place, on this thread.
+    pub fn apply_to(&self, x: &mut [T]) {
+        apply_here(x, &self.factor, &self.offset, self.slope);
+    }
+}
+
+/// One normalised and activated value.
+#[inline(always)]
+fn value<T: Real>(x: T, factor: T, offset: T, slope: T) -> T {
+    let v = x * factor + offset;
+    if v > T::default() { v } else { v * slope }
+}
+
+vectorised! {
+    fn apply_here[T: Real](x: &mut [T], factor: &[T], offset: &[T], slope: T) {
+        for x in x.chunks_exact_mut(factor.len()) {
+            for ((x, a), b) in x.iter_mut().zip(factor).zip(offset) {
+                *x = value(*x, *a, *b, slope);
+            }
+        }
+    }
 }
 
 vectorised! {
@@ -96,8 +129,7 @@ vectorised! {
         let channels = factor.len();
         for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
             for (((x, y), a), b) in x.iter().zip(y).zip(factor).zip(offset) {
-                let v = *x * *a + *b;
-                *y = if v > T::default() { v } else { v * slope };
+                *y = value(*x, *a, *b, slope);
             }
         }
     }
@@ -105,11 +137,11 @@ vectorised! {
 
 /// Normalises `x` by `moments` and activates, into `y`.
 pub fn forward<T: Real>(x: &[T], moments: &Moments<T>, affine: &Affine<'_, T>, y: &mut [T]) {
-    let (factor, offset) = line(moments, affine);
+    let Line { factor, offset, slope } = Line::new(moments, affine);
     assert_eq!(x.len(), y.len(), "the result's extent");
     let each = ROWS * factor.len();
     y.par_chunks_mut(each).zip(x.par_chunks(each)).for_each(|(y, x)| {
-        apply(x, &factor, &offset, T::of(affine.slope), y);
+        apply(x, &factor, &offset, slope, y);
     });
 }
 
@@ -174,14 +206,13 @@ pub fn backward<T: Real>(
 ) -> Gradients<T> {
     let channels = moments.mean.len();
     assert!([g.len(), dx.len()] == [x.len(); 2], "the gradients' extents");
-    let (factor, offset) = line(moments, affine);
+    let Line { factor, offset, slope } = Line::new(moments, affine);
     let inverse: Vec<f64> =
         moments.var.iter().map(|v| 1.0 / (v.double() + affine.epsilon).sqrt()).collect();
     // x̂ = x·scale + shift.
     let scale: Vec<T> = inverse.iter().map(|i| T::of(*i)).collect();
     let shift: Vec<T> =
         inverse.iter().zip(&moments.mean).map(|(i, m)| T::of(-i * m.double())).collect();
-    let slope = T::of(affine.slope);
     let each = ROWS * channels;
     let blocks: Vec<(Vec<T>, Vec<T>)> = x
         .par_chunks(each)

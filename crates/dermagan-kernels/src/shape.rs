@@ -52,3 +52,6 @@ impl Shape {
         assert_eq!(filter, self.filter(), "the filter's extent");
     }
 }
+
+/// What is done to large pictures, one or more, as soon as they are made: channels-last values.
+pub type Finish<'a, T> = &'a (dyn Fn(&mut [T]) + Sync);

@@ -10,7 +10,7 @@ use crate::ops::{convolve_transposed, tanh};
 use crate::precision::Precision;
 
 /// Slope of the activation below zero: ReLU.
-const SLOPE: f64 = 0.0;
+pub(crate) const SLOPE: f64 = 0.0;
 
 /// A transposed convolution with a 4×4 kernel and no bias; all but the last are followed by batch
 /// normalisation and ReLU.

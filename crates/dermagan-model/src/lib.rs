@@ -19,6 +19,7 @@ pub mod norm;
 pub mod ops;
 pub mod pixels;
 pub mod precision;
+pub mod prepared;
 pub mod weights;
 
 pub use config::ModelConfig;
@@ -29,3 +30,4 @@ pub use generator::Generator;
 pub use init::Init;
 pub use model_file::{Card, ModelFile};
 pub use precision::{Precision, PrecisionChoice};
+pub use prepared::Prepared;

@@ -7,12 +7,17 @@ use rayon::prelude::*;
 /// Pictures from a [batch, 3, side, side] tensor of values in [-1, 1]: -1 becomes 0, 1 becomes
 /// 255, and what lies between is rounded to the nearest.
 pub fn to_pictures(x: Tensor<4>) -> Vec<Picture> {
-    let [_, channels, height, width] = x.dims();
+    let [_, _, height, width] = x.dims();
     let n = x.shape().num_elements();
     // Channels last, as the CPU has them already.
     let values = crate::named::to_vec(x.inner().permute([0, 2, 3, 1]).reshape([n]));
+    pictures(&values, width, height)
+}
+
+/// The same from channels-last values, [batch, height, width, 3].
+pub fn pictures(values: &[f32], width: usize, height: usize) -> Vec<Picture> {
     values
-        .par_chunks(channels * height * width)
+        .par_chunks(3 * height * width)
         .map(|pixels| {
             let pixels = pixels.iter().map(|value| to_byte(*value)).collect();
             Picture { width, height, pixels }

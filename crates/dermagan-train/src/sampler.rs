@@ -3,16 +3,22 @@
 use burn::tensor::{Tensor, TensorData};
 use dermagan_base::picture::Picture;
 use dermagan_model::latent::latent;
-use dermagan_model::pixels::to_pictures;
-use dermagan_model::{Generator, ModelError, ModelFile, Selected};
+use dermagan_model::pixels::{pictures, to_pictures};
+use dermagan_model::{Generator, ModelError, ModelFile, Prepared, Selected};
 use rayon::prelude::*;
 
 /// A generator on a device.
 #[derive(Debug)]
 pub struct Sampler {
-    generator: Generator,
+    engine: Engine,
     z_dim: usize,
-    device: Selected,
+}
+
+/// What makes the pictures.
+#[derive(Debug)]
+enum Engine {
+    Cpu(Prepared),
+    Device(Generator, Selected),
 }
 
 impl Sampler {
@@ -22,12 +28,16 @@ impl Sampler {
     /// When its weights and its shape do not belong together.
     pub fn new(model: &ModelFile, device: Selected) -> Result<Self, ModelError> {
         let generator = model.generator(&device.device)?;
-        Ok(Self { generator, z_dim: model.config.z_dim, device })
+        Ok(Self::of(generator, model.config.z_dim, device))
     }
 
     /// From a generator that is on its device already.
     pub(crate) fn of(generator: Generator, z_dim: usize, device: Selected) -> Self {
-        Self { generator, z_dim, device }
+        let engine = match device.is_cpu {
+            true => Engine::Cpu(Prepared::new(&generator)),
+            false => Engine::Device(generator, device),
+        };
+        Self { engine, z_dim }
     }
 
     /// The pictures of `seeds` at truncation `psi`, in their order, computed `batch` at a time and
@@ -51,13 +61,18 @@ impl Sampler {
             if chunk.is_empty() {
                 return Ok(());
             }
-            let rows = if self.device.is_cpu { chunk.len() } else { batch };
             let latents = chunk.par_iter().flat_map_iter(|&seed| latent(seed, self.z_dim, psi));
             let mut z: Vec<f32> = latents.collect();
-            z.resize(rows * self.z_dim, 0.0);
-            let data = TensorData::new(z, [rows, self.z_dim]);
-            let z = Tensor::from_data(data, &self.device.device);
-            let pictures = to_pictures(self.generator.forward(z));
+            let pictures = match &self.engine {
+                Engine::Cpu(prepared) => {
+                    pictures(&prepared.forward(&z), prepared.side(), prepared.side())
+                }
+                Engine::Device(generator, selected) => {
+                    z.resize(batch * self.z_dim, 0.0);
+                    let data = TensorData::new(z, [batch, self.z_dim]);
+                    to_pictures(generator.forward(Tensor::from_data(data, &selected.device)))
+                }
+            };
             for (seed, picture) in chunk.into_iter().zip(pictures) {
                 give(seed, picture)?;
             }

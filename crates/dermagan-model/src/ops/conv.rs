@@ -11,10 +11,9 @@ use burn::backend::{Cube, ops::ModuleOps};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
-use dermagan_kernels::dense::{self, Dense};
 use dermagan_kernels::lane::{Lane, Pair};
+use dermagan_kernels::layer::Layer;
 use dermagan_kernels::shape::Shape;
-use dermagan_kernels::{few, winograd};
 
 use super::flex::{self, by_type};
 use crate::precision::Precision;
@@ -120,20 +119,9 @@ impl Convolutions for Cube {
     }
 }
 
-/// Which kernels serve a layer.
-enum Form {
-    Dense(Dense),
-    Winograd(Shape),
-    Few(Shape),
-}
-
-fn form(large: [usize; 4], small: [usize; 4]) -> Form {
-    let ([batch, wide, ..], [_, deep, height, width]) = (large, small);
-    if height == 1 && width == 1 {
-        return Form::Dense(Dense { batch, wide, deep });
-    }
-    let shape = Shape { batch, height, width, wide, deep };
-    if winograd::serves(&shape) { Form::Winograd(shape) } else { Form::Few(shape) }
+/// The layer between two pictures, by their extents.
+fn layer([batch, wide, ..]: [usize; 4], [_, deep, height, width]: [usize; 4]) -> Layer {
+    Layer::of(Shape { batch, height, width, wide, deep })
 }
 
 fn small_of([batch, _, height, width]: [usize; 4], filter: [usize; 4]) -> [usize; 4] {
@@ -155,11 +143,7 @@ fn down<L: Lane<Real: flex::Value>>(large: FlexTensor, filter: &FlexTensor) -> F
     let dims = flex::dims(&large);
     let small = small_of(dims, flex::dims(filter));
     let (x, w) = (flex::values(&large), flex::in_order(filter));
-    let values = match form(dims, small) {
-        Form::Dense(shape) => dense::down(&shape, x, &w),
-        Form::Winograd(shape) => winograd::down::<L>(&shape, x, &w),
-        Form::Few(shape) => few::down::<L>(&shape, x, &w),
-    };
+    let values = layer(dims, small).down::<L>(x, &w);
     flex::picture(values, small)
 }
 
@@ -168,11 +152,7 @@ fn up<L: Lane<Real: flex::Value>>(small: FlexTensor, filter: &FlexTensor) -> Fle
     let dims = flex::dims(&small);
     let large = large_of(dims, flex::dims(filter));
     let (y, w) = (flex::values(&small), flex::in_order(filter));
-    let values = match form(large, dims) {
-        Form::Dense(shape) => dense::up(&shape, y, &w),
-        Form::Winograd(shape) => winograd::up::<L>(&shape, y, &w),
-        Form::Few(shape) => few::up::<L>(&shape, y, &w),
-    };
+    let values = layer(large, dims).up::<L>(y, &w);
     flex::picture(values, large)
 }
 
@@ -183,11 +163,7 @@ fn gradient<L: Lane<Real: flex::Value>>(
 ) -> FlexTensor {
     let (large, small) = (flex::channels_last(large), flex::channels_last(small));
     let (x, y) = (flex::values(&large), flex::values(&small));
-    let values = match form(flex::dims(&large), flex::dims(&small)) {
-        Form::Dense(shape) => dense::filter_gradient(&shape, x, y),
-        Form::Winograd(shape) => winograd::filter_gradient::<L>(&shape, x, y),
-        Form::Few(shape) => few::filter_gradient::<L>(&shape, x, y),
-    };
+    let values = layer(flex::dims(&large), flex::dims(&small)).filter_gradient::<L>(x, y);
     flex::plain(values, &flex::dims(filter))
 }
 

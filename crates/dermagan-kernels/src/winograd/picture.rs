@@ -1,0 +1,244 @@
+//! Pictures to the operands of the products, and products to pictures.
+
+use super::nodes::{
+    BLOCK, Nine, Values, block, block_mut, data_to_nodes, lanewise, nine_blocks, nodes_to_data,
+    nodes_to_tile, tile_to_nodes,
+};
+use super::{NODES, PHASES, tiles};
+use crate::gemm::{PANEL, padded};
+use crate::lane::{Lane, Real};
+use crate::shape::Shape;
+use crate::vectorised::vectorised;
+
+/// Where the 3 × 3 data of a tile and phase lie in a large picture; `NOWHERE` in the padding.
+#[inline(always)]
+pub(super) fn large_places(shape: &Shape, tile: usize, phase: usize) -> Nine<usize> {
+    let (across, height, width) = (shape.width / 2, 2 * shape.height, 2 * shape.width);
+    let (top, left) = (4 * (tile / across) + phase / 2, 4 * (tile % across) + phase % 2);
+    let mut places = [NOWHERE; NODES];
+    for i in 0..3 {
+        for j in 0..3 {
+            // One beyond the true row and column, so that the padding is 0.
+            let (row, column) = (top + 2 * i, left + 2 * j);
+            if row >= 1 && row <= height && column >= 1 && column <= width {
+                places[3 * i + j] = ((row - 1) * width + column - 1) * shape.wide;
+            }
+        }
+    }
+    places
+}
+
+/// No place in a picture.
+pub(super) const NOWHERE: usize = usize::MAX;
+
+/// Where the 2 × 2 pixels of a tile lie in a small picture.
+#[inline(always)]
+pub(super) fn small_places(shape: &Shape, tile: usize) -> [usize; 4] {
+    let across = shape.width / 2;
+    let (top, left) = (2 * (tile / across), 2 * (tile % across));
+    let first = (top * shape.width + left) * shape.deep;
+    let below = first + shape.width * shape.deep;
+    [first, first + shape.deep, below, below + shape.deep]
+}
+
+#[inline(always)]
+pub(super) fn large_nodes<T: Real>(
+    picture: &[T],
+    places: &Nine<usize>,
+    channel: usize,
+    nodes: &mut [Values<T>; NODES],
+) {
+    let zero = [T::default(); BLOCK];
+    let mut data = [&zero; NODES];
+    for (data, place) in data.iter_mut().zip(places) {
+        if *place != NOWHERE {
+            *data = block(picture, place + channel);
+        }
+    }
+    lanewise!(data_to_nodes, [0 1 2 3 4 5 6 7 8] of data, *nodes);
+}
+
+#[inline(always)]
+pub(super) fn small_nodes<T: Real>(
+    picture: &[T],
+    places: &[usize; 4],
+    channel: usize,
+    nodes: &mut [Values<T>; NODES],
+) {
+    let [a, b, c, d] = places;
+    let pixels = [
+        block(picture, a + channel),
+        block(picture, b + channel),
+        block(picture, c + channel),
+        block(picture, d + channel),
+    ];
+    lanewise!(tile_to_nodes, [0 1 2 3] of pixels, *nodes);
+}
+
+vectorised! {
+    /// All nodes of all tiles of some large pictures: `into` is [node, tile, (phase, channel)].
+    pub(super) fn large_rows[L: Lane](shape: Shape, pictures: &[L::Real], into: &mut [L]) {
+        let row = PHASES * shape.wide / L::PER;
+        let node = into.len() / NODES;
+        let mut nodes = [[L::Real::default(); BLOCK]; NODES];
+        let mut at = 0;
+        for picture in pictures.chunks_exact(shape.large()) {
+            for tile in 0..tiles(&shape) {
+                for phase in 0..PHASES {
+                    let places = large_places(&shape, tile, phase);
+                    for channel in (0..shape.wide).step_by(BLOCK) {
+                        large_nodes(picture, &places, channel, &mut nodes);
+                        let to = at + (phase * shape.wide + channel) / L::PER;
+                        for (i, values) in nodes.iter().enumerate() {
+                            L::pack_row(values, &mut into[i * node + to..][..BLOCK / L::PER]);
+                        }
+                    }
+                }
+                at += row;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// All nodes of all tiles of some small pictures: `into` is [node, tile, channel].
+    pub(super) fn small_rows[L: Lane](shape: Shape, pictures: &[L::Real], into: &mut [L]) {
+        let row = shape.deep / L::PER;
+        let node = into.len() / NODES;
+        let mut nodes = [[L::Real::default(); BLOCK]; NODES];
+        let mut at = 0;
+        for picture in pictures.chunks_exact(shape.small()) {
+            for tile in 0..tiles(&shape) {
+                let places = small_places(&shape, tile);
+                for channel in (0..shape.deep).step_by(BLOCK) {
+                    small_nodes(picture, &places, channel, &mut nodes);
+                    for (i, values) in nodes.iter().enumerate() {
+                        let to = i * node + at + channel / L::PER;
+                        L::pack_row(values, &mut into[to..][..BLOCK / L::PER]);
+                    }
+                }
+                at += row;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Small pictures from the products [node, tile, channel].
+    pub(super) fn into_small[T: Real](shape: Shape, products: &[T], pictures: &mut [T]) {
+        let node = products.len() / NODES;
+        let mut pixels = [[T::default(); BLOCK]; 4];
+        let mut at = 0;
+        for picture in pictures.chunks_exact_mut(shape.small()) {
+            for tile in 0..tiles(&shape) {
+                let places = small_places(&shape, tile);
+                for channel in (0..shape.deep).step_by(BLOCK) {
+                    let m = nine_blocks(products, node, at + channel);
+                    lanewise!(nodes_to_tile, [0 1 2 3 4 5 6 7 8] of m, pixels);
+                    for (values, place) in pixels.iter().zip(places) {
+                        *block_mut(picture, place + channel) = *values;
+                    }
+                }
+                at += shape.deep;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Adds the products [node, tile, channel of the part], `PANEL` channels to a tile, to large
+    /// pictures.
+    pub(super) fn into_large[T: Real](shape: Shape, products: &[T], part: Part, pictures: &mut [T]) {
+        let node = products.len() / NODES;
+        let mut data = [[T::default(); BLOCK]; NODES];
+        let mut at = 0;
+        for picture in pictures.chunks_exact_mut(shape.large()) {
+            for tile in 0..tiles(&shape) {
+                let places = large_places(&shape, tile, part.phase);
+                for channel in (0..part.channels).step_by(BLOCK) {
+                    let m = nine_blocks(products, node, at + channel);
+                    lanewise!(nodes_to_data, [0 1 2 3 4 5 6 7 8] of m, data);
+                    for (values, place) in data.iter().zip(places) {
+                        if place != NOWHERE {
+                            let to = block_mut(picture, place + part.first + channel);
+                            to.iter_mut().zip(values).for_each(|(to, v)| *to += *v);
+                        }
+                    }
+                }
+                at += PANEL;
+            }
+        }
+    }
+}
+
+/// A part of the large picture's channels in one phase.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub phase: usize,
+    pub first: usize,
+    pub channels: usize,
+}
+
+vectorised! {
+    /// The large side of a filter's gradient: `into` is [node, tile / PER, channel of the part].
+    pub(super) fn large_columns[L: Lane](shape: Shape, pictures: &[L::Real], part: Part, into: &mut [L]) {
+        let node = into.len() / NODES;
+        let mut at = 0;
+        let mut rows = [[[L::Real::default(); BLOCK]; 2]; NODES];
+        let mut nodes = [[L::Real::default(); BLOCK]; NODES];
+        for picture in pictures.chunks_exact(shape.large()) {
+            for tile in (0..tiles(&shape)).step_by(L::PER) {
+                let next = tile + L::PER - 1;
+                let places = [
+                    large_places(&shape, tile, part.phase),
+                    large_places(&shape, next, part.phase),
+                ];
+                for channel in (0..part.channels).step_by(BLOCK) {
+                    for t in 0..L::PER {
+                        large_nodes(picture, &places[t], part.first + channel, &mut nodes);
+                        for (row, values) in rows.iter_mut().zip(&nodes) {
+                            row[t] = *values;
+                        }
+                    }
+                    for (i, row) in rows.iter().enumerate() {
+                        let to = &mut into[i * node + at + channel..][..BLOCK];
+                        L::pack_rows(&row.as_flattened()[..L::PER * BLOCK], to);
+                    }
+                }
+                at += part.channels;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// The small side of a filter's gradient: `into` is [node, tile / PER, channel], whole panels.
+    pub(super) fn small_columns[L: Lane](shape: Shape, pictures: &[L::Real], into: &mut [L]) {
+        let node = into.len() / NODES;
+        let mut at = 0;
+        let mut rows = [[[L::Real::default(); BLOCK]; 2]; NODES];
+        let mut nodes = [[L::Real::default(); BLOCK]; NODES];
+        for picture in pictures.chunks_exact(shape.small()) {
+            for tile in (0..tiles(&shape)).step_by(L::PER) {
+                let next = tile + L::PER - 1;
+                let places = [
+                    small_places(&shape, tile),
+                    small_places(&shape, next),
+                ];
+                for channel in (0..shape.deep).step_by(BLOCK) {
+                    for t in 0..L::PER {
+                        small_nodes(picture, &places[t], channel, &mut nodes);
+                        for (row, values) in rows.iter_mut().zip(&nodes) {
+                            row[t] = *values;
+                        }
+                    }
+                    for (i, row) in rows.iter().enumerate() {
+                        let to = &mut into[i * node + at + channel..][..BLOCK];
+                        L::pack_rows(&row.as_flattened()[..L::PER * BLOCK], to);
+                    }
+                }
+                at += padded(shape.deep);
+            }
+        }
+    }
+}

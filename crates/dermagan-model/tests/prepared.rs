@@ -1,0 +1,47 @@
+//! The generator as sampling on the CPU uses it against the one that trains.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::rng::Keyed;
+use dermagan_model::named::to_vec;
+use dermagan_model::{Generator, Init, ModelConfig, Prepared};
+
+/// A generator whose normalisations are none of them the identity.
+fn generator(config: &ModelConfig) -> Generator {
+    let device = Device::flex();
+    let mut generator = Init::Dcgan.generator(config, 7, &device);
+    for (i, norm) in generator.norms().enumerate() {
+        let [channels] = norm.gamma.dims();
+        let draw = |purpose: &str, from: f64, to: f64| {
+            let values = Keyed::new(1, purpose, i as u64).uniforms(channels, from, to);
+            Param::from_tensor(Tensor::<1>::from_data(TensorData::new(values, [channels]), &device))
+        };
+        norm.gamma = draw("gamma", 0.5, 1.5);
+        norm.beta = draw("beta", -0.5, 0.5);
+        norm.running_mean = draw("mean", -0.2, 0.2);
+        norm.running_var = draw("var", 0.1, 2.0);
+    }
+    generator
+}
+
+#[test]
+fn a_prepared_generator_makes_the_bits_of_the_one_that_trains() {
+    // 16 channels and up take minimal filtering; 5 take patches; 32 and 128 pixels end elsewhere.
+    for (resolution, g_width, batch) in [(64, 16, 5), (32, 5, 3), (128, 16, 1), (64, 48, 2)] {
+        let config = ModelConfig { resolution, z_dim: 20, g_width, d_width: 4 };
+        let generator = generator(&config);
+        let z = Keyed::new(3, "z", 0).normals(batch * 20, 0.0, 1.0);
+        let data = TensorData::new(z.clone(), [batch, 20]);
+        let pictures = generator.forward(Tensor::from_data(data, &Device::flex()));
+        assert_eq!(pictures.dims(), [batch, 3, resolution, resolution]);
+        let n = pictures.shape().num_elements();
+        let expected = to_vec(pictures.permute([0, 2, 3, 1]).reshape([n]));
+        let prepared = Prepared::new(&generator);
+        assert_eq!(prepared.side(), resolution);
+        let found = prepared.forward(&z);
+        assert!(expected.iter().any(|v| v.abs() > 0.01), "a picture of nothing proves nothing");
+        assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()));
+        assert_eq!(found.len(), expected.len());
+    }
+}
