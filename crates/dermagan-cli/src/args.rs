@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dermagan_data::Fit;
 use dermagan_model::{Choice, PrecisionChoice};
+use dermagan_train::encoder::EncoderConfig;
+use dermagan_train::metrics::Metric;
 
 /// Train GANs on dermatoscopic skin-lesion images, on any GPU or on the CPU.
 #[derive(Parser, Debug)]
@@ -39,6 +41,11 @@ pub enum Command {
     Devices,
     /// Compare one training step's gradients on a device with the CPU's.
     Doctor(DeviceArgs),
+    /// Measure generated pictures against real ones: KID, FID, precision, recall, density, coverage.
+    Eval(EvalArgs),
+    /// The classifier whose features `eval` compares pictures by.
+    #[command(subcommand)]
+    Encoder(EncoderCommand),
     /// Measure how fast a device trains or samples.
     Bench(BenchArgs),
     /// Print a completion script for a shell.
@@ -192,6 +199,10 @@ pub struct TrainArgs {
     /// Continue: `latest`, a run's folder, or a checkpoint. --kimg may ask for more than before.
     #[arg(long, value_name = "latest|PATH")]
     pub resume: Option<String>,
+    /// Measure every snapshot, such as kid,fid, and keep the best. Of kid, fid, pr (precision and
+    /// recall) and dc (density and coverage).
+    #[arg(long, value_delimiter = ',', value_name = "METRICS")]
+    pub metrics: Vec<Metric>,
     /// Checkpoints to keep, the newest; 0 keeps all.
     #[arg(long, default_value_t = 3)]
     pub keep: usize,
@@ -235,6 +246,100 @@ pub struct SampleArgs {
     /// Where runs are, if no MODEL is named.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// What pictures are compared by.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeaturesArg {
+    /// The lesion encoder, which comes with the program.
+    Lesion,
+    /// InceptionV3 as FID defines it; needs --weights.
+    Inception,
+    /// Colour, asymmetry, border, size and texture, without a network.
+    Handmade,
+}
+
+/// A side of the split by lesion.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SideArg {
+    /// What `train` learns from: 80 %.
+    Train,
+    /// 10 %.
+    Val,
+    /// 10 %, for the last word.
+    Test,
+    /// All images.
+    All,
+}
+
+/// Options of `eval`.
+#[derive(Args, Debug)]
+pub struct EvalArgs {
+    /// The real images: any SOURCE, or a cache that `prepare` made.
+    #[arg(long, value_name = "SOURCE|CACHE")]
+    pub real: String,
+    /// The generated ones: a folder of pictures, a model, a checkpoint or a run.
+    #[arg(long, value_name = "FOLDER|MODEL|RUN")]
+    pub fake: PathBuf,
+    /// What they are compared by.
+    #[arg(long, value_enum, default_value_t = FeaturesArg::Lesion)]
+    pub features: FeaturesArg,
+    /// Weights of the network: an encoder that `encoder train` made, or pytorch-fid's InceptionV3.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Pictures in each set. Real ones are needed twice over.
+    #[arg(short = 'n', long, default_value_t = 2048)]
+    pub number: usize,
+    /// Real images of this side of the split.
+    #[arg(long, value_enum, default_value_t = SideArg::Train)]
+    pub split: SideArg,
+    /// Also by class.
+    #[arg(long)]
+    pub per_class: bool,
+    /// Another choice of real images and of a generator's seeds.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Also write the features, for numpy.load: arrays `real` and `fake`.
+    #[arg(long, value_name = "FILE.npz")]
+    pub save_features: Option<PathBuf>,
+    /// Also write a picture: some generated pictures of each class, each with the nearest real
+    /// training image at its right. Shows real images: mind their licence.
+    #[arg(long, value_name = "FILE.png")]
+    pub nearest: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// The lesion encoder.
+#[derive(Subcommand, Debug)]
+pub enum EncoderCommand {
+    /// Train one on the training side of the split, and score it on lesions that it never saw.
+    Train(EncoderTrainArgs),
+}
+
+/// Options of `encoder train`.
+#[derive(Args, Debug)]
+pub struct EncoderTrainArgs {
+    /// The images: any SOURCE with classes, or a cache of 64-pixel pictures.
+    #[arg(long, value_name = "SOURCE|CACHE")]
+    pub data: String,
+    /// Where encoder.safetensors and its card README.md go.
+    #[arg(long, default_value = "lesion-encoder", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Length, in thousands of images.
+    #[arg(long, default_value_t = EncoderConfig::default().kimg)]
+    pub kimg: f64,
+    /// Channels of the first layer; each after it has twice as many.
+    #[arg(long, default_value_t = EncoderConfig::default().width)]
+    pub width: usize,
+    /// Seed of every random number.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     #[command(flatten)]
     pub device: DeviceArgs,
 }

@@ -14,10 +14,11 @@ use dermagan_train::{doctor, rundir};
 use serde_json::json;
 
 use crate::args::{
-    Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, InfoArgs, PrepareArgs, SampleArgs,
+    Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, EncoderCommand, InfoArgs, PrepareArgs,
+    SampleArgs,
 };
 use crate::show::{complain, say, say_raw};
-use crate::{bench, exit, show, train};
+use crate::{bench, encoder, eval, exit, show, train};
 
 /// Columns and cell size of `data info --grid`.
 const GRID: (usize, u32) = (10, 96);
@@ -32,6 +33,8 @@ pub fn run(command: Command) -> anyhow::Result<u8> {
         Command::Info(args) => info(&args),
         Command::Devices => devices(),
         Command::Doctor(args) => examine(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "dermagan", &mut std::io::stdout());

@@ -3,6 +3,8 @@
 mod args;
 mod bench;
 mod commands;
+mod encoder;
+mod eval;
 mod show;
 mod train;
 

@@ -58,7 +58,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         return dry_run(&plan);
     }
     let stop = stop_flag()?;
-    let options = SessionOptions { keep: args.keep };
+    let options = SessionOptions { keep: args.keep, metrics: args.metrics.clone() };
     let mut sink = |event| view.show(event);
     let outcome = match resumed {
         Some((path, checkpoint)) => {
@@ -127,7 +127,7 @@ fn refuse_changes(args: &TrainArgs) -> Result<(), TrainError> {
     }
 }
 
-fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
     ctrlc::set_handler(move || {
@@ -245,6 +245,10 @@ impl View {
                 }
             }
             Event::Snapshot { grid, .. } => self.line(&format!("snapshot {}", grid.display())),
+            Event::Metric { name, value: [fake, real], best } => self.line(&format!(
+                "{name} {fake:.4}, real pictures {real:.4}{}",
+                if best { ": the best so far, kept as generator-best.safetensors" } else { "" }
+            )),
             Event::Warning(words) => self.line(&format!("warning: {words}")),
             _ => {}
         }

@@ -91,6 +91,24 @@ pub fn prepare(
     Ok(Prepared { cache: Cache::open(target)?, reused: false })
 }
 
+/// The cache that `spec` names, or that of the source that it names, prepared first if it is not
+/// there yet.
+///
+/// # Errors
+/// As [`prepare`](fn@prepare) and [`Source::open`].
+pub fn open_or_prepare(
+    spec: &str,
+    options: Options,
+    progress: Progress<'_>,
+) -> Result<Cache, DataError> {
+    let path = Path::new(spec);
+    if path.is_file() && Cache::is_cache(path) {
+        return Cache::open(path);
+    }
+    let source = Source::open(spec)?;
+    Ok(prepare(&source, options, &default_path(&source, options), false, progress)?.cache)
+}
+
 fn strictly(prepared: Prepared, strict: bool) -> Result<Prepared, DataError> {
     let report = &prepared.cache.header().report;
     if strict && report.total() > 0 {

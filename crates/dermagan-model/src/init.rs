@@ -30,7 +30,8 @@ impl Init {
         self.fill(Discriminator::new(config, device), seed, "init discrim")
     }
 
-    fn fill<N: Network>(self, network: N, seed: u64, purpose: &'static str) -> N {
+    /// Any network that begins; `purpose` keeps its numbers apart from those of others.
+    pub fn fill<N: Network>(self, network: N, seed: u64, purpose: &'static str) -> N {
         let shapes: Vec<Vec<usize>> = network.parameters().into_iter().map(|p| p.shape).collect();
         let mut index = 0;
         network.map_values(|name, old| {

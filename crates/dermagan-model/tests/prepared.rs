@@ -13,7 +13,7 @@ fn generator(config: &ModelConfig) -> Generator {
     let mut generator = Init::Dcgan.generator(config, 7, &device);
     for (i, norm) in generator.norms().enumerate() {
         let [channels] = norm.gamma.dims();
-        let draw = |purpose: &str, from: f64, to: f64| {
+        let draw = |purpose: &'static str, from: f64, to: f64| {
             let values = Keyed::new(1, purpose, i as u64).uniforms(channels, from, to);
             Param::from_tensor(Tensor::<1>::from_data(TensorData::new(values, [channels]), &device))
         };

@@ -53,6 +53,11 @@ impl Adam {
         }
     }
 
+    /// Another learning rate from the next step on.
+    pub fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
     /// Moves `network` against its gradients by name. `time` counts the steps from 1. Where `finite`
     /// says no, network and state stay as they were; `time` goes on, so that nobody waits for the
     /// verdict, and Adam's bias correction is a little weaker after such steps than PyTorch's.

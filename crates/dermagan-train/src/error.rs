@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dermagan_data::DataError;
+use dermagan_eval::EvalError;
 use dermagan_model::ModelError;
 
 /// An error of the training crate.
@@ -15,6 +16,9 @@ pub enum TrainError {
     /// The model or the device.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Measuring, or the lesion encoder.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     /// Options that make no run.
     #[error("{0}")]
     Option(String),

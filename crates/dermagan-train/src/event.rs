@@ -55,6 +55,15 @@ pub enum Event {
         /// The checkpoint.
         checkpoint: PathBuf,
     },
+    /// A snapshot was measured.
+    Metric {
+        /// The metric's name, such as `kid2048_lesion`.
+        name: String,
+        /// The figure of generated pictures and that of real ones.
+        value: [f64; 2],
+        /// Whether this makes it the best snapshot so far, which was kept.
+        best: bool,
+    },
     /// Something that the user should know, while the run goes on.
     Warning(String),
 }

@@ -130,6 +130,44 @@ impl RunDir {
         Ok(seconds.unwrap_or(0.0))
     }
 
+    /// Adds a line to `metric-NAME.jsonl`.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn add_metric(&self, name: &str, line: &Line) -> Result<(), TrainError> {
+        let path = self.path.join(format!("metric-{name}.jsonl"));
+        let mut text = serde_json::to_string(line)
+            .map_err(|e| TrainError::Option(format!("metric-{name}.jsonl: {e}")))?;
+        text.push('\n');
+        let file = OpenOptions::new().append(true).create(true).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(TrainError::io(path))
+    }
+
+    /// Drops the lines of every `metric-*.jsonl` behind `kimg`, and any line that was cut short:
+    /// they will be written again.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn rewind_metrics(&self, kimg: f64) -> Result<(), TrainError> {
+        for entry in std::fs::read_dir(&self.path).map_err(TrainError::io(&self.path))?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !(name.starts_with("metric-") && name.ends_with(".jsonl")) {
+                continue;
+            }
+            let text =
+                std::fs::read_to_string(entry.path()).map_err(TrainError::io(entry.path()))?;
+            let before = |line: &Line| {
+                line.get("Progress/kimg").and_then(|v| v.as_f64()).is_some_and(|k| k <= kimg)
+            };
+            let kept: Vec<String> = parse_stats(&text)
+                .take_while(before)
+                .map(|line| serde_json::to_string(&line).unwrap_or_default() + "\n")
+                .collect();
+            self.write(&name, kept.concat().as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Sets checkpoints aside that are newer than the one the run continues from, as
     /// `NAME.superseded`: `latest` and the rotation must not take them for this run's future.
     ///

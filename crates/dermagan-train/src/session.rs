@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use dermagan_base::picture::Picture;
 use dermagan_model::named::Network;
-use dermagan_model::{Card, ModelFile, Selected, model_file};
+use dermagan_model::{Card, Generator, ModelFile, Selected, model_file};
 use serde_json::json;
 
 use crate::checkpoint::{Checkpoint, producer};
 use crate::config::images;
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
+use crate::metrics::{BEST, Best, Measured, Metric, Watch};
 use crate::outputs::{self, GRID};
 use crate::plan::Plan;
 use crate::plot;
@@ -27,10 +28,12 @@ const READ_EVERY: u64 = 16;
 const WON: (f64, f64) = (0.95, 0.05);
 
 /// Options that do not change what is learnt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionOptions {
     /// Checkpoints to keep, newest first; 0 keeps all.
     pub keep: usize,
+    /// What to measure at every snapshot.
+    pub metrics: Vec<Metric>,
 }
 
 /// Starts a run in a new folder under `outdir`.
@@ -45,9 +48,10 @@ pub fn start(
     stop: &AtomicBool,
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
+    let watch = watch(&options, &device)?;
     let dir = RunDir::create(outdir, &plan.config)?;
     let trainer = Trainer::new(plan, device.clone());
-    let mut session = Session::new(plan, trainer, dir, device, options, sink);
+    let mut session = Session::new(plan, trainer, dir, device, (options, watch), sink);
     session.begin().and_then(|()| session.run(stop)).map_err(|error| session.explain(error))
 }
 
@@ -72,6 +76,7 @@ pub fn resume(
             next: "Put it back into the folder of its run.".into(),
         });
     }
+    let watch = watch(&options, &device)?;
     let mut dir = RunDir::open(folder)?;
     let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
     let trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
@@ -79,9 +84,10 @@ pub fn resume(
         TrainError::Checkpoint { path: path.to_owned(), what, next }
     })?;
     let before = dir.rewind_stats(ticks)?;
+    dir.rewind_metrics(nimg as f64 / 1000.0)?;
     dir.supersede(nimg)?;
     dir.write_options(&plan.config)?;
-    let mut session = Session::new(plan, trainer, dir, device, options, sink);
+    let mut session = Session::new(plan, trainer, dir, device, (options, watch), sink);
     session.seconds_before = before;
     session.won = rundir::read_stats(folder)
         .last()
@@ -94,6 +100,14 @@ pub fn resume(
     session.run(stop).map_err(|error| session.explain(error))
 }
 
+/// What measures the snapshots, if anything was asked for.
+fn watch(options: &SessionOptions, device: &Selected) -> Result<Option<Watch>, TrainError> {
+    if options.metrics.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Watch::new(&options.metrics, device)?))
+}
+
 /// The status of a run whose discriminator has won.
 pub const STATUS_WON: &str = "discriminator has won";
 const STATUS_FINE: &str = "healthy";
@@ -104,6 +118,7 @@ struct Session<'a> {
     dir: RunDir,
     device: Selected,
     options: SessionOptions,
+    watch: Option<Watch>,
     sink: &'a mut dyn FnMut(Event),
     start: Instant,
     nimg_at_start: u64,
@@ -121,7 +136,7 @@ impl<'a> Session<'a> {
         trainer: Trainer<'a>,
         dir: RunDir,
         device: Selected,
-        options: SessionOptions,
+        (options, watch): (SessionOptions, Option<Watch>),
         sink: &'a mut dyn FnMut(Event),
     ) -> Self {
         let nimg = trainer.nimg;
@@ -133,6 +148,7 @@ impl<'a> Session<'a> {
             dir,
             device,
             options,
+            watch,
             sink,
             start: now,
             nimg_at_start: nimg,
@@ -178,7 +194,8 @@ impl<'a> Session<'a> {
         )?;
         self.dir.write("reals.png", &reals)?;
         self.dir.write("split.csv", self.plan.split_table().as_bytes())?;
-        self.write_grid("fakes_init.png")?;
+        let shown = self.trainer.shown();
+        self.write_grid("fakes_init.png", &shown)?;
         let state = self.state()?;
         self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
     }
@@ -314,17 +331,64 @@ impl<'a> Session<'a> {
         // Looked at first: a broken state must not replace the last good generator.
         let state = self.state()?;
         let grid = format!("fakes{stamp}.png");
-        self.write_grid(&grid)?;
+        let shown = self.trainer.shown();
+        self.write_grid(&grid, &shown)?;
+        self.measure(stamp, shown)?;
         let checkpoint = self.save(stamp, &state)?;
         self.dir.rotate(self.options.keep);
         (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
         Ok(())
     }
 
-    fn write_grid(&mut self, name: &str) -> Result<(), TrainError> {
-        let shown = self.trainer.shown();
+    /// Measures a snapshot and keeps it if it is the best so far. A measurement that fails is a
+    /// warning: the run goes on.
+    fn measure(&mut self, stamp: &str, shown: Generator) -> Result<(), TrainError> {
+        let Some(watch) = self.watch.take() else { return Ok(()) };
+        let nimg = self.trainer.nimg;
+        let snapshot = format!("checkpoint-{stamp}.safetensors");
+        let measured = watch.measure(self.plan, shown, &self.device, &snapshot, nimg);
+        let measured = match measured {
+            Ok(measured) => measured,
+            Err(error) => {
+                self.warn(&format!("the snapshot was not measured: {error}"));
+                self.watch = Some(watch);
+                return Ok(());
+            }
+        };
+        let chosen = watch.chooses(&measured).cloned();
+        for Measured { name, value, mut line } in measured {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
+            self.dir.add_metric(&name, &line)?;
+            let by_this = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
+            let best = by_this && self.keep_if_best(&name, value[0])?;
+            (self.sink)(Event::Metric { name, value, best });
+        }
+        self.watch = Some(watch);
+        Ok(())
+    }
+
+    /// Copies the snapshot's generator aside if its figure is the least so far.
+    fn keep_if_best(&mut self, metric: &str, value: f64) -> Result<bool, TrainError> {
+        let nimg = self.trainer.nimg;
+        // What a later part of this run found, before it was continued from here, will be found
+        // again.
+        let known = Best::read(self.dir.path()).filter(|b| b.metric == metric && b.nimg < nimg);
+        if known.is_some_and(|known| known.value <= value) {
+            return Ok(false);
+        }
+        let path = self.dir.path().join("generator.safetensors");
+        let bytes = std::fs::read(&path).map_err(TrainError::io(path))?;
+        self.dir.write(BEST[0], &bytes)?;
+        let best = Best { metric: metric.to_owned(), value, nimg };
+        let json = serde_json::to_vec_pretty(&best).unwrap_or_default();
+        self.dir.write(BEST[1], &json)?;
+        Ok(true)
+    }
+
+    fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
         let weights = shown.to_weights();
-        let cells = self.trainer.pictures(shown, GRID.0 * GRID.1)?;
+        let cells = self.trainer.pictures(shown.clone(), GRID.0 * GRID.1)?;
         let words = format!(
             "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
             cells.len() - 1,

@@ -1,7 +1,7 @@
 //! The state of a run, and how it moves by one step. Everything random is a function of the seed
 //! and of the number of the image, so the state is: weights, optimisers, average, counters.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::picture::Picture;
 use dermagan_data::order::{Order, to_planes};
 use dermagan_model::latent::training_latents;
@@ -194,19 +194,9 @@ impl<'a> Trainer<'a> {
         Ok(Checkpoint::new(config, self.nimg, self.steps, self.ticks, tally, tensors))
     }
 
-    /// The generator to show and to keep: the average, with statistics that fit it; without an
-    /// average, the live one as it is.
+    /// The generator to show and to keep.
     pub fn shown(&self) -> Generator {
-        let mut shown = self.average.clone();
-        let (batches, size) = CALIBRATION;
-        if self.config().optimiser.ema_kimg > 0.0 {
-            let (seed, z_dim) = (self.config().seed, self.config().model.z_dim);
-            shown.calibrate((0..batches).map(|i| {
-                let first = i * size as u64;
-                training_latents(seed, "z calibrate", first, size, z_dim, &self.device.device)
-            }));
-        }
-        shown
+        shown(self.average.clone(), self.config(), &self.device.device)
     }
 
     /// The pictures of seeds 0, 1, … of a generator.
@@ -214,4 +204,18 @@ impl<'a> Trainer<'a> {
         let sampler = Sampler::of(generator, self.config().model.z_dim, self.device.clone());
         Ok(sampler.pictures(0..count as u64, 1.0, count))
     }
+}
+
+/// The generator of a run to show and to keep: the average, with statistics that fit it; without an
+/// average, the live one as it is.
+pub fn shown(mut average: Generator, config: &TrainConfig, device: &Device) -> Generator {
+    let (batches, size) = CALIBRATION;
+    if config.optimiser.ema_kimg > 0.0 {
+        average.calibrate((0..batches).map(|i| {
+            let first = i * size as u64;
+            let z_dim = config.model.z_dim;
+            training_latents(config.seed, "z calibrate", first, size, z_dim, device)
+        }));
+    }
+    average
 }

@@ -1,0 +1,79 @@
+//! `dermagan encoder train`.
+
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, ensure};
+use dermagan_base::atomic;
+use dermagan_data::{Filter, Fit, Options, open_or_prepare};
+use dermagan_eval::encoder::SIDE;
+use dermagan_model::device;
+use dermagan_train::encoder::{self, EncoderConfig, EncoderEvent};
+
+use crate::args::EncoderTrainArgs;
+use crate::show::{self, say};
+use crate::train::stop_flag;
+
+/// Trains an encoder and writes it with its card.
+pub fn train(args: &EncoderTrainArgs) -> anyhow::Result<u8> {
+    ensure!((1..=128).contains(&args.width), "--width {}: expected 1 to 128", args.width);
+    ensure!(args.kimg.is_finite() && args.kimg > 0.0, "--kimg {}: expected more than 0", args.kimg);
+    let device = device::select(&args.device.device)?;
+    let options = Options { size: SIDE as u32, fit: Fit::Crop, filter: Filter::Lanczos };
+    let preparing = show::bar(0, "preparing {wide_bar} {pos}/{len} {eta}");
+    let cache = open_or_prepare(&args.data, options, &mut |done, total| {
+        preparing.set_length(total as u64);
+        preparing.set_position(done as u64);
+    })?;
+    preparing.finish_and_clear();
+    // Before the expensive part.
+    std::fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+    let config = EncoderConfig {
+        width: args.width,
+        kimg: args.kimg,
+        seed: args.seed,
+        ..EncoderConfig::default()
+    };
+    say!("training a lesion encoder on {} ({})", cache.header().name, device.name);
+    let stop = stop_flag()?;
+    let bar = show::bar(0, "{wide_bar} {pos}/{len} images {eta} {msg}");
+    let trained =
+        encoder::train(&cache, &config, &device, &|| !stop.load(Ordering::Relaxed), &mut |event| {
+            match event {
+                EncoderEvent::Progress { nimg, of, loss } => {
+                    bar.set_length(of);
+                    bar.set_position(nimg);
+                    bar.set_message(format!("loss {loss:.3}"));
+                    if bar.is_hidden() {
+                        say!("{:7.1} kimg  loss {loss:.3}", nimg as f64 / 1000.0);
+                    }
+                }
+                EncoderEvent::Validated { nimg, balanced_accuracy, best } => bar.suspend(|| {
+                    say!(
+                        "{:7.1} kimg  balanced accuracy {:.1} % on the validation side{}",
+                        nimg as f64 / 1000.0,
+                        100.0 * balanced_accuracy,
+                        if best { ", the best so far" } else { "" }
+                    );
+                }),
+            }
+        });
+    bar.finish_and_clear();
+    let trained = trained?;
+    let file = args.out.join("encoder.safetensors");
+    let card = args.out.join("README.md");
+    for (path, bytes) in [(&file, &trained.bytes[..]), (&card, trained.card.to_string().as_bytes())]
+    {
+        atomic::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let test = &trained.card.test;
+    say!(
+        "balanced accuracy {:.1} % ({:.1} to {:.1}) on {} images of lesions never seen",
+        100.0 * test.balanced_accuracy,
+        100.0 * test.interval[0],
+        100.0 * test.interval[1],
+        test.images
+    );
+    say!("use it with: dermagan eval --weights {}", file.display());
+    Ok(0)
+}

@@ -1,0 +1,222 @@
+//! `dermagan eval`: what is measured where, and the table.
+
+use anyhow::{Context, ensure};
+use dermagan_base::atomic;
+use dermagan_base::picture::Picture;
+use dermagan_data::split::Side;
+use dermagan_data::{Cache, Filter, Fit, Options, open_or_prepare};
+use dermagan_eval::compare::{Figure, KidFigure};
+use dermagan_eval::encoder::LesionEncoder;
+use dermagan_eval::handmade::Handmade;
+use dermagan_eval::inception::Inception;
+use dermagan_eval::{Comparison, Extractor, npz};
+use dermagan_model::{Selected, device};
+use dermagan_train::evaluate::{EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
+use dermagan_train::fakes::Fakes;
+use dermagan_train::nearest::nearest;
+use indicatif::ProgressBar;
+
+use crate::args::{EvalArgs, FeaturesArg, SideArg};
+use crate::show::{self, complain, say};
+
+/// Side of real pictures where the generated ones do not say theirs.
+const SIDE: u32 = 64;
+/// Hand-made features that are shown.
+const SHOWN: usize = 6;
+/// Seeds between two `--seed`s of a generator.
+const APART: u64 = 1_000_000;
+
+/// Runs the command.
+pub fn run(args: &EvalArgs) -> anyhow::Result<u8> {
+    ensure!((2..=1_000_000).contains(&args.number), "-n {}: expected 2 to 1000000", args.number);
+    let first = args.seed.checked_mul(APART).filter(|first| first.checked_add(APART).is_some());
+    let first = first.with_context(|| format!("--seed {}: too large", args.seed))?;
+    let device = device::select(&args.device.device)?;
+    let fakes = open_fakes(args, &device, first)?;
+    let cache = open_real(args, &fakes)?;
+    let encoder = match (&args.weights, args.features) {
+        (Some(file), FeaturesArg::Lesion) => LesionEncoder::open(file, &device.device)?,
+        _ => LesionEncoder::shipped(&device.device)?,
+    };
+    let inception = match (args.features, &args.weights) {
+        (FeaturesArg::Inception, Some(file)) => Some(Inception::open(file, &device.device)?),
+        (FeaturesArg::Inception, None) => anyhow::bail!(
+            "--features inception needs --weights FILE; fetch it with: scripts/fetch-weights inception"
+        ),
+        _ => None,
+    };
+    ensure!(
+        args.features != FeaturesArg::Handmade || args.weights.is_none(),
+        "--features handmade takes no --weights"
+    );
+    let extractor: &dyn Extractor = match (&inception, args.features) {
+        (Some(inception), _) => inception,
+        (None, FeaturesArg::Handmade) => &Handmade,
+        (None, _) => &encoder,
+    };
+    let eyes = Eyes { extractor, encoder: &encoder };
+    let request = EvalRequest {
+        n: args.number,
+        side: match args.split {
+            SideArg::Train => Some(Side::Train),
+            SideArg::Val => Some(Side::Val),
+            SideArg::Test => Some(Side::Test),
+            SideArg::All => None,
+        },
+        images: None,
+        per_class: args.per_class,
+        seed: args.seed,
+        explain: true,
+    };
+    let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
+    let mut sink = |event| progress(&bar, event);
+    let (report, [real, fake]) = evaluate(&cache, &fakes, &eyes, &request, &mut sink)?;
+    if let Some(path) = &args.save_features {
+        npz::write(path, &[("real", &real), ("fake", &fake)])?;
+    }
+    if let Some(path) = &args.nearest {
+        let picture = nearest(&cache, &fakes, &eyes, &request, &mut sink)?;
+        write_png(path, &picture)?;
+    }
+    bar.finish_and_clear();
+    if args.json {
+        show::json(&report)?;
+        return Ok(0);
+    }
+    table(&report);
+    for (what, path) in [("features", &args.save_features), ("nearest images", &args.nearest)] {
+        if let Some(path) = path {
+            say!("{what}: {}", path.display());
+        }
+    }
+    Ok(0)
+}
+
+/// Anything that `train` takes is also something that can be measured.
+fn open_fakes(args: &EvalArgs, device: &Selected, first: u64) -> anyhow::Result<Fakes> {
+    if args.fake.exists() {
+        return Ok(Fakes::open(&args.fake, device, first)?);
+    }
+    let spec = args.fake.to_string_lossy();
+    if spec == "phantom" {
+        return Ok(Fakes::Cache(prepared(&spec, SIDE)?));
+    }
+    anyhow::bail!(
+        "--fake {spec}: no such file or folder; expected a folder of pictures, a model, a \
+         checkpoint or a run"
+    )
+}
+
+fn open_real(args: &EvalArgs, fakes: &Fakes) -> anyhow::Result<Cache> {
+    let side = match fakes {
+        // One look decides: pictures of several sizes are no set of one program.
+        Fakes::Folder(_) => {
+            let first = fakes.pictures(&[0])?;
+            let [Picture { width, height, .. }] = first.as_slice() else { unreachable!("one") };
+            u32::try_from(*width.min(height)).unwrap_or(SIDE).clamp(16, 512)
+        }
+        other => other.side().and_then(|side| u32::try_from(side).ok()).unwrap_or(SIDE),
+    };
+    prepared(&args.real, side)
+}
+
+fn prepared(spec: &str, size: u32) -> anyhow::Result<Cache> {
+    let options = Options { size, fit: Fit::Crop, filter: Filter::Lanczos };
+    let bar = show::bar(0, "preparing {wide_bar} {pos}/{len} {eta}");
+    let cache = open_or_prepare(spec, options, &mut |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    Ok(cache?)
+}
+
+fn progress(bar: &ProgressBar, event: EvalEvent) {
+    let (message, done, total) = match event {
+        EvalEvent::Real { done, total } => ("features of real pictures", done, total),
+        EvalEvent::Fake { done, total } => ("features of generated pictures", done, total),
+        EvalEvent::Comparing => ("comparing", 0, 1),
+    };
+    bar.set_message(message);
+    bar.set_length(total as u64);
+    bar.set_position(done as u64);
+}
+
+fn write_png(path: &std::path::Path, picture: &Picture) -> anyhow::Result<()> {
+    let words = "Generated pictures, each with the nearest REAL training image at its right. Do not \
+                 redistribute against the real images' licence.";
+    let png = picture.to_png(&[("Description", words.to_owned())])?;
+    atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The report as a table.
+fn table(report: &EvalReport) {
+    say!(
+        "{} generated pictures against {} ({} side), features {} ({} numbers)",
+        report.overall.n,
+        report.real,
+        report.split,
+        report.features,
+        report.dims
+    );
+    say!("each figure beside that of real pictures against other real ones\n");
+    say!(
+        "{:<8} {:>5}  {:>21} {:>19} {:>13} {:>13} {:>13} {:>13}",
+        "",
+        "n",
+        "KID x1000",
+        "FID",
+        "precision",
+        "recall",
+        "density",
+        "coverage"
+    );
+    row("all", &report.overall);
+    for class in &report.classes {
+        row(&class.class, &class.comparison);
+    }
+    if report.classes.iter().any(|c| c.recognised.is_some()) {
+        say!("\nshare that the lesion encoder takes for its class, generated / real:");
+        for class in &report.classes {
+            if let Some([fake, real]) = class.recognised {
+                say!("  {:<8} {:>4.0} % / {:>3.0} %", class.class, 100.0 * fake, 100.0 * real);
+            }
+        }
+    }
+    if !report.off.is_empty() {
+        say!("\nwhat is off, the worst first:");
+        report.off.iter().take(SHOWN).for_each(|off| say!("  {}", off.words()));
+    }
+    let mut notes: Vec<String> = report.notes.clone();
+    notes.extend(report.overall.notes.iter().cloned());
+    for class in &report.classes {
+        notes.extend(class.comparison.notes.iter().map(|n| format!("{}: {n}", class.class)));
+    }
+    say!("\n{}", report.words);
+    notes.iter().for_each(|note| complain!("note: {note}"));
+}
+
+fn row(name: &str, c: &Comparison) {
+    let kid = |k: KidFigure| {
+        format!(
+            "{:.1}±{:.1} / {:.1}±{:.1}",
+            1e3 * k.fake,
+            1e3 * k.fake_se,
+            1e3 * k.real,
+            1e3 * k.real_se
+        )
+    };
+    let none = || "-".to_owned();
+    let two = |f: Option<Figure>| f.map_or_else(none, |f| format!("{:.2} / {:.2}", f.fake, f.real));
+    say!(
+        "{:<8} {:>5}  {:>21} {:>19} {:>13} {:>13} {:>13} {:>13}",
+        name,
+        c.n,
+        c.kid.map_or_else(none, kid),
+        two(c.fid),
+        two(c.precision),
+        two(c.recall),
+        two(c.density),
+        two(c.coverage)
+    );
+}

@@ -1,0 +1,192 @@
+//! `dermagan eval`, `encoder train` and `train --metrics` from outside.
+
+mod common;
+
+use common::*;
+use serde_json::Value;
+
+const CPU: [&str; 2] = ["--device", "cpu"];
+
+/// The report of `eval` with these flags.
+fn report(desk: &Desk, args: &[&str]) -> Value {
+    let out = desk.ok(&[&["eval", "--json"], args, &CPU[..]].concat());
+    serde_json::from_str(&out).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+#[test]
+fn real_pictures_against_real_ones_are_indistinguishable_and_noise_is_not() {
+    let desk = Desk::new();
+    desk.ok(&["prepare", "phantom:600", "--size", "64", "--out", "real.dermagan"]);
+    let real = ["--real", "phantom:600", "--split", "all", "-n", "200"];
+    let same = report(&desk, &[&real[..], &["--fake", "real.dermagan"]].concat());
+    let words = same["words"].as_str().unwrap();
+    assert!(words.contains("indistinguishable from real"), "{words}");
+    assert_eq!(same["overall"]["n"], 200);
+    assert!(number(&same["overall"]["coverage"]["fake"]) > 0.9, "{same}");
+    // A folder of one colour each.
+    std::fs::create_dir(desk.join("flat")).unwrap();
+    for i in 0..200u8 {
+        let picture = image::RgbImage::from_pixel(64, 64, image::Rgb([i, 255 - i, 128]));
+        picture.save(desk.join(&format!("flat/{i}.png"))).unwrap();
+    }
+    let flat = report(&desk, &[&real[..], &["--fake", "flat"]].concat());
+    let words = flat["words"].as_str().unwrap();
+    assert!(words.contains("distinguishable from real: KID"), "{words}");
+    assert!(number(&flat["overall"]["kid"]["fake"]) > number(&same["overall"]["kid"]["fake"]));
+    assert!(number(&flat["overall"]["coverage"]["fake"]) < 0.5, "{flat}");
+    let first = flat["off"][0]["effect"].as_f64().unwrap();
+    assert!(first.abs() > 1.0 || flat["off"][0]["spread"].as_f64().unwrap().abs() > 1.0);
+}
+
+#[test]
+fn a_run_its_checkpoint_its_model_and_a_folder_of_its_pictures_have_the_same_figures() {
+    let desk = Desk::new();
+    desk.train(&["--outdir", "runs", "--kimg", "0.2"]);
+    let run = desk.run_folder("runs");
+    let run = run.to_str().unwrap();
+    desk.ok(&["sample", run, "-n", "40", "--out", "pictures", "--device", "cpu"]);
+    let real = ["--real", "phantom:200", "--split", "all", "-n", "40"];
+    let model = format!("{run}/generator.safetensors");
+    let checkpoint = format!("{run}/checkpoint-000000.200.safetensors");
+    let mut reports: Vec<Value> = [run, &model, &checkpoint, "pictures"]
+        .into_iter()
+        .map(|fake| report(&desk, &[&real[..], &["--fake", fake]].concat()))
+        .collect();
+    let first = reports.remove(0);
+    assert!(number(&first["overall"]["kid"]["fake"]).is_finite());
+    for other in reports {
+        assert_eq!(first["overall"], other["overall"]);
+    }
+    let table = desk.ok(&[&["eval"], &real[..], &["--fake", run], &CPU[..]].concat());
+    assert!(table.contains("KID") && table.contains("coverage"), "{table}");
+}
+
+#[test]
+fn by_class_uses_labels_where_there_are_some_and_the_encoder_where_there_are_none() {
+    let desk = Desk::new();
+    desk.ok(&["prepare", "phantom:400", "--size", "64", "--out", "real.dermagan"]);
+    let real = ["--real", "phantom:400", "--split", "all", "-n", "100", "--per-class"];
+    let labelled = report(&desk, &[&real[..], &["--fake", "real.dermagan"]].concat());
+    let classes = labelled["classes"].as_array().unwrap();
+    assert!(!classes.is_empty());
+    assert!(classes.iter().all(|c| c["basis"] == "labels"), "{labelled}");
+    assert!(classes.iter().any(|c| c["comparison"]["kid"]["fake"].is_number()));
+    desk.train(&["--outdir", "runs", "--kimg", "0.05"]);
+    let run = desk.run_folder("runs");
+    let unknown = report(&desk, &[&real[..], &["--fake", run.to_str().unwrap()]].concat());
+    assert!(unknown["classes"].as_array().unwrap().iter().all(|c| c["basis"] == "encoder"));
+    assert!(unknown["notes"].to_string().contains("no labels"));
+}
+
+#[test]
+fn other_features_saved_features_and_nearest_images_are_to_be_had() {
+    let desk = Desk::new();
+    desk.train(&["--outdir", "runs", "--kimg", "0.05"]);
+    let run = desk.run_folder("runs");
+    let fake = ["--fake", run.to_str().unwrap()];
+    let real = ["--real", "phantom:200", "-n", "50"];
+    let more = ["--features", "handmade", "--save-features", "f.npz", "--nearest", "near.png"];
+    let found = report(&desk, &[&real[..], &fake, &more].concat());
+    assert_eq!(found["dims"], 57);
+    assert_eq!(&std::fs::read(desk.join("f.npz")).unwrap()[..2], b"PK");
+    let near = image::open(desk.join("near.png")).unwrap();
+    assert_eq!(near.width(), 4 * 2 * 32 + 3 * 4, "pairs of 32-pixel pictures, four a row");
+    // The second time the features of the real pictures are read back.
+    let again = report(&desk, &[&real[..], &fake, &more].concat());
+    assert_eq!(found, again);
+    let kept = std::fs::read_dir(desk.join("cache/features")).unwrap().count();
+    assert!(kept >= 1);
+    for file in std::fs::read_dir(desk.join("cache/features")).unwrap() {
+        std::fs::write(file.unwrap().path(), b"damaged").unwrap();
+    }
+    assert_eq!(found, report(&desk, &[&real[..], &fake, &more].concat()), "damage is not trusted");
+}
+
+#[test]
+fn measuring_changes_nothing_of_a_run_and_keeps_its_best_snapshot() {
+    let desk = Desk::new();
+    let schedule = ["--kimg", "0.6", "--snap", "0.2"];
+    desk.train(&[&["--outdir", "plain"], &schedule[..]].concat());
+    let out =
+        desk.train(&[&["--outdir", "measured", "--metrics", "kid,pr"], &schedule[..]].concat());
+    assert!(out.contains("the best so far"), "{out}");
+    let (plain, measured) = (desk.run_folder("plain"), desk.run_folder("measured"));
+    assert_same_end(&plain, &measured, "000000.600");
+    let lines = |prefix: &str| -> Vec<Value> {
+        let file = std::fs::read_dir(&measured).unwrap().flatten().find(|f| {
+            let name = f.file_name().to_string_lossy().into_owned();
+            name.starts_with(prefix) && name.ends_with(".jsonl")
+        });
+        let text = std::fs::read_to_string(file.expect(prefix).path()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let kid = lines("metric-kid");
+    assert_eq!(kid.len(), 3);
+    assert_eq!(lines("metric-pr").len(), 3);
+    let name = kid[0]["metric"].as_str().unwrap().to_owned();
+    let values: Vec<f64> = kid.iter().map(|line| number(&line["results"][&name])).collect();
+    let best: Value =
+        serde_json::from_slice(&std::fs::read(measured.join("best.json")).unwrap()).unwrap();
+    assert_eq!(number(&best["value"]), values.iter().copied().fold(f64::INFINITY, f64::min));
+    assert!(measured.join("generator-best.safetensors").is_file());
+    // Continued from an earlier checkpoint, the run measures what came after it again, once.
+    let from = measured.join("checkpoint-000000.200.safetensors");
+    desk.ok(&[
+        "train",
+        "--resume",
+        from.to_str().unwrap(),
+        "--metrics",
+        "kid,pr",
+        "--device",
+        "cpu",
+    ]);
+    let again: Vec<f64> =
+        lines("metric-kid").iter().map(|line| number(&line["results"][&name])).collect();
+    assert_eq!(values, again);
+}
+
+#[test]
+fn an_encoder_is_trained_scored_and_used_and_the_same_command_makes_the_same_file() {
+    let desk = Desk::new();
+    let train = |out: &str| {
+        let args = ["encoder", "train", "--data", "phantom:300", "--kimg", "2", "--width", "16"];
+        desk.ok(&[&args[..], &["--out", out], &CPU[..]].concat())
+    };
+    let told = train("a");
+    assert!(told.contains("balanced accuracy"), "{told}");
+    train("b");
+    let read = |out: &str| std::fs::read(desk.join(out).join("encoder.safetensors")).unwrap();
+    assert!(read("a") == read("b"));
+    let card = std::fs::read_to_string(desk.join("a/README.md")).unwrap();
+    assert!(card.contains("balanced accuracy on") && card.contains("encoder train"), "{card}");
+    desk.ok(&["prepare", "phantom:300", "--size", "64", "--out", "real.dermagan"]);
+    let args = ["--real", "phantom:300", "--fake", "real.dermagan", "-n", "60"];
+    let found = report(&desk, &[&args[..], &["--weights", "a/encoder.safetensors"]].concat());
+    assert_eq!(found["dims"], 16 * 12);
+    std::fs::write(desk.join("cut.safetensors"), &read("a")[..20_000]).unwrap();
+    let args = [&["eval"], &args[..], &["--weights", "cut.safetensors"], &CPU[..]].concat();
+    assert!(desk.fails(&args, 1).contains("encoder train"));
+}
+
+#[test]
+fn what_cannot_be_measured_is_said_with_what_to_type() {
+    let desk = Desk::new();
+    let eval = |args: &[&str]| {
+        desk.fails(&[&["eval", "--real", "phantom:60"], args, &CPU[..]].concat(), 1)
+    };
+    assert!(eval(&["--fake", "nowhere"]).contains("no such file or folder"));
+    std::fs::create_dir(desk.join("empty")).unwrap();
+    assert!(eval(&["--fake", "empty"]).contains("no pictures in it"));
+    std::fs::create_dir(desk.join("bad")).unwrap();
+    std::fs::write(desk.join("bad/a.png"), b"\x89PNG\r\n\x1a\n and no more").unwrap();
+    assert!(eval(&["--fake", "bad"]).contains("a.png"));
+    let inception = eval(&["--fake", "phantom", "--features", "inception"]);
+    assert!(inception.contains("scripts/fetch-weights"), "{inception}");
+    assert!(eval(&["--fake", "phantom", "-n", "1"]).contains("-n 1"));
+    let metrics = desk.fails(&["train", "--metrics", "beauty"], 2);
+    assert!(metrics.contains("kid") && metrics.contains("fid"), "{metrics}");
+}

@@ -1,0 +1,159 @@
+//! Inception v3 as the Fréchet inception distance defines it: 2048 numbers a picture.
+//!
+//! The network is that of pytorch-fid (<https://github.com/mseitzer/pytorch-fid>), whose weights
+//! were carried over from TensorFlow's `inception-2015-12-05`, the ones that FID was published with.
+//! torchvision's Inception is another network: its numbers are not comparable.
+
+mod network;
+mod resize;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::picture::Picture;
+use dermagan_model::ModelError;
+use dermagan_model::named::to_vec;
+use dermagan_model::weights::{Weights, from_pth, from_safetensors};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::error::{EvalError, is_rgb};
+use crate::extractor::Extractor;
+use network::Network;
+use resize::SIDE;
+
+/// Numbers a picture: the channels of the last block, averaged over its 8×8 places ("pool3").
+pub const DIMS: usize = 2048;
+
+/// Pictures that go through the network together: the widest layer takes some 17 MB a picture, and
+/// on the CPU even single pictures take no longer.
+const BATCH: usize = 16;
+
+/// The largest weights file that is read; pytorch-fid's has 96 MB.
+const MAX_FILE: u64 = 512 << 20;
+
+/// Classes of the network that FID uses; torchvision's has 1000.
+const CLASSES: usize = 1008;
+
+/// What to do about a file that is not the right one.
+const ADVICE: &str = "`scripts/fetch-weights inception` fetches the file that FID is defined with";
+
+/// Inception v3 on a device.
+///
+/// A picture is brought to 299×299 as pytorch-fid does, by bilinear interpolation between pixel
+/// centres, with one exception: a side above 299 is first reduced with an antialiased filter.
+/// pytorch-fid picks four pixels there and skips the rest, so that its numbers for large pictures
+/// depend on aliasing; ours differ from them. For pictures up to 299 pixels a side they agree.
+#[derive(Debug)]
+pub struct Inception {
+    network: Network,
+    device: Device,
+    path: PathBuf,
+    hash: String,
+}
+
+impl Inception {
+    /// Reads the weights that pytorch-fid publishes (`pt_inception-2015-12-05-6726825d.pth`), or
+    /// the same tensors under the same names in safetensors. What the file is, its content says.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is cut short or damaged, lacks a tensor, has one of another
+    /// shape, or is torchvision's Inception.
+    pub fn open(path: &Path, device: &Device) -> Result<Self, EvalError> {
+        let bad = |what: String| EvalError::Weights { path: path.to_owned(), what };
+        let (weights, hash) = read(path)?;
+        if let Some(head) = weights.get("fc.weight")
+            && head.shape.first() != Some(&CLASSES)
+        {
+            let what = format!(
+                "'fc.weight' has shape {:?}, expected {CLASSES} classes: torchvision's Inception \
+                 gives no FID; {ADVICE}",
+                head.shape
+            );
+            return Err(bad(what));
+        }
+        let network =
+            Network::new(&weights, device).map_err(|what| bad(format!("{what}; {ADVICE}")))?;
+        Ok(Self { network, device: device.clone(), path: path.to_owned(), hash })
+    }
+
+    /// The features of at most [`BATCH`] pictures that have pixels.
+    fn forward(&self, pictures: &[Picture]) -> Result<Vec<f32>, EvalError> {
+        let mut values = vec![0.0; pictures.len() * 3 * SIDE * SIDE];
+        values
+            .par_chunks_mut(3 * SIDE * SIDE)
+            .zip(pictures)
+            .try_for_each(|(planes, picture)| resize::to_input(picture, planes))
+            .map_err(EvalError::Input)?;
+        let shape = [pictures.len(), 3, SIDE, SIDE];
+        let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
+        let features = to_vec(self.network.forward(input).flatten::<1>(0, 1));
+        if features.iter().any(|value| !value.is_finite()) {
+            let what = format!("these weights give features that are not finite; {ADVICE}");
+            return Err(EvalError::Weights { path: self.path.clone(), what });
+        }
+        Ok(features)
+    }
+}
+
+impl Extractor for Inception {
+    fn name(&self) -> &'static str {
+        "inception"
+    }
+
+    fn id(&self) -> String {
+        // The version counts changes of the code that change the numbers.
+        format!("inception-1-{}", &self.hash[..16])
+    }
+
+    fn dims(&self) -> usize {
+        DIMS
+    }
+
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn extract(&self, pictures: &[Picture]) -> Result<Vec<f32>, EvalError> {
+        if !pictures.iter().all(is_rgb) {
+            return Err(EvalError::Input(
+                "a picture has no pixels, or not three bytes each".into(),
+            ));
+        }
+        let mut features = Vec::with_capacity(pictures.len() * DIMS);
+        for some in pictures.chunks(BATCH) {
+            features.extend(self.forward(some)?);
+        }
+        Ok(features)
+    }
+}
+
+/// The tensors of a weights file, and its SHA-256 in hex.
+fn read(path: &Path) -> Result<(Weights, String), EvalError> {
+    let bad = |what: String| EvalError::Weights { path: path.to_owned(), what };
+    let length = match std::fs::metadata(path) {
+        Ok(file) => file.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(bad(format!("there is no such file; {ADVICE}")));
+        }
+        Err(error) => return Err(EvalError::io(path)(error)),
+    };
+    if length > MAX_FILE {
+        return Err(bad(format!("{length} bytes are more than Inception can have; {ADVICE}")));
+    }
+    let bytes = std::fs::read(path).map_err(EvalError::io(path))?;
+    let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    // A safetensors file is a length of eight bytes and JSON; no form of `.pth` has a brace there.
+    let weights = if bytes.get(8) == Some(&b'{') {
+        from_safetensors(&path.display().to_string(), &bytes).map(|file| file.weights)
+    } else {
+        drop(bytes);
+        from_pth(path)
+    };
+    let weights = weights.map_err(|error| match error {
+        // Its message names the file, which ours does too.
+        ModelError::Weights { what, .. } => bad(format!("{what}; {ADVICE}")),
+        other => bad(other.to_string()),
+    })?;
+    Ok((weights, hash))
+}

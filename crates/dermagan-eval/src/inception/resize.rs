@@ -1,0 +1,118 @@
+//! From a picture of any size to the network's input.
+
+use std::borrow::Cow;
+
+use dermagan_base::picture::Picture;
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+
+/// The side of the network's input.
+pub(super) const SIDE: usize = 299;
+
+/// Where a value of the input comes from along one side: `(1 - share) * [low] + share * [high]`.
+struct Between {
+    low: usize,
+    high: usize,
+    share: f32,
+}
+
+/// Writes a picture as three planes of 299×299 values in [-1, 1].
+///
+/// # Errors
+/// When the picture has no pixels.
+pub(super) fn to_input(picture: &Picture, planes: &mut [f32]) -> Result<(), String> {
+    let picture = reduce(picture)?;
+    let rows = between(picture.height);
+    let columns = between(picture.width);
+    let value = |x: usize, y: usize, channel: usize| {
+        f32::from(picture.pixels[(y * picture.width + x) * 3 + channel]) / 255.0
+    };
+    for (channel, plane) in planes.chunks_mut(SIDE * SIDE).enumerate() {
+        for (row, line) in rows.iter().zip(plane.chunks_mut(SIDE)) {
+            for (column, target) in columns.iter().zip(line) {
+                let across = |y: usize| {
+                    (1.0 - column.share) * value(column.low, y, channel)
+                        + column.share * value(column.high, y, channel)
+                };
+                let mixed = (1.0 - row.share) * across(row.low) + row.share * across(row.high);
+                *target = 2.0 * mixed - 1.0;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// PyTorch's bilinear interpolation with `align_corners=False` along a side of `length` pixels:
+/// pixels have their values at their centres, and the picture goes on beyond its edge as it ends.
+fn between(length: usize) -> Vec<Between> {
+    let scale = length as f32 / SIDE as f32;
+    let source = |target: usize| {
+        let position = (scale * (target as f32 + 0.5) - 0.5).max(0.0);
+        let low = (position as usize).min(length - 1);
+        Between { low, high: (low + 1).min(length - 1), share: position - low as f32 }
+    };
+    (0..SIDE).map(source).collect()
+}
+
+/// Reduces sides above 299 to 299 by a triangle filter that takes in every pixel, as Pillow's
+/// bilinear resize; other sides stay as they are.
+fn reduce(picture: &Picture) -> Result<Cow<'_, Picture>, String> {
+    let (width, height) = (picture.width.min(SIDE), picture.height.min(SIDE));
+    if (width, height) == (picture.width, picture.height) {
+        return Ok(Cow::Borrowed(picture));
+    }
+    let side = |length: usize| u32::try_from(length).map_err(|error| error.to_string());
+    let source = TypedImageRef::<U8x3>::from_buffer(
+        side(picture.width)?,
+        side(picture.height)?,
+        &picture.pixels,
+    )
+    .map_err(|error| error.to_string())?;
+    let mut pixels = vec![0; width * height * 3];
+    let mut target = TypedImage::<U8x3>::from_buffer(side(width)?, side(height)?, &mut pixels)
+        .map_err(|error| error.to_string())?;
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new()
+        .resize_typed(&source, &mut target, &options)
+        .map_err(|error| error.to_string())?;
+    Ok(Cow::Owned(Picture { width, height, pixels }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planes(picture: &Picture) -> Vec<f32> {
+        let mut planes = vec![0.0; 3 * SIDE * SIDE];
+        to_input(picture, &mut planes).unwrap();
+        planes
+    }
+
+    #[test]
+    fn a_picture_of_the_networks_size_is_taken_pixel_by_pixel() {
+        let pixels: Vec<u8> = (0..SIDE * SIDE * 3).map(|i| (i * 7 % 256) as u8).collect();
+        let planes = planes(&Picture { width: SIDE, height: SIDE, pixels: pixels.clone() });
+        for (i, byte) in pixels.iter().enumerate() {
+            let expected = 2.0 * (f32::from(*byte) / 255.0) - 1.0;
+            assert_eq!(planes[i % 3 * SIDE * SIDE + i / 3], expected, "byte {i}");
+        }
+    }
+
+    #[test]
+    fn a_single_pixel_fills_the_input() {
+        let planes = planes(&Picture { width: 1, height: 1, pixels: vec![255, 0, 51] });
+        for (plane, expected) in planes.chunks(SIDE * SIDE).zip([1.0, -1.0, -0.6]) {
+            assert!(plane.iter().all(|value| (value - expected).abs() < 1e-6));
+        }
+    }
+
+    #[test]
+    fn stripes_that_are_too_fine_become_grey_instead_of_aliases() {
+        let (width, height) = (598, 10);
+        let pixels = (0..width * height).flat_map(|i| [(i % 2 * 255) as u8; 3]).collect();
+        let planes = planes(&Picture { width, height, pixels });
+        let row = &planes[150 * SIDE..151 * SIDE];
+        assert!(row[2..SIDE - 2].iter().all(|value| value.abs() < 0.02), "{row:?}");
+    }
+}

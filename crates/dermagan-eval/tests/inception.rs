@@ -1,0 +1,166 @@
+//! Inception against pytorch-fid's, with weights and pictures that both sides make by one formula
+//! (scripts/make_inception_fixture.py).
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use dermagan_base::picture::Picture;
+use dermagan_eval::extractor::Extractor;
+use dermagan_eval::inception::{DIMS, Inception};
+use dermagan_model::weights::{Array, Weights, from_safetensors, to_safetensors};
+use safetensors::SafeTensors;
+
+fn fixture() -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    std::fs::read(folder.join("inception.safetensors")).unwrap()
+}
+
+/// What PyTorch calls its tensors, and their shapes.
+fn shapes() -> BTreeMap<String, Vec<usize>> {
+    let bytes = fixture();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    serde_json::from_str(&header.metadata().as_ref().unwrap()["shapes"]).unwrap()
+}
+
+/// SplitMix64 of a name's FNV-1a hash.
+fn random_bits(name: &str, count: usize) -> impl Iterator<Item = u64> + use<> {
+    let seed = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
+    });
+    (1..=count as u64).map(move |i| {
+        let z = seed.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    })
+}
+
+fn weight(name: &str, shape: &[usize]) -> Array {
+    let count: usize = shape.iter().product();
+    let uniform = random_bits(name, count).map(|bits| (bits >> 40) as f32 / 8_388_608.0 - 1.0);
+    let values = if shape.len() > 1 {
+        let scale = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt() as f32;
+        uniform.map(|value| value * scale).collect()
+    } else if name.ends_with("bn.weight") || name.ends_with("running_var") {
+        uniform.map(|value| 1.0 + 0.2 * value).collect()
+    } else {
+        uniform.map(|value| 0.1 * value).collect()
+    };
+    Array { shape: shape.to_vec(), values }
+}
+
+fn weights() -> Weights {
+    shapes().iter().map(|(name, shape)| (name.clone(), weight(name, shape))).collect()
+}
+
+fn picture(width: usize, height: usize) -> Picture {
+    let noise =
+        random_bits(&format!("{width}x{height}"), width * height * 3).map(|bits| bits >> 59);
+    let pixels = noise.enumerate().map(|(i, noise)| {
+        let (x, y) = (i / 3 % width, i / 3 / width);
+        let gradient = [x * 223 / width, y * 223 / height, (x + y) * 223 / (width + height)][i % 3];
+        (gradient as u64 + noise) as u8
+    });
+    Picture { width, height, pixels: pixels.collect() }
+}
+
+/// A network from `weights`, by way of a file.
+fn open(weights: &Weights) -> Result<Inception, String> {
+    open_bytes(&to_safetensors(weights, "{}".into()).unwrap())
+}
+
+fn open_bytes(bytes: &[u8]) -> Result<Inception, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("weights");
+    std::fs::write(&path, bytes).unwrap();
+    Inception::open(&path, &Device::flex()).map_err(|error| error.to_string())
+}
+
+/// The largest difference as a share of the largest feature, and the mean one of the mean feature.
+fn differences(ours: &[f32], expected: &[f32]) -> (f32, f32) {
+    assert_eq!((ours.len(), expected.len()), (DIMS, DIMS));
+    let apart: Vec<f32> = ours.iter().zip(expected).map(|(a, b)| (a - b).abs()).collect();
+    let largest = |values: &[f32]| values.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    let sum = |values: &[f32]| values.iter().map(|v| v.abs()).sum::<f32>();
+    (largest(&apart) / largest(expected), sum(&apart) / sum(expected))
+}
+
+#[test]
+fn the_features_are_those_of_pytorch_fid_and_depend_on_one_picture_alone() {
+    let inception = open(&weights()).unwrap();
+    let expected = from_safetensors("fixture", &fixture()).unwrap().weights;
+    let sizes = [(64, 64), (128, 96), (299, 299), (420, 310)];
+    let pictures: Vec<_> = sizes.iter().map(|(width, height)| picture(*width, *height)).collect();
+    let features = inception.extract(&pictures).unwrap();
+    assert_eq!(features.len(), pictures.len() * inception.dims());
+    for ((width, height), row) in sizes.iter().zip(features.chunks(DIMS)) {
+        let expected = &expected[&format!("{width}x{height}")].values;
+        let (largest, mean) = differences(row, expected);
+        println!("{width}x{height}: {largest:.1e} of the largest, {mean:.1e} of the mean");
+        // The last picture is reduced first, and its bytes are rounded a little differently from
+        // Pillow's. A wrong pool, resize or epsilon is apart by 0.8 % or more.
+        let limit = if *width > 299 { 2e-3 } else { 2e-5 };
+        assert!(largest < limit && mean < limit, "{width}x{height}: {largest} {mean}");
+    }
+    let alone = inception.extract(&pictures[1..2]).unwrap();
+    let (largest, _) = differences(&alone, &features[DIMS..2 * DIMS]);
+    assert!(largest < 1e-5, "{largest}");
+
+    assert!(inception.extract(&[]).unwrap().is_empty());
+    let empty = Picture { width: 0, height: 3, pixels: Vec::new() };
+    assert!(inception.extract(&[empty]).unwrap_err().to_string().contains("no pixels"));
+    assert!(inception.id().starts_with("inception-1-"), "{}", inception.id());
+}
+
+#[test]
+fn a_tensor_that_is_missing_misshapen_or_broken_is_named() {
+    let all = weights();
+    let name = "Mixed_6c.branch7x7dbl_3.bn.running_var";
+    let without = |change: &dyn Fn(&mut Weights)| {
+        let mut weights = all.clone();
+        change(&mut weights);
+        open(&weights).unwrap_err()
+    };
+    let missing = without(&|weights| {
+        weights.remove(name);
+    });
+    assert!(missing.contains(&format!("no tensor '{name}'")), "{missing}");
+    assert!(missing.contains("scripts/fetch-weights inception"), "{missing}");
+
+    let misshapen = without(&|weights| {
+        weights.insert(name.into(), weight(name, &[7]));
+    });
+    assert!(misshapen.contains(&format!("'{name}' has shape [7], expected [160]")), "{misshapen}");
+
+    let broken = without(&|weights| {
+        weights.get_mut(name).unwrap().values[3] = -1.0;
+    });
+    assert!(broken.contains("'Mixed_6c.branch7x7dbl_3.*'"), "{broken}");
+
+    let torchvision = without(&|weights| {
+        weights.insert("fc.weight".into(), weight("fc.weight", &[1000, 2048]));
+    });
+    assert!(torchvision.contains("torchvision's Inception"), "{torchvision}");
+}
+
+#[test]
+fn a_file_that_is_cut_short_or_is_no_weights_file_is_refused() {
+    let whole = to_safetensors(&weights(), "{}".into()).unwrap();
+    for length in [0, 7, 9, 5000, whole.len() / 2, whole.len() - 1] {
+        let refused = open_bytes(&whole[..length]).unwrap_err();
+        assert!(refused.contains("scripts/fetch-weights inception"), "{length}: {refused}");
+    }
+    for other in [
+        &b"PK\x03\x04 no archive"[..],
+        b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+        b"hello there",
+    ] {
+        let refused = open_bytes(other).unwrap_err();
+        assert!(refused.contains("scripts/fetch-weights inception"), "{refused}");
+    }
+    let nowhere = Inception::open(Path::new("nowhere.pth"), &Device::flex()).unwrap_err();
+    assert!(nowhere.to_string().contains("no such file"), "{nowhere}");
+}

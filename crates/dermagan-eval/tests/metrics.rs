@@ -1,0 +1,197 @@
+//! The metrics against torch-fidelity and prdc (scripts/make_metric_fixtures.py), and against what
+//! is known without computing.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+
+use dermagan_eval::fid::{Gaussian, fid, frechet};
+use dermagan_eval::kid::kid;
+use dermagan_eval::prdc::{nearest, prdc};
+use dermagan_eval::{EvalError, Features};
+use proptest::prelude::*;
+use safetensors::SafeTensors;
+
+static FIXTURE: &[u8] = include_bytes!("data/metrics.safetensors");
+
+fn features(fixture: &SafeTensors<'_>, name: &str) -> Features {
+    let tensor = fixture.tensor(name).unwrap();
+    let values = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+    Features { dims: tensor.shape()[1], values: values.collect() }
+}
+
+fn expected(fixture: &SafeTensors<'_>, name: &str) -> Vec<f64> {
+    let tensor = fixture.tensor(name).unwrap();
+    tensor.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+#[track_caller]
+fn assert_close(found: f64, expected: f64, relative: f64) {
+    assert!((found - expected).abs() <= relative * expected.abs(), "{found}, expected {expected}");
+}
+
+/// Normal values, correlated by a running mean, about `shift`.
+fn sample(seed: u64, count: usize, dims: usize, shift: f64) -> Features {
+    let mut state = seed;
+    // SplitMix64.
+    let mut uniform = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut values = Vec::with_capacity(count * dims);
+    let mut last = 0.0;
+    for _ in 0..count * dims {
+        let normal = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+        last = 0.6 * last + 0.8 * normal;
+        values.push((last + shift) as f32);
+    }
+    Features { dims, values }
+}
+
+#[test]
+fn every_figure_is_that_of_torch_fidelity_and_prdc() {
+    let fixture = SafeTensors::deserialize(FIXTURE).unwrap();
+    let (real, fake) = (features(&fixture, "real"), features(&fixture, "fake"));
+    assert_close(fid(&real, &fake).unwrap(), expected(&fixture, "fid")[0], 1e-8);
+
+    let first: Vec<usize> = (0..fake.count()).collect();
+    let found = kid(&real.select(&first), &fake).unwrap();
+    assert_close(found.value, expected(&fixture, "kid")[0], 1e-10);
+
+    // theirs is a float32 mean
+    let found = prdc(&real, &fake, 3).unwrap();
+    let theirs = expected(&fixture, "precision_recall");
+    assert_close(found.precision, theirs[0], 1e-6);
+    assert_close(found.recall, theirs[1], 1e-6);
+
+    let found = prdc(&real, &fake, 5).unwrap();
+    let theirs = expected(&fixture, "prdc");
+    assert_close(found.precision, theirs[0], 1e-12);
+    assert_close(found.recall, theirs[1], 1e-12);
+    assert_close(found.density, theirs[2], 1e-12);
+    assert_close(found.coverage, theirs[3], 1e-12);
+}
+
+#[test]
+fn two_samples_of_one_distribution_differ_by_a_few_standard_errors_and_a_shift_by_many() {
+    for seed in 1..6 {
+        let real = sample(seed, 700, 24, 0.0);
+        let same = kid(&real, &sample(seed + 100, 500, 24, 0.0)).unwrap();
+        assert!(same.value.abs() < 4.0 * same.standard_error, "{same:?}");
+        let other = kid(&real, &sample(seed + 100, 500, 24, 0.6)).unwrap();
+        assert!(other.value > 8.0 * other.standard_error, "{other:?}");
+    }
+}
+
+#[test]
+fn the_standard_error_is_how_much_the_distance_varies_from_sample_to_sample() {
+    let all: Vec<_> = (0..60)
+        .map(|i| kid(&sample(2 * i, 150, 8, 0.0), &sample(2 * i + 1, 200, 8, 0.3)).unwrap())
+        .collect();
+    let n = all.len() as f64;
+    let mean = all.iter().map(|k| k.value).sum::<f64>() / n;
+    let spread = (all.iter().map(|k| (k.value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let claimed = all.iter().map(|k| k.standard_error).sum::<f64>() / n;
+    assert!((0.7..1.4).contains(&(claimed / spread)), "claimed {claimed}, seen {spread}");
+}
+
+#[test]
+fn a_set_against_itself_is_at_no_distance_and_has_shares_of_one() {
+    let set = sample(5, 600, 40, 1.0);
+    // The unbiased estimate pairs a picture with its twin in the other set only.
+    assert!(kid(&set, &set).unwrap().value < 0.0);
+    let scale = Gaussian::of(&set).unwrap().covariance.trace();
+    assert!(fid(&set, &set).unwrap() < 1e-6 * scale);
+    let shares = prdc(&set, &set, 5).unwrap();
+    let [p, r, d, c] = [shares.precision, shares.recall, shares.density, shares.coverage];
+    assert_eq!([p, r, d, c], [1.0; 4]);
+    let own = (0..set.count()).map(|i| (i, 0.0));
+    assert_eq!(nearest(&set, &set).unwrap(), own.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_set_of_few_pictures_over_and_over_has_no_recall() {
+    let real = sample(6, 400, 16, 0.0);
+    let one = real.select(&[17; 300]);
+    let shares = prdc(&real, &one, 5).unwrap();
+    assert_eq!((shares.precision, shares.recall), (1.0, 0.0));
+    assert!(shares.coverage < 0.1);
+    let few = real.select(&(0..300).map(|i| i % 10).collect::<Vec<_>>());
+    let shares = prdc(&real, &few, 5).unwrap();
+    assert!(shares.recall == 0.0 && shares.coverage < 0.3, "{shares:?}");
+    let healthy = kid(&real, &sample(60, 300, 16, 0.0)).unwrap().value;
+    assert!(kid(&real, &one).unwrap().value > 100.0 * healthy.abs());
+    assert!(fid(&real, &one).unwrap() > fid(&real, &few).unwrap());
+}
+
+#[test]
+fn fid_of_a_shift_is_its_squared_length() {
+    let set = sample(7, 500, 12, 0.0);
+    let moved = Features { dims: 12, values: set.values.iter().map(|v| v + 2.0).collect() };
+    assert_close(fid(&set, &moved).unwrap(), 12.0 * 4.0, 1e-6);
+    let (a, b) = (Gaussian::of(&set).unwrap(), Gaussian::of(&sample(8, 300, 12, 0.5)).unwrap());
+    assert_close(frechet(&a, &b).unwrap(), frechet(&b, &a).unwrap(), 1e-9);
+}
+
+#[test]
+fn dead_and_repeated_features_do_not_disturb_fid() {
+    let wide = |set: &Features| {
+        let row = |i: usize| [set.row(i), &[0.0; 9], &set.row(i)[..4]].concat();
+        Features { dims: set.dims + 13, values: (0..set.count()).flat_map(row).collect() }
+    };
+    let (real, fake) = (sample(9, 300, 20, 0.0), sample(10, 300, 20, 0.2));
+    let found = fid(&wide(&real), &wide(&fake)).unwrap();
+    assert!(found > fid(&real, &fake).unwrap());
+    let scale = Gaussian::of(&wide(&real)).unwrap().covariance.trace();
+    assert!(fid(&wide(&real), &wide(&real)).unwrap() < 1e-6 * scale);
+}
+
+#[test]
+fn sets_that_cannot_be_compared_are_refused_with_what_to_do() {
+    let says = |found: Result<(), EvalError>, expected: &str| {
+        let found = found.unwrap_err().to_string();
+        assert!(found.contains(expected), "{found}");
+    };
+    let (many, few) = (sample(1, 50, 8, 0.0), sample(2, 7, 8, 0.0));
+    says(
+        fid(&many, &few).map(drop),
+        "needs at least 8 pictures in each set, and there are 50 real",
+    );
+    says(fid(&many, &few).map(drop), "use KID");
+    says(kid(&many, &few.select(&[0, 1])).map(drop), "2 generated pictures are too few");
+    says(prdc(&many, &few, 7).map(drop), "at least 8 are needed");
+    says(prdc(&many, &few, usize::MAX).map(drop), "are needed");
+    says(prdc(&many, &few, 0).map(drop), "neighbour 1");
+    says(kid(&many, &sample(1, 50, 9, 0.0)).map(drop), "one extractor");
+    says(nearest(&few, &Features { dims: 8, values: vec![] }).map(drop), "too few");
+    says(kid(&Features::default(), &many).map(drop), "not rows");
+    let mut broken = many.clone();
+    broken.values[17] = f32::NAN;
+    says(fid(&many, &broken).map(drop), "feature 1 of generated picture 2 is NaN");
+    says(Gaussian::of(&broken).map(drop), "NaN");
+    says(prdc(&broken, &many, 3).map(drop), "feature 1 of real picture 2 is NaN");
+    broken.values.fill(f32::MAX);
+    assert_eq!(nearest(&broken, &broken).unwrap()[3], (0, 0.0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit(seed: u64, n in 260usize..600, m in 260usize..600) {
+        let (real, fake) = (sample(seed, n, 130, 0.0), sample(!seed, m, 130, 0.1));
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let kid = kid(&real, &fake).unwrap();
+                let shares = prdc(&real, &fake, 3).unwrap();
+                let near = nearest(&fake, &real).unwrap();
+                let bits = [kid.value, kid.standard_error, fid(&real, &fake).unwrap()];
+                (bits.map(f64::to_bits), shares, near)
+            })
+        };
+        let one = with(1);
+        prop_assert_eq!(&one, &with(2));
+        prop_assert_eq!(&one, &with(5));
+    }
+}

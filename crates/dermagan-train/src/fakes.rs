@@ -1,0 +1,162 @@
+//! Generated pictures to be measured, wherever they come from.
+
+use std::path::Path;
+
+use dermagan_base::picture::Picture;
+use dermagan_data::{Cache, PictureFolder};
+use dermagan_model::named::Network;
+use dermagan_model::{Generator, ModelFile, Selected};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::TrainError;
+use crate::sampler::Sampler;
+use crate::sampling::resolve_model;
+use crate::trainer::shown;
+
+/// Pictures that are read or made as they are needed.
+#[derive(Debug)]
+pub enum Fakes {
+    /// Files that some program made.
+    Folder(PictureFolder),
+    /// A generator and the first of its seeds.
+    Model {
+        /// Makes the pictures.
+        sampler: Sampler,
+        /// Side of its pictures.
+        side: usize,
+        /// Classes that it was trained on; one means that every picture is of it.
+        classes: Vec<String>,
+        /// The seed of picture 0.
+        first: u64,
+    },
+    /// Prepared pictures, real ones for instance.
+    Cache(Cache),
+}
+
+impl Fakes {
+    /// A folder of pictures, a run, a checkpoint, a model, or a prepared cache. `first`: the seed
+    /// of a generator's first picture.
+    ///
+    /// # Errors
+    /// Says what was found instead.
+    pub fn open(path: &Path, device: &Selected, first: u64) -> Result<Self, TrainError> {
+        if path.is_dir() && !is_run(path) {
+            return Ok(Self::Folder(PictureFolder::open(path)?));
+        }
+        if path.is_file() && Cache::is_cache(path) {
+            return Ok(Self::Cache(Cache::open(path)?));
+        }
+        let path = resolve_model(Some(path), Path::new("runs"))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("checkpoint-") {
+            return Self::of_checkpoint(Checkpoint::open(&path)?, &path, device, first);
+        }
+        let model = ModelFile::open(&path)?;
+        let classes = model.card.as_ref().map(|card| card.classes.clone()).unwrap_or_default();
+        let side = model.config.resolution;
+        Ok(Self::Model { sampler: Sampler::new(&model, device.clone())?, side, classes, first })
+    }
+
+    fn of_checkpoint(
+        mut checkpoint: Checkpoint,
+        path: &Path,
+        device: &Selected,
+        first: u64,
+    ) -> Result<Self, TrainError> {
+        let config = checkpoint.meta.config.clone();
+        config.validate()?;
+        let bad = |what: String| TrainError::Checkpoint {
+            path: path.to_owned(),
+            what,
+            next: "Name another checkpoint, or the run's folder.".into(),
+        };
+        // Before anything of the size that its options claim is made.
+        let weights = checkpoint.take("G_ema");
+        let held: usize = weights.values().map(|array| array.values.len()).sum();
+        let (expected, _) = crate::estimate::parameters(&config.model);
+        if held < expected {
+            return Err(bad(format!("{held} values, its generator has {expected}")));
+        }
+        let average =
+            Generator::new(&config.model, &device.device).with_weights(&weights).map_err(bad)?;
+        let generator = shown(average, &config, &device.device);
+        Ok(Self::Model {
+            sampler: Sampler::of(generator, config.model.z_dim, device.clone()),
+            side: config.model.resolution,
+            classes: config.source.classes.clone(),
+            first,
+        })
+    }
+
+    /// From a generator in memory.
+    pub fn of_generator(
+        generator: Generator,
+        z_dim: usize,
+        side: usize,
+        classes: Vec<String>,
+        device: Selected,
+    ) -> Self {
+        Self::Model { sampler: Sampler::of(generator, z_dim, device), side, classes, first: 0 }
+    }
+
+    /// How many there are; `None` for as many as wanted.
+    pub fn count(&self) -> Option<usize> {
+        match self {
+            Self::Folder(folder) => Some(folder.len()),
+            Self::Cache(cache) => Some(cache.len()),
+            Self::Model { .. } => None,
+        }
+    }
+
+    /// Side of the pictures, if all have the same.
+    pub fn side(&self) -> Option<usize> {
+        match self {
+            Self::Folder(_) => None,
+            Self::Cache(cache) => Some(cache.size()),
+            Self::Model { side, .. } => Some(*side),
+        }
+    }
+
+    /// The code of a picture's class, if it is known.
+    pub fn class(&self, i: usize) -> Option<&str> {
+        match self {
+            Self::Folder(folder) => folder.class(i),
+            Self::Cache(cache) => {
+                let header = cache.header();
+                header.classes.get(header.records[i].class).map(String::as_str)
+            }
+            Self::Model { classes, .. } => match classes.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            },
+        }
+    }
+
+    /// The pictures of these places, in order.
+    ///
+    /// # Errors
+    /// When a file is no picture.
+    pub fn pictures(&self, wanted: &[usize]) -> Result<Vec<Picture>, TrainError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.read(wanted)?),
+            Self::Cache(cache) => Ok(wanted.iter().map(|i| picture(cache, *i as u32)).collect()),
+            Self::Model { sampler, first, .. } => {
+                let seeds = wanted.iter().map(|i| first + *i as u64);
+                Ok(sampler.pictures(seeds, 1.0, AT_ONCE))
+            }
+        }
+    }
+}
+
+/// Pictures that a generator makes at a time.
+const AT_ONCE: usize = 64;
+
+/// A picture of a cache.
+pub fn picture(cache: &Cache, image: u32) -> Picture {
+    let side = cache.size();
+    Picture { width: side, height: side, pixels: cache.pixels(image as usize).to_vec() }
+}
+
+fn is_run(path: &Path) -> bool {
+    path.join("generator.safetensors").is_file() || path.join("training_options.json").is_file()
+}

@@ -1,0 +1,192 @@
+//! Measuring while training: figures of every snapshot, and the best one kept.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Instant;
+
+use dermagan_eval::encoder::LesionEncoder;
+use dermagan_eval::{Comparison, EvalError};
+use dermagan_model::{Generator, Selected};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::error::TrainError;
+use crate::evaluate::{EvalRequest, Eyes, evaluate};
+use crate::fakes::Fakes;
+use crate::plan::Plan;
+use crate::stats::Line;
+
+/// A figure that can be watched while training, by StyleGAN's names where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Kernel distance, the steadiest at few pictures.
+    Kid,
+    /// Fréchet distance.
+    Fid,
+    /// Precision and recall.
+    Pr,
+    /// Density and coverage.
+    Dc,
+}
+
+impl Metric {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("kid", Self::Kid), ("fid", Self::Fid), ("pr", Self::Pr), ("dc", Self::Dc)];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, metric)| *metric == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl FromStr for Metric {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.trim()));
+        known.map(|(_, metric)| *metric).ok_or_else(|| {
+            format!("no metric '{text}'; there are kid, fid, pr (precision, recall), dc (density, coverage)")
+        })
+    }
+}
+
+/// Pictures in each set, where the training side has twice as many.
+const PICTURES: usize = 2048;
+/// What the best snapshot is chosen by, in this order.
+const CHOSEN_BY: [Metric; 2] = [Metric::Kid, Metric::Fid];
+/// The best generator's file, and what is known of it.
+pub const BEST: [&str; 2] = ["generator-best.safetensors", "best.json"];
+
+/// One metric of one snapshot.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Its name with the number of pictures and the features, such as `kid2048_lesion`.
+    pub name: String,
+    /// The main figure of generated pictures and of real ones.
+    pub value: [f64; 2],
+    /// The line of `metric-NAME.jsonl`, in StyleGAN's fields.
+    pub line: Line,
+}
+
+/// The best snapshot so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The metric that chose it.
+    pub metric: String,
+    /// Its figure; less is better.
+    pub value: f64,
+    /// Images seen.
+    pub nimg: u64,
+}
+
+impl Best {
+    /// What a run's folder says, if it says anything.
+    pub fn read(run: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(run.join(BEST[1])).ok()?).ok()
+    }
+}
+
+/// What measures a run's snapshots.
+#[derive(Debug)]
+pub struct Watch {
+    wanted: Vec<Metric>,
+    encoder: LesionEncoder,
+}
+
+impl Watch {
+    /// With the encoder that comes with the program, on the run's device.
+    ///
+    /// # Errors
+    /// When the encoder cannot be read.
+    pub fn new(wanted: &[Metric], device: &Selected) -> Result<Self, EvalError> {
+        let mut wanted = wanted.to_vec();
+        wanted.sort();
+        wanted.dedup();
+        Ok(Self { wanted, encoder: LesionEncoder::shipped(&device.device)? })
+    }
+
+    /// Measures a generator against the images that the run trains on. Nothing of the run changes.
+    ///
+    /// # Errors
+    /// When there are too few images.
+    pub fn measure(
+        &self,
+        plan: &Plan,
+        generator: Generator,
+        device: &Selected,
+        snapshot: &str,
+        nimg: u64,
+    ) -> Result<Vec<Measured>, TrainError> {
+        let start = Instant::now();
+        let model = plan.config.model;
+        let classes = plan.config.source.classes.clone();
+        let fakes =
+            Fakes::of_generator(generator, model.z_dim, model.resolution, classes, device.clone());
+        let request = EvalRequest {
+            n: PICTURES,
+            images: Some(plan.images.clone()),
+            side: None,
+            per_class: false,
+            seed: 0,
+            explain: false,
+        };
+        let eyes = Eyes { extractor: &self.encoder, encoder: &self.encoder };
+        let (report, _) = evaluate(&plan.cache, &fakes, &eyes, &request, &mut |_| ())?;
+        let seconds = start.elapsed().as_secs_f64();
+        let measured = self.wanted.iter().filter_map(|metric| {
+            let (name, results, value) = figures(*metric, &report.overall)?;
+            let mut line = Line::new();
+            line.insert("results".into(), Value::Object(results));
+            line.insert("metric".into(), json!(name));
+            line.insert("total_time".into(), json!(seconds));
+            line.insert("total_time_str".into(), json!(format!("{seconds:.1}s")));
+            line.insert("snapshot_pkl".into(), json!(snapshot));
+            line.insert("Progress/kimg".into(), json!(nimg as f64 / 1000.0));
+            Some(Measured { name, value, line })
+        });
+        Ok(measured.collect())
+    }
+
+    /// The measured figure that the best snapshot is chosen by.
+    pub fn chooses<'a>(&self, measured: &'a [Measured]) -> Option<&'a Measured> {
+        CHOSEN_BY
+            .iter()
+            .find_map(|metric| measured.iter().find(|m| m.name.starts_with(metric.name())))
+    }
+}
+
+/// A metric's name, results, and main figure of generated and real pictures.
+fn figures(metric: Metric, found: &Comparison) -> Option<(String, Map<String, Value>, [f64; 2])> {
+    let name = format!("{}{}_lesion", metric.name(), found.n);
+    let mut results = Map::new();
+    let mut put = |name: &str, value: f64| {
+        results.insert(name.to_owned(), json!(value));
+    };
+    let value = match metric {
+        Metric::Kid => {
+            let kid = found.kid?;
+            put(&name, kid.fake);
+            put(&format!("{name}_standard_error"), kid.fake_se);
+            put(&format!("{name}_real"), kid.real);
+            [kid.fake, kid.real]
+        }
+        Metric::Fid => {
+            let fid = found.fid?;
+            put(&name, fid.fake);
+            put(&format!("{name}_real"), fid.real);
+            [fid.fake, fid.real]
+        }
+        Metric::Pr | Metric::Dc => {
+            let (a, b, names) = match metric {
+                Metric::Pr => (found.precision?, found.recall?, ["precision", "recall"]),
+                _ => (found.density?, found.coverage?, ["density", "coverage"]),
+            };
+            for (figure, part) in [a, b].into_iter().zip(names) {
+                put(&format!("{name}_{part}"), figure.fake);
+                put(&format!("{name}_{part}_real"), figure.real);
+            }
+            [b.fake, b.real]
+        }
+    };
+    Some((name, results, value))
+}

@@ -1,0 +1,82 @@
+//! A first look at copying: generated pictures beside the real training image nearest to them.
+
+use dermagan_base::picture::Picture;
+use dermagan_data::Cache;
+use dermagan_data::split::Side;
+use dermagan_eval::{Features, prdc};
+
+use crate::error::TrainError;
+use crate::evaluate::{EvalRequest, Eyes, Sink, features_of, of_side};
+use crate::fakes::{Fakes, picture};
+
+/// Generated pictures a class that are shown.
+const SHOWN: usize = 4;
+/// Generated pictures that are looked through for those.
+const LOOKED_AT: usize = 512;
+/// Pixels between pairs.
+const GAP: usize = 4;
+
+/// A row a class that has generated pictures, each picture with the nearest real one of the training
+/// side at its right. Without labels the class is what the lesion encoder takes the picture for.
+///
+/// # Errors
+/// When a picture cannot be read, or there is no training image.
+pub fn nearest(
+    cache: &Cache,
+    fakes: &Fakes,
+    eyes: &Eyes<'_>,
+    request: &EvalRequest,
+    sink: Sink<'_>,
+) -> Result<Picture, TrainError> {
+    let images = of_side(cache, Some(Side::Train));
+    let real = features_of(cache, &images, eyes, sink)?;
+    let total = fakes.count().unwrap_or(LOOKED_AT);
+    let n = total.min(LOOKED_AT).min(request.n.max(1));
+    let places: Vec<usize> = (0..n).map(|i| i * total / n.max(1)).collect();
+    let pictures = fakes.pictures(&places)?;
+    let classes = &cache.header().classes;
+    let seen = eyes.encoder.classify(&pictures)?;
+    let encoder_classes = &eyes.encoder.card().classes;
+    let class_of = |i: usize| -> Option<&str> {
+        let labelled = fakes.class(places[i]);
+        labelled.or_else(|| encoder_classes.get(seen[i]).map(String::as_str))
+    };
+    let mut chosen = Vec::new();
+    for class in classes {
+        let of_class = (0..n).filter(|i| class_of(*i) == Some(class));
+        let of_class: Vec<usize> = of_class.take(SHOWN).collect();
+        if !of_class.is_empty() {
+            chosen.push(of_class);
+        }
+    }
+    let shown: Vec<Picture> = chosen.iter().flatten().map(|i| pictures[*i].clone()).collect();
+    let rows = Features { dims: eyes.extractor.dims(), values: eyes.extractor.extract(&shown)? };
+    let mut found = prdc::nearest(&rows, &real)?.into_iter().zip(shown);
+    let side = cache.size();
+    let (pair, step) = (2 * side, 2 * side + GAP);
+    let mut grid =
+        Picture::filled(step * SHOWN - GAP, (side + GAP) * chosen.len().max(1) - GAP, [255; 3]);
+    for (row, of_class) in chosen.iter().enumerate() {
+        for (column, ((at, _), fake)) in found.by_ref().take(of_class.len()).enumerate() {
+            let (x, y) = (column * step, row * (side + GAP));
+            grid.paste(&fitted(&fake, side), x, y);
+            grid.paste(&picture(cache, images[at]), x + pair / 2, y);
+        }
+    }
+    Ok(grid)
+}
+
+/// A picture at most `side` wide and high: of a larger one, every n-th pixel, which is enough to
+/// look at.
+fn fitted(picture: &Picture, side: usize) -> Picture {
+    let step = picture.width.max(picture.height).div_ceil(side.max(1)).max(1);
+    if step == 1 {
+        return picture.clone();
+    }
+    let (width, height) = (picture.width.div_ceil(step), picture.height.div_ceil(step));
+    let pixels = (0..height)
+        .flat_map(|y| (0..width).map(move |x| (y * step * picture.width + x * step) * 3))
+        .flat_map(|at| picture.pixels[at..at + 3].iter().copied())
+        .collect();
+    Picture { width, height, pixels }
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Makes the fixture that dermagan's Inception is compared with, from pytorch-fid's own network.
+
+    python3 -m venv /tmp/fixtures && /tmp/fixtures/bin/pip install -r scripts/requirements.txt
+    /tmp/fixtures/bin/pip install --no-deps pytorch-fid==0.3.0
+    /tmp/fixtures/bin/python scripts/make_inception_fixture.py [--weights FILE.pth]
+
+Writes crates/dermagan-eval/tests/data/inception.safetensors: the features of four pictures, and the
+names and shapes of the network's tensors. Weights and pictures come from formulas that the test
+repeats bit by bit, so that neither 95 MB of weights nor the pictures have to be kept; nothing is
+downloaded. The published weights are not used: what is compared is the network.
+
+--weights also saves those weights as pytorch-fid's file was saved, in PyTorch's form before 1.6.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from pytorch_fid import inception
+from safetensors.numpy import save_file
+
+TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-eval/tests/data/inception.safetensors"
+SIDE = 299
+# Width and height. The last is reduced first: by Pillow, whose filter is the one that dermagan uses.
+PICTURES = [(64, 64), (128, 96), (299, 299), (420, 310)]
+
+
+def fnv1a64(text):
+    hashed = 0xCBF29CE484222325
+    for byte in text.encode():
+        hashed = (hashed ^ byte) * 0x100000001B3 % 2**64
+    return hashed
+
+
+def random_bits(name, count):
+    """SplitMix64 of a name's hash, `count` numbers of 64 bits."""
+    with np.errstate(over="ignore"):
+        z = np.uint64(fnv1a64(name)) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def weight(name, shape):
+    """Uniform values: filters keep the variance through a ReLU, a norm is close to none."""
+    count = int(np.prod(shape))
+    # 24 bits are what a float holds: no rounding, in [-1, 1).
+    uniform = (random_bits(name, count) >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - np.float32(1)
+    if len(shape) > 1:
+        values = uniform * np.float32(np.sqrt(6 / np.prod(shape[1:])))
+    elif name.endswith(("bn.weight", "running_var")):
+        values = np.float32(1) + np.float32(0.2) * uniform
+    else:
+        values = np.float32(0.1) * uniform
+    assert values.dtype == np.float32
+    return torch.from_numpy(values.reshape(shape))
+
+
+def picture(width, height):
+    """A gradient in each channel, with noise in its lower bits."""
+    noise = (random_bits(f"{width}x{height}", width * height * 3) >> np.uint64(59)).reshape(height, width, 3)
+    y, x, c = np.mgrid[0:height, 0:width, 0:3]
+    gradient = np.choose(c, [x * 223 // width, y * 223 // height, (x + y) * 223 // (width + height)])
+    return (gradient + noise.astype(np.int64)).astype(np.uint8)
+
+
+def network(file):
+    torch.manual_seed(0)  # torchvision fills the network before we do
+    shapes = torchvision.models.inception_v3(num_classes=1008, aux_logits=False, init_weights=False).state_dict()
+    weights = {name: weight(name, tuple(t.shape)) for name, t in shapes.items() if t.is_floating_point()}
+    counters = {name: torch.zeros_like(t) for name, t in shapes.items() if not t.is_floating_point()}
+    if file:
+        torch.save({**weights, **counters}, file, _use_new_zipfile_serialization=False)
+    # Instead of the download.
+    inception.load_state_dict_from_url = lambda *_, **__: {**weights, **counters}
+    return inception.InceptionV3().eval(), {name: list(t.shape) for name, t in weights.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, help="also save the weights here")
+    net, shapes = network(parser.parse_args().weights)
+    out = {}
+    for width, height in PICTURES:
+        pixels = picture(width, height)
+        if max(width, height) > SIDE:
+            pixels = np.asarray(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+        with torch.no_grad():
+            features = net(x)[0].flatten().numpy()
+        alive = float((features > 0).mean())
+        print(f"{width}x{height}: mean {features.mean():.3f}, largest {features.max():.3f}, alive {alive:.2f}")
+        out[f"{width}x{height}"] = features
+    save_file(out, TARGET, metadata={"shapes": json.dumps(shapes, separators=(",", ":"))})
+
+
+if __name__ == "__main__":
+    main()
