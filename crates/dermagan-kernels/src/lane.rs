@@ -113,15 +113,27 @@ impl<T: Real> Lane for T {
     type Real = T;
     const PER: usize = 1;
 
+    #[allow(clippy::manual_memcpy, reason = "see the comment")]
     #[inline(always)]
     fn pack_row(from: &[T], into: &mut [T]) {
-        into[..from.len()].copy_from_slice(from);
-        into[from.len()..].fill(T::default());
+        // Loops over indices here and below: for a block of 16 the call of memmove, and even that of
+        // an iterator's constructor, costs more than the copy.
+        let (filled, rest) = into.split_at_mut(from.len());
+        for i in 0..filled.len() {
+            filled[i] = from[i];
+        }
+        for to in rest {
+            *to = T::default();
+        }
     }
 
+    #[allow(clippy::manual_memcpy, reason = "as above")]
     #[inline(always)]
     fn pack_rows(from: &[T], into: &mut [T]) {
-        into.copy_from_slice(from);
+        let from = &from[..into.len()];
+        for i in 0..into.len() {
+            into[i] = from[i];
+        }
     }
 
     fn scratch(len: usize) -> Buffer<T> {
@@ -163,8 +175,9 @@ impl Lane for Pair {
     #[inline(always)]
     fn pack_row(from: &[f32], into: &mut [Self]) {
         let (pairs, rest) = from.as_chunks::<2>();
-        for (lane, [a, b]) in into.iter_mut().zip(pairs) {
-            *lane = Self(round(*a) | (round(*b) << 16));
+        for i in 0..pairs.len() {
+            let [a, b] = pairs[i];
+            into[i] = Self(round(a) | (round(b) << 16));
         }
         let mut done = pairs.len();
         if let Some(last) = rest.first() {
@@ -176,9 +189,10 @@ impl Lane for Pair {
 
     #[inline(always)]
     fn pack_rows(from: &[f32], into: &mut [Self]) {
-        let (first, second) = from.split_at(into.len());
-        for ((lane, a), b) in into.iter_mut().zip(first).zip(second) {
-            *lane = Self(round(*a) | (round(*b) << 16));
+        let n = into.len();
+        let (first, second) = (&from[..n], &from[n..2 * n]);
+        for i in 0..n {
+            into[i] = Self(round(first[i]) | (round(second[i]) << 16));
         }
     }
 

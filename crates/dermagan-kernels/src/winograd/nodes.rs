@@ -112,8 +112,8 @@ macro_rules! lanewise {
         let (from, into) = (&$from, &mut $into);
         for lane in 0..BLOCK {
             let values = $transform([$(from[$i][lane]),+]);
-            for (into, value) in into.iter_mut().zip(values) {
-                into[lane] = value;
+            for i in 0..values.len() {
+                into[i][lane] = values[i];
             }
         }
     }};

@@ -161,7 +161,9 @@ vectorised! {
                     for (values, place) in data.iter().zip(places) {
                         if place != NOWHERE {
                             let to = block_mut(picture, place + part.first + channel);
-                            to.iter_mut().zip(values).for_each(|(to, v)| *to += *v);
+                            for lane in 0..BLOCK {
+                                to[lane] += values[lane];
+                            }
                         }
                     }
                 }
