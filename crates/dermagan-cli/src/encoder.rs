@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, ensure};
 use dermagan_base::atomic;
 use dermagan_data::{Filter, Fit, Options, open_or_prepare};
-use dermagan_eval::encoder::SIDE;
+use dermagan_eval::encoder::{CARD_TITLE, SIDE};
 use dermagan_model::device;
 use dermagan_train::encoder::{self, EncoderConfig, EncoderEvent};
 
@@ -25,7 +25,12 @@ pub fn train(args: &EncoderTrainArgs) -> anyhow::Result<u8> {
         preparing.set_position(done as u64);
     })?;
     preparing.finish_and_clear();
+    let (file, card) = (args.out.join("encoder.safetensors"), args.out.join("README.md"));
     // Before the expensive part.
+    if let Ok(text) = std::fs::read_to_string(&card) {
+        let ours = text.starts_with(CARD_TITLE);
+        ensure!(ours, "{} is no encoder's card; name another --out", card.display());
+    }
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let config = EncoderConfig {
@@ -60,8 +65,6 @@ pub fn train(args: &EncoderTrainArgs) -> anyhow::Result<u8> {
         });
     bar.finish_and_clear();
     let trained = trained?;
-    let file = args.out.join("encoder.safetensors");
-    let card = args.out.join("README.md");
     for (path, bytes) in [(&file, &trained.bytes[..]), (&card, trained.card.to_string().as_bytes())]
     {
         atomic::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;

@@ -21,6 +21,11 @@ use crate::show::{self, complain, say};
 
 /// Side of real pictures where the generated ones do not say theirs.
 const SIDE: u32 = 64;
+/// Largest side that pictures of a folder are looked at with: the lesion encoder and the hand-made
+/// features see 64 pixels, so more would only take place on the disk.
+const LARGEST: usize = 128;
+/// The same for Inception, which sees 299.
+const INCEPTION_SIDE: usize = 299;
 /// Hand-made features that are shown.
 const SHOWN: usize = 6;
 /// Seeds between two `--seed`s of a generator.
@@ -32,8 +37,15 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<u8> {
     let first = args.seed.checked_mul(APART).filter(|first| first.checked_add(APART).is_some());
     let first = first.with_context(|| format!("--seed {}: too large", args.seed))?;
     let device = device::select(&args.device.device)?;
+    let outputs = [&args.save_features, &args.nearest];
+    for path in outputs.into_iter().flatten() {
+        // Before the expensive part.
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let there = folder.is_none_or(std::path::Path::is_dir) && !path.is_dir();
+        ensure!(there, "{}: no such folder, or a folder itself", path.display());
+    }
     let fakes = open_fakes(args, &device, first)?;
-    let cache = open_real(args, &fakes)?;
+    let cache = prepared(&args.real, fakes.side().map_or(SIDE, |side| side as u32))?;
     let encoder = match (&args.weights, args.features) {
         (Some(file), FeaturesArg::Lesion) => LesionEncoder::open(file, &device.device)?,
         _ => LesionEncoder::shipped(&device.device)?,
@@ -71,31 +83,34 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<u8> {
     let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
     let mut sink = |event| progress(&bar, event);
     let (report, [real, fake]) = evaluate(&cache, &fakes, &eyes, &request, &mut sink)?;
+    bar.finish_and_clear();
+    match args.json {
+        true => show::json(&report)?,
+        false => table(&report),
+    }
     if let Some(path) = &args.save_features {
         npz::write(path, &[("real", &real), ("fake", &fake)])?;
+        complain!("features: {}", path.display());
     }
     if let Some(path) = &args.nearest {
-        let picture = nearest(&cache, &fakes, &eyes, &request, &mut sink)?;
-        write_png(path, &picture)?;
-    }
-    bar.finish_and_clear();
-    if args.json {
-        show::json(&report)?;
-        return Ok(0);
-    }
-    table(&report);
-    for (what, path) in [("features", &args.save_features), ("nearest images", &args.nearest)] {
-        if let Some(path) = path {
-            say!("{what}: {}", path.display());
-        }
+        let (picture, rows) = nearest(&cache, &fakes, &eyes, &request, &mut |event| {
+            progress(&bar, event);
+        })?;
+        bar.finish_and_clear();
+        write_png(path, &picture, &rows)?;
+        complain!("nearest images: {}, rows {}", path.display(), rows.join(", "));
     }
     Ok(0)
 }
 
 /// Anything that `train` takes is also something that can be measured.
 fn open_fakes(args: &EvalArgs, device: &Selected, first: u64) -> anyhow::Result<Fakes> {
+    let most = match args.features {
+        FeaturesArg::Inception => INCEPTION_SIDE,
+        _ => LARGEST,
+    };
     if args.fake.exists() {
-        return Ok(Fakes::open(&args.fake, device, first)?);
+        return Ok(Fakes::open(&args.fake, device, first, most)?);
     }
     let spec = args.fake.to_string_lossy();
     if spec == "phantom" {
@@ -105,19 +120,6 @@ fn open_fakes(args: &EvalArgs, device: &Selected, first: u64) -> anyhow::Result<
         "--fake {spec}: no such file or folder; expected a folder of pictures, a model, a \
          checkpoint or a run"
     )
-}
-
-fn open_real(args: &EvalArgs, fakes: &Fakes) -> anyhow::Result<Cache> {
-    let side = match fakes {
-        // One look decides: pictures of several sizes are no set of one program.
-        Fakes::Folder(_) => {
-            let first = fakes.pictures(&[0])?;
-            let [Picture { width, height, .. }] = first.as_slice() else { unreachable!("one") };
-            u32::try_from(*width.min(height)).unwrap_or(SIDE).clamp(16, 512)
-        }
-        other => other.side().and_then(|side| u32::try_from(side).ok()).unwrap_or(SIDE),
-    };
-    prepared(&args.real, side)
 }
 
 fn prepared(spec: &str, size: u32) -> anyhow::Result<Cache> {
@@ -142,10 +144,13 @@ fn progress(bar: &ProgressBar, event: EvalEvent) {
     bar.set_position(done as u64);
 }
 
-fn write_png(path: &std::path::Path, picture: &Picture) -> anyhow::Result<()> {
-    let words = "Generated pictures, each with the nearest REAL training image at its right. Do not \
-                 redistribute against the real images' licence.";
-    let png = picture.to_png(&[("Description", words.to_owned())])?;
+fn write_png(path: &std::path::Path, picture: &Picture, rows: &[String]) -> anyhow::Result<()> {
+    let words = format!(
+        "Generated pictures, each with the nearest REAL training image at its right. Rows: {}. Do \
+         not redistribute against the real images' licence.",
+        rows.join(", ")
+    );
+    let png = picture.to_png(&[("Description", words)])?;
     atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -159,9 +164,9 @@ fn table(report: &EvalReport) {
         report.features,
         report.dims
     );
-    say!("each figure beside that of real pictures against other real ones\n");
+    say!("each figure / that of real pictures against other real ones (× their ratio)\n");
     say!(
-        "{:<8} {:>5}  {:>21} {:>19} {:>13} {:>13} {:>13} {:>13}",
+        "{:<8} {:>5}  {:>32} {:>24} {:>13} {:>13} {:>13} {:>13}",
         "",
         "n",
         "KID x1000",
@@ -183,6 +188,7 @@ fn table(report: &EvalReport) {
             }
         }
     }
+    by_class(report);
     if !report.off.is_empty() {
         say!("\nwhat is off, the worst first:");
         report.off.iter().take(SHOWN).for_each(|off| say!("  {}", off.words()));
@@ -196,24 +202,42 @@ fn table(report: &EvalReport) {
     notes.iter().for_each(|note| complain!("note: {note}"));
 }
 
+/// Which classes pass for real, in words.
+fn by_class(report: &EvalReport) {
+    let measured = || report.classes.iter().filter(|c| c.comparison.kid.is_some());
+    let passing: Vec<&str> = measured()
+        .filter(|c| c.words.starts_with("indistinguishable"))
+        .map(|c| c.class.as_str())
+        .collect();
+    if measured().next().is_some() {
+        let shown = if passing.is_empty() { "none".to_owned() } else { passing.join(", ") };
+        say!("\nclasses indistinguishable from real at their sample size: {shown}");
+    }
+}
+
 fn row(name: &str, c: &Comparison) {
     let kid = |k: KidFigure| {
         format!(
-            "{:.1}±{:.1} / {:.1}±{:.1}",
+            "{:.1}±{:.1} / {:.1}±{:.1} (×{:.1})",
             1e3 * k.fake,
             1e3 * k.fake_se,
             1e3 * k.real,
-            1e3 * k.real_se
+            1e3 * k.real_se,
+            k.ratio
         )
     };
     let none = || "-".to_owned();
     let two = |f: Option<Figure>| f.map_or_else(none, |f| format!("{:.2} / {:.2}", f.fake, f.real));
+    let fid = |f: Figure| {
+        let ratio = f.ratio.map_or_else(String::new, |r| format!(" (×{r:.1})"));
+        format!("{:.2} / {:.2}{ratio}", f.fake, f.real)
+    };
     say!(
-        "{:<8} {:>5}  {:>21} {:>19} {:>13} {:>13} {:>13} {:>13}",
+        "{:<8} {:>5}  {:>32} {:>24} {:>13} {:>13} {:>13} {:>13}",
         name,
         c.n,
         c.kid.map_or_else(none, kid),
-        two(c.fid),
+        c.fid.map_or_else(none, fid),
         two(c.precision),
         two(c.recall),
         two(c.density),

@@ -10,6 +10,7 @@ mod train;
 
 use clap::Parser;
 use dermagan_data::DataError;
+use dermagan_eval::EvalError;
 use dermagan_train::TrainError;
 
 use crate::show::complain;
@@ -64,6 +65,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     match (data, error.downcast_ref::<TrainError>()) {
         (Some(DataError::Strict(_)), _) => exit::STRICT,
         (_, Some(TrainError::NotFinite { .. })) => exit::NOT_FINITE,
+        (_, Some(TrainError::Eval(EvalError::Stopped))) => exit::INTERRUPTED,
         _ => exit::ERROR,
     }
 }

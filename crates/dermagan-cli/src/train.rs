@@ -1,6 +1,7 @@
 //! `dermagan train`: events to a progress bar on a terminal, to plain lines elsewhere.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use anyhow::Context;
 use dermagan_model::{Precision, PrecisionChoice, Selected, device};
 use dermagan_train::checkpoint::Checkpoint;
 use dermagan_train::estimate::Estimate;
+use dermagan_train::metrics::of_run;
 use dermagan_train::plan::{Plan, Request};
 use dermagan_train::rundir;
 use dermagan_train::session::{self, SessionOptions};
@@ -58,7 +60,11 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         return dry_run(&plan);
     }
     let stop = stop_flag()?;
-    let options = SessionOptions { keep: args.keep, metrics: args.metrics.clone() };
+    let mut metrics = args.metrics.clone();
+    if let (true, Some((path, _))) = (metrics.is_empty(), &resumed) {
+        metrics = of_run(path.parent().unwrap_or(Path::new(".")));
+    }
+    let options = SessionOptions { keep: args.keep, metrics };
     let mut sink = |event| view.show(event);
     let outcome = match resumed {
         Some((path, checkpoint)) => {
@@ -245,8 +251,8 @@ impl View {
                 }
             }
             Event::Snapshot { grid, .. } => self.line(&format!("snapshot {}", grid.display())),
-            Event::Metric { name, value: [fake, real], best } => self.line(&format!(
-                "{name} {fake:.4}, real pictures {real:.4}{}",
+            Event::Metric { name, words, best } => self.line(&format!(
+                "{name}: {words}{}",
                 if best { ": the best so far, kept as generator-best.safetensors" } else { "" }
             )),
             Event::Warning(words) => self.line(&format!("warning: {words}")),

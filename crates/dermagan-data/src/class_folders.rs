@@ -72,7 +72,7 @@ pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
 }
 
 /// A folder's label, by code or by full name, whatever its case and separators.
-fn class_of(folder: &str) -> Option<usize> {
+pub(crate) fn class_of(folder: &str) -> Option<usize> {
     let plain = |s: &str| -> String {
         s.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
     };

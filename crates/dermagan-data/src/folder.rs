@@ -8,9 +8,11 @@ use std::sync::Mutex;
 use dermagan_base::picture::Picture;
 use rayon::prelude::*;
 
+use crate::class_folders::class_of;
 use crate::decode::decode;
-use crate::description::{ham_class, ham_codes};
+use crate::description::ham_codes;
 use crate::error::DataError;
+use crate::fit::{Filter, Fit, to_square};
 
 /// The most pictures of one folder.
 const MAX_FILES: usize = 10_000_000;
@@ -25,6 +27,8 @@ pub struct PictureFolder {
     path: PathBuf,
     /// Files, each with its class's code where one is known.
     files: Vec<(PathBuf, Option<String>)>,
+    /// Why `metadata.csv` was of no use, if it was there and was not.
+    note: Option<String>,
 }
 
 impl PictureFolder {
@@ -32,20 +36,28 @@ impl PictureFolder {
     /// the folder that it lies in, below the one that was named.
     ///
     /// # Errors
-    /// When it cannot be read, holds no picture, or has a table that is none.
+    /// When it cannot be read or holds no picture. A table that cannot be used is a
+    /// [`PictureFolder::note`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let mut files = Vec::new();
-        let table = classes_of(&path.join("metadata.csv"))?;
+        let (table, note) = match classes_of(&path.join("metadata.csv")) {
+            Ok(table) => (table, None),
+            Err(error) => (BTreeMap::new(), Some(error.to_string())),
+        };
+        let labelled = |file: &Path| -> Option<String> {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            known(table.get(&stem).or_else(|| table.get(&name_of(file)))?)
+        };
         for entry in entries(path)? {
             if entry.is_dir() {
-                let class = name_of(&entry);
+                let class = known(&name_of(&entry));
                 for file in entries(&entry)?.into_iter().filter(|f| is_picture(f)) {
-                    files.push((file, known(&class)));
+                    let class = labelled(&file).or_else(|| class.clone());
+                    files.push((file, class));
                 }
             } else if is_picture(&entry) {
-                let stem = entry.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                let class = table.get(&stem).or_else(|| table.get(&name_of(&entry)));
-                files.push((entry, class.and_then(|class| known(class))));
+                let class = labelled(&entry);
+                files.push((entry, class));
             }
             if files.len() > MAX_FILES {
                 let what = format!("more than {MAX_FILES} pictures");
@@ -58,7 +70,7 @@ impl PictureFolder {
                 "no pictures in it; expected .png files, here or in one folder a class",
             ));
         }
-        Ok(Self { path: path.to_owned(), files })
+        Ok(Self { path: path.to_owned(), files, note })
     }
 
     /// The folder.
@@ -90,17 +102,40 @@ impl PictureFolder {
         self.files.iter().filter(|(file, _)| is_jpeg(file)).count()
     }
 
-    /// Decodes some pictures, in the order asked for.
+    /// Why the folder's `metadata.csv` was not used, if there is one.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Width and height of the first picture.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn first_size(&self) -> Result<(u32, u32), DataError> {
+        let large = Mutex::new(());
+        Ok(decoded(&self.files[0].0, &large)?.dimensions())
+    }
+
+    /// Decodes some pictures, in the order asked for, and makes them squares as
+    /// [`Fit::Crop`](crate::Fit) does real photographs: at once, so that large ones are not held.
     ///
     /// # Errors
     /// Names the first that is no picture: a set with a hole is not the set that was named.
-    pub fn read(&self, wanted: &[usize]) -> Result<Vec<Picture>, DataError> {
+    pub fn read(&self, wanted: &[usize], side: usize) -> Result<Vec<Picture>, DataError> {
         let large = Mutex::new(());
-        wanted.par_iter().map(|i| read_picture(&self.files[*i].0, &large)).collect()
+        let read = |i: &usize| {
+            let path = &self.files[*i].0;
+            let bad = |e: String| DataError::bad(path.display().to_string(), e);
+            let size = u32::try_from(side).map_err(|e| bad(e.to_string()))?;
+            let image = decoded(path, &large)?;
+            let pixels = to_square(&image, size, Fit::Crop, Filter::Lanczos).map_err(bad)?;
+            Ok(Picture { width: side, height: side, pixels })
+        };
+        wanted.par_iter().map(read).collect()
     }
 }
 
-fn read_picture(path: &Path, large: &Mutex<()>) -> Result<Picture, DataError> {
+fn decoded(path: &Path, large: &Mutex<()>) -> Result<image::RgbImage, DataError> {
     let length = std::fs::metadata(path).map_err(DataError::io(path))?.len();
     let place = path.display().to_string();
     if length > MAX_BYTES {
@@ -108,11 +143,9 @@ fn read_picture(path: &Path, large: &Mutex<()>) -> Result<Picture, DataError> {
         return Err(DataError::bad(place, what));
     }
     let bytes = std::fs::read(path).map_err(DataError::io(path))?;
-    let image = decode(&place, &bytes, large)
-        .map_err(|problem| DataError::bad(problem.place, "not a picture that can be read"))?
-        .image;
-    let (width, height) = image.dimensions();
-    Ok(Picture { width: width as usize, height: height as usize, pixels: image.into_raw() })
+    let decoded = decode(&place, &bytes, large)
+        .map_err(|problem| DataError::bad(problem.place, "not a picture that can be read"))?;
+    Ok(decoded.image)
 }
 
 /// What a folder holds, by name; hidden files are not looked at.
@@ -147,7 +180,7 @@ fn known(class: &str) -> Option<String> {
     if class.is_empty() || class.eq_ignore_ascii_case("unknown") {
         return None;
     }
-    let code = ham_class(class).and_then(|i| ham_codes().get(i).cloned());
+    let code = class_of(class).and_then(|i| ham_codes().get(i).cloned());
     Some(code.unwrap_or_else(|| class.to_owned()))
 }
 
@@ -170,9 +203,10 @@ fn classes_of(table: &Path) -> Result<BTreeMap<String, String>, DataError> {
             names.iter().any(|n| cell.trim().trim_start_matches('\u{feff}').eq_ignore_ascii_case(n))
         })
     };
-    let (Some(id), Some(class)) =
-        (column(&["image_id", "image", "file", "filename"]), column(&["dx", "class", "label"]))
-    else {
+    let (Some(id), Some(class)) = (
+        column(&["image_id", "image", "file", "filename", "file_name"]),
+        column(&["dx", "class", "label"]),
+    ) else {
         return Err(DataError::bad(
             place,
             "expected the columns image_id and dx, as `dermagan sample` writes them",
@@ -209,7 +243,8 @@ mod tests {
         assert_eq!(found.len(), 3);
         let classes: Vec<_> = (0..3).map(|i| found.class(i)).collect();
         assert_eq!(classes, [Some("mel"), None, None]);
-        assert_eq!(found.read(&[2, 0]).unwrap()[1].width, 8);
+        assert_eq!(found.read(&[2, 0], 6).unwrap()[1].width, 6);
+        assert_eq!(found.first_size().unwrap(), (8, 8));
     }
 
     #[test]
@@ -220,17 +255,17 @@ mod tests {
         std::fs::write(folder.path().join("nv/2.png"), b"\x89PNG\r\n\x1a\n and no more").unwrap();
         let found = PictureFolder::open(folder.path()).unwrap();
         assert_eq!((found.len(), found.class(0)), (2, Some("nv")));
-        let error = found.read(&[0, 1]).unwrap_err().to_string();
+        let error = found.read(&[0, 1], 4).unwrap_err().to_string();
         assert!(error.contains("2.png"), "{error}");
     }
 
     #[test]
-    fn an_empty_folder_and_a_table_without_its_columns_are_errors() {
+    fn an_empty_folder_is_an_error_and_a_table_without_its_columns_a_note() {
         let folder = tempfile::tempdir().unwrap();
         assert!(PictureFolder::open(folder.path()).is_err());
         png(&folder.path().join("a.png"), 4);
         std::fs::write(folder.path().join("metadata.csv"), "this,that\n1,2\n").unwrap();
-        let error = PictureFolder::open(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("image_id"), "{error}");
+        let found = PictureFolder::open(folder.path()).unwrap();
+        assert!(found.note().unwrap().contains("image_id"), "{found:?}");
     }
 }

@@ -106,8 +106,9 @@ fn name_number(id: &str) -> u64 {
     u64::from_le_bytes(digest[..8].try_into().unwrap_or_default())
 }
 
-/// For each image, a representative of its group: union-find over lesion ids and pixel hashes.
-fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
+/// For each image, a representative of its group: images of one lesion belong together, and so do
+/// images of equal pixel hash. Union-find.
+pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
     fn root(parent: &mut [usize], mut i: usize) -> usize {
         while parent[i] != i {
             parent[i] = parent[parent[i]];

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use dermagan_base::rng::Keyed;
-use dermagan_data::Header;
+use dermagan_data::{Header, split};
 
 /// Two sets of real images that share no lesion and no picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,24 +42,12 @@ impl RealChoice {
     }
 }
 
-/// The images by lesion; equal pictures count as one lesion, an image without one stands alone.
+/// The images by lesion and by equal picture, in the order of their first image.
 fn lesions(header: &Header, images: &[u32]) -> Vec<Vec<u32>> {
-    let mut by_lesion: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut by_picture: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut groups: Vec<Vec<u32>> = Vec::new();
-    for &image in images {
-        let i = image as usize;
-        let lesion = header.records[i].lesion_id.as_deref();
-        let known = lesion.and_then(|l| by_lesion.get(l)).or(by_picture.get(&header.hashes[i]));
-        let group = known.copied().unwrap_or(groups.len());
-        if group == groups.len() {
-            groups.push(Vec::new());
-        }
-        groups[group].push(image);
-        if let Some(lesion) = lesion {
-            by_lesion.insert(lesion, group);
-        }
-        by_picture.insert(header.hashes[i], group);
+    let group = split::groups(&header.records, &header.hashes);
+    let mut groups: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    for image in images {
+        groups.entry(group[*image as usize]).or_default().push(*image);
     }
-    groups
+    groups.into_values().collect()
 }

@@ -46,7 +46,7 @@ pub struct KidFigure {
 }
 
 /// How a set of generated pictures compares.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
     /// Pictures in each of the three sets.
     pub n: usize,
@@ -67,6 +67,8 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
+/// Below so many pictures a feature, FID's bias is larger than what it measures in good pictures.
+const FID_STEADY: usize = 5;
 /// Fewer pictures than these make precision and its like jump about.
 const FEW: usize = 200;
 
@@ -98,16 +100,7 @@ pub fn compare(
             fake.count(),
             NEAREST + 1
         ));
-        return Ok(Comparison {
-            n,
-            kid: None,
-            fid: None,
-            precision: None,
-            recall: None,
-            density: None,
-            coverage: None,
-            notes,
-        });
+        return Ok(Comparison { n, notes, ..Comparison::default() });
     }
     let (k, k_real) = (kid(reference, fake)?, kid(reference, yardstick)?);
     let kid = KidFigure {
@@ -125,6 +118,13 @@ pub fn compare(
         ));
         None
     } else {
+        if n < FID_STEADY * reference.dims {
+            notes.push(format!(
+                "FID of {n} pictures and {} features is high by what the sample lacks: read it \
+                 beside the real figure only",
+                reference.dims
+            ));
+        }
         Some(Figure::of(fid::fid(reference, fake)?, fid::fid(reference, yardstick)?))
     };
     let (p, p_real) = (prdc(reference, fake, NEAREST)?, prdc(reference, yardstick, NEAREST)?);

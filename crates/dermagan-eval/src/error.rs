@@ -39,7 +39,7 @@ impl EvalError {
     }
 }
 
-/// Pictures of one size are what every extractor takes.
+/// Whether a picture has pixels, three bytes each.
 pub(crate) fn is_rgb(picture: &Picture) -> bool {
     picture.width > 0
         && picture.height > 0

@@ -5,6 +5,7 @@
 //! file's own.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -85,15 +86,25 @@ fn serialize<const N: usize>(
         .map_err(|e| ModelError::weights("safetensors", e.to_string()))
 }
 
-/// Reads a file, at most [`MAX_FILE`].
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
+/// Reads a file of at most `limit` bytes; devices and pipes, which have no length, included.
+///
+/// # Errors
+/// When it cannot be read or is longer.
+pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
     let io = |error| ModelError::Io { path: path.display().to_string(), error };
-    let length = std::fs::metadata(path).map_err(io)?.len();
-    if length > MAX_FILE {
-        let what = format!("{length} bytes, more than the {MAX_FILE} that a model may have");
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > limit {
+        let what = format!("more than the {limit} bytes that such a file may have");
         return Err(ModelError::weights(path.display().to_string(), what));
     }
-    std::fs::read(path).map_err(io)
+    Ok(bytes)
+}
+
+/// Reads a file, at most [`MAX_FILE`].
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
+    read_at_most(path, MAX_FILE)
 }
 
 /// Reads a safetensors file.

@@ -39,7 +39,7 @@ pub struct EncoderConfig {
 
 impl Default for EncoderConfig {
     fn default() -> Self {
-        Self { width: 32, kimg: 400.0, batch: 64, learning_rate: 1e-3, smoothing: 0.1, seed: 0 }
+        Self { width: 32, kimg: 200.0, batch: 64, learning_rate: 1e-3, smoothing: 0.1, seed: 0 }
     }
 }
 
@@ -145,7 +145,8 @@ pub fn train(
         }
     }
     let network = best.map_or(average, |(_, network)| network);
-    let card = EncoderCard {
+    let moments = moments(&network, cache, &sides.train, device);
+    let mut card = EncoderCard {
         format: encoder::FORMAT,
         kind: encoder::KIND.to_owned(),
         producer: producer(),
@@ -157,9 +158,12 @@ pub fn train(
         trained_on: sides.train.len(),
         kimg: config.kimg,
         seed: config.seed,
-        test: examine(&network, cache, &sides.test, device),
+        test: encoder::score(&[], &[], classes),
     };
-    let moments = moments(&network, cache, &sides.train, device);
+    // Scored as it is stored, in half precision.
+    let bytes = LesionEncoder::to_bytes(&network, moments.clone(), &card)?;
+    let stored = LesionEncoder::stored_network(&bytes, &device.device)?;
+    card.test = examine(&stored, cache, &sides.test, device);
     let bytes = LesionEncoder::to_bytes(&network, moments, &card)?;
     Ok(TrainedEncoder { bytes, card })
 }

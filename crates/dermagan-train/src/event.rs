@@ -59,8 +59,8 @@ pub enum Event {
     Metric {
         /// The metric's name, such as `kid2048_lesion`.
         name: String,
-        /// The figure of generated pictures and that of real ones.
-        value: [f64; 2],
+        /// Its figures, beside those of real pictures.
+        words: String,
         /// Whether this makes it the best snapshot so far, which was kept.
         best: bool,
     },

@@ -17,7 +17,14 @@ use crate::trainer::shown;
 #[derive(Debug)]
 pub enum Fakes {
     /// Files that some program made.
-    Folder(PictureFolder),
+    Folder {
+        /// The files.
+        folder: PictureFolder,
+        /// The side that they are brought to.
+        side: usize,
+        /// Width and height of the first.
+        first: (u32, u32),
+    },
     /// A generator and the first of its seeds.
     Model {
         /// Makes the pictures.
@@ -28,6 +35,8 @@ pub enum Fakes {
         classes: Vec<String>,
         /// The seed of picture 0.
         first: u64,
+        /// SHA-256 of the model's file, or what else it is.
+        name: String,
     },
     /// Prepared pictures, real ones for instance.
     Cache(Cache),
@@ -35,13 +44,22 @@ pub enum Fakes {
 
 impl Fakes {
     /// A folder of pictures, a run, a checkpoint, a model, or a prepared cache. `first`: the seed
-    /// of a generator's first picture.
+    /// of a generator's first picture; `most`: the largest side that pictures of a folder are
+    /// looked at with.
     ///
     /// # Errors
     /// Says what was found instead.
-    pub fn open(path: &Path, device: &Selected, first: u64) -> Result<Self, TrainError> {
+    pub fn open(
+        path: &Path,
+        device: &Selected,
+        first: u64,
+        most: usize,
+    ) -> Result<Self, TrainError> {
         if path.is_dir() && !is_run(path) {
-            return Ok(Self::Folder(PictureFolder::open(path)?));
+            let folder = PictureFolder::open(path)?;
+            let first = folder.first_size()?;
+            let side = (first.0.min(first.1) as usize).clamp(SMALLEST, most);
+            return Ok(Self::Folder { folder, side, first });
         }
         if path.is_file() && Cache::is_cache(path) {
             return Ok(Self::Cache(Cache::open(path)?));
@@ -54,7 +72,9 @@ impl Fakes {
         let model = ModelFile::open(&path)?;
         let classes = model.card.as_ref().map(|card| card.classes.clone()).unwrap_or_default();
         let side = model.config.resolution;
-        Ok(Self::Model { sampler: Sampler::new(&model, device.clone())?, side, classes, first })
+        let name = format!("{} {}", path.display(), model.hash);
+        let sampler = Sampler::new(&model, device.clone())?;
+        Ok(Self::Model { sampler, side, classes, first, name })
     }
 
     fn of_checkpoint(
@@ -85,6 +105,7 @@ impl Fakes {
             side: config.model.resolution,
             classes: config.source.classes.clone(),
             first,
+            name: path.display().to_string(),
         })
     }
 
@@ -96,22 +117,24 @@ impl Fakes {
         classes: Vec<String>,
         device: Selected,
     ) -> Self {
-        Self::Model { sampler: Sampler::of(generator, z_dim, device), side, classes, first: 0 }
+        let (sampler, name) =
+            (Sampler::of(generator, z_dim, device), "a run's snapshot".to_owned());
+        Self::Model { sampler, side, classes, first: 0, name }
     }
 
     /// How many there are; `None` for as many as wanted.
     pub fn count(&self) -> Option<usize> {
         match self {
-            Self::Folder(folder) => Some(folder.len()),
+            Self::Folder { folder, .. } => Some(folder.len()),
             Self::Cache(cache) => Some(cache.len()),
             Self::Model { .. } => None,
         }
     }
 
-    /// Side of the pictures, if all have the same.
+    /// Side of the pictures.
     pub fn side(&self) -> Option<usize> {
         match self {
-            Self::Folder(_) => None,
+            Self::Folder { side, .. } => Some(*side),
             Self::Cache(cache) => Some(cache.size()),
             Self::Model { side, .. } => Some(*side),
         }
@@ -120,7 +143,7 @@ impl Fakes {
     /// The code of a picture's class, if it is known.
     pub fn class(&self, i: usize) -> Option<&str> {
         match self {
-            Self::Folder(folder) => folder.class(i),
+            Self::Folder { folder, .. } => folder.class(i),
             Self::Cache(cache) => {
                 let header = cache.header();
                 header.classes.get(header.records[i].class).map(String::as_str)
@@ -132,13 +155,48 @@ impl Fakes {
         }
     }
 
+    /// The class of all of them, if they have one and the same.
+    pub fn only_class(&self) -> Option<&str> {
+        let first = self.class(0)?;
+        (1..self.count().unwrap_or(1)).all(|i| self.class(i) == Some(first)).then_some(first)
+    }
+
+    /// What they are, in a word or two.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Folder { folder, .. } => folder.path().display().to_string(),
+            Self::Model { name, .. } => name.clone(),
+            Self::Cache(cache) => format!("{} {}", cache.header().name, cache.header().fingerprint),
+        }
+    }
+
+    /// What to be careful about.
+    pub fn notes(&self) -> Vec<String> {
+        let Self::Folder { folder, side, first: (width, height) } = self else { return Vec::new() };
+        let mut notes = Vec::new();
+        if (*width as usize, *height as usize) != (*side, *side) {
+            notes.push(format!(
+                "the first generated picture has {width}×{height} pixels: all were cut to their \
+                 central square and brought to {side}×{side}, as the real ones were"
+            ));
+        }
+        if folder.jpegs() > 0 {
+            notes.push(format!(
+                "{} of the generated pictures are JPEGs, whose compression counts as a difference",
+                folder.jpegs()
+            ));
+        }
+        notes.extend(folder.note().map(|note| format!("labels were not read: {note}")));
+        notes
+    }
+
     /// The pictures of these places, in order.
     ///
     /// # Errors
     /// When a file is no picture.
     pub fn pictures(&self, wanted: &[usize]) -> Result<Vec<Picture>, TrainError> {
         match self {
-            Self::Folder(folder) => Ok(folder.read(wanted)?),
+            Self::Folder { folder, side, .. } => Ok(folder.read(wanted, *side)?),
             Self::Cache(cache) => Ok(wanted.iter().map(|i| picture(cache, *i as u32)).collect()),
             Self::Model { sampler, first, .. } => {
                 let seeds = wanted.iter().map(|i| first + *i as u64);
@@ -148,6 +206,8 @@ impl Fakes {
     }
 }
 
+/// The smallest side that pictures of a folder are looked at with.
+const SMALLEST: usize = 16;
 /// Pictures that a generator makes at a time.
 const AT_ONCE: usize = 64;
 

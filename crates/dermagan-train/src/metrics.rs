@@ -4,8 +4,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Instant;
 
+use dermagan_eval::compare::{KidFigure, NEAREST};
 use dermagan_eval::encoder::LesionEncoder;
-use dermagan_eval::{Comparison, EvalError};
+use dermagan_eval::{Comparison, Extractor};
 use dermagan_model::{Generator, Selected};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -62,8 +63,10 @@ pub const BEST: [&str; 2] = ["generator-best.safetensors", "best.json"];
 pub struct Measured {
     /// Its name with the number of pictures and the features, such as `kid2048_lesion`.
     pub name: String,
-    /// The main figure of generated pictures and of real ones.
-    pub value: [f64; 2],
+    /// The main figure.
+    pub value: f64,
+    /// Its figures in words.
+    pub words: String,
     /// The line of `metric-NAME.jsonl`, in StyleGAN's fields.
     pub line: Line,
 }
@@ -79,11 +82,19 @@ pub struct Best {
     pub nimg: u64,
 }
 
-impl Best {
-    /// What a run's folder says, if it says anything.
-    pub fn read(run: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(run.join(BEST[1])).ok()?).ok()
-    }
+/// The metrics that a run was measured by, as its files say.
+pub fn of_run(run: &Path) -> Vec<Metric> {
+    let files = std::fs::read_dir(run).into_iter().flatten().flatten();
+    let mut found: Vec<Metric> = files
+        .filter_map(|file| {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let name = name.strip_prefix("metric-")?.strip_suffix(".jsonl")?;
+            name.split(|c: char| c.is_ascii_digit()).next()?.parse().ok()
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// What measures a run's snapshots.
@@ -94,15 +105,30 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// With the encoder that comes with the program, on the run's device.
+    /// With the encoder that comes with the program, on the run's device, for a run on `images`
+    /// images.
     ///
     /// # Errors
-    /// When the encoder cannot be read.
-    pub fn new(wanted: &[Metric], device: &Selected) -> Result<Self, EvalError> {
+    /// When there are too few images for what is wanted.
+    pub fn new(wanted: &[Metric], device: &Selected, images: usize) -> Result<Self, TrainError> {
         let mut wanted = wanted.to_vec();
         wanted.sort();
         wanted.dedup();
-        Ok(Self { wanted, encoder: LesionEncoder::shipped(&device.device)? })
+        let encoder = LesionEncoder::shipped(&device.device)?;
+        // Real pictures are needed twice over.
+        let needed = |metric: &Metric| match metric {
+            Metric::Fid => 2 * encoder.dims(),
+            _ => 2 * (NEAREST + 1),
+        };
+        if let Some(metric) = wanted.iter().find(|metric| images < needed(metric)) {
+            return Err(TrainError::Option(format!(
+                "--metrics {}: needs {} training images, this run has {images}{}",
+                metric.name(),
+                needed(metric),
+                if *metric == Metric::Fid { "; --metrics kid needs fewer" } else { "" }
+            )));
+        }
+        Ok(Self { wanted, encoder })
     }
 
     /// Measures a generator against the images that the run trains on. Nothing of the run changes.
@@ -134,7 +160,7 @@ impl Watch {
         let (report, _) = evaluate(&plan.cache, &fakes, &eyes, &request, &mut |_| ())?;
         let seconds = start.elapsed().as_secs_f64();
         let measured = self.wanted.iter().filter_map(|metric| {
-            let (name, results, value) = figures(*metric, &report.overall)?;
+            let (name, results, value, words) = figures(*metric, &report.overall)?;
             let mut line = Line::new();
             line.insert("results".into(), Value::Object(results));
             line.insert("metric".into(), json!(name));
@@ -142,7 +168,7 @@ impl Watch {
             line.insert("total_time_str".into(), json!(format!("{seconds:.1}s")));
             line.insert("snapshot_pkl".into(), json!(snapshot));
             line.insert("Progress/kimg".into(), json!(nimg as f64 / 1000.0));
-            Some(Measured { name, value, line })
+            Some(Measured { name, value, words, line })
         });
         Ok(measured.collect())
     }
@@ -155,26 +181,30 @@ impl Watch {
     }
 }
 
-/// A metric's name, results, and main figure of generated and real pictures.
-fn figures(metric: Metric, found: &Comparison) -> Option<(String, Map<String, Value>, [f64; 2])> {
+/// A metric's name, its results, its main figure, and all of it in words.
+fn figures(
+    metric: Metric,
+    found: &Comparison,
+) -> Option<(String, Map<String, Value>, f64, String)> {
     let name = format!("{}{}_lesion", metric.name(), found.n);
     let mut results = Map::new();
     let mut put = |name: &str, value: f64| {
         results.insert(name.to_owned(), json!(value));
     };
-    let value = match metric {
+    let (value, words) = match metric {
         Metric::Kid => {
             let kid = found.kid?;
             put(&name, kid.fake);
             put(&format!("{name}_standard_error"), kid.fake_se);
             put(&format!("{name}_real"), kid.real);
-            [kid.fake, kid.real]
+            let KidFigure { fake, fake_se, real, .. } = kid;
+            (fake, format!("{fake:.4} ± {fake_se:.4} (real {real:.4})"))
         }
         Metric::Fid => {
             let fid = found.fid?;
             put(&name, fid.fake);
             put(&format!("{name}_real"), fid.real);
-            [fid.fake, fid.real]
+            (fid.fake, format!("{:.2} (real {:.2})", fid.fake, fid.real))
         }
         Metric::Pr | Metric::Dc => {
             let (a, b, names) = match metric {
@@ -185,8 +215,11 @@ fn figures(metric: Metric, found: &Comparison) -> Option<(String, Map<String, Va
                 put(&format!("{name}_{part}"), figure.fake);
                 put(&format!("{name}_{part}_real"), figure.real);
             }
-            [b.fake, b.real]
+            let words = [a, b].into_iter().zip(names).map(|(figure, part)| {
+                format!("{part} {:.3} (real {:.3})", figure.fake, figure.real)
+            });
+            (b.fake, words.collect::<Vec<_>>().join(", "))
         }
     };
-    Some((name, results, value))
+    Some((name, results, value, words))
 }

@@ -3,8 +3,10 @@
 use dermagan_base::picture::Picture;
 use dermagan_data::Cache;
 use dermagan_data::split::Side;
+use dermagan_eval::handmade::Standard;
 use dermagan_eval::{Features, prdc};
 
+use crate::drawn::same;
 use crate::error::TrainError;
 use crate::evaluate::{EvalRequest, Eyes, Sink, features_of, of_side};
 use crate::fakes::{Fakes, picture};
@@ -17,7 +19,8 @@ const LOOKED_AT: usize = 512;
 const GAP: usize = 4;
 
 /// A row a class that has generated pictures, each picture with the nearest real one of the training
-/// side at its right. Without labels the class is what the lesion encoder takes the picture for.
+/// side at its right, and the classes of the rows. Without labels the class is what the lesion encoder
+/// takes the picture for; where that is no class of the data, all are in one row.
 ///
 /// # Errors
 /// When a picture cannot be read, or there is no training image.
@@ -27,8 +30,11 @@ pub fn nearest(
     eyes: &Eyes<'_>,
     request: &EvalRequest,
     sink: Sink<'_>,
-) -> Result<Picture, TrainError> {
+) -> Result<(Picture, Vec<String>), TrainError> {
     let images = of_side(cache, Some(Side::Train));
+    if images.is_empty() {
+        return Err(TrainError::Option("--nearest: this data has no training image".into()));
+    }
     let real = features_of(cache, &images, eyes, sink)?;
     let total = fakes.count().unwrap_or(LOOKED_AT);
     let n = total.min(LOOKED_AT).min(request.n.max(1));
@@ -41,16 +47,29 @@ pub fn nearest(
         let labelled = fakes.class(places[i]);
         labelled.or_else(|| encoder_classes.get(seen[i]).map(String::as_str))
     };
-    let mut chosen = Vec::new();
+    let (mut chosen, mut names) = (Vec::new(), Vec::new());
     for class in classes {
-        let of_class = (0..n).filter(|i| class_of(*i) == Some(class));
+        let of_class = (0..n).filter(|i| class_of(*i).is_some_and(|c| same(class, c)));
         let of_class: Vec<usize> = of_class.take(SHOWN).collect();
         if !of_class.is_empty() {
             chosen.push(of_class);
+            names.push(class.clone());
         }
+    }
+    if chosen.is_empty() {
+        chosen.push((0..n.min(SHOWN)).collect());
+        names.push("unknown".to_owned());
     }
     let shown: Vec<Picture> = chosen.iter().flatten().map(|i| pictures[*i].clone()).collect();
     let rows = Features { dims: eyes.extractor.dims(), values: eyes.extractor.extract(&shown)? };
+    // Hand-made features have units of their own, none of which may rule.
+    let (rows, real) = match eyes.extractor.name() {
+        "handmade" => {
+            let standard = Standard::of(&real);
+            (standard.apply(&rows), standard.apply(&real))
+        }
+        _ => (rows, real),
+    };
     let mut found = prdc::nearest(&rows, &real)?.into_iter().zip(shown);
     let side = cache.size();
     let (pair, step) = (2 * side, 2 * side + GAP);
@@ -63,7 +82,7 @@ pub fn nearest(
             grid.paste(&picture(cache, images[at]), x + pair / 2, y);
         }
     }
-    Ok(grid)
+    Ok((grid, names))
 }
 
 /// A picture at most `side` wide and high: of a larger one, every n-th pixel, which is enough to

@@ -143,6 +143,15 @@ impl RunDir {
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(TrainError::io(path))
     }
 
+    /// The least figure that `metric-NAME.jsonl` has so far.
+    pub fn least(&self, name: &str) -> Option<f64> {
+        let bytes = std::fs::read(self.path.join(format!("metric-{name}.jsonl"))).ok()?;
+        let lines = parse_stats(&String::from_utf8_lossy(&bytes))
+            .filter_map(|line| line.get("results")?.get(name)?.as_f64())
+            .collect::<Vec<_>>();
+        lines.into_iter().min_by(f64::total_cmp)
+    }
+
     /// Drops the lines of every `metric-*.jsonl` behind `kimg`, and any line that was cut short:
     /// they will be written again.
     ///

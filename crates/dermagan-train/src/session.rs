@@ -48,7 +48,7 @@ pub fn start(
     stop: &AtomicBool,
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
-    let watch = watch(&options, &device)?;
+    let watch = watch(&options, &device, plan.images.len())?;
     let dir = RunDir::create(outdir, &plan.config)?;
     let trainer = Trainer::new(plan, device.clone());
     let mut session = Session::new(plan, trainer, dir, device, (options, watch), sink);
@@ -76,7 +76,7 @@ pub fn resume(
             next: "Put it back into the folder of its run.".into(),
         });
     }
-    let watch = watch(&options, &device)?;
+    let watch = watch(&options, &device, plan.images.len())?;
     let mut dir = RunDir::open(folder)?;
     let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
     let trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
@@ -101,11 +101,15 @@ pub fn resume(
 }
 
 /// What measures the snapshots, if anything was asked for.
-fn watch(options: &SessionOptions, device: &Selected) -> Result<Option<Watch>, TrainError> {
+fn watch(
+    options: &SessionOptions,
+    device: &Selected,
+    images: usize,
+) -> Result<Option<Watch>, TrainError> {
     if options.metrics.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Watch::new(&options.metrics, device)?))
+    Watch::new(&options.metrics, device, images).map(Some)
 }
 
 /// The status of a run whose discriminator has won.
@@ -226,11 +230,13 @@ impl<'a> Session<'a> {
                 self.tick()?;
             }
             if snap_due && !interrupted {
-                self.snapshot(&stamp(nimg, Some((nimg / snap) as f64 * schedule.snap)))?;
+                self.snapshot(&stamp(nimg, Some((nimg / snap) as f64 * schedule.snap)), true)?;
             } else if interrupted {
-                self.snapshot(&stamp(nimg, None))?;
+                // Not measured: whoever stops a run does not wait, and a run that was not stopped
+                // has no figure here.
+                self.snapshot(&stamp(nimg, None), false)?;
             } else if done {
-                self.snapshot(&stamp(nimg, Some(schedule.kimg)))?;
+                self.snapshot(&stamp(nimg, Some(schedule.kimg)), true)?;
             }
             if interrupted {
                 break;
@@ -327,13 +333,15 @@ impl<'a> Session<'a> {
 
     /// Pictures, the generator, and the checkpoint, in this order: what a later process finds is
     /// never newer than what it continues from would write again.
-    fn snapshot(&mut self, stamp: &str) -> Result<(), TrainError> {
+    fn snapshot(&mut self, stamp: &str, measured: bool) -> Result<(), TrainError> {
         // Looked at first: a broken state must not replace the last good generator.
         let state = self.state()?;
         let grid = format!("fakes{stamp}.png");
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
-        self.measure(stamp, shown)?;
+        if measured {
+            self.measure(stamp, shown)?;
+        }
         let checkpoint = self.save(stamp, &state)?;
         self.dir.rotate(self.options.keep);
         (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
@@ -356,34 +364,29 @@ impl<'a> Session<'a> {
             }
         };
         let chosen = watch.chooses(&measured).cloned();
-        for Measured { name, value, mut line } in measured {
+        for Measured { name, value, words, mut line } in measured {
+            let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
+            let best = chosen && self.dir.least(&name).is_none_or(|least| value < least);
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
+            if best {
+                self.keep_best(&name, value)?;
+            }
             self.dir.add_metric(&name, &line)?;
-            let by_this = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
-            let best = by_this && self.keep_if_best(&name, value[0])?;
-            (self.sink)(Event::Metric { name, value, best });
+            (self.sink)(Event::Metric { name, words, best });
         }
         self.watch = Some(watch);
         Ok(())
     }
 
-    /// Copies the snapshot's generator aside if its figure is the least so far.
-    fn keep_if_best(&mut self, metric: &str, value: f64) -> Result<bool, TrainError> {
-        let nimg = self.trainer.nimg;
-        // What a later part of this run found, before it was continued from here, will be found
-        // again.
-        let known = Best::read(self.dir.path()).filter(|b| b.metric == metric && b.nimg < nimg);
-        if known.is_some_and(|known| known.value <= value) {
-            return Ok(false);
-        }
+    /// Copies the snapshot's generator aside.
+    fn keep_best(&mut self, metric: &str, value: f64) -> Result<(), TrainError> {
         let path = self.dir.path().join("generator.safetensors");
         let bytes = std::fs::read(&path).map_err(TrainError::io(path))?;
         self.dir.write(BEST[0], &bytes)?;
-        let best = Best { metric: metric.to_owned(), value, nimg };
+        let best = Best { metric: metric.to_owned(), value, nimg: self.trainer.nimg };
         let json = serde_json::to_vec_pretty(&best).unwrap_or_default();
-        self.dir.write(BEST[1], &json)?;
-        Ok(true)
+        self.dir.write(BEST[1], &json)
     }
 
     fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {

@@ -9,6 +9,9 @@ pub const FORMAT: u32 = 1;
 /// What the file is.
 pub const KIND: &str = "lesion-encoder";
 
+/// How a card begins.
+pub const CARD_TITLE: &str = "# Lesion encoder";
+
 /// Where an encoder comes from and how well it classifies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncoderCard {
@@ -54,7 +57,7 @@ pub struct Score {
 impl fmt::Display for EncoderCard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Score { images, balanced_accuracy, interval: [low, high], recall } = &self.test;
-        writeln!(f, "# Lesion encoder\n")?;
+        writeln!(f, "{CARD_TITLE}\n")?;
         writeln!(
             f,
             "A small convolutional classifier of {} lesion classes; the averaged channels of its \
@@ -72,15 +75,15 @@ impl fmt::Display for EncoderCard {
         )?;
         writeln!(
             f,
-            "| training | `dermagan encoder train --data SOURCE --kimg {} --seed {}` |",
-            self.kimg, self.seed
+            "| training | `dermagan encoder train --data SOURCE --kimg {} --width {} --seed {}` |",
+            self.kimg, self.width, self.seed
         )?;
         writeln!(f, "| written by | {} |", self.producer)?;
         writeln!(f, "| input | 64×64 RGB |")?;
         writeln!(f, "| features | {} |", super::network::dims(self.width))?;
         writeln!(
             f,
-            "| balanced accuracy on {images} images of lesions never seen | **{:.1} %** (95 % interval {:.1} to {:.1}) |",
+            "| balanced accuracy on {images} images of lesions never seen | **{:.1} %** (95 % interval {:.1} to {:.1}, images resampled within their class) |",
             100.0 * balanced_accuracy,
             100.0 * low,
             100.0 * high

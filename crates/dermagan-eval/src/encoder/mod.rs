@@ -9,12 +9,14 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::picture::Picture;
 use dermagan_model::named::{Network, to_vec};
-use dermagan_model::weights::{Array, Weights, from_safetensors, to_safetensors_half};
+use dermagan_model::weights::{
+    Array, Weights, from_safetensors, read_at_most, to_safetensors_half,
+};
 use fast_image_resize::FilterType;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-pub use self::card::{EncoderCard, FORMAT, KIND, Score};
+pub use self::card::{CARD_TITLE, EncoderCard, FORMAT, KIND, Score};
 pub use self::network::{LesionNet, SIDE, dims};
 pub use self::score::score;
 use crate::error::EvalError;
@@ -25,6 +27,8 @@ use crate::resize::to_side;
 const SHIPPED: &[u8] = include_bytes!("../../../../models/lesion-encoder/encoder.safetensors");
 /// The largest width that a file may ask for: 8 million weights.
 const MAX_WIDTH: usize = 128;
+/// The largest file: twice what the largest width takes.
+const MAX_FILE: u64 = 128 << 20;
 /// Names of the features' moments in the file.
 const MOMENTS: [&str; 2] = ["features.mean", "features.deviation"];
 /// Pictures at a time.
@@ -50,12 +54,21 @@ impl LesionEncoder {
         Self::from_bytes(Path::new("the shipped encoder"), SHIPPED, device)
     }
 
+    /// The network alone, as it comes back from its file.
+    ///
+    /// # Errors
+    /// When the bytes are no encoder's.
+    pub fn stored_network(bytes: &[u8], device: &Device) -> Result<LesionNet, EvalError> {
+        Ok(Self::from_bytes(Path::new("the new encoder"), bytes, device)?.network)
+    }
+
     /// Reads one that `dermagan encoder train` wrote.
     ///
     /// # Errors
     /// When the file is something else or is damaged.
     pub fn open(path: &Path, device: &Device) -> Result<Self, EvalError> {
-        let bytes = std::fs::read(path).map_err(EvalError::io(path))?;
+        let bytes = read_at_most(path, MAX_FILE)
+            .map_err(|e| EvalError::Weights { path: path.to_owned(), what: e.to_string() })?;
         Self::from_bytes(path, &bytes, device)
     }
 
@@ -144,8 +157,12 @@ impl LesionEncoder {
     /// # Errors
     /// When a picture has no pixels.
     pub fn classify(&self, pictures: &[Picture]) -> Result<Vec<usize>, EvalError> {
-        let (_, logits) = self.look(pictures)?;
-        Ok(logits.chunks(self.card.classes.len()).map(score::largest).collect())
+        Ok(self.classes(&self.look(pictures)?.1))
+    }
+
+    /// The likeliest classes by the logits of [`LesionEncoder::look`].
+    pub fn classes(&self, logits: &[f32]) -> Vec<usize> {
+        logits.chunks(self.card.classes.len()).map(score::largest).collect()
     }
 }
 
@@ -175,7 +192,7 @@ impl Extractor for LesionEncoder {
     }
 
     fn id(&self) -> String {
-        format!("lesion-{}", &self.hash[..16])
+        format!("lesion-1-{}", &self.hash[..16])
     }
 
     fn dims(&self) -> usize {

@@ -34,7 +34,7 @@ pub(super) const FEATURES: [Feature; 24] = [
 
 /// Where the bins of L*, a* and b* meet: narrow where dermatoscopic pictures have their pixels.
 const EDGES: [[f32; 5]; 3] =
-    [[30.0, 45.0, 55.0, 65.0, 75.0], [5.0, 10.0, 15.0, 20.0, 28.0], [0.0, 5.0, 10.0, 15.0, 22.0]];
+    [[30.0, 45.0, 55.0, 65.0, 75.0], [8.0, 14.0, 20.0, 28.0, 36.0], [-5.0, 0.0, 5.0, 10.0, 18.0]];
 
 /// Mean and deviation of each plane, then the shares of each, which sum to 1.
 pub(super) fn row(lab: &[Plane; 3]) -> impl Iterator<Item = f32> {
@@ -48,4 +48,26 @@ fn shares(plane: &[f32], edges: [f32; 5]) -> [f32; 6] {
         counts[edges.iter().map(|edge| usize::from(value >= edge)).sum::<usize>()] += 1;
     }
     counts.map(|count| count as f32 / AREA as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_share_is_what_is_counted() {
+        let said: Vec<Vec<f32>> = FEATURES
+            .iter()
+            .filter(|f| f.what.starts_with("the share"))
+            .map(|f| f.what.split(' ').filter_map(|word| word.parse().ok()).collect())
+            .collect();
+        for (plane, edges) in EDGES.iter().enumerate() {
+            let said = &said[6 * plane..6 * (plane + 1)];
+            assert_eq!(said[0], edges[..1]);
+            assert_eq!(said[5], edges[4..]);
+            for (bin, between) in edges.windows(2).enumerate() {
+                assert_eq!(said[bin + 1], between);
+            }
+        }
+    }
 }

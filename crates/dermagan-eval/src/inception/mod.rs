@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::picture::Picture;
 use dermagan_model::ModelError;
 use dermagan_model::named::to_vec;
-use dermagan_model::weights::{Weights, from_pth, from_safetensors};
+use dermagan_model::weights::{Weights, from_pth, from_safetensors, read_at_most};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -131,17 +131,10 @@ impl Extractor for Inception {
 /// The tensors of a weights file, and its SHA-256 in hex.
 fn read(path: &Path) -> Result<(Weights, String), EvalError> {
     let bad = |what: String| EvalError::Weights { path: path.to_owned(), what };
-    let length = match std::fs::metadata(path) {
-        Ok(file) => file.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(bad(format!("there is no such file; {ADVICE}")));
-        }
-        Err(error) => return Err(EvalError::io(path)(error)),
-    };
-    if length > MAX_FILE {
-        return Err(bad(format!("{length} bytes are more than Inception can have; {ADVICE}")));
+    if !path.exists() {
+        return Err(bad(format!("there is no such file; {ADVICE}")));
     }
-    let bytes = std::fs::read(path).map_err(EvalError::io(path))?;
+    let bytes = read_at_most(path, MAX_FILE).map_err(|e| bad(format!("{e}; {ADVICE}")))?;
     let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     // A safetensors file is a length of eight bytes and JSON; no form of `.pth` has a brace there.
     let weights = if bytes.get(8) == Some(&b'{') {
