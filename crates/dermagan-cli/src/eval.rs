@@ -166,7 +166,7 @@ fn table(report: &EvalReport) {
     );
     say!("each figure / that of real pictures against other real ones (× their ratio)\n");
     say!(
-        "{:<8} {:>5}  {:>32} {:>24} {:>13} {:>13} {:>13} {:>13}",
+        "{:<8} {:>5}  {:>38} {:>23} {:>13} {:>13} {:>13} {:>13}",
         "",
         "n",
         "KID x1000",
@@ -233,7 +233,7 @@ fn row(name: &str, c: &Comparison) {
         format!("{:.2} / {:.2}{ratio}", f.fake, f.real)
     };
     say!(
-        "{:<8} {:>5}  {:>32} {:>24} {:>13} {:>13} {:>13} {:>13}",
+        "{:<8} {:>5}  {:>38} {:>23} {:>13} {:>13} {:>13} {:>13}",
         name,
         c.n,
         c.kid.map_or_else(none, kid),
