@@ -12,6 +12,8 @@ use image::RgbImage;
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
+use dermagan_base::npy::read_header;
+
 use crate::decode::Decoded;
 use crate::error::DataError;
 use crate::problem::{Problem, ProblemKind};
@@ -25,17 +27,8 @@ const MAX_SIDE: usize = 1024;
 /// At most so many bytes of images, and so many images, are held at a time.
 const CHUNK_BYTES: usize = 32 << 20;
 const CHUNK_IMAGES: usize = 64;
-/// A numpy header is some 100 bytes.
-const MAX_HEADER: usize = 64 << 10;
+/// The most images of one part; MedMNIST has 7,007.
 const MAX_ROWS: usize = 10_000_000;
-
-/// Shape and kind of a numpy array, from its header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Header {
-    descr: String,
-    fortran: bool,
-    shape: Vec<usize>,
-}
 
 /// An opened npz.
 pub(crate) struct MedMnist {
@@ -72,10 +65,10 @@ impl MedMnist {
                     )));
                 }
             };
-            if header.descr != "|u1" || header.fortran {
+            if header.kind.as_deref() != Some("|u1") || header.fortran {
                 return Err(bad(&format!(
                     "expected 8-bit images in C order, found '{}'",
-                    header.descr
+                    header.kind.unwrap_or_default()
                 )));
             }
             if rows > MAX_ROWS || h == 0 || w == 0 || h > MAX_SIDE || w > MAX_SIDE {
@@ -136,7 +129,7 @@ impl MedMnist {
         let mut archive = self.archive.clone();
         let mut entry = archive.by_name(&name).map_err(|e| bad(e.to_string()))?;
         let header = read_header(&mut entry).map_err(bad)?;
-        let width = match header.descr.as_str() {
+        let width = match header.kind.as_deref().unwrap_or_default() {
             "|u1" | "|i1" => 1,
             "<i2" | "<u2" => 2,
             "<i4" | "<u4" => 4,
@@ -208,38 +201,4 @@ impl MedMnist {
         let (width, height) = self.size();
         RgbImage::from_raw(width, height, pixels).unwrap_or_else(|| RgbImage::new(width, height))
     }
-}
-
-/// Reads numpy's header: magic, version, and a Python dictionary of three known keys
-/// (numpy.lib.format).
-fn read_header(reader: &mut impl Read) -> Result<Header, String> {
-    let mut start = [0u8; 8];
-    reader.read_exact(&mut start).map_err(|e| e.to_string())?;
-    if start[..6] != *b"\x93NUMPY" {
-        return Err("not a numpy array".into());
-    }
-    let mut length = [0u8; 4];
-    let wide = if start[6] >= 2 { 4 } else { 2 };
-    reader.read_exact(&mut length[..wide]).map_err(|e| e.to_string())?;
-    let length = u32::from_le_bytes(length) as usize;
-    if length > MAX_HEADER {
-        return Err(format!("a numpy header of {length} bytes"));
-    }
-    let mut text = vec![0; length];
-    reader.read_exact(&mut text).map_err(|e| e.to_string())?;
-    let text = String::from_utf8_lossy(&text);
-    let after =
-        |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start_matches([':', ' ']));
-    let descr =
-        after("'descr'").and_then(|r| r.split('\'').nth(1)).ok_or("no 'descr' in its header")?;
-    let fortran = after("'fortran_order'").is_some_and(|r| r.starts_with("True"));
-    let shape = after("'shape'")
-        .and_then(|r| r.strip_prefix('('))
-        .and_then(|r| r.split_once(')'))
-        .map(|(inner, _)| inner)
-        .ok_or("no 'shape' in its header")?;
-    let shape: Result<Vec<usize>, _> =
-        shape.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::parse).collect();
-    let shape = shape.map_err(|_| "its shape is not of numbers".to_owned())?;
-    Ok(Header { descr: descr.to_owned(), fortran, shape })
 }

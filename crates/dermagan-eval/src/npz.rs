@@ -8,14 +8,13 @@ use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use dermagan_base::atomic::Pending;
+use dermagan_base::npy::read_header;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::error::EvalError;
 use crate::features::Features;
 
-/// A numpy header is some 100 bytes.
-const MAX_HEADER: usize = 64 << 10;
 /// Deflate shrinks by no more than this: an array that claims more of its file is a lie.
 const MAX_RATIO: u64 = 1032;
 /// At most so many numbers in all arrays together, 2 GiB of them, whatever the file's size.
@@ -190,45 +189,6 @@ fn number(bytes: &[u8]) -> f32 {
         [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32,
         _ => f32::NAN,
     }
-}
-
-/// What numpy's header says.
-struct Header {
-    /// The element type; none if it is a record of several.
-    kind: Option<String>,
-    fortran: bool,
-    shape: Vec<usize>,
-}
-
-fn read_header(reader: &mut impl Read) -> Result<Header, String> {
-    let mut start = [0u8; 8];
-    reader.read_exact(&mut start).map_err(|e| e.to_string())?;
-    if start[..6] != *b"\x93NUMPY" {
-        return Err("not a numpy array".into());
-    }
-    let mut length = [0u8; 4];
-    let wide = if start[6] >= 2 { 4 } else { 2 };
-    reader.read_exact(&mut length[..wide]).map_err(|e| e.to_string())?;
-    let length = u32::from_le_bytes(length) as usize;
-    if length > MAX_HEADER {
-        return Err(format!("a numpy header of {length} bytes"));
-    }
-    let mut text = vec![0; length];
-    reader.read_exact(&mut text).map_err(|e| e.to_string())?;
-    let text = String::from_utf8_lossy(&text);
-    let after = |key: &str| {
-        let (_, rest) = text.split_once(key)?;
-        Some(rest.trim_start_matches([':', ' ']))
-    };
-    let kind = after("'descr'").ok_or("no 'descr' in its header")?;
-    let kind = kind.strip_prefix('\'').and_then(|rest| rest.split_once('\''));
-    let fortran = after("'fortran_order'").is_some_and(|rest| rest.starts_with("True"));
-    let shape = after("'shape'").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
-    let (shape, _) = shape.ok_or("no 'shape' in its header")?;
-    let shape: Result<_, _> =
-        shape.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::parse).collect();
-    let shape = shape.map_err(|_| "its shape is not of numbers")?;
-    Ok(Header { kind: kind.map(|(kind, _)| kind.to_owned()), fortran, shape })
 }
 
 #[cfg(test)]
