@@ -29,6 +29,20 @@ impl Picture {
         }
     }
 
+    /// This picture with a square of `factor` × `factor` pixels for each of its own.
+    pub fn enlarged(&self, factor: usize) -> Picture {
+        let mut pixels = Vec::with_capacity(self.pixels.len() * factor * factor);
+        for row in self.pixels.chunks_exact(3 * self.width.max(1)) {
+            let start = pixels.len();
+            for pixel in row.chunks_exact(3) {
+                (0..factor).for_each(|_| pixels.extend_from_slice(pixel));
+            }
+            let end = pixels.len();
+            (1..factor).for_each(|_| pixels.extend_from_within(start..end));
+        }
+        Picture { width: self.width * factor, height: self.height * factor, pixels }
+    }
+
     /// Lays pictures of one size out in rows of `columns`, left to right and top to bottom,
     /// without gaps, as StyleGAN's snapshot grids do. Missing cells are black.
     pub fn grid(cells: &[Picture], columns: usize) -> Picture {
@@ -52,18 +66,30 @@ impl Picture {
         let mut encoder = png::Encoder::new(&mut out, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
-        for (keyword, value) in text {
-            if value.is_ascii() {
-                encoder.add_text_chunk((*keyword).to_owned(), value.clone())?;
-            } else {
-                encoder.add_itxt_chunk((*keyword).to_owned(), value.clone())?;
-            }
-        }
+        add_text(&mut encoder, text)?;
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.pixels)?;
         writer.finish()?;
         Ok(out)
     }
+}
+
+/// Gives a PNG its (keyword, value) chunks, as [`Picture::to_png`] does.
+///
+/// # Errors
+/// When a keyword is longer than PNG allows (79 bytes).
+pub fn add_text<W: std::io::Write>(
+    encoder: &mut png::Encoder<'_, W>,
+    text: &[(&str, String)],
+) -> Result<(), png::EncodingError> {
+    for (keyword, value) in text {
+        if value.is_ascii() {
+            encoder.add_text_chunk((*keyword).to_owned(), value.clone())?;
+        } else {
+            encoder.add_itxt_chunk((*keyword).to_owned(), value.clone())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -77,6 +103,15 @@ mod tests {
         assert_eq!((grid.width, grid.height), (4, 2));
         let first: Vec<u8> = grid.pixels.chunks(3).map(|p| p[0]).collect();
         assert_eq!(first, [0, 0, 1, 1, 2, 2, 0, 0]);
+    }
+
+    #[test]
+    fn an_enlarged_picture_has_a_square_for_every_pixel() {
+        let small = Picture { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
+        let large = small.enlarged(2);
+        assert_eq!((large.width, large.height), (4, 2));
+        assert_eq!(large.pixels, [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6].repeat(2));
+        assert_eq!(small.enlarged(1), small);
     }
 
     #[test]

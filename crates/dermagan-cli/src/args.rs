@@ -35,6 +35,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Make pictures: files named by seed with a metadata.csv, or a grid.
     Sample(SampleArgs),
+    /// Write a generator with its card to a file for others, in half precision.
+    Export(ExportArgs),
     /// Describe a run, a checkpoint, a model or a cache.
     Info(InfoArgs),
     /// List the devices that --device can name.
@@ -148,9 +150,13 @@ pub struct TrainArgs {
     /// Where runs go; each gets a numbered folder.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
-    /// A preset from models/: reference, notebook or tiny [default: reference].
-    #[arg(long)]
+    /// A preset from models/: reference, fast, rare, notebook or tiny, or a FILE.toml of one's
+    /// own [default: reference].
+    #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
+    /// Change one setting of the preset, such as objective.r1=0.1; may be given again and again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
     /// Side of the pictures: 32, 64 or 128 [default: the preset's].
     #[arg(long)]
     pub size: Option<usize>,
@@ -193,7 +199,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
     /// Numbers that convolutions multiply: f32, bf16 (CPUs with AVX-512 BF16), f16 (GPUs), or auto
-    /// for the fastest that the device has [default: f32].
+    /// for the fastest that the device has [default: the preset's].
     #[arg(long)]
     pub precision: Option<PrecisionChoice>,
     /// Continue: `latest`, a run's folder, or a checkpoint. --kimg may ask for more than before.
@@ -222,7 +228,8 @@ pub struct DeviceArgs {
 /// Options of `sample`.
 #[derive(Args, Debug)]
 pub struct SampleArgs {
-    /// A run's folder, a generator.safetensors, or a PyTorch .pth [default: the newest run].
+    /// A run's folder, a generator.safetensors, or a PyTorch .pth [default: the newest run, else the
+    /// generator that comes with the program].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
     /// How many pictures: seeds 0 to N-1.
@@ -231,11 +238,27 @@ pub struct SampleArgs {
     /// Which pictures, such as 0-63 or 1,5,9-12.
     #[arg(long, value_name = "SEEDS")]
     pub seeds: Option<String>,
+    /// Of which classes, such as mel or mel,df, or all: every seed once of each. With --grid every class
+    /// has rows of its own, and the columns share their latents; with --interpolate one for the whole
+    /// walk, or one for each seed [default: the seeds decide].
+    #[arg(long, value_delimiter = ',', value_name = "CODES|all")]
+    pub class: Vec<String>,
     /// One picture with COLUMNSxROWS of them.
     #[arg(long, value_name = "8x8")]
     pub grid: Option<String>,
-    /// A folder, or with --grid a .png file [default: samples, or grid.png].
-    #[arg(long, value_name = "DIR|FILE.png")]
+    /// An animation instead: a walk through the latents of these seeds and back to the first, such as
+    /// 0,5,9. A seed may come again, such as 7,7 for one latent under two classes.
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["number", "seeds", "grid"])]
+    pub interpolate: Option<String>,
+    /// Frames from one seed of a walk to the next.
+    #[arg(long, default_value_t = 24, value_name = "N", requires = "interpolate")]
+    pub frames: usize,
+    /// Side of the square that each pixel of a walk is shown as.
+    #[arg(long, default_value_t = 4, value_name = "N", requires = "interpolate")]
+    pub scale: usize,
+    /// A folder, or with --grid a .png file, or with --interpolate a .gif (256 colours a frame) or an
+    /// animated .png or .apng (every colour) [default: samples, grid.png, or walk.gif].
+    #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,
     /// Truncation psi: 1 for full variety, less for pictures closer to the average.
     #[arg(long, alias = "truncation-psi", default_value_t = 1.0, value_name = "PSI")]
@@ -248,6 +271,24 @@ pub struct SampleArgs {
     pub outdir: PathBuf,
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// Options of `export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// A run's folder, a generator.safetensors, or a PyTorch .pth [default: the newest run, else the
+    /// generator that comes with the program].
+    #[arg(value_name = "MODEL|RUN")]
+    pub model: Option<PathBuf>,
+    /// The file.
+    #[arg(long, default_value = "generator-half.safetensors", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Keep all 32 bits.
+    #[arg(long)]
+    pub full: bool,
+    /// Where runs are, if no MODEL is named.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub outdir: PathBuf,
 }
 
 /// What pictures are compared by.
@@ -364,15 +405,18 @@ pub struct BenchArgs {
     /// Numbers that convolutions multiply: f32, bf16, f16 or auto.
     #[arg(long, default_value = "f32")]
     pub precision: PrecisionChoice,
-    /// Images a step, or pictures at a time.
-    #[arg(long, default_value_t = 64)]
-    pub batch: usize,
-    /// Channels of both networks' narrowest layer.
-    #[arg(long, default_value_t = 64)]
-    pub width: usize,
-    /// Side of the pictures.
-    #[arg(long, default_value_t = 64)]
-    pub size: usize,
+    /// Of which preset the networks and the step are.
+    #[arg(long, default_value = "reference", value_name = "NAME|FILE.toml")]
+    pub preset: String,
+    /// Images a step, or pictures at a time [default: the preset's].
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Channels of both networks' narrowest layer [default: the preset's].
+    #[arg(long)]
+    pub width: Option<usize>,
+    /// Side of the pictures [default: the preset's].
+    #[arg(long)]
+    pub size: Option<usize>,
     /// Measured rounds.
     #[arg(long, default_value_t = 7)]
     pub rounds: usize,

@@ -11,8 +11,9 @@ use crate::show::{complain, say};
 
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
-    let (name, seconds) = measure(args)?;
-    let images = args.batch as f64;
+    let config = config(args)?;
+    let (name, seconds) = measure(args, config.clone())?;
+    let images = config.optimiser.batch as f64;
     let mut rates: Vec<f64> = seconds.iter().skip(args.warm_up).map(|s| images / s).collect();
     rates.sort_by(f64::total_cmp);
     let (Some(low), Some(high)) = (rates.first(), rates.last()) else {
@@ -30,22 +31,34 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// HAM10000's classes, for presets that make them on demand.
+const CLASSES: usize = 7;
+
+/// The preset with what was asked for.
+fn config(args: &BenchArgs) -> anyhow::Result<TrainConfig> {
+    let mut config = TrainConfig::of_preset(&args.preset, 1)?;
+    config.optimiser.batch = args.batch.unwrap_or(config.optimiser.batch);
+    config.model.resolution = args.size.unwrap_or(config.model.resolution);
+    config.model.g_width = args.width.unwrap_or(config.model.g_width);
+    config.model.d_width = args.width.unwrap_or(config.model.d_width);
+    if config.condition.classes {
+        config.model.classes = CLASSES;
+    }
+    Ok(config)
+}
+
 /// What was measured on, and the seconds of every round.
-fn measure(args: &BenchArgs) -> anyhow::Result<(String, Vec<f64>)> {
+fn measure(args: &BenchArgs, mut config: TrainConfig) -> anyhow::Result<(String, Vec<f64>)> {
     let device = device::select(&args.device.device)?;
     if let Some(warning) = &device.warning {
         complain!("warning: {warning}");
     }
-    let mut config = TrainConfig::of_preset("reference", 1)?;
     config.precision = args.precision.resolve(&device)?;
     anyhow::ensure!(
         args.what == BenchWhat::Step || config.precision == Precision::F32,
         "bench sample: sampling is float32; leave --precision {} out",
         config.precision
     );
-    config.optimiser.batch = args.batch;
-    config.model.resolution = args.size;
-    (config.model.g_width, config.model.d_width) = (args.width, args.width);
     let mut seconds = Vec::new();
     let mut each = |took: f64| {
         if args.json {

@@ -1,6 +1,6 @@
 //! One function per subcommand, each a call into the libraries.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::CommandFactory;
@@ -9,16 +9,16 @@ use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, pr
 use dermagan_model::{ModelFile, device};
 use dermagan_train::checkpoint::{self, Checkpoint};
 use dermagan_train::plan::SPLIT_SEED;
-use dermagan_train::sampling::{self, Layout, SampleRequest};
+use dermagan_train::sampling;
 use dermagan_train::{doctor, rundir};
 use serde_json::json;
 
 use crate::args::{
-    Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, EncoderCommand, InfoArgs, PrepareArgs,
-    SampleArgs,
+    Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, EncoderCommand, ExportArgs, InfoArgs,
+    PrepareArgs,
 };
 use crate::show::{complain, say, say_raw};
-use crate::{bench, encoder, eval, exit, show, train};
+use crate::{bench, encoder, eval, exit, sample, show, train};
 
 /// Columns and cell size of `data info --grid`.
 const GRID: (usize, u32) = (10, 96);
@@ -29,7 +29,8 @@ pub fn run(command: Command) -> anyhow::Result<u8> {
         Command::Prepare(args) => prepare_source(&args),
         Command::Data(DataCommand::Info(args)) => data_info(&args),
         Command::Train(args) => train::run(args),
-        Command::Sample(args) => sample(args),
+        Command::Sample(args) => sample::run(args),
+        Command::Export(args) => export(&args),
         Command::Info(args) => info(&args),
         Command::Devices => devices(),
         Command::Doctor(args) => examine(&args),
@@ -99,42 +100,6 @@ fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn sample(args: SampleArgs) -> anyhow::Result<u8> {
-    let path = sampling::resolve_model(args.model.as_deref(), &args.outdir)?;
-    let model = ModelFile::open(&path)?;
-    let layout = match &args.grid {
-        Some(text) => Layout::Grid(sampling::parse_grid(text)?),
-        None => Layout::Files,
-    };
-    let seeds = match (&args.seeds, args.number, &layout) {
-        (Some(text), _, _) => sampling::parse_seeds(text)?,
-        (None, Some(n), _) => sampling::first(n),
-        (None, None, Layout::Grid((columns, rows))) => sampling::first((columns * rows) as u64),
-        (None, None, Layout::Files) => sampling::first(64),
-    };
-    let layout_is_files = layout == Layout::Files;
-    let default = if args.grid.is_some() { "grid.png" } else { "samples" };
-    let out = args.out.unwrap_or_else(|| PathBuf::from(default));
-    let device = device::select(&args.device.device)?;
-    if let Some(warning) = &device.warning {
-        complain!("warning: {warning}");
-    }
-    let name = device.name.clone();
-    let request =
-        SampleRequest { seeds, layout, out: out.clone(), psi: args.trunc, batch: args.batch };
-    let bar = show::bar(request.count(), "sampling {wide_bar} {pos}/{len} {per_sec} {eta}");
-    let made = sampling::run(&model, device, &request, &mut |done| bar.set_position(done))?;
-    bar.finish_and_clear();
-    if layout_is_files && model.card.as_ref().is_none_or(|card| card.classes.len() != 1) {
-        say!(
-            "metadata.csv has dx unknown: this model was not trained on one class. For labelled \
-             pictures train one a class, such as: dermagan train --classes mel"
-        );
-    }
-    say!("{made} synthetic pictures of {} in {}, on {name}", path.display(), out.display());
-    Ok(0)
-}
-
 fn devices() -> anyhow::Result<u8> {
     say!("cpu        {}", dermagan_model::Selected::cpu().name);
     for adapter in device::adapters() {
@@ -175,6 +140,27 @@ fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
         say!("Do not train on this device: update its driver, or use --device cpu.");
         return Ok(exit::SICK_DEVICE);
     }
+    Ok(0)
+}
+
+fn export(args: &ExportArgs) -> anyhow::Result<u8> {
+    let (name, model) = sampling::open_model(args.model.as_deref(), &args.outdir)?;
+    let card = model.card.clone().with_context(|| {
+        format!(
+            "{name} has no card that says what it learnt from: only dermagan's own are exported"
+        )
+    })?;
+    let bytes = match args.full {
+        true => ModelFile::to_bytes(&model.weights, &card)?,
+        false => ModelFile::to_bytes_half(&model.weights, &card)?,
+    };
+    let shown = args.out.display();
+    dermagan_base::atomic::write(&args.out, &bytes).with_context(|| shown.to_string())?;
+    say!(
+        "{name} in {shown}: {:.1} MB, licence of its data {}",
+        bytes.len() as f64 / 1e6,
+        card.licence
+    );
     Ok(0)
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod encoder;
 mod eval;
+mod sample;
 mod show;
 mod train;
 

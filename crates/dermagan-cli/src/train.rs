@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use dermagan_model::{Precision, PrecisionChoice, Selected, device};
+use dermagan_model::{Precision, Selected, device};
 use dermagan_train::checkpoint::Checkpoint;
+use dermagan_train::config::Preset;
 use dermagan_train::estimate::Estimate;
 use dermagan_train::metrics::of_run;
 use dermagan_train::plan::{Plan, Request};
@@ -47,7 +48,10 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
             })?;
         }
         None => {
-            let wanted = args.precision.unwrap_or(PrecisionChoice::Exactly(Precision::F32));
+            let wanted = match args.precision {
+                Some(choice) => choice,
+                None => Preset::named(&request.preset, &request.settings)?.precision,
+            };
             request.precision = wanted.resolve(&device)?;
         }
     }
@@ -90,6 +94,7 @@ fn request(args: &TrainArgs) -> Request {
     Request {
         data: args.data.clone(),
         preset: args.preset.clone().unwrap_or_else(|| "reference".into()),
+        settings: args.settings.clone(),
         size: args.size,
         batch: args.batch,
         width: args.width,
@@ -111,6 +116,7 @@ fn request(args: &TrainArgs) -> Request {
 fn refuse_changes(args: &TrainArgs) -> Result<(), TrainError> {
     let given = [
         ("--preset", args.preset.is_some()),
+        ("--set", !args.settings.is_empty()),
         ("--size", args.size.is_some()),
         ("--batch", args.batch.is_some()),
         ("--width", args.width.is_some()),

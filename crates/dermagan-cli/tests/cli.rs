@@ -130,6 +130,34 @@ fn a_grid_is_one_picture_and_truncation_brings_pictures_together() {
 }
 
 #[test]
+fn a_walk_through_seeds_is_an_animation_that_opens_again() {
+    use image::AnimationDecoder;
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.02"]);
+    let walk = ["sample", "--device", "cpu", "--interpolate", "0,3", "--frames", "3"];
+    let open = |name: &str| std::io::Cursor::new(std::fs::read(desk.join(name)).unwrap());
+    let words = desk.ok(&walk);
+    assert!(words.contains("a walk of 6 synthetic pictures"), "{words}");
+    let gif = image::codecs::gif::GifDecoder::new(open("walk.gif")).unwrap();
+    let frames = gif.into_frames().collect_frames().unwrap();
+    assert_eq!((frames.len(), frames[0].buffer().dimensions()), (6, (128, 128)));
+    desk.ok(&[&walk[..], &["--out", "w.png", "--scale", "1"]].concat());
+    desk.ok(&["sample", "--seeds", "0", "--out", "s", "--device", "cpu"]);
+    let png = image::codecs::png::PngDecoder::new(open("w.png")).unwrap();
+    let frames = png.apng().unwrap().into_frames().collect_frames().unwrap();
+    assert_eq!(frames.len(), 6);
+    let own = image::open(desk.join("s/seed0000.png")).unwrap().into_rgba8();
+    assert_eq!(*frames[0].buffer(), own);
+    let fails = |more: &[&str], code| desk.fails(&[&walk[..], more].concat(), code);
+    assert!(fails(&["--out", "walk.mp4"], 1).contains("--out walk.gif"));
+    assert!(fails(&["--grid", "2x2"], 2).contains("--grid"));
+    assert!(fails(&["-n", "4"], 2).contains("--number"));
+    assert!(fails(&["--seeds", "4"], 2).contains("--seeds"));
+    assert!(desk.fails(&["sample", "--interpolate", "3"], 1).contains("such as 0,5,9"));
+    assert!(desk.fails(&["sample", "--frames", "3"], 2).contains("--interpolate"));
+}
+
+#[test]
 fn a_class_model_writes_its_class_and_its_samples_are_a_source_again() {
     let desk = Desk::new();
     desk.train(&[
@@ -237,7 +265,10 @@ fn a_dry_run_shows_the_plan_and_writes_no_run() {
 #[test]
 fn wrong_options_say_what_is_possible() {
     let desk = Desk::new();
-    assert!(desk.fails(&["train", "--preset", "best"], 1).contains("reference, notebook, tiny"));
+    assert!(
+        desk.fails(&["train", "--preset", "best"], 1)
+            .contains("reference, fast, rare, notebook, tiny")
+    );
     assert!(
         desk.fails(&["train", "--size", "48", "--data", "phantom:60"], 1).contains("32, 64 or 128")
     );
@@ -248,7 +279,7 @@ fn wrong_options_say_what_is_possible() {
     assert!(desk.fails(&["train", "--device", "rocm"], 2).contains("gpu:1"));
     assert!(desk.fails(&["train", "--device", "cuda:9"], 1).contains("--device"));
     assert!(desk.fails(&["train", "--resume", "latest"], 1).contains("no run with a checkpoint"));
-    assert!(desk.fails(&["sample"], 1).contains("dermagan train"));
+    assert!(desk.fails(&["sample", "nowhere"], 1).contains("dermagan train"));
     assert!(desk.fails(&["info", "nowhere"], 1).contains("nowhere"));
     assert!(desk.ok(&["completions", "bash"]).contains("dermagan"));
     assert!(desk.ok(&["devices"]).contains("cpu"));

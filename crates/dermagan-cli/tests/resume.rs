@@ -55,6 +55,82 @@ fn a_wider_run_resumes_to_the_same_bytes_in_every_precision_of_this_cpu() {
     assert_eq!(ends[0].1 != ends[1].1, ends[1].0, "bf16, where there is any, ends elsewhere");
 }
 
+/// The residual backbone with all that the reference has not, small.
+const ALL: [&str; 26] = [
+    "--preset",
+    "rare",
+    "--data",
+    "phantom:60",
+    "--size",
+    "32",
+    "--width",
+    "4",
+    "--batch",
+    "8",
+    "--precision",
+    "f32",
+    "--device",
+    "cpu",
+    "--set",
+    "augment.target=0.001",
+    "--set",
+    "augment.adapt_kimg=0.2",
+    "--set",
+    "condition.from_kimg=0.04",
+    "--set",
+    "condition.to_kimg=0.36",
+    "--set",
+    "objective.every=3",
+    "--tick",
+    "0.04",
+];
+
+#[test]
+fn a_conditional_run_with_penalties_and_adaptive_augmentation_resumes_to_the_same_bytes() {
+    let desk = Desk::new();
+    let run = |outdir: &str, kimg: &str| {
+        let own = ["--outdir", outdir, "--kimg", kimg];
+        desk.ok(&[&["train"], &ALL[..], &own[..]].concat());
+    };
+    run("whole", "0.6");
+    // Stopped between two moves of the probability, between two penalties, in mid transition.
+    run("halves", "0.2");
+    desk.ok(&[
+        "train", "--outdir", "halves", "--resume", "latest", "--kimg", "0.6", "--device", "cpu",
+    ]);
+    let whole = desk.run_folder("whole");
+    assert_same_end(&whole, &desk.run_folder("halves"), "000000.600");
+    let stats = stats(&whole);
+    let last = stats.last().unwrap();
+    assert!(last["Loss/D/r1"]["mean"].as_f64().unwrap() > 0.0, "{last}");
+    let probability = |line: &serde_json::Value| line["Progress/augment"]["mean"].as_f64().unwrap();
+    assert!(stats.iter().any(|line| probability(line) > 0.0), "it is sure of 48 pictures at times");
+}
+
+#[test]
+fn a_setting_that_changes_over_a_run_goes_on_where_the_run_was_stopped() {
+    let desk = Desk::new();
+    let ramp = [
+        "--set",
+        "optimiser.learning_rate={ from = 1e-3, to = 1e-5 }",
+        "--set",
+        "objective.r1={ from = 0.5, to = 0.05 }",
+    ];
+    let start = |outdir: &'static str| -> Vec<&str> {
+        [&["train"], &ALL[..], &ramp[..], &["--outdir", outdir, "--kimg", "6"]].concat()
+    };
+    desk.ok(&start("whole"));
+    let mut child = desk.command(&start("killed")).stdout(Stdio::null()).spawn().unwrap();
+    while !has_checkpoint(&desk.join("killed")) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    desk.ok(&["train", "--outdir", "killed", "--resume", "latest", "--device", "cpu"]);
+    assert_same_end(&desk.run_folder("whole"), &desk.run_folder("killed"), "000006");
+}
+
 #[test]
 fn another_seed_ends_elsewhere() {
     let desk = Desk::new();

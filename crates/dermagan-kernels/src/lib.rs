@@ -8,7 +8,8 @@
 //!   with few channels; [`dense`]: those over the whole 4 × 4 picture. Each has the three operations
 //!   `down` (convolution), `up` (its adjoint, the transposed convolution) and `filter_gradient`.
 //!   [`layer`] knows which form serves which layer.
-//! - [`norm`]: batch normalisation with its activation; [`activation`]; [`adam`].
+//! - [`norm`], [`rms`]: normalisations with their activation; [`residual`]: biases and the path around a
+//!   layer; [`activation`]; [`adam`].
 //! - [`gemm`], [`lane`]: matrix products of float32 or of bfloat16 pairs, which the layers share.
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
@@ -22,6 +23,8 @@ pub mod gemm;
 pub mod lane;
 pub mod layer;
 pub mod norm;
+pub mod residual;
+pub mod rms;
 pub mod scratch;
 pub mod shape;
 mod tile;

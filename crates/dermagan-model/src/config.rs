@@ -4,10 +4,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
 
-/// Sizes of generator and discriminator.
+/// How the layers are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backbone {
+    /// As Radford, Metz and Chintala (2015) have it: see [`crate::dcgan`].
+    #[default]
+    Dcgan,
+    /// Residual, antialiased, without normalisation: see [`crate::residual`].
+    Residual,
+}
+
+impl Backbone {
+    /// Whether it is the one that files from before there was a choice have.
+    fn is_dcgan(&self) -> bool {
+        *self == Self::Dcgan
+    }
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// Shape of generator and discriminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
+    /// How the layers are put together.
+    #[serde(default, skip_serializing_if = "Backbone::is_dcgan")]
+    pub backbone: Backbone,
+    /// Classes that pictures are made of on demand; 0 when the generator knows of none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub classes: usize,
     /// Side of the pictures in pixels: 32, 64 or 128.
     pub resolution: usize,
     /// Length of the latent z.
@@ -22,6 +50,23 @@ pub struct ModelConfig {
 pub const RESOLUTIONS: [usize; 3] = [32, 64, 128];
 const MAX_WIDTH: usize = 512;
 const MAX_Z: usize = 4096;
+const MAX_CLASSES: usize = 1000;
+/// Numbers that stand for a class, beside the latent and in the discriminator's projection.
+pub(crate) const EMBEDDING: usize = 32;
+
+impl Default for ModelConfig {
+    /// The reference: DCGAN at 64×64.
+    fn default() -> Self {
+        Self {
+            backbone: Backbone::Dcgan,
+            classes: 0,
+            resolution: 64,
+            z_dim: 100,
+            g_width: 64,
+            d_width: 64,
+        }
+    }
+}
 
 impl ModelConfig {
     /// Checks that every size makes a network.
@@ -40,6 +85,12 @@ impl ModelConfig {
             if !(1..=MAX_WIDTH).contains(&width) {
                 return bad(format!("a width of {width}: 1 to {MAX_WIDTH} are possible"));
             }
+        }
+        if self.classes > MAX_CLASSES {
+            return bad(format!("{} classes: up to {MAX_CLASSES} are possible", self.classes));
+        }
+        if self.classes > 0 && self.backbone == Backbone::Dcgan {
+            return bad("a DCGAN knows of no classes: use the residual backbone".to_owned());
         }
         Ok(())
     }

@@ -1,96 +1,109 @@
-//! The discriminator: picture to logit.
+//! The discriminator of either backbone: picture, and class, to logit.
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::ModelConfig;
+use crate::config::{Backbone, ModelConfig};
+use crate::dcgan::DcganDiscriminator;
 use crate::named::Network;
-use crate::norm::{BatchNorm, BatchStats};
-use crate::ops::{convolve, leaky};
+use crate::norm::BatchStats;
 use crate::precision::Precision;
+use crate::residual::ResidualDiscriminator;
 
-/// Slope of LeakyReLU below zero.
-const SLOPE: f64 = 0.2;
-
-/// A convolution with a 4×4 kernel and no bias; all but the first and the last are followed by
-/// batch normalisation, all but the last by LeakyReLU.
+/// A discriminator.
 #[derive(Module, Debug)]
-pub struct DownBlock {
-    /// Shape [out, in, 4, 4], as in PyTorch.
-    pub weight: Param<Tensor<4>>,
-    /// Absent in the first block and in the last.
-    pub norm: Option<BatchNorm>,
+pub enum Discriminator {
+    /// With batch normalisation.
+    Dcgan(DcganDiscriminator),
+    /// Without.
+    Residual(ResidualDiscriminator),
 }
 
-/// DCGAN's discriminator: resolution → … → 4×4 → one logit, before the sigmoid.
-#[derive(Module, Debug)]
-pub struct Discriminator {
-    /// From the picture to the logit.
-    pub main: Vec<DownBlock>,
-}
-
-impl DownBlock {
-    /// The last block closes 4×4 to 1×1; every other halves the side.
-    fn downsample(&self, x: Tensor<4>, precision: Precision) -> Tensor<4> {
-        convolve(x, self.weight.val(), precision)
-    }
+/// What a discriminator says of pictures.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The logits, [batch]: above zero for real.
+    pub logits: Tensor<1>,
+    /// For each group, the statistics of the normalised blocks.
+    pub stats: Vec<Vec<BatchStats>>,
+    /// What came out of each activation, without a gradient, for the gradient by the picture; empty
+    /// with batch normalisation, which that gradient does not go through.
+    pub activations: Vec<Tensor<4>>,
 }
 
 impl Discriminator {
     /// A discriminator of the right shapes whose weights are all zero; see [`crate::init`].
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        let channels = config.discriminator_channels();
-        let last = channels.len() - 1;
-        let main = channels
-            .into_iter()
-            .enumerate()
-            .map(|(i, (from, to))| DownBlock {
-                weight: Param::from_tensor(Tensor::zeros([to, from, 4, 4], device)),
-                norm: (i > 0 && i < last).then(|| BatchNorm::new(to, device)),
-            })
-            .collect();
-        Self { main }
+        match config.backbone {
+            Backbone::Dcgan => Self::Dcgan(DcganDiscriminator::new(config, device)),
+            Backbone::Residual => Self::Residual(ResidualDiscriminator::new(config, device)),
+        }
     }
 
-    /// Logits by the batch's statistics, and those statistics. `x`: [batch, 3, side, side] in
-    /// [-1, 1], `groups` batches one after another that are normalised each by itself: the filters
-    /// are then prepared once for all of them. Result: [batch], and for each group the statistics of
-    /// its normalised blocks.
+    /// Judges `x`: [batch, 3, side, side] in [-1, 1], `groups` batches one after another that are
+    /// normalised each by itself: the filters are then prepared once for all of them. `class`:
+    /// [batch, classes], as [`crate::Generator::forward`] takes it.
     pub fn forward_train(
         &self,
         x: Tensor<4>,
+        class: Option<Tensor<2>>,
         groups: usize,
         precision: Precision,
-    ) -> (Tensor<1>, Vec<Vec<BatchStats>>) {
-        let batch = x.dims()[0];
-        let last = self.main.len() - 1;
-        let mut x = x;
-        let mut seen = vec![Vec::new(); groups];
-        for (i, block) in self.main.iter().enumerate() {
-            x = block.downsample(x, precision);
-            match &block.norm {
-                Some(norm) => {
-                    let (normed, stats) = norm.forward_train(x, SLOPE, groups);
-                    seen.iter_mut().zip(stats).for_each(|(seen, stats)| seen.push(stats));
-                    x = normed;
-                }
-                None if i < last => x = leaky(x, SLOPE),
-                None => {}
+    ) -> Judgement {
+        match self {
+            Self::Dcgan(network) => {
+                let (logits, stats) = network.forward_train(x, groups, precision);
+                Judgement { logits, stats, activations: Vec::new() }
+            }
+            Self::Residual(network) => {
+                let (logits, activations) = network.forward(x, class, precision);
+                Judgement { logits, stats: Vec::new(), activations }
             }
         }
-        (x.reshape([batch]), seen)
+    }
+
+    /// The gradient of each picture's logit by that picture, [batch, 3, side, side], as a network of
+    /// its own that has a gradient by the weights: [`ResidualDiscriminator::input_gradient`]. `None`
+    /// with batch normalisation.
+    pub fn input_gradient(
+        &self,
+        activations: Vec<Tensor<4>>,
+        class: Option<Tensor<2>>,
+        precision: Precision,
+    ) -> Option<Tensor<4>> {
+        match self {
+            Self::Dcgan(_) => None,
+            Self::Residual(network) => Some(network.input_gradient(activations, class, precision)),
+        }
     }
 
     /// Takes one batch's statistics into the running ones.
     pub fn update_running(&mut self, stats: &[BatchStats]) {
-        let norms = self.main.iter_mut().filter_map(|block| block.norm.as_mut());
-        norms.zip(stats).for_each(|(norm, stats)| norm.update_running(stats));
+        if let Self::Dcgan(network) = self {
+            network.update_running(stats);
+        }
+    }
+
+    /// Learnt numbers of a discriminator of this shape, without making any.
+    pub fn parameters_of(config: &ModelConfig) -> usize {
+        match config.backbone {
+            Backbone::Dcgan => {
+                let channels = config.discriminator_channels();
+                let norms = &channels[1..channels.len() - 1];
+                let filters: usize = channels.iter().map(|(a, b)| a * b * 16).sum();
+                filters + norms.iter().map(|(_, to)| 2 * to).sum::<usize>()
+            }
+            Backbone::Residual => crate::residual::discriminator_parameters(config),
+        }
     }
 }
 
 impl Network for Discriminator {
-    /// The first block has no norm: block i is main.0, main.2, main.5, …, its norm main.{3i}.
-    fn torch_index(block: usize, is_norm: bool) -> usize {
-        if is_norm { 3 * block } else { (3 * block).saturating_sub(1) }
+    fn name(path: &[String]) -> String {
+        match path.split_first() {
+            Some((variant, path)) if variant == "Residual" => ResidualDiscriminator::name(path),
+            Some((_, path)) => DcganDiscriminator::name(path),
+            None => String::new(),
+        }
     }
 }

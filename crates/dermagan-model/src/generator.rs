@@ -1,131 +1,89 @@
-//! The generator: latent z to picture.
+//! The generator of either backbone: latent z, and class, to picture.
 
-use burn::module::{Module, Param};
+use std::collections::BTreeMap;
+
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::config::ModelConfig;
+use crate::config::{Backbone, ModelConfig};
+use crate::dcgan::{self, DcganGenerator};
 use crate::named::Network;
-use crate::norm::{BatchNorm, BatchStats};
-use crate::ops::{convolve_transposed, tanh};
+use crate::norm::BatchStats;
 use crate::precision::Precision;
+use crate::residual::{self, ResidualGenerator};
 
-/// Slope of the activation below zero: ReLU.
-pub(crate) const SLOPE: f64 = 0.0;
-
-/// A transposed convolution with a 4×4 kernel and no bias; all but the last are followed by batch
-/// normalisation and ReLU.
+/// A generator.
 #[derive(Module, Debug)]
-pub struct UpBlock {
-    /// Shape [in, out, 4, 4], as in PyTorch.
-    pub weight: Param<Tensor<4>>,
-    /// Absent in the last block, whose output is the picture.
-    pub norm: Option<BatchNorm>,
-}
-
-/// DCGAN's generator (Radford, Metz, Chintala 2015): z → 4×4 → … → resolution, then tanh.
-#[derive(Module, Debug)]
-pub struct Generator {
-    /// From the latent to the picture.
-    pub main: Vec<UpBlock>,
-}
-
-impl UpBlock {
-    /// The first block opens the 1×1 latent to 4×4; every other doubles the side.
-    fn upsample(&self, x: Tensor<4>, precision: Precision) -> Tensor<4> {
-        convolve_transposed(x, self.weight.val(), precision)
-    }
+pub enum Generator {
+    /// With batch normalisation.
+    Dcgan(DcganGenerator),
+    /// Without.
+    Residual(ResidualGenerator),
 }
 
 impl Generator {
     /// A generator of the right shapes whose weights are all zero; see [`crate::init`].
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        let channels = config.generator_channels();
-        let last = channels.len() - 1;
-        let main = channels
-            .into_iter()
-            .enumerate()
-            .map(|(i, (from, to))| UpBlock {
-                weight: Param::from_tensor(Tensor::zeros([from, to, 4, 4], device)),
-                norm: (i < last).then(|| BatchNorm::new(to, device)),
-            })
-            .collect();
-        Self { main }
+        match config.backbone {
+            Backbone::Dcgan => Self::Dcgan(DcganGenerator::new(config, device)),
+            Backbone::Residual => Self::Residual(ResidualGenerator::new(config, device)),
+        }
     }
 
-    /// Pictures by the running statistics. `z`: [batch, z_dim]; result: [batch, 3, side, side] in
-    /// [-1, 1].
-    pub fn forward(&self, z: Tensor<2>) -> Tensor<4> {
-        let mut x = z.unsqueeze_dims::<4>(&[-1, -1]);
-        for block in &self.main {
-            x = block.upsample(x, Precision::F32);
-            x = match &block.norm {
-                Some(norm) => norm.forward(x, SLOPE),
-                None => tanh(x),
-            };
+    /// Pictures, by the running statistics if it has any. `z`: [batch, z_dim]; `class`: [batch,
+    /// classes], how much of each class (one 1 a row, for one class fully), ignored by a generator
+    /// that knows of none; result: [batch, 3, side, side] in [-1, 1].
+    pub fn forward(&self, z: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<4> {
+        match self {
+            Self::Dcgan(network) => network.forward(z),
+            Self::Residual(network) => network.forward(z, class, Precision::F32),
         }
-        x
     }
 
     /// Pictures by the batch's statistics, and those statistics, one a normalised block.
     pub fn forward_train(
         &self,
         z: Tensor<2>,
+        class: Option<Tensor<2>>,
         precision: Precision,
     ) -> (Tensor<4>, Vec<BatchStats>) {
-        let mut x = z.unsqueeze_dims::<4>(&[-1, -1]);
-        let mut seen = Vec::new();
-        for block in &self.main {
-            x = block.upsample(x, precision);
-            x = match &block.norm {
-                Some(norm) => {
-                    let (normed, stats) = norm.forward_train(x, SLOPE, 1);
-                    seen.extend(stats);
-                    normed
-                }
-                None => tanh(x),
-            };
+        match self {
+            Self::Dcgan(network) => network.forward_train(z, precision),
+            Self::Residual(network) => (network.forward(z, class, precision), Vec::new()),
         }
-        (x, seen)
-    }
-
-    /// The normalisations, in order.
-    pub fn norms(&mut self) -> impl Iterator<Item = &mut BatchNorm> {
-        self.main.iter_mut().filter_map(|block| block.norm.as_mut())
     }
 
     /// Takes one batch's statistics into the running ones.
     pub fn update_running(&mut self, stats: &[BatchStats]) {
-        self.norms().zip(stats).for_each(|(norm, stats)| norm.update_running(stats));
+        if let Self::Dcgan(network) = self {
+            network.update_running(stats);
+        }
     }
 
-    /// Replaces the running statistics by the average over `batches` of latents, so that they fit
-    /// these weights ("standing statistics", Brock et al. 2019). An average of weights over time
-    /// has activations of its own: the running statistics of the live generator do not fit it.
+    /// Makes the running statistics, if it has any, fit its weights: [`DcganGenerator::calibrate`].
     pub fn calibrate(&mut self, batches: impl IntoIterator<Item = Tensor<2>>) {
-        let mut sums: Vec<BatchStats> = Vec::new();
-        let mut count = 0.0;
-        for z in batches {
-            let (_, seen) = self.forward_train(z, Precision::F32);
-            count += 1.0;
-            if sums.is_empty() {
-                sums = seen;
-                continue;
-            }
-            for (sum, new) in sums.iter_mut().zip(seen) {
-                sum.mean = sum.mean.clone() + new.mean;
-                sum.var = sum.var.clone() + new.var;
-            }
+        if let Self::Dcgan(network) = self {
+            network.calibrate(batches);
         }
-        for (norm, sum) in self.norms().zip(sums) {
-            let mean = sum.mean.div_scalar(count);
-            norm.set_running(BatchStats { mean, var: sum.var.div_scalar(count) });
+    }
+
+    /// Names and shapes of its tensors, without making any.
+    pub fn shapes(config: &ModelConfig) -> BTreeMap<String, Vec<usize>> {
+        match config.backbone {
+            Backbone::Dcgan => dcgan::generator_shapes(config),
+            Backbone::Residual => residual::generator_shapes(config),
         }
     }
 }
 
 impl Network for Generator {
-    /// PyTorch counts ReLU and tanh as layers: block i is main.{3i}, its norm main.{3i+1}.
-    fn torch_index(block: usize, is_norm: bool) -> usize {
-        3 * block + usize::from(is_norm)
+    const TRANSPOSED: bool = true;
+
+    fn name(path: &[String]) -> String {
+        match path.split_first() {
+            Some((variant, path)) if variant == "Residual" => ResidualGenerator::name(path),
+            Some((_, path)) => DcganGenerator::name(path),
+            None => String::new(),
+        }
     }
 }

@@ -1,12 +1,14 @@
-//! The DCGAN generator and discriminator on burn, their weights, and pictures from latents.
+//! Generators and discriminators on burn, their weights, and pictures from latents.
 //!
-//! The networks are those of Radford, Metz and Chintala (2015) as PyTorch's example writes them.
-//! A parameter is known by the name that it has there ([`named`]), so that weights travel both
-//! ways ([`weights`], [`model_file`]).
+//! [`dcgan`] has the networks of Radford, Metz and Chintala (2015) as PyTorch's example writes them;
+//! [`residual`] those without normalisation that train better on small data. A parameter is known by
+//! the name that it has in PyTorch ([`named`]), so that weights travel both ways ([`weights`],
+//! [`model_file`]).
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod config;
+pub mod dcgan;
 pub mod device;
 pub mod discriminator;
 pub mod error;
@@ -20,11 +22,12 @@ pub mod ops;
 pub mod pixels;
 pub mod precision;
 pub mod prepared;
+pub mod residual;
 pub mod weights;
 
-pub use config::ModelConfig;
+pub use config::{Backbone, ModelConfig};
 pub use device::{Choice, Selected};
-pub use discriminator::Discriminator;
+pub use discriminator::{Discriminator, Judgement};
 pub use error::ModelError;
 pub use generator::Generator;
 pub use init::Init;

@@ -8,16 +8,28 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::ModelConfig;
+use crate::dcgan::torch_index;
 use crate::error::ModelError;
 use crate::generator::Generator;
 use crate::named::Network;
-use crate::weights::{Weights, from_pth, from_safetensors, read_file, to_safetensors};
+use crate::weights::{
+    Weights, from_pth, from_safetensors, read_file, to_safetensors, to_safetensors_half,
+};
 
 /// Raise when an older program would misread the file.
 pub const FORMAT: u32 = 1;
 
+fn fully() -> f64 {
+    1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_fully(strength: &f64) -> bool {
+    *strength == 1.0
+}
+
 /// Where a generator comes from; travels in its file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Version of this format.
     pub format: u32,
@@ -31,8 +43,15 @@ pub struct Card {
     pub data: String,
     /// Licence of the training data; what was learnt from it is bound by it.
     pub licence: String,
-    /// Classes that it was trained on, by code.
+    /// Classes that it was trained on, by code; one that makes classes on demand has them in this
+    /// order.
     pub classes: Vec<String>,
+    /// Images of each class that it was trained on, for one that makes classes on demand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_images: Vec<u64>,
+    /// How much of a class it was told when it was saved, 0 to 1, for one that makes them on demand.
+    #[serde(default = "fully", skip_serializing_if = "is_fully")]
+    pub condition: f64,
     /// Preset of the run.
     pub preset: String,
     /// Images seen in training.
@@ -60,25 +79,42 @@ impl ModelFile {
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let shown = path.display().to_string();
         let bytes = read_file(path)?;
-        let hash = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         let torch =
             bytes.starts_with(b"PK") || bytes.starts_with(b"\x80") && bytes.get(8) != Some(&b'{');
         if torch {
+            let hash = hash_of(&bytes);
             drop(bytes);
             let (weights, config) =
                 foreign(from_pth(path)?).map_err(|what| ModelError::weights(&shown, what))?;
             return Ok(Self { weights, config, card: None, hash });
         }
-        let file = from_safetensors(&shown, &bytes)?;
+        Self::from_bytes(&shown, &bytes)
+    }
+
+    /// As [`ModelFile::open`], of a safetensors file's bytes; `shown` names it in errors.
+    ///
+    /// # Errors
+    /// As [`ModelFile::open`].
+    pub fn from_bytes(shown: &str, bytes: &[u8]) -> Result<Self, ModelError> {
+        let hash = hash_of(bytes);
+        let file = from_safetensors(shown, bytes)?;
         let Some(json) = file.metadata else {
             let (weights, config) =
-                foreign(file.weights).map_err(|what| ModelError::weights(&shown, what))?;
+                foreign(file.weights).map_err(|what| ModelError::weights(shown, what))?;
             return Ok(Self { weights, config, card: None, hash });
         };
-        let card = parse_card(&shown, &json)?;
+        let card = parse_card(shown, &json)?;
         let config = card.model;
         config.validate()?;
-        check(&file.weights, &config).map_err(|what| ModelError::weights(&shown, what))?;
+        let bad = |what: String| Err(ModelError::weights(shown, what));
+        if config.classes > 0 && card.classes.len() != config.classes {
+            let (made, named) = (config.classes, card.classes.len());
+            return bad(format!("it makes {made} classes, its card names {named}"));
+        }
+        if !(0.0..=1.0).contains(&card.condition) {
+            return bad(format!("its card's condition is {}, expected 0 to 1", card.condition));
+        }
+        check(&file.weights, &config).map_err(|what| ModelError::weights(shown, what))?;
         Ok(Self { weights: file.weights, config, card: Some(card), hash })
     }
 
@@ -101,6 +137,21 @@ impl ModelFile {
             serde_json::to_string(card).map_err(|e| ModelError::weights("card", e.to_string()))?;
         to_safetensors(weights, json)
     }
+
+    /// The same in half precision, for a model that is to be shared: half the size, and pictures that
+    /// differ by a grey level here and there.
+    ///
+    /// # Errors
+    /// As [`to_safetensors_half`].
+    pub fn to_bytes_half(weights: &Weights, card: &Card) -> Result<Vec<u8>, ModelError> {
+        let json =
+            serde_json::to_string(card).map_err(|e| ModelError::weights("card", e.to_string()))?;
+        to_safetensors_half(weights, json)
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Reads the card, and refuses one from the future.
@@ -131,17 +182,7 @@ pub fn parse_card(path: &str, json: &str) -> Result<Card, ModelError> {
 
 /// Compares names and shapes with what the configuration asks for, without building the network.
 fn check(weights: &Weights, config: &ModelConfig) -> Result<(), String> {
-    let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let channels = config.generator_channels();
-    for (i, &(from, to)) in channels.iter().enumerate() {
-        let index = Generator::torch_index(i, false);
-        expected.insert(format!("main.{index}.weight"), vec![from, to, 4, 4]);
-        if i + 1 < channels.len() {
-            for leaf in ["weight", "bias", "running_mean", "running_var"] {
-                expected.insert(format!("main.{}.{leaf}", index + 1), vec![to]);
-            }
-        }
-    }
+    let expected = Generator::shapes(config);
     for (name, shape) in &expected {
         match weights.get(name) {
             None => return Err(format!("no tensor '{name}' (expected shape {shape:?})")),
@@ -207,14 +248,14 @@ fn foreign(weights: Weights) -> Result<(Weights, ModelConfig), String> {
                 leaves["bias"]
             ));
         }
-        let index = Generator::torch_index(if is_norm { block - 1 } else { block }, is_norm);
+        let index = torch_index(if is_norm { block - 1 } else { block }, is_norm);
         block += usize::from(!is_norm);
         for (leaf, name) in leaves {
             renamed.insert(format!("main.{index}.{leaf}"), weights[name].clone());
         }
     }
     let shape = |i: usize| {
-        let name = format!("main.{}.weight", Generator::torch_index(i, false));
+        let name = format!("main.{}.weight", torch_index(i, false));
         renamed.get(&name).map(|a| a.shape.clone()).filter(|s| s.len() == 4).ok_or(name)
     };
     if !(4..=6).contains(&block) {
@@ -226,6 +267,7 @@ fn foreign(weights: Weights) -> Result<(Weights, ModelConfig), String> {
         z_dim: shape(0).map_err(missing)?[0],
         g_width: shape(block - 1).map_err(missing)?[0],
         d_width: shape(block - 1).map_err(missing)?[0],
+        ..ModelConfig::default()
     };
     config.validate().map_err(|e| e.to_string())?;
     check(&renamed, &config)?;

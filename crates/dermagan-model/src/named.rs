@@ -8,12 +8,15 @@ use crate::weights::{Array, Weights};
 
 /// A network whose parameters have names.
 pub trait Network: Module {
-    /// Index in PyTorch's `nn.Sequential` of a block's convolution or of its normalisation.
-    fn torch_index(block: usize, is_norm: bool) -> usize;
+    /// Whether its filters are those of transposed convolutions, [in, out, …].
+    const TRANSPOSED: bool = false;
+
+    /// The name of the parameter at a module's path, such as `main`, `2`, `norm`, `gamma`.
+    fn name(path: &[String]) -> String;
 
     /// Every parameter and buffer, in a fixed order.
     fn parameters(&self) -> Vec<Parameter> {
-        let mut reader = Reader { path: Vec::new(), name: name_of::<Self>, found: Vec::new() };
+        let mut reader = Reader { path: Vec::new(), name: Self::name, found: Vec::new() };
         self.visit(&mut reader);
         reader.found
     }
@@ -21,12 +24,12 @@ pub trait Network: Module {
     /// The same network with the values that `change` returns, given each value's name and the
     /// value itself, flat and without autodiff; `None` leaves it as it is.
     fn map_values(self, change: impl FnMut(&str, Tensor<1>) -> Option<Tensor<1>>) -> Self {
-        self.map(&mut Writer { path: Vec::new(), name: name_of::<Self>, change })
+        self.map(&mut Writer { path: Vec::new(), name: Self::name, change })
     }
 
     /// Gradients of the trainable parameters by name, flat.
     fn gradients(&self, gradients: &Gradients) -> Vec<(String, Tensor<1>)> {
-        let name = name_of::<Self>;
+        let name = Self::name;
         let mut taker = Taker { path: Vec::new(), name, gradients, found: Vec::new() };
         self.visit(&mut taker);
         taker.found
@@ -98,8 +101,10 @@ fn is_buffer(name: &str) -> bool {
     name.ends_with("running_mean") || name.ends_with("running_var")
 }
 
-/// From the module's own path (`main.2.norm.gamma`) to PyTorch's (`main.7.weight`).
-fn name_of<N: Network>(path: &[String]) -> String {
+/// From a module's own path (`main.2.norm.gamma`) to PyTorch's (`main.7.weight`), where
+/// `torch_index` gives the place in PyTorch's `nn.Sequential` of a block's convolution, or of its
+/// normalisation.
+pub fn sequential(path: &[String], torch_index: impl Fn(usize, bool) -> usize) -> String {
     let block = path.get(1).and_then(|i| i.parse().ok()).unwrap_or(0);
     let is_norm = path.get(2).is_some_and(|p| p == "norm");
     let leaf = match path.last().map_or("", String::as_str) {
@@ -107,7 +112,7 @@ fn name_of<N: Network>(path: &[String]) -> String {
         "beta" => "bias",
         other => other,
     };
-    format!("main.{}.{leaf}", N::torch_index(block, is_norm))
+    format!("main.{}.{leaf}", torch_index(block, is_norm))
 }
 
 type Namer = fn(&[String]) -> String;

@@ -24,8 +24,9 @@ pub enum Precision {
     F16,
 }
 
-/// What the user asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the user asked for. As text: `auto`, `f32`, `bf16` or `f16`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum PrecisionChoice {
     /// The fastest that the device has products for.
     Auto,
@@ -70,6 +71,29 @@ impl PrecisionChoice {
                 let there = fast.into_iter().find(|p| p.check(device).is_ok());
                 Ok(there.unwrap_or_default())
             }
+        }
+    }
+}
+
+impl Default for PrecisionChoice {
+    fn default() -> Self {
+        Self::Exactly(Precision::F32)
+    }
+}
+
+impl TryFrom<String> for PrecisionChoice {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        text.parse()
+    }
+}
+
+impl From<PrecisionChoice> for String {
+    fn from(choice: PrecisionChoice) -> Self {
+        match choice {
+            PrecisionChoice::Auto => "auto".to_owned(),
+            PrecisionChoice::Exactly(precision) => precision.to_string(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The generator as sampling on the CPU uses it: everything that does not depend on the latents is
+//! DCGAN's generator as sampling on the CPU uses it: everything that does not depend on the latents is
 //! worked out once.
 
 use dermagan_kernels::activation;
@@ -7,12 +7,12 @@ use dermagan_kernels::norm::{Affine, Line, Moments};
 use dermagan_kernels::scratch::Buffer;
 use dermagan_kernels::shape::Shape;
 
-use crate::generator::{Generator, SLOPE};
+use crate::dcgan::{DcganGenerator, SLOPE};
 use crate::named::to_vec;
 use crate::norm::EPSILON;
 
 /// A generator whose filters are laid out and whose running statistics are folded into one factor
-/// and offset a channel. Its pictures are the bits of [`Generator::forward`] on the CPU; it makes
+/// and offset a channel. Its pictures are the bits of [`DcganGenerator::forward`] on the CPU; it makes
 /// them in two thirds of the time, because no layer's result leaves the cache before it is
 /// normalised and no filter is laid out twice.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ enum Then {
 
 impl Prepared {
     /// From a generator on any device.
-    pub fn new(generator: &Generator) -> Self {
+    pub fn new(generator: &DcganGenerator) -> Self {
         let (mut z_dim, mut side) = (0, 1);
         let layers = generator.main.iter().map(|block| {
             let [deep, wide, ..] = block.weight.dims();

@@ -117,7 +117,13 @@ fn noise(seed: usize, shape: [usize; 4]) -> Tensor<4> {
 
 #[test]
 fn every_layer_of_the_networks_computes_what_burns_own_operation_does() {
-    let config = ModelConfig { resolution: 32, z_dim: 10, g_width: 16, d_width: 12 };
+    let config = ModelConfig {
+        resolution: 32,
+        z_dim: 10,
+        g_width: 16,
+        d_width: 12,
+        ..ModelConfig::default()
+    };
     let mut side = config.resolution;
     for (wide, deep) in config.discriminator_channels() {
         let x = noise(1, [2, wide, side, side]).require_grad();

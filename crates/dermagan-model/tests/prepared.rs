@@ -4,13 +4,16 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
+use dermagan_model::dcgan::DcganGenerator;
 use dermagan_model::named::to_vec;
 use dermagan_model::{Generator, Init, ModelConfig, Prepared};
 
 /// A generator whose normalisations are none of them the identity.
-fn generator(config: &ModelConfig) -> Generator {
+fn generator(config: &ModelConfig) -> DcganGenerator {
     let device = Device::flex();
-    let mut generator = Init::Dcgan.generator(config, 7, &device);
+    let Generator::Dcgan(mut generator) = Init::Dcgan.generator(config, 7, &device) else {
+        panic!("the default backbone is a DCGAN's");
+    };
     for (i, norm) in generator.norms().enumerate() {
         let [channels] = norm.gamma.dims();
         let draw = |purpose: &'static str, from: f64, to: f64| {
@@ -29,7 +32,8 @@ fn generator(config: &ModelConfig) -> Generator {
 fn a_prepared_generator_makes_the_bits_of_the_one_that_trains() {
     // 16 channels and up take minimal filtering; 5 take patches; 32 and 128 pixels end elsewhere.
     for (resolution, g_width, batch) in [(64, 16, 5), (32, 5, 3), (128, 16, 1), (64, 48, 2)] {
-        let config = ModelConfig { resolution, z_dim: 20, g_width, d_width: 4 };
+        let config =
+            ModelConfig { resolution, z_dim: 20, g_width, d_width: 4, ..ModelConfig::default() };
         let generator = generator(&config);
         let z = Keyed::new(3, "z", 0).normals(batch * 20, 0.0, 1.0);
         let data = TensorData::new(z.clone(), [batch, 20]);

@@ -5,13 +5,22 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{from_safetensors, to_safetensors};
-use dermagan_model::{Card, Discriminator, Generator, Init, ModelConfig, ModelFile, model_file};
+use dermagan_model::{
+    Backbone, Card, Discriminator, Generator, Init, ModelConfig, ModelFile, model_file,
+};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-const SMALL: ModelConfig = ModelConfig { resolution: 64, z_dim: 16, g_width: 4, d_width: 4 };
+const SMALL: ModelConfig = ModelConfig {
+    backbone: Backbone::Dcgan,
+    classes: 0,
+    resolution: 64,
+    z_dim: 16,
+    g_width: 4,
+    d_width: 4,
+};
 
 fn card(model: ModelConfig) -> Card {
     Card {
@@ -22,6 +31,8 @@ fn card(model: ModelConfig) -> Card {
         data: "phantom".into(),
         licence: "none".into(),
         classes: vec!["nv".into()],
+        class_images: Vec::new(),
+        condition: 1.0,
         preset: "tiny".into(),
         nimg: 0,
     }
@@ -36,7 +47,7 @@ fn a_generator_saved_by_pytorch_draws_here_what_it_draws_there() {
     let device = Device::flex();
     let z: Tensor<2> =
         Tensor::from_data(TensorData::new(fixture["z"].values.clone(), [4, 16]), &device);
-    let drawn = model.generator(&device).unwrap().forward(z);
+    let drawn = model.generator(&device).unwrap().forward(z, None);
     let n = drawn.shape().num_elements();
     let drawn = to_vec(drawn.reshape([n]));
     let expected = &fixture["pictures"].values;
@@ -123,6 +134,12 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
     let huge = ModelConfig { g_width: 1 << 40, ..SMALL };
     std::fs::write(&path, ModelFile::to_bytes(&weights, &card(huge)).unwrap()).unwrap();
     assert!(ModelFile::open(&path).unwrap_err().to_string().contains("width"));
+    let mut beyond = card(SMALL);
+    beyond.condition = 1e300;
+    refused(&ModelFile::to_bytes(&weights, &beyond).unwrap(), "condition");
+    let mut classes = card(ModelConfig { backbone: Backbone::Residual, classes: 9, ..SMALL });
+    classes.classes = vec!["mel".into()];
+    refused(&ModelFile::to_bytes(&weights, &classes).unwrap(), "9 classes");
     let mut missing = weights.clone();
     missing.remove("main.3.weight");
     refused(&ModelFile::to_bytes(&missing, &card(SMALL)).unwrap(), "main.3.weight");

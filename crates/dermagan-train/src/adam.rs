@@ -45,7 +45,7 @@ impl Adam {
     /// An optimiser that has seen nothing.
     pub fn new(config: &OptimiserConfig) -> Self {
         Self {
-            learning_rate: config.learning_rate,
+            learning_rate: config.learning_rate.at(0.0),
             beta1: config.beta1,
             beta2: config.beta2,
             epsilon: config.epsilon,

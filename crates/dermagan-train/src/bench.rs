@@ -8,10 +8,12 @@ use dermagan_model::Selected;
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::to_vec;
 
+use crate::augment::Transforms;
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::sampler::Sampler;
-use crate::step::Players;
+use crate::step::{Batch, Players, Turn};
+use crate::trainer::class_rows;
 
 /// Gives `each` the seconds of every one of `rounds` training steps: both passes of the
 /// discriminator, its Adam, the generator's pass through it, its Adam. Reading pictures and the
@@ -38,7 +40,23 @@ pub fn training_steps(
         let first = (step * batch) as u64;
         let z = training_latents(1, "bench z", first, batch, config.model.z_dim, &autodiff);
         // Reading the losses back is what waits for the device.
-        to_vec(players.step(real, z, step as u64 + 1));
+        let class = (config.model.classes > 0).then(|| {
+            class_rows(
+                (0..batch).map(|i| i % config.model.classes),
+                config.model.classes,
+                1.0,
+                &autodiff,
+            )
+        });
+        let augment = &config.augment;
+        let transforms = (!augment.is_off()).then(|| {
+            ["bench real", "bench fake"].map(|purpose| {
+                let p = augment.probability.most();
+                Transforms::draw(augment, p, 1, purpose, first, batch, side)
+            })
+        });
+        let turn = Turn::of(config, step as u64 + 1, 0.0);
+        to_vec(players.step(Batch { real, z, class, transforms }, &turn));
         each(start.elapsed().as_secs_f64());
     }
     Ok(())
@@ -57,7 +75,7 @@ pub fn sampling(
 ) -> Result<(), TrainError> {
     config.validate()?;
     let generator = config.optimiser.init.generator(&config.model, 1, &device.device);
-    let sampler = Sampler::of(generator, config.model.z_dim, device.clone());
+    let sampler = Sampler::of(generator, &config.model, None, device.clone());
     let batch = config.optimiser.batch;
     for round in 0..rounds {
         let first = (round * batch) as u64;

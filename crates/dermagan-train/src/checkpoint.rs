@@ -40,8 +40,20 @@ pub struct Meta {
     pub ticks: u64,
     /// The open tick.
     pub tally: Tally,
+    /// What the probability of the transforms has become, if it adapts.
+    #[serde(default)]
+    pub adaptive: Adaptive,
     /// SHA-256 of names and values.
     pub sha256: String,
+}
+
+/// State of an adaptive probability.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Adaptive {
+    /// The probability.
+    pub probability: f64,
+    /// Sum of the mean signs of the real logits since it last moved.
+    pub signs: f64,
 }
 
 /// A checkpoint in memory.
@@ -83,7 +95,18 @@ impl Checkpoint {
         let sha256 = digest(&tensors);
         let (format, kind, producer) = (FORMAT, "checkpoint".to_owned(), producer());
         Self {
-            meta: Meta { format, kind, producer, config, nimg, steps, ticks, tally, sha256 },
+            meta: Meta {
+                format,
+                kind,
+                producer,
+                config,
+                nimg,
+                steps,
+                ticks,
+                tally,
+                adaptive: Adaptive::default(),
+                sha256,
+            },
             tensors,
         }
     }

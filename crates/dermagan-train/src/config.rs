@@ -1,11 +1,18 @@
 //! What a run is made of: one structure that is the preset's file, the run's
 //! `training_options.json` and the checkpoint's metadata.
 
+use std::borrow::Cow;
+use std::path::Path;
+
 use dermagan_data::{Filter, Fit};
-use dermagan_model::{Init, ModelConfig, Precision};
+use dermagan_model::weights::read_at_most;
+use dermagan_model::{Backbone, Init, ModelConfig, Precision, PrecisionChoice};
 use serde::{Deserialize, Serialize};
 
+use crate::augment::AugmentConfig;
 use crate::error::TrainError;
+use crate::objective::Objective;
+use crate::schedule::Scheduled;
 
 /// Optimiser and average.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +23,7 @@ pub struct OptimiserConfig {
     /// Images a step.
     pub batch: usize,
     /// Adam's learning rate, of both players.
-    pub learning_rate: f64,
+    pub learning_rate: Scheduled,
     /// Adam's first decay.
     pub beta1: f64,
     /// Adam's second decay.
@@ -24,7 +31,7 @@ pub struct OptimiserConfig {
     /// Added to the root of Adam's second moment.
     pub epsilon: f64,
     /// Half-life of the averaged generator in thousands of images; 0 for none.
-    pub ema_kimg: f64,
+    pub ema_kimg: Scheduled,
     /// The half-life is at most this share of the images seen.
     pub ema_rampup: f64,
 }
@@ -69,16 +76,53 @@ pub struct InputConfig {
     pub balanced: bool,
 }
 
+/// Classes that the players are told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConditionConfig {
+    /// Whether they are told the class of every picture.
+    pub classes: bool,
+    /// They hear nothing of it before so many thousand images,
+    pub from_kimg: f64,
+    /// and fully from so many on: in between it grows in proportion (transitional conditioning,
+    /// Shahbazi et al. 2022). Told from the start, a generator on small data makes one picture a
+    /// class.
+    pub to_kimg: f64,
+}
+
+impl ConditionConfig {
+    /// How much of the class they are told after `nimg` images, 0 to 1.
+    pub fn strength(&self, nimg: u64) -> f64 {
+        let kimg = nimg as f64 / 1000.0;
+        match kimg >= self.to_kimg {
+            true => 1.0,
+            false => ((kimg - self.from_kimg) / (self.to_kimg - self.from_kimg)).clamp(0.0, 1.0),
+        }
+    }
+}
+
 /// A preset: a file in `models/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
     /// A line for people.
     pub description: String,
+    /// Number format of the convolutions where the user asks for none.
+    #[serde(default)]
+    pub precision: PrecisionChoice,
     /// Sizes of the networks.
     pub model: ModelConfig,
     /// Optimiser and average.
     pub optimiser: OptimiserConfig,
+    /// What the players want.
+    #[serde(default)]
+    pub objective: Objective,
+    /// What is done to pictures before the discriminator sees them.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// Classes that the players are told of.
+    #[serde(default)]
+    pub condition: ConditionConfig,
     /// Length and rhythm.
     pub schedule: ScheduleConfig,
     /// How images come in.
@@ -86,8 +130,10 @@ pub struct Preset {
 }
 
 /// The presets that are part of the program, by name.
-const PRESETS: [(&str, &str); 3] = [
+const PRESETS: [(&str, &str); 5] = [
     ("reference", include_str!("../../../models/reference.toml")),
+    ("fast", include_str!("../../../models/fast.toml")),
+    ("rare", include_str!("../../../models/rare.toml")),
     ("notebook", include_str!("../../../models/notebook.toml")),
     ("tiny", include_str!("../../../models/tiny.toml")),
 ];
@@ -98,18 +144,65 @@ impl Preset {
         PRESETS.iter().map(|(name, _)| *name)
     }
 
-    /// A preset by name.
+    /// A preset by name, or from a file of one's own, with single settings changed: each such as
+    /// `objective.r1=0.1`, in the file's own words.
     ///
     /// # Errors
-    /// Lists the names there are.
-    pub fn named(name: &str) -> Result<Self, TrainError> {
-        let text = PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
-        let names: Vec<_> = Self::names().collect();
-        let text = text.ok_or_else(|| {
-            TrainError::Option(format!("no preset '{name}'; there are {}", names.join(", ")))
-        })?;
-        toml::from_str(text).map_err(|e| TrainError::Option(format!("preset {name}: {e}")))
+    /// Lists the names there are, or says which key or value is wrong.
+    pub fn named(name: &str, settings: &[String]) -> Result<Self, TrainError> {
+        let bad = |what: String| TrainError::Option(what);
+        let known = PRESETS.iter().find(|(known, _)| *known == name);
+        let text: Cow<'static, str> = match known {
+            Some((_, text)) => (*text).into(),
+            None if name.ends_with(".toml") => read_preset(name)?.into(),
+            None => {
+                let names: Vec<_> = Self::names().collect();
+                let names = names.join(", ");
+                return Err(bad(format!("no preset '{name}'; there are {names}, or FILE.toml")));
+            }
+        };
+        let mut table: toml::Table =
+            text.parse().map_err(|e| bad(format!("preset {name}: {e}")))?;
+        for setting in settings {
+            set(&mut table, setting).map_err(|what| {
+                bad(format!("--set {setting}: {what}; expected such as objective.r1=0.1"))
+            })?;
+        }
+        table.try_into().map_err(|e: toml::de::Error| {
+            let what = e.to_string();
+            let what = what.trim();
+            let with = if settings.is_empty() { "" } else { " with what --set says" };
+            bad(format!("preset {name}{with}: {what}"))
+        })
     }
+}
+
+/// The largest preset that is read.
+const MAX_PRESET: u64 = 1 << 20;
+
+fn read_preset(path: &str) -> Result<String, TrainError> {
+    let bytes = read_at_most(Path::new(path), MAX_PRESET)?;
+    String::from_utf8(bytes).map_err(|_| TrainError::Option(format!("preset {path}: not text")))
+}
+
+/// Changes one value of a preset's table.
+fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
+    let (key, value) = setting.split_once('=').ok_or("no '='")?;
+    let parsed: Result<toml::Table, _> = format!("value = {value}").parse();
+    // A bare word is a text.
+    let value = parsed
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.trim().to_owned()));
+    let mut keys: Vec<&str> = key.split('.').map(str::trim).collect();
+    let last = keys.pop().filter(|last| !last.is_empty()).ok_or("no key")?;
+    let mut place = table;
+    for key in keys {
+        let inner = place.entry(key).or_insert_with(|| toml::Table::new().into());
+        place = inner.as_table_mut().ok_or_else(|| format!("{key} is no section"))?;
+    }
+    place.insert(last.to_owned(), value);
+    Ok(())
 }
 
 /// Where the images come from.
@@ -123,6 +216,9 @@ pub struct SourceConfig {
     pub licence: String,
     /// Classes trained on, by code.
     pub classes: Vec<String>,
+    /// Images trained on of each of them.
+    #[serde(default)]
+    pub class_images: Vec<u64>,
     /// Images trained on.
     pub images: usize,
     /// A hash of ids and pixels: a run continues on the very images it began with.
@@ -140,8 +236,21 @@ pub struct TrainConfig {
     pub model: ModelConfig,
     /// Optimiser and average.
     pub optimiser: OptimiserConfig,
+    /// What the players want. Files from before there was a choice have the reference's.
+    #[serde(default)]
+    pub objective: Objective,
+    /// What is done to pictures before the discriminator sees them.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+    /// Classes that the players are told of.
+    #[serde(default)]
+    pub condition: ConditionConfig,
     /// Length and rhythm.
     pub schedule: ScheduleConfig,
+    /// Thousands of images over which settings that change do so: the length that the run began
+    /// with. One that is made longer goes on with their last values. 0 where none changes.
+    #[serde(default)]
+    pub horizon_kimg: f64,
     /// How images come in.
     pub input: InputConfig,
     /// Where images come from.
@@ -157,13 +266,25 @@ impl TrainConfig {
     /// # Errors
     /// As [`Preset::named`].
     pub fn of_preset(name: &str, seed: u64) -> Result<Self, TrainError> {
-        let preset = Preset::named(name)?;
+        Self::with_settings(name, &[], seed)
+    }
+
+    /// As [`TrainConfig::of_preset`], with single settings changed.
+    ///
+    /// # Errors
+    /// As [`Preset::named`].
+    pub fn with_settings(name: &str, settings: &[String], seed: u64) -> Result<Self, TrainError> {
+        let preset = Preset::named(name, settings)?;
         Ok(Self {
             preset: name.to_owned(),
             seed,
             model: preset.model,
             optimiser: preset.optimiser,
+            objective: preset.objective,
+            augment: preset.augment,
+            condition: preset.condition,
             schedule: preset.schedule,
+            horizon_kimg: 0.0,
             input: preset.data,
             source: SourceConfig::default(),
             precision: Precision::F32,
@@ -184,9 +305,38 @@ impl TrainConfig {
                 o.batch
             ));
         }
-        let finite = [o.learning_rate, o.beta1, o.beta2, o.epsilon, o.ema_kimg, o.ema_rampup];
+        o.learning_rate.check("learning_rate", 0.0, f64::MAX)?;
+        o.ema_kimg.check("ema_kimg", 0.0, 1e9)?;
+        self.objective.validate()?;
+        self.augment.validate()?;
+        let finite = [o.beta1, o.beta2, o.epsilon, o.ema_rampup];
         if finite.iter().any(|v| !v.is_finite() || *v < 0.0) || o.beta1 >= 1.0 || o.beta2 >= 1.0 {
             return bad("an optimiser setting is negative, infinite, or a beta of 1 or more".into());
+        }
+        let dcgan = self.model.backbone == Backbone::Dcgan;
+        if dcgan == (o.init == Init::He) {
+            return bad("init \"he\" and the residual backbone belong together".into());
+        }
+        if dcgan && self.objective.has_penalty() {
+            return bad(
+                "objective.r1 and r2 need a discriminator without batch normalisation: use the \
+                 residual backbone"
+                    .into(),
+            );
+        }
+        if dcgan && self.condition.classes {
+            return bad("condition.classes needs the residual backbone".into());
+        }
+        let c = &self.condition;
+        if !(c.from_kimg >= 0.0 && c.to_kimg >= c.from_kimg && c.to_kimg <= 1e9) {
+            return bad(format!(
+                "condition: from {} to {} thousand images; expected 0 or more, and the end not \
+                 before the beginning",
+                c.from_kimg, c.to_kimg
+            ));
+        }
+        if !(self.horizon_kimg.is_finite() && self.horizon_kimg >= 0.0) {
+            return bad(format!("horizon_kimg {}: expected 0 or more", self.horizon_kimg));
         }
         let s = &self.schedule;
         for (flag, value) in [("--kimg", s.kimg), ("--snap", s.snap), ("--tick", s.tick)] {
@@ -195,6 +345,22 @@ impl TrainConfig {
             }
         }
         Ok(())
+    }
+
+    /// Whether any setting changes over the run.
+    pub fn changes(&self) -> bool {
+        let (o, j) = (&self.optimiser, &self.objective);
+        [o.learning_rate, o.ema_kimg, j.r1, j.r2, self.augment.probability]
+            .iter()
+            .any(|setting| matches!(setting, Scheduled::Ramp { .. }))
+    }
+
+    /// The share of the horizon that is done after `nimg` images; 1 from then on.
+    pub fn share(&self, nimg: u64) -> f64 {
+        match self.horizon_kimg > 0.0 {
+            true => (nimg as f64 / (self.horizon_kimg * 1000.0)).min(1.0),
+            false => 1.0,
+        }
     }
 
     /// Steps of the whole run.
@@ -215,9 +381,9 @@ mod tests {
     #[test]
     fn every_preset_is_readable_and_has_a_valid_model() {
         for name in Preset::names() {
-            Preset::named(name).unwrap().model.validate().unwrap();
+            Preset::named(name, &[]).unwrap().model.validate().unwrap();
         }
-        let error = Preset::named("best").unwrap_err().to_string();
-        assert!(error.contains("reference, notebook, tiny"), "{error}");
+        let error = Preset::named("none", &[]).unwrap_err().to_string();
+        assert!(error.contains("reference, fast, rare, notebook, tiny"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! Does this device compute what the CPU computes? One training step of a small DCGAN on both,
-//! parameter by parameter. burn has had wrong gradients on some drivers; a loss curve does not
+//! Does this device compute what the CPU computes? One training step of a small network of either
+//! backbone on both, parameter by parameter. burn has had wrong gradients on some drivers; a loss curve does not
 //! show them.
 
 use std::collections::BTreeMap;
@@ -8,19 +8,52 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::to_vec;
-use dermagan_model::{ModelConfig, Selected};
+use dermagan_model::{Backbone, Init, ModelConfig, Selected};
 
+use crate::augment::{AugmentConfig, Transforms};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::step::Players;
+use crate::objective::{Loss, Objective};
+use crate::schedule::Scheduled;
+use crate::step::{Batch, Players, Turn};
+use crate::trainer::class_rows;
 
 /// Largest relative difference of a gradient that counts as rounding. SwiftShader, which is sound,
 /// is off by 1.3e-6; a GPU with another order of sums may be off by more; wrong kernels by 1e-1.
 pub const TOLERANCE: f64 = 2e-3;
 
-/// The test network: every kind of layer, small enough for a software rasteriser.
-const MODEL: ModelConfig = ModelConfig { resolution: 32, z_dim: 16, g_width: 8, d_width: 8 };
+/// The test networks: every kind of layer, small enough for a software rasteriser.
+const SIZES: ModelConfig = ModelConfig {
+    backbone: Backbone::Dcgan,
+    classes: 0,
+    resolution: 32,
+    z_dim: 16,
+    g_width: 8,
+    d_width: 8,
+};
 const BATCH: usize = 4;
+
+/// The reference, and everything that it has not: the residual backbone with classes, gradient
+/// penalties and transforms.
+fn configs() -> Result<[(&'static str, TrainConfig); 2], TrainError> {
+    let reference = TrainConfig { model: SIZES, ..TrainConfig::of_preset("reference", 1)? };
+    let mut other = reference.clone();
+    (other.model.backbone, other.model.classes) = (Backbone::Residual, 3);
+    other.optimiser.init = Init::He;
+    let gamma = Scheduled::Constant(0.5);
+    other.objective = Objective { loss: Loss::Relativistic, r1: gamma, r2: gamma, every: 1 };
+    other.augment = AugmentConfig {
+        turns: true,
+        translate: 0.125,
+        cutout: 0.25,
+        brightness: 0.2,
+        saturation: 0.2,
+        contrast: 0.2,
+        probability: Scheduled::Constant(0.7),
+        ..AugmentConfig::default()
+    };
+    Ok([("", reference), ("residual ", other)])
+}
 
 /// How one parameter's gradient compares.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,19 +109,32 @@ pub fn relative(got: &[f32], expected: &[f32]) -> f64 {
 }
 
 fn gradients(device: &Device) -> Result<BTreeMap<String, Vec<f32>>, TrainError> {
-    let config = TrainConfig { model: MODEL, ..TrainConfig::of_preset("reference", 1)? };
-    let mut players = Players::new(&config, device);
-    let autodiff = device.clone().autodiff();
-    let side = MODEL.resolution;
-    let real = Keyed::new(1, "doctor", 0).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
-    let real: Tensor<4> =
-        Tensor::from_data(TensorData::new(real, [BATCH, 3, side, side]), &autodiff);
-    let z = training_latents(1, "doctor z", 0, BATCH, MODEL.z_dim, &autodiff);
     let mut found = BTreeMap::new();
-    players.step_watched(real, z, 1, |player, gradients| {
-        for (name, gradient) in gradients {
-            found.insert(format!("{player} {name}"), to_vec(gradient.clone()));
-        }
-    });
+    for (network, config) in configs()? {
+        let mut players = Players::new(&config, device);
+        let batch = batch(&config, &device.clone().autodiff());
+        players.step_watched(batch, &Turn::of(&config, 1, 0.0), |player, gradients| {
+            for (name, gradient) in gradients {
+                found.insert(format!("{network}{player} {name}"), to_vec(gradient.clone()));
+            }
+        });
+    }
     Ok(found)
+}
+
+fn batch(config: &TrainConfig, device: &Device) -> Batch {
+    let (side, augment) = (SIZES.resolution, &config.augment);
+    let real = Keyed::new(1, "doctor", 0).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
+    let real: Tensor<4> = Tensor::from_data(TensorData::new(real, [BATCH, 3, side, side]), device);
+    let z = training_latents(1, "doctor z", 0, BATCH, SIZES.z_dim, device);
+    let classes = config.model.classes;
+    let class =
+        (classes > 0).then(|| class_rows((0..BATCH).map(|i| i % classes), classes, 1.0, device));
+    let transforms = (!augment.is_off()).then(|| {
+        ["doctor real", "doctor fake"].map(|purpose| {
+            let p = augment.probability.most();
+            Transforms::draw(augment, p, 1, purpose, 0, BATCH, side)
+        })
+    });
+    Batch { real, z, class, transforms }
 }

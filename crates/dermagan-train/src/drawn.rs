@@ -88,6 +88,9 @@ pub(crate) fn same(code: &str, other: &str) -> bool {
     code.eq_ignore_ascii_case(other)
 }
 
+/// Seeds that are gone through for pictures of a rare class.
+const MOST_SEEDS: usize = 1_000_000;
+
 /// Which generated pictures are looked at: the first `n` spread over all, then what is lacking of
 /// each class.
 fn fake_places(
@@ -97,6 +100,8 @@ fn fake_places(
     codes: &[String],
 ) -> Vec<usize> {
     let total = fakes.count().unwrap_or(n).max(n);
+    // A generator makes as many as it takes until every class has enough.
+    let most = fakes.count().unwrap_or(MOST_SEEDS).max(n);
     // Evenly over the whole: files are often sorted by class.
     let mut places: Vec<usize> = (0..n).map(|i| i * total / n.max(1)).collect();
     let mut taken: BTreeSet<usize> = places.iter().copied().collect();
@@ -105,8 +110,11 @@ fn fake_places(
         let is = |i: usize| fakes.class(i).is_some_and(|c| same(code, c));
         let mut lacking = choice.reference.len();
         lacking -= places.iter().filter(|i| is(**i)).count().min(lacking);
-        for i in 0..total {
-            if lacking > 0 && is(i) && taken.insert(i) {
+        for i in 0..most {
+            if lacking == 0 {
+                break;
+            }
+            if is(i) && taken.insert(i) {
                 places.push(i);
                 lacking -= 1;
             }

@@ -9,11 +9,11 @@ use dermagan_model::ops::lerp;
 
 use crate::config::OptimiserConfig;
 
-/// Weight of the old average in a step of `batch` images after `nimg` images: the half-life is
-/// `ema_kimg`, but at most `ema_rampup` of what was seen (StyleGAN2's rule), so that the average
+/// Weight of the old average in a step of `batch` images after `nimg` images, when `share` of the run
+/// is done: the half-life is `ema_kimg`, but at most `ema_rampup` of what was seen (StyleGAN2's rule), so that the average
 /// does not remember the beginning.
-pub fn decay(config: &OptimiserConfig, nimg: u64) -> f64 {
-    let half_life = (config.ema_kimg * 1000.0).min(nimg as f64 * config.ema_rampup);
+pub fn decay(config: &OptimiserConfig, nimg: u64, share: f64) -> f64 {
+    let half_life = (config.ema_kimg.at(share) * 1000.0).min(nimg as f64 * config.ema_rampup);
     if half_life > 0.0 { 0.5f64.powf(config.batch as f64 / half_life) } else { 0.0 }
 }
 
@@ -34,14 +34,15 @@ pub fn update(average: Generator, live: &Generator, decay: f64) -> Generator {
 mod tests {
     use super::*;
     use crate::config::Preset;
+    use crate::schedule::Scheduled;
 
     #[test]
     fn half_of_the_average_is_as_old_as_the_half_life() {
-        let mut config = Preset::named("reference").unwrap().optimiser;
-        (config.ema_kimg, config.batch) = (10.0, 100);
-        let late = decay(&config, 10_000_000);
+        let mut config = Preset::named("reference", &[]).unwrap().optimiser;
+        (config.ema_kimg, config.batch) = (Scheduled::Constant(10.0), 100);
+        let late = decay(&config, 10_000_000, 1.0);
         assert!((late.powi(100) - 0.5).abs() < 1e-9);
-        assert!(decay(&config, 1000) < late);
-        assert_eq!(decay(&config, 0), 0.0);
+        assert!(decay(&config, 1000, 0.0) < late);
+        assert_eq!(decay(&config, 0, 0.0), 0.0);
     }
 }

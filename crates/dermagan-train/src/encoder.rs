@@ -19,6 +19,7 @@ use crate::checkpoint::producer;
 use crate::config::OptimiserConfig;
 use crate::error::TrainError;
 use crate::plan::SPLIT_SEED;
+use crate::schedule::Scheduled;
 
 /// How an encoder is trained. The defaults made the one that is shipped.
 #[derive(Clone, Copy, Debug)]
@@ -173,11 +174,11 @@ fn adam(config: &EncoderConfig) -> Adam {
     Adam::new(&OptimiserConfig {
         init: Init::Pytorch,
         batch: config.batch,
-        learning_rate: config.learning_rate,
+        learning_rate: Scheduled::Constant(config.learning_rate),
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
-        ema_kimg: 0.0,
+        ema_kimg: Scheduled::Constant(0.0),
         ema_rampup: 0.0,
     })
 }

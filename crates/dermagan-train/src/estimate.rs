@@ -1,6 +1,6 @@
 //! What a run will take, before it starts.
 
-use dermagan_model::ModelConfig;
+use dermagan_model::{Discriminator, Generator, ModelConfig};
 
 use crate::config::TrainConfig;
 
@@ -21,12 +21,11 @@ pub struct Estimate {
 
 /// Learnt numbers of both networks.
 pub fn parameters(model: &ModelConfig) -> (usize, usize) {
-    let kernels =
-        |channels: &[(usize, usize)]| channels.iter().map(|(a, b)| a * b * 16).sum::<usize>();
-    let (g, d) = (model.generator_channels(), model.discriminator_channels());
-    let g_norms: usize = g[..g.len() - 1].iter().map(|(_, to)| 2 * to).sum();
-    let d_norms: usize = d[1..d.len() - 1].iter().map(|(_, to)| 2 * to).sum();
-    (kernels(&g) + g_norms, kernels(&d) + d_norms)
+    let learnt = |name: &String| !name.contains(".running_");
+    let g = Generator::shapes(model);
+    let g =
+        g.iter().filter(|(name, _)| learnt(name)).map(|(_, shape)| shape.iter().product::<usize>());
+    (g.sum(), Discriminator::parameters_of(model))
 }
 
 /// Activations that one image leaves in one pass through both networks.

@@ -9,9 +9,9 @@ use dermagan_model::{Generator, ModelFile, Selected};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, Shot};
 use crate::sampling::resolve_model;
-use crate::trainer::shown;
+use crate::trainer::{sampler_of, shown};
 
 /// Pictures that are read or made as they are needed.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Fakes {
             Generator::new(&config.model, &device.device).with_weights(&weights).map_err(bad)?;
         let generator = shown(average, &config, &device.device);
         Ok(Self::Model {
-            sampler: Sampler::of(generator, config.model.z_dim, device.clone()),
+            sampler: sampler_of(generator, &config, checkpoint.meta.nimg, device.clone()),
             side: config.model.resolution,
             classes: config.source.classes.clone(),
             first,
@@ -109,17 +109,9 @@ impl Fakes {
         })
     }
 
-    /// From a generator in memory.
-    pub fn of_generator(
-        generator: Generator,
-        z_dim: usize,
-        side: usize,
-        classes: Vec<String>,
-        device: Selected,
-    ) -> Self {
-        let (sampler, name) =
-            (Sampler::of(generator, z_dim, device), "a run's snapshot".to_owned());
-        Self::Model { sampler, side, classes, first: 0, name }
+    /// From a generator in memory, which makes pictures of this side.
+    pub fn of_sampler(sampler: Sampler, side: usize, classes: Vec<String>) -> Self {
+        Self::Model { sampler, side, classes, first: 0, name: "a run's snapshot".to_owned() }
     }
 
     /// How many there are; `None` for as many as wanted.
@@ -148,10 +140,13 @@ impl Fakes {
                 let header = cache.header();
                 header.classes.get(header.records[i].class).map(String::as_str)
             }
-            Self::Model { classes, .. } => match classes.as_slice() {
-                [only] => Some(only),
-                _ => None,
-            },
+            Self::Model { sampler, classes, first, .. } => {
+                match (classes.as_slice(), sampler.class_of(Shot::from(first + i as u64))) {
+                    ([only], _) => Some(only),
+                    (all, Some(class)) => all.get(class).map(String::as_str),
+                    _ => None,
+                }
+            }
         }
     }
 

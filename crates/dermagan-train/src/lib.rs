@@ -7,8 +7,10 @@
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adam;
+pub mod augment;
 pub mod bench;
 pub mod checkpoint;
+pub mod collapse;
 pub mod config;
 pub mod doctor;
 mod drawn;
@@ -19,17 +21,19 @@ pub mod estimate;
 pub mod evaluate;
 mod event;
 pub mod fakes;
+pub mod interpolation;
 mod looking;
-pub mod loss;
 pub mod loss_scale;
 pub mod metrics;
 pub mod nearest;
+pub mod objective;
 pub mod outputs;
 pub mod plan;
 pub mod plot;
 pub mod rundir;
 pub mod sampler;
 pub mod sampling;
+pub mod schedule;
 pub mod session;
 pub mod stats;
 pub mod step;

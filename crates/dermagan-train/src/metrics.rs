@@ -16,6 +16,7 @@ use crate::evaluate::{EvalRequest, Eyes, evaluate};
 use crate::fakes::Fakes;
 use crate::plan::Plan;
 use crate::stats::Line;
+use crate::trainer::sampler_of;
 
 /// A figure that can be watched while training, by StyleGAN's names where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,10 +145,9 @@ impl Watch {
         nimg: u64,
     ) -> Result<Vec<Measured>, TrainError> {
         let start = Instant::now();
-        let model = plan.config.model;
         let classes = plan.config.source.classes.clone();
-        let fakes =
-            Fakes::of_generator(generator, model.z_dim, model.resolution, classes, device.clone());
+        let sampler = sampler_of(generator, &plan.config, nimg, device.clone());
+        let fakes = Fakes::of_sampler(sampler, plan.config.model.resolution, classes);
         let request = EvalRequest {
             n: PICTURES,
             images: Some(plan.images.clone()),

@@ -13,6 +13,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{InputConfig, Part, SourceConfig, TrainConfig};
 use crate::error::TrainError;
 use crate::event::Event;
+use crate::schedule::Scheduled;
 
 /// The split's own seed: runs of every seed hold out the same lesions.
 pub const SPLIT_SEED: u64 = 0;
@@ -22,8 +23,10 @@ pub const SPLIT_SEED: u64 = 0;
 pub struct Request {
     /// A source, or a prepared cache.
     pub data: Option<String>,
-    /// Name of the preset.
+    /// Name of the preset, or a file of one's own.
     pub preset: String,
+    /// Single settings of it to change, such as `objective.r1=0.1`.
+    pub settings: Vec<String>,
     /// Side of the pictures.
     pub size: Option<usize>,
     /// Images a step.
@@ -71,7 +74,8 @@ impl Plan {
     /// # Errors
     /// Whatever is wrong with the options or the data.
     pub fn new(request: &Request, sink: &mut dyn FnMut(Event)) -> Result<Self, TrainError> {
-        let mut config = TrainConfig::of_preset(&request.preset, request.seed)?;
+        let mut config =
+            TrainConfig::with_settings(&request.preset, &request.settings, request.seed)?;
         config.source.source = absolute(request.data.as_deref().unwrap_or("phantom"));
         config.source.classes.clone_from(&request.classes);
         config.precision = request.precision;
@@ -79,12 +83,15 @@ impl Plan {
         config.model.g_width = request.width.unwrap_or(config.model.g_width);
         config.model.d_width = request.width.unwrap_or(config.model.d_width);
         config.optimiser.batch = request.batch.unwrap_or(config.optimiser.batch);
-        config.optimiser.learning_rate =
-            request.learning_rate.unwrap_or(config.optimiser.learning_rate);
+        if let Some(rate) = request.learning_rate {
+            config.optimiser.learning_rate = Scheduled::Constant(rate);
+        }
         let schedule = &mut config.schedule;
         schedule.kimg = request.kimg.unwrap_or(schedule.kimg);
         schedule.snap = request.snap.unwrap_or(schedule.snap);
         schedule.tick = request.tick.unwrap_or(schedule.tick);
+        let kimg = schedule.kimg;
+        config.horizon_kimg = if config.changes() { kimg } else { 0.0 };
         let input = &mut config.input;
         input.mirror |= request.mirror;
         input.quarter_turns |= request.quarter_turns;
@@ -148,6 +155,13 @@ impl Plan {
         let rows: Vec<String> =
             rows.map(|(r, side)| format!("{},{side}\n", cell(&r.image_id))).collect();
         format!("image_id,side\n{}", rows.concat())
+    }
+
+    /// The place of an image's class among [`SourceConfig::classes`].
+    pub fn class_of(&self, image: u32) -> usize {
+        let header = self.cache.header();
+        let code = &header.classes[header.records[image as usize].class];
+        self.config.source.classes.iter().position(|c| c == code).unwrap_or(0)
     }
 
     /// The order in which the images come.
@@ -256,7 +270,15 @@ fn choose(config: &mut TrainConfig, cache: &Cache) -> Result<Vec<u32>, TrainErro
         .filter(|(class, _)| images.iter().any(|&i| header.records[i as usize].class == *class))
         .map(|(_, code)| code.clone())
         .collect();
+    let count = |code: &String| {
+        let is = |i: &&u32| header.classes[header.records[**i as usize].class] == *code;
+        images.iter().filter(is).count() as u64
+    };
+    config.source.class_images = config.source.classes.iter().map(count).collect();
     config.source.images = images.len();
+    if config.condition.classes {
+        config.model.classes = config.source.classes.len();
+    }
     config.source.digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(images)
 }

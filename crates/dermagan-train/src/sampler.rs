@@ -2,9 +2,10 @@
 
 use burn::tensor::{Tensor, TensorData};
 use dermagan_base::picture::Picture;
+use dermagan_base::rng::Keyed;
 use dermagan_model::latent::latent;
 use dermagan_model::pixels::{pictures, to_pictures};
-use dermagan_model::{Generator, ModelError, ModelFile, Prepared, Selected};
+use dermagan_model::{Generator, ModelConfig, ModelError, ModelFile, Prepared, Selected};
 use rayon::prelude::*;
 
 /// A generator on a device.
@@ -12,6 +13,33 @@ use rayon::prelude::*;
 pub struct Sampler {
     engine: Engine,
     z_dim: usize,
+    /// How many classes it makes on demand, and what it knows of them.
+    classes: Option<(usize, Classes)>,
+}
+
+/// What a generator that makes classes on demand knows of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classes {
+    /// Images of each that it was trained on: the shares in which they come when none is asked for.
+    pub images: Vec<u64>,
+    /// How much of a class it was told when it was saved, 0 to 1.
+    pub strength: f64,
+}
+
+/// One picture to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shot {
+    /// Decides its latent.
+    pub seed: u64,
+    /// Its class, by its place among the generator's; `None` for one that the seed decides, as often
+    /// as it came in training.
+    pub class: Option<usize>,
+}
+
+impl From<u64> for Shot {
+    fn from(seed: u64) -> Self {
+        Self { seed, class: None }
+    }
 }
 
 /// What makes the pictures.
@@ -28,67 +56,124 @@ impl Sampler {
     /// When its weights and its shape do not belong together.
     pub fn new(model: &ModelFile, device: Selected) -> Result<Self, ModelError> {
         let generator = model.generator(&device.device)?;
-        Ok(Self::of(generator, model.config.z_dim, device))
+        let classes = model
+            .card
+            .as_ref()
+            .map(|card| Classes { images: card.class_images.clone(), strength: card.condition });
+        Ok(Self::of(generator, &model.config, classes, device))
     }
 
     /// From a generator that is on its device already.
-    pub(crate) fn of(generator: Generator, z_dim: usize, device: Selected) -> Self {
-        let engine = match device.is_cpu {
-            true => Engine::Cpu(Prepared::new(&generator)),
-            false => Engine::Device(generator, device),
+    pub(crate) fn of(
+        generator: Generator,
+        config: &ModelConfig,
+        classes: Option<Classes>,
+        device: Selected,
+    ) -> Self {
+        let engine = match (device.is_cpu, &generator) {
+            (true, Generator::Dcgan(network)) => Engine::Cpu(Prepared::new(network)),
+            _ => Engine::Device(generator, device),
         };
-        Self { engine, z_dim }
+        let count = config.classes;
+        let classes = (count > 0).then(|| {
+            let known = classes.filter(|known| known.images.len() == count);
+            (count, known.unwrap_or(Classes { images: vec![1; count], strength: 1.0 }))
+        });
+        Self { engine, z_dim: config.z_dim, classes }
     }
 
-    /// The pictures of `seeds` at truncation `psi`, in their order, computed `batch` at a time and
+    /// The class of a picture, by its place among the generator's: the one asked for, or the one that
+    /// its seed decides; `None` of a generator that knows of none.
+    pub fn class_of(&self, shot: Shot) -> Option<usize> {
+        let (_, classes) = self.classes.as_ref()?;
+        shot.class.or_else(|| {
+            let total: u64 = classes.images.iter().sum();
+            let mut left = Keyed::new(shot.seed, "class", 0).below(total.max(1));
+            classes.images.iter().position(|&images| {
+                let here = left < images;
+                left = left.saturating_sub(images);
+                here
+            })
+        })
+    }
+
+    /// The pictures of `shots` at truncation `psi`, in their order, computed `batch` at a time and
     /// given out one by one, so that any number of them takes the memory of one batch. A picture
-    /// depends on its seed alone. On a GPU the last batch is filled up, so that every kernel runs
+    /// depends on its shot alone. On a GPU the last batch is filled up, so that every kernel runs
     /// at one shape.
     ///
     /// # Errors
     /// The first error of `give`, which ends it.
     pub fn each<E>(
         &self,
-        seeds: impl IntoIterator<Item = u64>,
+        shots: impl IntoIterator<Item = impl Into<Shot>>,
         psi: f64,
         batch: usize,
-        mut give: impl FnMut(u64, Picture) -> Result<(), E>,
+        mut give: impl FnMut(Shot, Picture) -> Result<(), E>,
     ) -> Result<(), E> {
         let batch = batch.max(1);
-        let mut seeds = seeds.into_iter();
+        let mut shots = shots.into_iter().map(Into::into);
         loop {
-            let chunk: Vec<u64> = seeds.by_ref().take(batch).collect();
+            let chunk: Vec<Shot> = shots.by_ref().take(batch).collect();
             if chunk.is_empty() {
                 return Ok(());
             }
-            let latents = chunk.par_iter().flat_map_iter(|&seed| latent(seed, self.z_dim, psi));
-            let mut z: Vec<f32> = latents.collect();
-            let pictures = match &self.engine {
-                Engine::Cpu(prepared) => {
-                    pictures(&prepared.forward(&z), prepared.side(), prepared.side())
-                }
-                Engine::Device(generator, selected) => {
-                    z.resize(batch * self.z_dim, 0.0);
-                    let data = TensorData::new(z, [batch, self.z_dim]);
-                    to_pictures(generator.forward(Tensor::from_data(data, &selected.device)))
-                }
-            };
-            for (seed, picture) in chunk.into_iter().zip(pictures) {
-                give(seed, picture)?;
+            let latents = chunk.par_iter().flat_map_iter(|s| latent(s.seed, self.z_dim, psi));
+            let classes: Vec<Option<usize>> = chunk.iter().map(|s| self.class_of(*s)).collect();
+            let made = self.make(latents.collect(), &self.rows(&classes), batch);
+            for (shot, picture) in chunk.into_iter().zip(made) {
+                give(shot, picture)?;
             }
         }
     }
 
-    /// The pictures of `seeds`, together.
+    /// What says the classes of some pictures, [pictures, classes]; empty for a generator that knows of
+    /// none.
+    pub(crate) fn rows(&self, classes: &[Option<usize>]) -> Vec<f32> {
+        let Some((count, known)) = &self.classes else { return Vec::new() };
+        let mut rows = vec![0.0; count * classes.len()];
+        for (row, class) in rows.chunks_exact_mut(*count).zip(classes) {
+            if let Some(value) = class.and_then(|class| row.get_mut(class)) {
+                *value = known.strength as f32;
+            }
+        }
+        rows
+    }
+
+    /// The pictures of latents, [pictures, z_dim], of classes, [pictures, classes]; at most `batch`.
+    pub(crate) fn make(&self, mut z: Vec<f32>, classes: &[f32], batch: usize) -> Vec<Picture> {
+        let wanted = z.len() / self.z_dim.max(1);
+        match &self.engine {
+            Engine::Cpu(prepared) => {
+                pictures(&prepared.forward(&z), prepared.side(), prepared.side())
+            }
+            Engine::Device(generator, selected) => {
+                let filled = if selected.is_cpu { wanted } else { batch.max(wanted) };
+                z.resize(filled * self.z_dim, 0.0);
+                let z = TensorData::new(z, [filled, self.z_dim]);
+                let class = self.classes.as_ref().map(|(count, _)| {
+                    let mut rows = classes.to_vec();
+                    rows.resize(filled * count, 0.0);
+                    Tensor::from_data(TensorData::new(rows, [filled, *count]), &selected.device)
+                });
+                let z = Tensor::from_data(z, &selected.device);
+                let mut made = to_pictures(generator.forward(z, class));
+                made.truncate(wanted);
+                made
+            }
+        }
+    }
+
+    /// The pictures of `shots`, together.
     pub fn pictures(
         &self,
-        seeds: impl IntoIterator<Item = u64>,
+        shots: impl IntoIterator<Item = impl Into<Shot>>,
         psi: f64,
         batch: usize,
     ) -> Vec<Picture> {
         let mut all = Vec::new();
         let done: Result<(), std::convert::Infallible> =
-            self.each(seeds, psi, batch, |_, picture| {
+            self.each(shots, psi, batch, |_, picture| {
                 all.push(picture);
                 Ok(())
             });

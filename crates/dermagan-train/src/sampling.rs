@@ -11,7 +11,7 @@ use dermagan_model::{ModelFile, Selected};
 use crate::checkpoint::producer;
 use crate::error::TrainError;
 use crate::rundir;
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, Shot};
 
 /// The most cells that a grid may have: it is held in memory.
 const MAX_CELLS: usize = 10_000;
@@ -33,6 +33,8 @@ pub enum Layout {
 pub struct SampleRequest {
     /// Seeds, as ranges in order.
     pub seeds: Vec<Range<u64>>,
+    /// Classes, by code: every seed is made once of each; empty for classes that the seeds decide.
+    pub classes: Vec<String>,
     /// Files or a grid.
     pub layout: Layout,
     /// The folder or the file.
@@ -46,7 +48,20 @@ pub struct SampleRequest {
 impl SampleRequest {
     /// How many pictures.
     pub fn count(&self) -> u64 {
-        self.seeds.iter().fold(0, |sum: u64, r| sum.saturating_add(r.end - r.start))
+        let seeds = self.seeds.iter().fold(0, |sum: u64, r| sum.saturating_add(r.end - r.start));
+        seeds.saturating_mul(self.classes.len().max(1) as u64)
+    }
+
+    /// The pictures: all seeds of the first class, then of the next.
+    fn shots(&self, classes: &[usize]) -> impl Iterator<Item = Shot> {
+        let asked: Vec<Option<usize>> = match classes {
+            [] => vec![None],
+            some => some.iter().copied().map(Some).collect(),
+        };
+        let seeds = self.seeds.clone();
+        asked.into_iter().flat_map(move |class| {
+            seeds.clone().into_iter().flatten().map(move |seed| Shot { seed, class })
+        })
     }
 }
 
@@ -60,12 +75,7 @@ pub fn first(n: u64) -> Vec<Range<u64>> {
 /// # Errors
 /// Says what a list of seeds looks like.
 pub fn parse_seeds(text: &str) -> Result<Vec<Range<u64>>, TrainError> {
-    let range = |part: &str| -> Option<Range<u64>> {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        (first <= last).then_some(first..last.checked_add(1)?)
-    };
-    let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
+    let ranges = ranges(text);
     if let Some(ranges) = &ranges {
         let mut sorted = ranges.clone();
         sorted.sort_by_key(|r| r.start);
@@ -79,6 +89,16 @@ pub fn parse_seeds(text: &str) -> Result<Vec<Range<u64>>, TrainError> {
             "--seeds {text}: expected numbers and ranges, such as 0-63 or 1,5,9-12"
         ))
     })
+}
+
+/// The ranges of a list of seeds, in its order; `None` for what is no such list.
+pub(crate) fn ranges(text: &str) -> Option<Vec<Range<u64>>> {
+    let range = |part: &str| -> Option<Range<u64>> {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first <= last).then_some(first..last.checked_add(1)?)
+    };
+    text.split(',').map(range).collect()
 }
 
 /// Reads `8x8`: columns and rows.
@@ -97,6 +117,25 @@ pub fn parse_grid(text: &str) -> Result<(usize, usize), TrainError> {
         );
         TrainError::Option(what)
     })
+}
+
+/// The generator that comes with the program: its card is in `models/lesion-generator/`.
+const SHIPPED: &[u8] = include_bytes!("../../../models/lesion-generator/generator.safetensors");
+
+/// A generator and its name: the one asked for, else that of the newest run in `outdir`, else the one
+/// that comes with the program.
+///
+/// # Errors
+/// When there is none where one was asked for, or its file is damaged.
+pub fn open_model(given: Option<&Path>, outdir: &Path) -> Result<(String, ModelFile), TrainError> {
+    match resolve_model(given, outdir) {
+        Ok(path) => Ok((path.display().to_string(), ModelFile::open(&path)?)),
+        Err(_) if given.is_none() => {
+            let name = "dermagan's own generator";
+            Ok((name.to_owned(), ModelFile::from_bytes(name, SHIPPED)?))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The generator's file: of a run's folder, of the file named, or of the newest run.
@@ -142,35 +181,108 @@ pub fn run(
     request: &SampleRequest,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
-    if !(request.psi.is_finite() && request.psi >= 0.0) {
-        return Err(TrainError::Option(format!(
-            "--trunc {}: expected 0 or more, 1 for full variety",
-            request.psi
-        )));
-    }
-    if !(1..=4096).contains(&request.batch) {
-        return Err(TrainError::Option(format!("--batch {}: expected 1 to 4096", request.batch)));
-    }
+    check(request.psi, request.batch)?;
     if !(1..=MAX_PICTURES).contains(&request.count()) {
         let what =
             format!("{} pictures asked for: 1 to {MAX_PICTURES} are possible", request.count());
         return Err(TrainError::Option(what));
     }
+    let classes = places(model, &request.classes)?;
     let sampler = Sampler::new(model, device)?;
     match request.layout {
-        Layout::Grid(shape) => write_grid(model, &sampler, request, shape, progress),
-        Layout::Files => write_files(model, &sampler, request, progress),
+        Layout::Grid(shape) => write_grid(model, &sampler, (request, &classes), shape, progress),
+        Layout::Files => write_files(model, &sampler, (request, &classes), progress),
     }
 }
 
-fn seeds(request: &SampleRequest) -> impl Iterator<Item = u64> {
-    request.seeds.clone().into_iter().flatten()
+/// Refuses a truncation or a batch that makes no sense.
+pub(crate) fn check(psi: f64, batch: usize) -> Result<(), TrainError> {
+    if !(psi.is_finite() && psi >= 0.0) {
+        let what = format!("--trunc {psi}: expected 0 or more, 1 for full variety");
+        return Err(TrainError::Option(what));
+    }
+    if !(1..=4096).contains(&batch) {
+        return Err(TrainError::Option(format!("--batch {batch}: expected 1 to 4096")));
+    }
+    Ok(())
 }
 
-/// The text of a picture: that it is synthetic, of which model and which seed.
-fn text(model: &ModelFile, seed: String, psi: f64) -> Vec<(&'static str, String)> {
+/// The classes asked for; `all` stands for all that the model makes.
+///
+/// # Errors
+/// As [`places`].
+pub fn classes(model: &ModelFile, asked: &[String]) -> Result<Vec<String>, TrainError> {
+    let classes = spelt_out(model, asked);
+    places(model, &classes).map(|_| classes)
+}
+
+/// The classes asked for, without `all`.
+pub(crate) fn spelt_out(model: &ModelFile, asked: &[String]) -> Vec<String> {
+    match asked {
+        [all] if all.eq_ignore_ascii_case("all") => {
+            model.card.as_ref().map(|card| card.classes.clone()).unwrap_or_default()
+        }
+        _ => asked.to_vec(),
+    }
+}
+
+/// Where the classes of these codes are among the model's.
+///
+/// # Errors
+/// Names the ones that it makes.
+pub fn places(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainError> {
+    let places = each_place(model, codes)?;
+    match (1..places.len()).find(|i| places[..*i].contains(&places[*i])) {
+        Some(i) => Err(TrainError::Option(format!("--class: {} is named twice", codes[i]))),
+        None => Ok(places),
+    }
+}
+
+/// As [`places`], of codes that may be named again and again.
+pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainError> {
+    let known = model.card.as_ref().map(|card| card.classes.as_slice()).unwrap_or_default();
+    if codes.is_empty() || (model.config.classes == 0 && known == codes) {
+        return Ok(Vec::new());
+    }
+    if model.config.classes == 0 {
+        let what = format!(
+            "--class {}: this generator makes no class on demand (it saw {}); train one that does \
+             with `dermagan train --preset rare`",
+            codes.join(","),
+            if known.is_empty() { "unknown classes".to_owned() } else { known.join(", ") }
+        );
+        return Err(TrainError::Option(what));
+    }
+    let place = |code: &String| {
+        let found = known.iter().position(|known| known.eq_ignore_ascii_case(code));
+        found.filter(|place| *place < model.config.classes).ok_or_else(|| {
+            let known = known.join(", ");
+            TrainError::Option(format!("--class: no class '{code}' in this model; it has {known}"))
+        })
+    };
+    codes.iter().map(place).collect()
+}
+
+/// The code of a picture's class, where it is known.
+pub(crate) fn class_code(model: &ModelFile, sampler: &Sampler, shot: Shot) -> Option<String> {
+    let classes = &model.card.as_ref()?.classes;
+    match (classes.as_slice(), sampler.class_of(shot)) {
+        ([only], _) => Some(only.clone()),
+        (all, Some(class)) => all.get(class).cloned(),
+        // A generator that saw several classes without a word does not know which one this is.
+        _ => None,
+    }
+}
+
+/// The text of a picture: that it is synthetic, of which model, seed and class.
+pub(crate) fn text(
+    model: &ModelFile,
+    seed: String,
+    class: Option<String>,
+    psi: f64,
+) -> Vec<(&'static str, String)> {
     let licence = model.card.as_ref().map_or("unknown", |card| card.licence.as_str());
-    vec![
+    let mut text = vec![
         ("Software", producer()),
         (
             "Description",
@@ -181,16 +293,27 @@ fn text(model: &ModelFile, seed: String, psi: f64) -> Vec<(&'static str, String)
         ("dermagan:seed", seed),
         ("dermagan:psi", psi.to_string()),
         ("dermagan:training-data-licence", licence.to_owned()),
-    ]
+    ];
+    text.extend(class.map(|class| ("dermagan:class", class)));
+    text
 }
 
 fn write_grid(
     model: &ModelFile,
     sampler: &Sampler,
-    request: &SampleRequest,
+    (request, classes): (&SampleRequest, &[usize]),
     (columns, rows): (usize, usize),
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
+    if !classes.is_empty() && !rows.is_multiple_of(classes.len()) {
+        let what = format!(
+            "a grid of {rows} rows for {} classes: every class needs as many whole rows, such as \
+             --grid {columns}x{}",
+            classes.len(),
+            classes.len()
+        );
+        return Err(TrainError::Option(what));
+    }
     let wanted = (columns * rows) as u64;
     if request.count() != wanted {
         let what = format!(
@@ -201,7 +324,7 @@ fn write_grid(
     }
     let mut cells = Vec::with_capacity(wanted as usize);
     sampler.each(
-        seeds(request),
+        request.shots(classes),
         request.psi,
         request.batch,
         |_, picture| -> Result<(), TrainError> {
@@ -212,22 +335,30 @@ fn write_grid(
     )?;
     let shown: Vec<String> =
         request.seeds.iter().map(|r| format!("{}-{}", r.start, r.end - 1)).collect();
+    let class = (!request.classes.is_empty()).then(|| request.classes.join(","));
     let png = Picture::grid(&cells, columns)
-        .to_png(&text(model, shown.join(","), request.psi))
+        .to_png(&text(model, shown.join(","), class, request.psi))
         .map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
     atomic::write(&request.out, &png).map_err(TrainError::io(&request.out))?;
     Ok(wanted)
 }
 
 /// Pictures of other seeds in the folder would be no part of the table.
-fn refuse_others(folder: &Path, seeds: &[Range<u64>]) -> Result<(), TrainError> {
+fn refuse_others(folder: &Path, request: &SampleRequest) -> Result<(), TrainError> {
     for entry in std::fs::read_dir(folder).map_err(TrainError::io(folder))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let seed = name
-            .strip_prefix("seed")
-            .and_then(|n| n.strip_suffix(".png"))
-            .and_then(|n| n.parse().ok());
-        if seed.is_some_and(|seed: u64| !seeds.iter().any(|range| range.contains(&seed))) {
+        let Some(stem) = name.strip_suffix(".png") else { continue };
+        let (class, seed) = match stem.split_once("-seed") {
+            Some((class, seed)) => (Some(class), Some(seed)),
+            None => (None, stem.strip_prefix("seed")),
+        };
+        let seed: Option<u64> = seed.and_then(|seed| seed.parse().ok());
+        let ours = |seed: u64| request.seeds.iter().any(|range| range.contains(&seed));
+        let asked = match class {
+            Some(class) => request.classes.iter().any(|c| c.eq_ignore_ascii_case(class)),
+            None => request.classes.is_empty(),
+        };
+        if seed.is_some_and(|seed| !(ours(seed) && asked)) {
             let what = format!(
                 "{} holds {name}, which is no part of this set; name another --out",
                 folder.display()
@@ -242,7 +373,7 @@ fn refuse_others(folder: &Path, seeds: &[Range<u64>]) -> Result<(), TrainError> 
 fn write_files(
     model: &ModelFile,
     sampler: &Sampler,
-    request: &SampleRequest,
+    (request, classes): (&SampleRequest, &[usize]),
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
     let folder = &request.out;
@@ -252,7 +383,7 @@ fn write_files(
         return Err(TrainError::Option(what));
     }
     std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
-    refuse_others(folder, &request.seeds)?;
+    refuse_others(folder, request)?;
     let table = folder.join("metadata.csv");
     // A table of an earlier model must not describe pictures of this one, should this call be
     // killed: the table is what says that a set is whole.
@@ -264,17 +395,19 @@ fn write_files(
     let mut rows = std::io::BufWriter::new(pending.file());
     let io = |path: &Path| TrainError::io(path.to_owned());
     writeln!(rows, "lesion_id,image_id,dx,dx_type,age,sex,localization").map_err(io(&table))?;
-    // A generator that saw several classes does not know which one a picture is of.
-    let dx = match model.card.as_ref().map(|card| card.classes.as_slice()) {
-        Some([only]) => only.clone(),
-        _ => "unknown".to_owned(),
-    };
     let print: String = model.hash.chars().take(8).collect();
     let mut done = 0;
-    sampler.each(seeds(request), request.psi, request.batch, |seed, picture| {
-        let name = format!("seed{seed:04}");
+    sampler.each(request.shots(classes), request.psi, request.batch, |shot, picture| {
+        let seed = shot.seed;
+        let class = class_code(model, sampler, shot);
+        let dx = class.clone().unwrap_or_else(|| "unknown".to_owned());
+        // The same seed may come of several classes.
+        let name = match request.classes.is_empty() {
+            true => format!("seed{seed:04}"),
+            false => format!("{dx}-seed{seed:04}"),
+        };
         let png = picture
-            .to_png(&text(model, seed.to_string(), request.psi))
+            .to_png(&text(model, seed.to_string(), class, request.psi))
             .map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
         let path = folder.join(format!("{name}.png"));
         // Renamed, so that none is ever half; without a flush to the disk each, which would take
@@ -282,7 +415,7 @@ fn write_files(
         let half = atomic::partial_name(&path);
         std::fs::write(&half, &png).map_err(io(&half))?;
         std::fs::rename(&half, &path).map_err(io(&path))?;
-        writeln!(rows, "SYN_{print}_{seed},{name},{dx},synthetic,,unknown,unknown")
+        writeln!(rows, "SYN_{print}_{name},{name},{dx},synthetic,,unknown,unknown")
             .map_err(io(&table))?;
         done += 1;
         progress(done);

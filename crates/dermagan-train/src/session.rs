@@ -10,6 +10,7 @@ use dermagan_model::{Card, Generator, ModelFile, Selected, model_file};
 use serde_json::json;
 
 use crate::checkpoint::{Checkpoint, producer};
+use crate::collapse::{Variety, varieties};
 use crate::config::images;
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
@@ -19,10 +20,10 @@ use crate::plan::Plan;
 use crate::plot;
 use crate::rundir::{self, RunDir, stamp};
 use crate::stats::Line;
-use crate::trainer::Trainer;
+use crate::trainer::{ADAPT_EVERY, Trainer};
 
 /// On a GPU, values are read back every so many steps: each read waits for the device to finish.
-const READ_EVERY: u64 = 16;
+const READ_EVERY: u64 = ADAPT_EVERY;
 /// The discriminator has won when it is this sure, on average over a tick. The notebook's run
 /// reached 0.998 and 0.001 after two epochs.
 const WON: (f64, f64) = (0.95, 0.05);
@@ -131,6 +132,8 @@ struct Session<'a> {
     tick_nimg: u64,
     waited: f64,
     won: bool,
+    /// Classes that were one picture at the last snapshot.
+    collapsed: Vec<Option<String>>,
     last_good: std::path::PathBuf,
 }
 
@@ -161,6 +164,7 @@ impl<'a> Session<'a> {
             tick_nimg: nimg,
             waited: 0.0,
             won: false,
+            collapsed: Vec::new(),
             last_good,
         }
     }
@@ -319,6 +323,12 @@ impl<'a> Session<'a> {
         single("Timing/sec_per_kimg", seconds / kimg.max(1e-9));
         single("Timing/total_sec", self.seconds_before + self.start.elapsed().as_secs_f64());
         single("Timing/data_wait_share", self.waited / seconds.max(1e-9));
+        if !self.plan.config.augment.is_off() {
+            single("Progress/augment", self.trainer.probability());
+        }
+        if self.plan.config.model.classes > 0 {
+            single("Progress/condition", self.plan.config.condition.strength(self.trainer.nimg));
+        }
         if let Some(gigabytes) = resident_gigabytes() {
             single("Resources/cpu_mem_gb", gigabytes);
         }
@@ -339,6 +349,7 @@ impl<'a> Session<'a> {
         let grid = format!("fakes{stamp}.png");
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
+        self.look_for_collapse(&shown);
         if measured {
             self.measure(stamp, shown)?;
         }
@@ -346,6 +357,28 @@ impl<'a> Session<'a> {
         self.dir.rotate(self.options.keep);
         (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
         Ok(())
+    }
+
+    /// Warns of classes that are one picture for every latent; once, until they are more again.
+    fn look_for_collapse(&mut self, shown: &Generator) {
+        let sampler = self.trainer.sampler(shown.clone());
+        let kimg = self.kimg();
+        let mut collapsed = Vec::new();
+        for variety in varieties(self.plan, &sampler).into_iter().filter(Variety::has_collapsed) {
+            let what = match &variety.class {
+                Some(class) => format!("class {class} is nearly one picture for every seed"),
+                None => "nearly the same picture comes of every seed".to_owned(),
+            };
+            if !self.collapsed.contains(&variety.class) {
+                self.warn(&format!(
+                    "{what} at {kimg:.1} kimg: two of them differ by {:.0} % of what two real ones \
+                     do",
+                    100.0 * variety.share
+                ));
+            }
+            collapsed.push(variety.class);
+        }
+        self.collapsed = collapsed;
     }
 
     /// Measures a snapshot and keeps it if it is the best so far. A measurement that fails is a
@@ -391,7 +424,8 @@ impl<'a> Session<'a> {
 
     fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
         let weights = shown.to_weights();
-        let cells = self.trainer.pictures(shown.clone(), GRID.0 * GRID.1)?;
+        let count = GRID.0 * GRID.1;
+        let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count);
         let words = format!(
             "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
             cells.len() - 1,
@@ -408,6 +442,14 @@ impl<'a> Session<'a> {
             data: config.source.name.clone(),
             licence: config.source.licence.clone(),
             classes: config.source.classes.clone(),
+            class_images: match config.model.classes {
+                0 => Vec::new(),
+                _ => config.source.class_images.clone(),
+            },
+            condition: match config.model.classes {
+                0 => 1.0,
+                _ => config.condition.strength(self.trainer.nimg),
+            },
             preset: config.preset.clone(),
             nimg: self.trainer.nimg,
         };

@@ -36,7 +36,8 @@ impl Moments {
 /// writes the lines that an uninterrupted one would.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
-    values: [Moments; MEASURES.len()],
+    /// In the order of [`MEASURES`]; checkpoints of older programs hold fewer.
+    values: Vec<Moments>,
 }
 
 /// One value of a line of `stats.jsonl`.
@@ -56,6 +57,7 @@ pub type Line = BTreeMap<String, serde_json::Value>;
 impl Tally {
     /// Takes one step's values in.
     pub fn add(&mut self, values: &[f32]) {
+        self.values.resize(MEASURES.len(), Moments::default());
         for (moments, &value) in self.values.iter_mut().zip(values) {
             let value = f64::from(value);
             moments.num += 1;
@@ -66,12 +68,12 @@ impl Tally {
 
     /// Mean of a measure, by its place in [`MEASURES`].
     pub fn mean(&self, measure: usize) -> f64 {
-        self.values[measure].mean()
+        self.values.get(measure).map_or(0.0, Moments::mean)
     }
 
     /// Steps taken in.
     pub fn steps(&self) -> u64 {
-        self.values[0].num
+        self.values.first().map_or(0, |m| m.num)
     }
 
     /// The measures as fields.

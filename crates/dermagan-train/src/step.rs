@@ -7,12 +7,13 @@ use burn::tensor::{Device, Tensor};
 use dermagan_model::named::Network;
 use dermagan_model::ops::join;
 use dermagan_model::precision::Precision;
-use dermagan_model::{Discriminator, Generator};
+use dermagan_model::{Discriminator, Generator, Judgement};
 
 use crate::adam::Adam;
+use crate::augment::Transforms;
 use crate::config::TrainConfig;
-use crate::loss::bce_with_logits;
 use crate::loss_scale::{LossScale, Verdict};
+use crate::objective::Loss;
 
 /// Both players and their optimisers.
 #[derive(Clone, Debug)]
@@ -33,8 +34,60 @@ pub struct Players {
     pub d_scale: Option<LossScale>,
 }
 
-/// What a step measures, in the order of the values that [`Players::step`] returns.
-pub const MEASURES: [&str; 7] = [
+/// What a step learns from, all of it on the autodiff device.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// [batch, 3, side, side] in [-1, 1].
+    pub real: Tensor<4>,
+    /// The latents of as many fakes, [batch, z_dim].
+    pub z: Tensor<2>,
+    /// The class of each real picture and of the fake it is paired with, [batch, classes]; `None`
+    /// for players that know of none.
+    pub class: Option<Tensor<2>>,
+    /// What is done to the real pictures and to the fakes before the discriminator sees them.
+    pub transforms: Option<[Transforms; 2]>,
+}
+
+impl Batch {
+    /// Without classes and transforms.
+    pub fn plain(real: Tensor<4>, z: Tensor<2>) -> Self {
+        Self { real, z, class: None, transforms: None }
+    }
+}
+
+/// The settings of one step.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Counts the steps from 1.
+    pub time: u64,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// What the players want.
+    pub loss: Loss,
+    /// γ of R1 and of R2 in this step; 0 for none.
+    pub gammas: [f64; 2],
+}
+
+impl Turn {
+    /// Step `time` of a run when `share` of it is done.
+    pub fn of(config: &TrainConfig, time: u64, share: f64) -> Self {
+        let objective = &config.objective;
+        let every = objective.every;
+        let due = time.saturating_sub(1).is_multiple_of(every);
+        let gamma = |gamma: f64| if due { gamma * every as f64 } else { 0.0 };
+        Self {
+            time,
+            learning_rate: config.optimiser.learning_rate.at(share),
+            loss: objective.loss,
+            gammas: [objective.r1, objective.r2].map(|g| gamma(g.at(share))),
+        }
+    }
+}
+
+/// What a step measures, in the order of the values that [`Players::step`] returns. New ones come last:
+/// older checkpoints hold fewer. With a relativistic loss the probabilities are of a real picture being
+/// told from the fake it is paired with, and of the opposite. The penalties are γ/2 · |gradient|².
+pub const MEASURES: [&str; 10] = [
     "Loss/D/loss",
     "Loss/G/loss",
     "Loss/probs/real",
@@ -42,7 +95,13 @@ pub const MEASURES: [&str; 7] = [
     "Loss/probs/fake_after",
     "Loss/scores/real",
     "Loss/scores/fake",
+    "Loss/signs/real",
+    "Loss/D/r1",
+    "Loss/D/r2",
 ];
+
+/// Where the mean sign of the real logits is among the [`MEASURES`].
+pub const SIGN: usize = 7;
 
 /// The gradients of a loss by name, flat; with a loss scale also whether they are finite.
 fn gradients_of<N: Network>(
@@ -73,65 +132,120 @@ impl Players {
         }
     }
 
-    /// One step on `real` ([batch, 3, side, side] in [-1, 1]) and `z` ([batch, z_dim]), both on
-    /// the autodiff device. `time` counts the steps from 1. Returns the [`MEASURES`] as a tensor
-    /// that is still on the device: nobody waits for it here.
-    pub fn step(&mut self, real: Tensor<4>, z: Tensor<2>, time: u64) -> Tensor<1> {
-        self.step_watched(real, z, time, |_, _| {})
+    /// One step. Returns the [`MEASURES`] as a tensor that is still on the device: nobody waits for
+    /// it here.
+    pub fn step(&mut self, batch: Batch, turn: &Turn) -> Tensor<1> {
+        self.step_watched(batch, turn, |_, _| {})
     }
 
     /// As [`Players::step`], showing each player's gradients before they are used.
     pub fn step_watched(
         &mut self,
-        real: Tensor<4>,
-        z: Tensor<2>,
-        time: u64,
+        batch: Batch,
+        turn: &Turn,
         mut watch: impl FnMut(&str, &[(String, Tensor<1>)]),
     ) -> Tensor<1> {
-        // One batch of fakes serves both players, as in PyTorch's example.
-        let batch = real.dims()[0];
-        let (fake, g_stats) = self.generator.forward_train(z, self.precision);
+        let Batch { mut real, z, class, transforms } = batch;
+        let n = real.dims()[0];
+        // One batch of fakes serves both players, as in PyTorch's example, turned and cut the same.
+        let (mut fake, g_stats) = self.generator.forward_train(z, class.clone(), self.precision);
         self.generator.update_running(&g_stats);
+        if let Some([of_real, of_fake]) = transforms {
+            (real, fake) = (of_real.apply(real), of_fake.apply(fake));
+        }
 
         // Real and fake go through together, normalised apart: their filters are prepared once.
         let both = join(vec![real, fake.clone().detach()]);
-        let (logits, stats) = self.discriminator.forward_train(both, 2, self.precision);
-        let real_logits = logits.clone().narrow(0, 0, batch);
-        let fake_logits = logits.narrow(0, batch, batch);
-        let d_loss =
-            bce_with_logits(real_logits.clone(), 1.0) + bce_with_logits(fake_logits.clone(), 0.0);
-        stats.iter().for_each(|stats| self.discriminator.update_running(stats));
-        let (gradients, finite) =
-            gradients_of(&self.discriminator, d_loss.clone(), self.d_scale.as_mut());
+        let classes = class.clone().map(|class| Tensor::cat(vec![class.clone(), class], 0));
+        let judgement = self.discriminator.forward_train(both, classes.clone(), 2, self.precision);
+        let real_logits = judgement.logits.clone().narrow(0, 0, n);
+        let fake_logits = judgement.logits.clone().narrow(0, n, n);
+        let d_loss = turn.loss.discriminator(real_logits.clone(), fake_logits.clone());
+        judgement.stats.iter().for_each(|stats| self.discriminator.update_running(stats));
+        let penalties = self.penalties(judgement, classes, turn.gammas);
+        let to_pay = penalties.iter().flatten().fold(d_loss.clone(), |sum, p| sum + p.clone());
+        let (gradients, finite) = gradients_of(&self.discriminator, to_pay, self.d_scale.as_mut());
         watch("D", &gradients);
         let (d, finite) = (self.discriminator.clone(), finite.as_ref());
-        self.discriminator = self.d_adam.step(d, gradients, time, finite);
+        self.d_adam.set_learning_rate(turn.learning_rate);
+        self.discriminator = self.d_adam.step(d, gradients, turn.time, finite);
 
         // The new discriminator judges the same fakes; its own gradients are nobody's business
         // here, and leaving them out saves 3 % of a step (flex, 2 cores).
         let judge = self.discriminator.clone().no_grad();
-        let (after_logits, after_stats) = judge.forward_train(fake, 1, self.precision);
-        after_stats.iter().for_each(|stats| self.discriminator.update_running(stats));
-        let g_loss = bce_with_logits(after_logits.clone(), 1.0);
+        let after = judge.forward_train(fake, class, 1, self.precision);
+        after.stats.iter().for_each(|stats| self.discriminator.update_running(stats));
+        // What the discriminator said of the real pictures before its step weighs the fakes nearly as
+        // what it would say now, and saves a twelfth of the step.
+        let beside = turn.loss.is_relative().then(|| real_logits.clone().detach());
+        let after_logits = after.logits;
+        let g_loss = turn.loss.generator(beside.clone(), after_logits.clone());
         let (gradients, finite) =
             gradients_of(&self.generator, g_loss.clone(), self.g_scale.as_mut());
         watch("G", &gradients);
         let (g, finite) = (self.generator.clone(), finite.as_ref());
-        self.generator = self.g_adam.step(g, gradients, time, finite);
+        self.g_adam.set_learning_rate(turn.learning_rate);
+        self.generator = self.g_adam.step(g, gradients, turn.time, finite);
 
         let mean = |x: Tensor<1>| x.inner().mean();
-        let probability = |x: &Tensor<1>| mean(sigmoid(x.clone()));
+        let probability = |x: Tensor<1>| mean(sigmoid(x));
+        let (sure_real, sure_fake, sure_after) = match &beside {
+            Some(beside) => {
+                let gap = real_logits.clone() - fake_logits.clone();
+                (gap.clone(), gap.neg(), after_logits - beside.clone())
+            }
+            None => (real_logits.clone(), fake_logits.clone(), after_logits),
+        };
+        let signs = mean(sure_real.clone().sign());
+        let nothing = || Tensor::zeros([1], &signs.device());
+        let [r1, r2] = penalties.map(|p| p.map_or_else(nothing, Tensor::inner));
         Tensor::cat(
             vec![
                 d_loss.inner(),
                 g_loss.inner(),
-                probability(&real_logits),
-                probability(&fake_logits),
-                probability(&after_logits),
+                probability(sure_real),
+                probability(sure_fake),
+                probability(sure_after),
                 mean(real_logits),
                 mean(fake_logits),
+                signs,
+                r1,
+                r2,
             ],
             0,
         )
+    }
+
+    /// γ/2 times the mean squared norm of the logits' gradients by the pictures, [1] each, on the
+    /// real half and on the fake half of what was judged. The gradient is taken where the
+    /// discriminator looks: after the transforms.
+    fn penalties(
+        &self,
+        judgement: Judgement,
+        classes: Option<Tensor<2>>,
+        gammas: [f64; 2],
+    ) -> [Option<Tensor<1>>; 2] {
+        let n = judgement.logits.dims()[0] / 2;
+        let halves = match gammas.map(|gamma| gamma > 0.0) {
+            [false, false] => return [None, None],
+            [true, true] => [0, 2 * n],
+            [true, false] => [0, n],
+            [false, true] => [n, n],
+        };
+        let [from, count] = halves;
+        let part = |x: Tensor<4>| if count < 2 * n { x.narrow(0, from, count) } else { x };
+        let activations = judgement.activations.into_iter().map(part).collect();
+        let classes = classes.map(|c| c.narrow(0, from, count));
+        let slope = self.discriminator.input_gradient(activations, classes, self.precision);
+        let Some(slope) = slope else { return [None, None] };
+        // Channels last, as the CPU has them already.
+        let [_, colours, height, width] = slope.dims();
+        let rows: Tensor<2> =
+            slope.permute([0, 2, 3, 1]).reshape([count, colours * height * width]);
+        let squares = rows.powi_scalar(2).sum_dim(1);
+        let of = |gamma: f64, at: usize| {
+            (gamma > 0.0).then(|| squares.clone().narrow(0, at, n).mean().mul_scalar(gamma / 2.0))
+        };
+        [of(gammas[0], 0), of(gammas[1], count - n)]
     }
 }

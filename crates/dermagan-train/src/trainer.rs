@@ -2,24 +2,24 @@
 //! and of the number of the image, so the state is: weights, optimisers, average, counters.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_base::picture::Picture;
-use dermagan_data::order::{Order, to_planes};
+use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::Weights;
-use dermagan_model::{Generator, ModelError, Selected};
+use dermagan_model::{Generator, Selected};
 
 use rayon::prelude::*;
 
-use crate::checkpoint::Checkpoint;
+use crate::augment::Transforms;
+use crate::checkpoint::{Adaptive, Checkpoint};
 use crate::config::TrainConfig;
 use crate::ema;
 use crate::estimate::parameters;
 use crate::loss_scale::LossScale;
 use crate::plan::Plan;
-use crate::sampler::Sampler;
+use crate::sampler::{Classes, Sampler};
 use crate::stats::Tally;
-use crate::step::{MEASURES, Players};
+use crate::step::{Batch, MEASURES, Players, SIGN, Turn};
 
 /// Latents that the shown generator's statistics are averaged over: 16 batches of 64.
 const CALIBRATION: (u64, usize) = (16, 64);
@@ -39,9 +39,15 @@ pub struct Trainer<'a> {
     pub ticks: u64,
     /// The open tick.
     pub tally: Tally,
+    /// What the probability of the transforms has become, if it adapts.
+    pub adaptive: Adaptive,
     /// Values of the steps whose results are still on the device.
     pending: Vec<Tensor<1>>,
 }
+
+/// An adaptive probability moves every so many steps, by the mean sign of the real logits since the
+/// last time.
+pub const ADAPT_EVERY: u64 = 16;
 
 impl<'a> Trainer<'a> {
     /// A run at its beginning.
@@ -62,6 +68,7 @@ impl<'a> Trainer<'a> {
             steps: 0,
             ticks: 0,
             tally: Tally::default(),
+            adaptive: Adaptive::default(),
             pending: Vec::new(),
         }
     }
@@ -102,6 +109,7 @@ impl<'a> Trainer<'a> {
         let meta = checkpoint.meta;
         (run.nimg, run.steps, run.ticks, run.tally) =
             (meta.nimg, meta.steps, meta.ticks, meta.tally);
+        run.adaptive = meta.adaptive;
         Ok(run)
     }
 
@@ -109,34 +117,63 @@ impl<'a> Trainer<'a> {
         &self.plan.config
     }
 
-    /// Does one step; its values stay on the device until [`Trainer::read_back`]. Returns how long
-    /// the batch took to be put together, in seconds.
+    /// Does one step; its values stay on the device until [`Trainer::read_back`], which must be called
+    /// at every [`ADAPT_EVERY`]th step at the latest. Returns how long the batch took to be put
+    /// together, in seconds.
     pub fn step(&mut self) -> f64 {
-        let batch = self.config().optimiser.batch;
         let start = std::time::Instant::now();
-        let real = self.real_batch(batch);
+        let batch = self.batch();
         let waited = start.elapsed().as_secs_f64();
-        let device = self.device.device.clone().autodiff();
-        let z_dim = self.config().model.z_dim;
-        let z = training_latents(self.config().seed, "z train", self.nimg, batch, z_dim, &device);
         self.steps += 1;
-        self.pending.push(self.players.step(real, z, self.steps));
-        self.nimg += batch as u64;
-        let decay = ema::decay(&self.config().optimiser, self.nimg);
+        let turn = Turn::of(self.config(), self.steps, self.config().share(self.nimg));
+        self.pending.push(self.players.step(batch, &turn));
+        self.nimg += self.config().optimiser.batch as u64;
+        let share = self.config().share(self.nimg);
+        let decay = ema::decay(&self.config().optimiser, self.nimg, share);
         self.average = ema::update(self.average.clone(), &self.players.generator, decay);
         waited
     }
 
-    fn real_batch(&self, batch: usize) -> Tensor<4> {
+    /// Everything that the next step learns from.
+    fn batch(&self) -> Batch {
+        let config = self.config();
+        let (seed, n, z_dim) = (config.seed, config.optimiser.batch, config.model.z_dim);
+        let side = self.plan.cache.size();
+        let device = self.device.device.clone().autodiff();
+        let draws: Vec<_> = (0..n as u64).map(|i| self.order.at(self.nimg + i)).collect();
+        let class = (config.model.classes > 0).then(|| {
+            let strength = config.condition.strength(self.nimg);
+            let classes = draws.iter().map(|draw| self.plan.class_of(draw.image));
+            class_rows(classes, config.model.classes, strength, &device)
+        });
+        let augment = &config.augment;
+        let transforms = (!augment.is_off()).then(|| {
+            let p = self.probability();
+            ["augment real", "augment fake"]
+                .map(|purpose| Transforms::draw(augment, p, seed, purpose, self.nimg, n, side))
+        });
+        let z = training_latents(seed, "z train", self.nimg, n, z_dim, &device);
+        Batch { real: self.real_batch(&draws), z, class, transforms }
+    }
+
+    /// The probability of the transforms at this moment.
+    pub fn probability(&self) -> f64 {
+        let augment = &self.config().augment;
+        match augment.target > 0.0 {
+            true => self.adaptive.probability,
+            false => augment.probability.at(self.config().share(self.nimg)),
+        }
+    }
+
+    fn real_batch(&self, draws: &[Draw]) -> Tensor<4> {
         let side = self.plan.cache.size();
         let each = 3 * side * side;
-        let mut planes = vec![0.0; batch * each];
-        let draws: Vec<_> = (0..batch as u64).map(|i| self.order.at(self.nimg + i)).collect();
+        let mut planes = vec![0.0; draws.len() * each];
         let cache = &self.plan.cache;
         planes.par_chunks_mut(each).zip(draws).for_each(|(planes, draw)| {
-            to_planes(cache.pixels(draw.image as usize), side, draw, planes);
+            to_planes(cache.pixels(draw.image as usize), side, *draw, planes);
         });
-        let data = TensorData::new(planes, [batch, 3, side, side]);
+        let data = TensorData::new(planes, [draws.len(), 3, side, side]);
         Tensor::from_data(data, &self.device.device.clone().autodiff())
     }
 
@@ -157,7 +194,15 @@ impl<'a> Trainer<'a> {
                 return Err(MEASURES[i].to_owned());
             }
             self.tally.add(step);
+            self.adaptive.signs += f64::from(step[SIGN]);
             newest = step.to_vec();
+        }
+        let augment = self.config().augment;
+        if augment.target > 0.0 && self.steps.is_multiple_of(ADAPT_EVERY) {
+            let images = ADAPT_EVERY * self.config().optimiser.batch as u64;
+            let mean = self.adaptive.signs / ADAPT_EVERY as f64;
+            let probability = augment.adapted(self.adaptive.probability, mean, images);
+            self.adaptive = Adaptive { probability, signs: 0.0 };
         }
         Ok(newest)
     }
@@ -191,7 +236,10 @@ impl<'a> Trainer<'a> {
             return Err(format!("tensor {name}"));
         }
         let (config, tally) = (self.config().clone(), self.tally.clone());
-        Ok(Checkpoint::new(config, self.nimg, self.steps, self.ticks, tally, tensors))
+        let mut checkpoint =
+            Checkpoint::new(config, self.nimg, self.steps, self.ticks, tally, tensors);
+        checkpoint.meta.adaptive = self.adaptive;
+        Ok(checkpoint)
     }
 
     /// The generator to show and to keep.
@@ -199,10 +247,9 @@ impl<'a> Trainer<'a> {
         shown(self.average.clone(), self.config(), &self.device.device)
     }
 
-    /// The pictures of seeds 0, 1, … of a generator.
-    pub fn pictures(&self, generator: Generator, count: usize) -> Result<Vec<Picture>, ModelError> {
-        let sampler = Sampler::of(generator, self.config().model.z_dim, self.device.clone());
-        Ok(sampler.pictures(0..count as u64, 1.0, count))
+    /// A generator of this run, to make pictures with.
+    pub fn sampler(&self, generator: Generator) -> Sampler {
+        sampler_of(generator, self.config(), self.nimg, self.device.clone())
     }
 }
 
@@ -210,7 +257,7 @@ impl<'a> Trainer<'a> {
 /// average, the live one as it is.
 pub fn shown(mut average: Generator, config: &TrainConfig, device: &Device) -> Generator {
     let (batches, size) = CALIBRATION;
-    if config.optimiser.ema_kimg > 0.0 {
+    if config.optimiser.ema_kimg.most() > 0.0 {
         average.calibrate((0..batches).map(|i| {
             let first = i * size as u64;
             let z_dim = config.model.z_dim;
@@ -218,4 +265,33 @@ pub fn shown(mut average: Generator, config: &TrainConfig, device: &Device) -> G
         }));
     }
     average
+}
+
+/// Rows [batch, classes] that say `strength` of one class each.
+pub fn class_rows(
+    classes: impl ExactSizeIterator<Item = usize>,
+    count: usize,
+    strength: f64,
+    device: &Device,
+) -> Tensor<2> {
+    let batch = classes.len();
+    let mut rows = vec![0.0; batch * count];
+    for (row, class) in rows.chunks_exact_mut(count).zip(classes) {
+        row[class] = strength as f32;
+    }
+    Tensor::from_data(TensorData::new(rows, [batch, count]), device)
+}
+
+/// A generator of a run after `nimg` images, to make pictures with.
+pub fn sampler_of(
+    generator: Generator,
+    config: &TrainConfig,
+    nimg: u64,
+    device: Selected,
+) -> Sampler {
+    let classes = (config.model.classes > 0).then(|| Classes {
+        images: config.source.class_images.clone(),
+        strength: config.condition.strength(nimg),
+    });
+    Sampler::of(generator, &config.model, classes, device)
 }

@@ -6,19 +6,28 @@ use dermagan_base::rng::Keyed;
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{Array, Weights};
-use dermagan_model::{ModelConfig, Precision};
+use dermagan_model::{Backbone, ModelConfig, Precision};
 use dermagan_train::config::TrainConfig;
 use dermagan_train::doctor::relative;
 use dermagan_train::loss_scale::LossScale;
-use dermagan_train::step::Players;
+use dermagan_train::step::{Batch, Players, Turn};
 
-const MODEL: ModelConfig = ModelConfig { resolution: 32, z_dim: 16, g_width: 16, d_width: 16 };
+const MODEL: ModelConfig = ModelConfig {
+    backbone: Backbone::Dcgan,
+    classes: 0,
+    resolution: 32,
+    z_dim: 16,
+    g_width: 16,
+    d_width: 16,
+};
 const BATCH: usize = 8;
 
+fn config(precision: Precision) -> TrainConfig {
+    TrainConfig { model: MODEL, precision, ..TrainConfig::of_preset("reference", 3).unwrap() }
+}
+
 fn players(precision: Precision) -> Players {
-    let config =
-        TrainConfig { model: MODEL, precision, ..TrainConfig::of_preset("reference", 3).unwrap() };
-    Players::new(&config, &Device::flex())
+    Players::new(&config(precision), &Device::flex())
 }
 
 /// One step; the gradients, flat, and whether any was seen that is not finite.
@@ -30,7 +39,8 @@ fn step(players: &mut Players, time: u64, size: f32) -> Vec<(String, Vec<f32>)> 
     let real = Tensor::<4>::from_data(TensorData::new(real, [BATCH, 3, side, side]), &device);
     let z = training_latents(7, "z", time * 100, BATCH, MODEL.z_dim, &device);
     let mut found = Vec::new();
-    players.step_watched(real, z, time, |player, gradients| {
+    let turn = Turn::of(&config(players.precision), time, 0.0);
+    players.step_watched(Batch::plain(real, z), &turn, |player, gradients| {
         let flat = |(n, g): &(String, Tensor<1>)| (format!("{player} {n}"), to_vec(g.clone()));
         found.extend(gradients.iter().map(flat));
     });

@@ -2,8 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use dermagan_model::discriminator::DownBlock;
-use dermagan_model::named::Network;
+use dermagan_model::dcgan::DownBlock;
+use dermagan_model::named::{Network, sequential};
 use dermagan_model::norm::{BatchNorm, BatchStats};
 use dermagan_model::ops::convolve;
 use dermagan_model::precision::Precision;
@@ -107,7 +107,7 @@ fn average(x: Tensor<4>) -> Tensor<2> {
 }
 
 impl Network for LesionNet {
-    fn torch_index(block: usize, is_norm: bool) -> usize {
-        3 * block + usize::from(is_norm)
+    fn name(path: &[String]) -> String {
+        sequential(path, |block, is_norm| 3 * block + usize::from(is_norm))
     }
 }

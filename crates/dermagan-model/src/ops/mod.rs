@@ -12,11 +12,18 @@ mod flex;
 mod gpu;
 mod norm;
 mod pointwise;
+mod residual;
 
 pub use conv::{convolve, convolve_transposed};
 pub use dermagan_kernels::adam::Step as AdamStep;
 pub use norm::{norm_act, norm_act_train};
 pub use pointwise::{adam, leaky, lerp, tanh};
+pub(crate) use residual::constant;
+pub use residual::{
+    Direction, Way, add_bias, add_resampled, gate, normed_leaky, residual, residual_transposed,
+};
+
+use crate::precision::Precision;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};

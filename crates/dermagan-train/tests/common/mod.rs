@@ -4,14 +4,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_model::ModelConfig;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{Array, Weights, from_safetensors};
+use dermagan_model::{Backbone, ModelConfig};
 use dermagan_train::config::TrainConfig;
 use dermagan_train::doctor::relative;
-use dermagan_train::step::Players;
+use dermagan_train::step::{Batch, Players, Turn};
 
-const MODEL: ModelConfig = ModelConfig { resolution: 64, z_dim: 16, g_width: 4, d_width: 4 };
+const MODEL: ModelConfig = ModelConfig {
+    backbone: Backbone::Dcgan,
+    classes: 0,
+    resolution: 64,
+    z_dim: 16,
+    g_width: 4,
+    d_width: 4,
+};
 
 fn config() -> TrainConfig {
     TrainConfig { model: MODEL, ..TrainConfig::of_preset("reference", 0).unwrap() }
@@ -35,7 +42,8 @@ fn tensor<const D: usize>(array: &Array, device: &Device) -> Tensor<D> {
 /// The worst relative difference of losses, gradients and weights, with its name.
 pub fn differences(device: &Device) -> BTreeMap<String, f64> {
     let fixture = fixture();
-    let mut players = Players::new(&config(), device);
+    let config = config();
+    let mut players = Players::new(&config, device);
     players.generator = players.generator.with_weights(&under(&fixture, "start.G.")).unwrap();
     players.discriminator =
         players.discriminator.with_weights(&under(&fixture, "start.D.")).unwrap();
@@ -45,14 +53,18 @@ pub fn differences(device: &Device) -> BTreeMap<String, f64> {
         let real = tensor::<4>(&fixture[&format!("real{step}")], &autodiff);
         let z = tensor::<2>(&fixture[&format!("z{step}")], &autodiff);
         let mut compared = 0;
-        let measures = players.step_watched(real, z, step, |player, gradients| {
-            for (name, gradient) in gradients {
-                let name = format!("grad{step}.{player}.{name}");
-                let expected = &fixture[&name].values;
-                found.insert(name, relative(&to_vec(gradient.clone()), expected));
-                compared += 1;
-            }
-        });
+        let measures = players.step_watched(
+            Batch::plain(real, z),
+            &Turn::of(&config, step, 0.0),
+            |player, gradients| {
+                for (name, gradient) in gradients {
+                    let name = format!("grad{step}.{player}.{name}");
+                    let expected = &fixture[&name].values;
+                    found.insert(name, relative(&to_vec(gradient.clone()), expected));
+                    compared += 1;
+                }
+            },
+        );
         assert_eq!(compared, 13 + 11, "every parameter of both players has a gradient");
         let losses = &to_vec(measures)[..2];
         found.insert(

@@ -1,0 +1,192 @@
+//! Classes on demand, and settings of one's own.
+
+mod common;
+
+use common::*;
+
+/// A minute's worth of steps, on the phantom's classes.
+fn trained(desk: &Desk) -> String {
+    desk.ok(&[
+        "train",
+        "--preset",
+        "rare",
+        "--data",
+        "phantom:60",
+        "--size",
+        "32",
+        "--width",
+        "4",
+        "--batch",
+        "8",
+        "--kimg",
+        "0.16",
+        "--device",
+        "cpu",
+        "--set",
+        "condition.from_kimg=0",
+        "--set",
+        "condition.to_kimg=0.08",
+        "--outdir",
+        "r",
+    ])
+}
+
+fn rows(table: &str) -> Vec<(String, String)> {
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    table.lines().skip(1).map(cells).map(|c| (c[1].clone(), c[2].clone())).collect()
+}
+
+#[test]
+fn a_conditional_generator_makes_the_classes_asked_for_and_says_so() {
+    let desk = Desk::new();
+    trained(&desk);
+    desk.ok(&["sample", "--outdir", "r", "--class", "mel,df", "-n", "3", "--out", "s"]);
+    let table = std::fs::read_to_string(desk.join("s/metadata.csv")).unwrap();
+    let rows = rows(&table);
+    assert_eq!(rows.len(), 6);
+    assert_eq!(rows[0], ("mel-seed0000".to_owned(), "mel".to_owned()));
+    assert_eq!(rows[5], ("df-seed0002".to_owned(), "df".to_owned()));
+    let read = |name: &str| std::fs::read(desk.join(name)).unwrap();
+    assert_ne!(read("s/mel-seed0000.png"), read("s/df-seed0000.png"), "classes differ");
+    desk.ok(&[
+        "sample", "--outdir", "r", "--class", "df", "--seeds", "0-2", "--out", "d", "--batch", "1",
+    ]);
+    for seed in 0..3 {
+        let name = format!("df-seed000{seed}.png");
+        assert_eq!(read(&format!("s/{name}")), read(&format!("d/{name}")), "whatever the batch");
+    }
+}
+
+#[test]
+fn without_a_class_the_seeds_decide_as_often_as_in_training_and_the_table_says_which() {
+    let desk = Desk::new();
+    trained(&desk);
+    desk.ok(&["sample", "--outdir", "r", "-n", "200", "--out", "s"]);
+    let table = std::fs::read_to_string(desk.join("s/metadata.csv")).unwrap();
+    let rows = rows(&table);
+    let nv = rows.iter().filter(|(_, dx)| dx == "nv").count();
+    // 67 % of HAM10000, and of the phantom.
+    assert!((90..180).contains(&nv), "{nv} of 200");
+    assert!(rows.iter().all(|(name, dx)| name.starts_with("seed") && dx != "unknown"));
+}
+
+#[test]
+fn a_grid_has_a_row_a_class_and_the_same_latents_in_a_column() {
+    let desk = Desk::new();
+    trained(&desk);
+    desk.ok(&["sample", "--outdir", "r", "--class", "nv,mel", "--grid", "3x2", "--out", "g.png"]);
+    let grid = image::open(desk.join("g.png")).unwrap().into_rgb8();
+    assert_eq!(grid.dimensions(), (96, 64));
+    desk.ok(&["sample", "--outdir", "r", "--class", "mel", "--seeds", "2", "--out", "s"]);
+    let one = image::open(desk.join("s/mel-seed0002.png")).unwrap().into_rgb8();
+    let cell = image::imageops::crop_imm(&grid, 64, 32, 32, 32).to_image();
+    assert_eq!(cell, one, "second row, third column");
+    let error = desk.fails(
+        &["sample", "--outdir", "r", "--class", "nv,mel", "--grid", "3x3", "--out", "h.png"],
+        1,
+    );
+    assert!(error.contains("3x2"), "{error}");
+}
+
+#[test]
+fn a_class_that_the_generator_does_not_make_is_an_error_that_names_those_it_makes() {
+    let desk = Desk::new();
+    trained(&desk);
+    let error = desk.fails(&["sample", "--outdir", "r", "--class", "wart", "--out", "s"], 1);
+    assert!(error.contains("'wart'") && error.contains("akiec, bcc"), "{error}");
+    let error = desk.fails(&["sample", "--outdir", "r", "--class", "mel,mel", "--out", "s"], 1);
+    assert!(error.contains("twice"), "{error}");
+    desk.train(&["--outdir", "plain", "--kimg", "0.04"]);
+    let error = desk.fails(&["sample", "--outdir", "plain", "--class", "mel", "--out", "s"], 1);
+    assert!(error.contains("--preset rare"), "{error}");
+}
+
+#[test]
+fn by_class_a_conditional_generator_is_compared_with_as_many_pictures_of_each() {
+    let desk = Desk::new();
+    trained(&desk);
+    let run = desk.run_folder("r");
+    let out = desk.ok(&[
+        "eval",
+        "--real",
+        "phantom:400",
+        "--fake",
+        &run.display().to_string(),
+        "-n",
+        "64",
+        "--split",
+        "all",
+        "--per-class",
+        "--features",
+        "handmade",
+        "--device",
+        "cpu",
+        "--json",
+    ]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let classes = report["classes"].as_array().unwrap();
+    assert!(classes.len() >= 6, "{out}");
+    assert!(classes.iter().all(|class| class["basis"] == "labels"), "{out}");
+}
+
+#[test]
+fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
+    let desk = Desk::new();
+    let train = |more: &[&str]| {
+        let fixed = ["train", "--data", "phantom:60", "--kimg", "0.04", "--device", "cpu", "-n"];
+        desk.command(&[&fixed[..], more].concat()).output().unwrap()
+    };
+    let preset = std::fs::read_to_string(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny.toml"),
+    );
+    std::fs::write(desk.join("own.toml"), preset.unwrap().replace("batch = 32", "batch = 4"))
+        .unwrap();
+    let out = train(&["--preset", "own.toml"]);
+    assert!(out.status.success() && text(&out.stdout).contains("batch 4"), "{}", text(&out.stderr));
+    for (setting, why) in [
+        ("objective.r1", "no '='"),
+        ("objective.r9=1", "r9"),
+        ("objective.r1=much", "objective"),
+        ("objective.r1=-1", "0 to"),
+        ("objective.r1=nan", "0 to"),
+        ("model.backbone=other", "other"),
+        ("model.backbone=dcgan", "residual"),
+        ("optimiser.batch.x=1", "no section"),
+        ("augment.translate=3", "translate"),
+        ("condition.to_kimg=-1", "condition"),
+    ] {
+        let out = train(&["--preset", "rare", "--set", setting]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{setting}: {error}");
+        assert!(error.contains(why) && !error.contains("panicked"), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn where_no_run_is_the_programs_own_generator_makes_the_pictures() {
+    let desk = Desk::new();
+    let out = desk.ok(&["sample", "--grid", "2x2", "--device", "cpu"]);
+    assert!(out.contains("dermagan's own generator"), "{out}");
+    let grid = image::open(desk.join("grid.png")).unwrap().into_rgb8();
+    assert_eq!(grid.dimensions(), (128, 128));
+    let error = desk.fails(&["sample", "nowhere", "--grid", "2x2"], 1);
+    assert!(error.contains("nowhere"), "{error}");
+}
+
+#[test]
+fn an_exported_generator_is_half_as_large_and_makes_nearly_the_same_pictures() {
+    let desk = Desk::new();
+    trained(&desk);
+    let out = desk.ok(&["export", "--outdir", "r", "--out", "half.safetensors"]);
+    assert!(out.contains("half.safetensors"), "{out}");
+    let size = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().len();
+    let whole = size(desk.run_folder("r").join("generator.safetensors"));
+    assert!(size(desk.join("half.safetensors")) < whole * 6 / 10);
+    let picture = |model: &str, out: &str| {
+        desk.ok(&["sample", model, "--class", "mel", "--seeds", "1", "--out", out]);
+        image::open(desk.join(out).join("mel-seed0001.png")).unwrap().into_rgb8().into_raw()
+    };
+    let run = desk.run_folder("r").display().to_string();
+    let (a, b) = (picture(&run, "a"), picture("half.safetensors", "b"));
+    assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 2), "three digits are enough");
+}

@@ -1,0 +1,585 @@
+//! The path around a layer, biases, and the activation's slopes, each with its gradient.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::FlexTensor;
+use dermagan_kernels::activation;
+pub use dermagan_kernels::residual::Direction;
+use dermagan_kernels::residual::{self as kernel, Extent};
+use dermagan_kernels::rms;
+use dermagan_kernels::scratch::Buffer;
+
+use super::conv::{Convolutions, convolve, convolve_transposed};
+use super::flex::{self, Value, by_type};
+use super::pointwise::{Pointwise, leaky};
+use super::{Precision, is_cpu};
+
+/// `main` + gain · resampled `source`. Down: `source` [batch, channels, 2h, 2w] is averaged to half
+/// its side with [1, 3, 3, 1] / 8 along each axis and its channels repeated, to `main`'s [batch,
+/// 2·channels, h, w]. Up is the transpose of that: a flat picture of value v comes out as v / 2.
+pub fn add_resampled(
+    main: Tensor<4>,
+    source: Tensor<4>,
+    direction: Direction,
+    gain: f64,
+) -> Tensor<4> {
+    if !is_cpu(&main.device()) {
+        return main + resampled(source, direction).mul_scalar(gain);
+    }
+    let (main, source) = (main.into_dispatch(), source.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Residual>::add_resampled(main, source, direction, gain))
+}
+
+/// `x` [batch, channels, height, width] with `bias` [channels] added to every pixel.
+pub fn add_bias(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+    if !is_cpu(&x.device()) {
+        return x + bias.unsqueeze_dims::<4>(&[0, 2, 3]);
+    }
+    let (x, bias) = (x.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Residual>::add_bias(x, bias))
+}
+
+/// `u` where `activated` is above zero, slope · `u` elsewhere: LeakyReLU's derivative where
+/// `activated`, which gets no gradient, is its result.
+pub fn gate(u: Tensor<4>, activated: Tensor<4>, slope: f64) -> Tensor<4> {
+    let activated = activated.detach();
+    if !is_cpu(&u.device()) {
+        let off = activated.lower_equal_elem(0.0);
+        return u.clone().mask_where(off, u.mul_scalar(slope));
+    }
+    let (u, activated) = (u.into_dispatch(), activated.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Residual>::gate(u, activated, slope))
+}
+
+/// How a residual layer computes.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Down: the convolution and the averaging. Up: their transposes.
+    pub direction: Direction,
+    /// Gain of the path around.
+    pub gain: f64,
+    /// LeakyReLU's slope below zero.
+    pub slope: f64,
+    /// Whether each pixel's channels are divided by their root mean square before the activation.
+    pub normed: bool,
+    /// Number format of the convolution.
+    pub precision: Precision,
+}
+
+/// LeakyReLU of `x` [batch, channels, height, width] after each pixel's channels were divided by their
+/// root mean square (Karras et al. 2018).
+pub fn normed_leaky(x: Tensor<4>, slope: f64) -> Tensor<4> {
+    if is_cpu(&x.device()) {
+        let x = x.into_dispatch();
+        return Tensor::from_dispatch(<Dispatch as Residual>::normed_leaky(x, slope));
+    }
+    let square = x.clone().powi_scalar(2).mean_dim(1);
+    leaky(x / square.add_scalar(rms::EPSILON).sqrt(), slope)
+}
+
+/// A residual layer: convolution of LeakyReLU(`x`) by `weight` [deep, wide, 4, 4], plus `bias`, plus
+/// gain · resampled `x`. Also returns the activation, without a gradient.
+///
+/// On the CPU it is one operation: burn adds the two gradients of `x` in the order of another layout,
+/// and what that costs in copies made a step a third slower.
+pub fn residual(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    way: Way,
+) -> (Tensor<4>, Tensor<4>) {
+    if is_cpu(&x.device()) {
+        let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        let (y, active) = <Dispatch as Residual>::residual(x, weight, bias, way);
+        return (Tensor::from_dispatch(y), Tensor::from_dispatch(active));
+    }
+    let active = way.activated(x.clone());
+    let made = add_bias(way.convolved(active.clone(), weight), bias);
+    (add_resampled(made, x, way.direction, way.gain), active.detach())
+}
+
+/// The transpose of a residual layer at fixed slopes, `way` being its own: `u` convolved by `weight`,
+/// where `active` is the layer's activation times its slopes, plus gain · resampled `u`.
+pub fn residual_transposed(
+    u: Tensor<4>,
+    active: Tensor<4>,
+    weight: Tensor<4>,
+    way: Way,
+) -> Tensor<4> {
+    let active = active.detach();
+    if is_cpu(&u.device()) {
+        let (u, active, w) = (u.into_dispatch(), active.into_dispatch(), weight.into_dispatch());
+        return Tensor::from_dispatch(<Dispatch as Residual>::transposed(u, active, w, way));
+    }
+    let made = gate(way.convolved(u.clone(), weight), active, way.slope);
+    add_resampled(made, u, way.direction, way.gain)
+}
+
+impl Way {
+    fn activated(self, x: Tensor<4>) -> Tensor<4> {
+        if self.normed { normed_leaky(x, self.slope) } else { leaky(x, self.slope) }
+    }
+
+    fn convolved(self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+        match self.direction {
+            Direction::Down => convolve(x, weight, self.precision),
+            Direction::Up => convolve_transposed(x, weight, self.precision),
+        }
+    }
+
+    /// The convolution this way.
+    fn there<B: Convolutions>(self, x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+        match self.direction {
+            Direction::Down => B::down(x, weight, self.precision, false),
+            Direction::Up => B::up(x, weight, self.precision, false),
+        }
+    }
+
+    /// Its transpose.
+    fn back<B: Convolutions>(self, x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+        Self { direction: self.direction.opposite(), ..self }.there::<B>(x, weight)
+    }
+
+    /// The filter's gradient, from what went in this way and what came back.
+    fn filter_gradient<B: Convolutions>(
+        self,
+        input: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        weight: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        let (large, small) = match self.direction {
+            Direction::Down => (input, gradient),
+            Direction::Up => (gradient, input),
+        };
+        B::filter_gradient(large, small, weight, self.precision)
+    }
+}
+
+/// The resampling as products with the filter's matrix along either axis, for GPUs.
+fn resampled(x: Tensor<4>, direction: Direction) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let along = |n: usize| -> Tensor<3> { constant(filter(n), [1, n, 2 * n], &x) };
+    match direction {
+        Direction::Down => {
+            let (rows, columns) = (along(height / 2), along(width / 2));
+            let x = x.reshape([batch * channels, height, width]);
+            let x = rows.matmul(x).matmul(columns.transpose());
+            let x = x.reshape([batch, channels, height / 2, width / 2]);
+            Tensor::cat(vec![x.clone(), x], 1)
+        }
+        Direction::Up => {
+            let (rows, columns) = (along(height), along(width));
+            let half = channels / 2;
+            let both = x.clone().narrow(1, 0, half) + x.narrow(1, half, half);
+            let x = both.reshape([batch * half, height, width]);
+            let x = rows.transpose().matmul(x).matmul(columns);
+            x.reshape([batch, half, 2 * height, 2 * width])
+        }
+    }
+}
+
+/// The filter [1, 3, 3, 1] / 8 from 2n values to n as a matrix [n, 2n].
+fn filter(n: usize) -> Vec<f32> {
+    let mut matrix = vec![0f32; 2 * n * n];
+    for i in 0..n {
+        let taps = [((2 * i).saturating_sub(1), 0.125), (2 * i, 0.375), (2 * i + 1, 0.375)];
+        for (at, weight) in taps.into_iter().chain([((2 * i + 2).min(2 * n - 1), 0.125)]) {
+            matrix[2 * n * i + at] += weight;
+        }
+    }
+    matrix
+}
+
+/// A constant beside `other`: on its device, in its number format.
+pub(crate) fn constant<const D: usize, const E: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    other: &Tensor<E>,
+) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), (&other.device(), other.dtype()))
+}
+
+/// The CPU's operations.
+#[backend_extension(Flex, Autodiff)]
+pub trait Residual: Backend {
+    /// As the function [`residual`].
+    fn residual(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        way: Way,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// As the function [`normed_leaky`].
+    fn normed_leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
+
+    /// From what went into [`Residual::normed_leaky`] and its result's gradient to the gradient of the
+    /// former.
+    fn normed_leaky_backward(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        slope: f64,
+    ) -> FloatTensor<Self>;
+
+    /// As the function [`residual_transposed`].
+    fn transposed(
+        u: FloatTensor<Self>,
+        active: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        way: Way,
+    ) -> FloatTensor<Self>;
+
+    /// As the function [`add_resampled`].
+    fn add_resampled(
+        main: FloatTensor<Self>,
+        source: FloatTensor<Self>,
+        direction: Direction,
+        gain: f64,
+    ) -> FloatTensor<Self>;
+
+    /// gain · resampled `source`.
+    fn resample(source: FloatTensor<Self>, direction: Direction, gain: f64) -> FloatTensor<Self>;
+
+    /// As the function [`add_bias`].
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The sum over pictures and pixels.
+    fn bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// As the function [`gate`].
+    fn gate(u: FloatTensor<Self>, activated: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
+}
+
+fn resample_onto<T: Value>(
+    main: Option<FlexTensor>,
+    source: FlexTensor,
+    direction: Direction,
+    gain: f64,
+) -> FlexTensor {
+    let source = flex::channels_last(source);
+    let [batch, channels, height, width] = flex::dims(&source);
+    let (extent, dims) = match direction {
+        Direction::Down => (
+            Extent { height: height / 2, width: width / 2, channels },
+            [batch, 2 * channels, height / 2, width / 2],
+        ),
+        Direction::Up => (
+            Extent { height, width, channels: channels / 2 },
+            [batch, channels / 2, 2 * height, 2 * width],
+        ),
+    };
+    let x = flex::values::<T>(&source);
+    match main {
+        Some(main) => {
+            flex::change::<T>(main, |y| kernel::add_resampled(&extent, direction, gain, x, y))
+        }
+        None => {
+            let mut y: Buffer<T> = T::memory().take(dims.iter().product());
+            y.fill(T::default());
+            kernel::add_resampled(&extent, direction, gain, x, &mut y);
+            flex::picture(y, dims)
+        }
+    }
+}
+
+fn normed<T: Value>(x: &FlexTensor, slope: f64) -> FlexTensor {
+    let dims = flex::dims(x);
+    let mut y: Buffer<T> = T::memory().take(dims.iter().product());
+    rms::forward(flex::values::<T>(x), dims[1], slope, &mut y);
+    flex::picture(y, dims)
+}
+
+impl Residual for Flex {
+    fn residual(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        way: Way,
+    ) -> (FlexTensor, FlexTensor) {
+        let active = match way.normed {
+            true => Self::normed_leaky(x.clone(), way.slope),
+            false => Self::activation(x.clone(), Some(way.slope)),
+        };
+        let made = Self::add_bias(way.there::<Self>(active.clone(), weight), bias);
+        (Self::add_resampled(made, x, way.direction, way.gain), active)
+    }
+
+    fn normed_leaky(x: FlexTensor, slope: f64) -> FlexTensor {
+        let x = flex::channels_last(x);
+        by_type!(&x, T => normed::<T>(&x, slope))
+    }
+
+    fn normed_leaky_backward(x: FlexTensor, gradient: FlexTensor, slope: f64) -> FlexTensor {
+        let x = flex::channels_last(x);
+        let channels = flex::dims(&x)[1];
+        by_type!(&x, T => flex::change::<T>(gradient, |g| {
+            rms::backward(flex::values(&x), channels, slope, g);
+        }))
+    }
+
+    fn transposed(u: FlexTensor, active: FlexTensor, weight: FlexTensor, way: Way) -> FlexTensor {
+        let made = Self::gate(way.there::<Self>(u.clone(), weight), active, way.slope);
+        Self::add_resampled(made, u, way.direction, way.gain)
+    }
+
+    fn add_resampled(
+        main: FlexTensor,
+        source: FlexTensor,
+        direction: Direction,
+        gain: f64,
+    ) -> FlexTensor {
+        by_type!(&source, T => resample_onto::<T>(Some(main), source, direction, gain))
+    }
+
+    fn resample(source: FlexTensor, direction: Direction, gain: f64) -> FlexTensor {
+        by_type!(&source, T => resample_onto::<T>(None, source, direction, gain))
+    }
+
+    fn add_bias(x: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        by_type!(&x, T => flex::change::<T>(x, |x| kernel::add_bias(x, &flex::in_order(&bias))))
+    }
+
+    fn bias_gradient(gradient: FlexTensor) -> FlexTensor {
+        let g = flex::channels_last(gradient);
+        let channels = flex::dims(&g)[1];
+        by_type!(&g, T => flex::row(kernel::sum_rows::<T>(flex::values(&g), channels)))
+    }
+
+    fn gate(u: FlexTensor, activated: FlexTensor, slope: f64) -> FlexTensor {
+        let y = flex::channels_last(activated);
+        by_type!(&y, T => flex::change::<T>(u, |u| {
+            activation::leaky_backward(flex::values(&y), u, slope);
+        }))
+    }
+}
+
+/// Gradient of [`Residual::residual`].
+#[derive(Debug)]
+struct Layer;
+
+impl<B: Residual + Convolutions> Backward<B, 3> for Layer {
+    /// What went in if it was normed, the activation, the filter, the way.
+    type State = (Option<FloatTensor<B>>, FloatTensor<B>, FloatTensor<B>, Way);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, weight, bias] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        let (input, active, filter, way) = ops.state;
+        if let Some(node) = bias {
+            grads.register::<B>(node.id, B::bias_gradient(gradient.clone()));
+        }
+        if let Some(node) = weight {
+            let (active, filter) = (active.clone(), filter.clone());
+            let g = way.filter_gradient::<B>(active, gradient.clone(), filter);
+            grads.register::<B>(node.id, g);
+        }
+        if let Some(node) = x {
+            let back = way.back::<B>(gradient.clone(), filter);
+            let back = match input {
+                Some(input) => B::normed_leaky_backward(input, back, way.slope),
+                None => B::gate(back, active, way.slope),
+            };
+            let opposite = way.direction.opposite();
+            let g = B::add_resampled(back, gradient, opposite, way.gain);
+            grads.register::<B>(node.id, g);
+        }
+    }
+}
+
+/// Gradient of [`Residual::normed_leaky`].
+#[derive(Debug)]
+struct NormedLeaky;
+
+impl<B: Residual> Backward<B, 1> for NormedLeaky {
+    type State = (FloatTensor<B>, f64);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let (x, slope) = ops.state;
+        let [node] = ops.parents;
+        if let Some(node) = node {
+            grads.register::<B>(node.id, B::normed_leaky_backward(x, gradient, slope));
+        }
+    }
+}
+
+/// Gradient of [`Residual::transposed`].
+#[derive(Debug)]
+struct Transposed;
+
+impl<B: Residual + Convolutions> Backward<B, 2> for Transposed {
+    type State = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, Way);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [u, weight] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        let (input, active, filter, way) = ops.state;
+        let gated = B::gate(gradient.clone(), active, way.slope);
+        if let Some(node) = weight {
+            let g = way.filter_gradient::<B>(input, gated.clone(), filter.clone());
+            grads.register::<B>(node.id, g);
+        }
+        if let Some(node) = u {
+            let back = way.back::<B>(gated, filter);
+            let opposite = way.direction.opposite();
+            let g = B::add_resampled(back, gradient, opposite, way.gain);
+            grads.register::<B>(node.id, g);
+        }
+    }
+}
+
+/// Gradient of [`Residual::add_resampled`].
+#[derive(Debug)]
+struct AddResampled;
+
+impl<B: Residual> Backward<B, 2> for AddResampled {
+    type State = (Direction, f64);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [main, source] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        let (direction, gain) = ops.state;
+        if let Some(node) = source {
+            let g = B::resample(gradient.clone(), direction.opposite(), gain);
+            grads.register::<B>(node.id, g);
+        }
+        if let Some(node) = main {
+            grads.register::<B>(node.id, gradient);
+        }
+    }
+}
+
+/// Gradient of [`Residual::add_bias`].
+#[derive(Debug)]
+struct AddBias;
+
+impl<B: Residual> Backward<B, 2> for AddBias {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, bias] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        if let Some(node) = bias {
+            grads.register::<B>(node.id, B::bias_gradient(gradient.clone()));
+        }
+        if let Some(node) = x {
+            grads.register::<B>(node.id, gradient);
+        }
+    }
+}
+
+/// Gradient of [`Residual::gate`] for its first argument: the same gates again.
+#[derive(Debug)]
+struct Gate;
+
+impl<B: Residual> Backward<B, 1> for Gate {
+    type State = (FloatTensor<B>, f64);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let (activated, slope) = ops.state;
+        let [node] = ops.parents;
+        if let Some(node) = node {
+            grads.register::<B>(node.id, B::gate(gradient, activated, slope));
+        }
+    }
+}
+
+impl<B: Residual + Convolutions, C: CheckpointStrategy> Residual for Autodiff<B, C> {
+    fn residual(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        way: Way,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        use burn::backend::AutodiffBackend;
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let (x, w, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        let input = way.normed.then(|| x.clone());
+        let (y, active) = B::residual(x, w.clone(), bias, way);
+        let constant = Self::from_inner(active.clone());
+        match Layer.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => (prep.finish((input, active, w, way), y), constant),
+            OpsKind::UnTracked(prep) => (prep.finish(y), constant),
+        }
+    }
+
+    fn normed_leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
+        let nodes = [x.node()];
+        let x = x.into_primitive();
+        let y = B::normed_leaky(x.clone(), slope);
+        match NormedLeaky.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x, slope), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn normed_leaky_backward(
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: f64,
+    ) -> FloatTensor<Self> {
+        unreachable!("gradients are taken on the inner backend; burn has none of second order")
+    }
+
+    fn transposed(
+        u: FloatTensor<Self>,
+        active: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        way: Way,
+    ) -> FloatTensor<Self> {
+        let nodes = [u.node(), weight.node()];
+        let (u, active, w) = (u.into_primitive(), active.into_primitive(), weight.into_primitive());
+        let y = B::transposed(u.clone(), active.clone(), w.clone(), way);
+        match Transposed.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((u, active, w, way), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn add_resampled(
+        main: FloatTensor<Self>,
+        source: FloatTensor<Self>,
+        direction: Direction,
+        gain: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [main.node(), source.node()];
+        let y = B::add_resampled(main.into_primitive(), source.into_primitive(), direction, gain);
+        match AddResampled.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((direction, gain), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn resample(_: FloatTensor<Self>, _: Direction, _: f64) -> FloatTensor<Self> {
+        unreachable!("gradients are taken on the inner backend; burn has none of second order")
+    }
+
+    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node(), bias.node()];
+        let y = B::add_bias(x.into_primitive(), bias.into_primitive());
+        match AddBias.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn bias_gradient(_: FloatTensor<Self>) -> FloatTensor<Self> {
+        unreachable!("gradients are taken on the inner backend; burn has none of second order")
+    }
+
+    fn gate(u: FloatTensor<Self>, activated: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
+        let nodes = [u.node()];
+        let activated = activated.into_primitive();
+        let y = B::gate(u.into_primitive(), activated.clone(), slope);
+        match Gate.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((activated, slope), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}

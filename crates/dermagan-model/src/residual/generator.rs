@@ -1,0 +1,101 @@
+//! The residual generator.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+use super::filter::blurred;
+use super::{Layer, SLOPE, embedded, embedding};
+use crate::config::{EMBEDDING, ModelConfig};
+use crate::named::Network;
+use crate::ops::{Direction, Way, add_bias, convolve_transposed, normed_leaky, residual, tanh};
+use crate::precision::Precision;
+
+/// Gain of the path around a layer: a flat picture keeps its value.
+const AROUND: f64 = 2.0;
+
+/// From the latent, and the class, to the picture: 4×4, then a doubling of the side and half the
+/// channels a layer; the last makes the three colours, then tanh.
+#[derive(Module, Debug)]
+pub struct ResidualGenerator {
+    /// From the latent to the picture.
+    pub main: Vec<Layer>,
+    /// What stands for each class beside the latent, `[classes, 32]`, if it knows of classes.
+    pub embed: Option<Param<Tensor<2>>>,
+}
+
+/// Length of what the first layer takes.
+fn inputs(config: &ModelConfig) -> usize {
+    config.z_dim + if config.classes > 0 { EMBEDDING } else { 0 }
+}
+
+/// Shape of each layer's filter, and outputs.
+fn filters(config: &ModelConfig) -> Vec<([usize; 4], usize)> {
+    let filter = |(i, (from, to)): (usize, (usize, usize))| match i {
+        0 => ([inputs(config), to, 4, 4], to),
+        _ => ([from, to, 3, 3], to),
+    };
+    config.generator_channels().into_iter().enumerate().map(filter).collect()
+}
+
+/// Names and shapes of a generator's tensors.
+pub(crate) fn shapes(config: &ModelConfig) -> BTreeMap<String, Vec<usize>> {
+    let layers = filters(config).into_iter().enumerate().flat_map(|(i, (shape, outputs))| {
+        [(format!("main.{i}.weight"), shape.to_vec()), (format!("main.{i}.bias"), vec![outputs])]
+    });
+    let embed = (config.classes > 0).then(|| ("embed".to_owned(), vec![config.classes, EMBEDDING]));
+    layers.chain(embed).collect()
+}
+
+impl ResidualGenerator {
+    /// A generator of the right shapes whose weights are all zero; see [`crate::init`].
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let layers = filters(config).into_iter();
+        Self {
+            main: layers.map(|(shape, outputs)| Layer::new(shape, outputs, device)).collect(),
+            embed: embedding(config, device),
+        }
+    }
+
+    /// Pictures. `z`: [batch, z_dim]; `class`: [batch, classes]; result: [batch, 3, side, side] in
+    /// [-1, 1].
+    pub fn forward(
+        &self,
+        z: Tensor<2>,
+        class: Option<Tensor<2>>,
+        precision: Precision,
+    ) -> Tensor<4> {
+        let batch = z.dims()[0];
+        let inputs = match &self.embed {
+            Some(embed) => Tensor::cat(vec![z, embedded(embed, class, batch)], 1),
+            None => z,
+        };
+        let mut x = inputs.unsqueeze_dims::<4>(&[-1, -1]);
+        let last = self.main.len() - 1;
+        let way =
+            Way { direction: Direction::Up, gain: AROUND, slope: SLOPE, normed: true, precision };
+        for (i, layer) in self.main.iter().enumerate() {
+            let (weight, bias) = (layer.weight.val(), layer.bias.val());
+            if i == 0 {
+                x = add_bias(convolve_transposed(x, weight, precision), bias);
+                continue;
+            }
+            let weight = blurred(weight);
+            x = match i == last {
+                true => {
+                    let made = convolve_transposed(normed_leaky(x, SLOPE), weight, precision);
+                    tanh(add_bias(made, bias))
+                }
+                false => residual(x, weight, bias, way).0,
+            };
+        }
+        x
+    }
+}
+
+impl Network for ResidualGenerator {
+    fn name(path: &[String]) -> String {
+        path.join(".")
+    }
+}

@@ -1,0 +1,89 @@
+//! Does the generator make one picture whatever its latent? On small data one that is told classes may,
+//! and its losses do not show it (NVlabs/stylegan3#627; Shahbazi et al. 2022).
+
+use dermagan_base::picture::Picture;
+use rayon::prelude::*;
+
+use crate::fakes::picture;
+use crate::plan::Plan;
+use crate::sampler::{Sampler, Shot};
+
+/// Pictures of a class that are compared with each other.
+const PICTURES: usize = 16;
+/// A class has collapsed when its pictures differ by less than this share of what real ones do. Real
+/// pictures of one lesion, taken twice, differ by a third to a half of it.
+const COLLAPSED: f64 = 0.15;
+
+/// How much a class's pictures differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variety {
+    /// Its code; `None` for all classes together, of a generator that makes none on demand.
+    pub class: Option<String>,
+    /// Mean difference of two generated pictures over that of two real ones.
+    pub share: f64,
+}
+
+impl Variety {
+    /// Whether it makes one picture for every latent.
+    pub fn has_collapsed(&self) -> bool {
+        self.share < COLLAPSED
+    }
+}
+
+/// Mean difference of two of the pictures, in grey levels; 0 of fewer than two.
+pub fn difference(pictures: &[Picture]) -> f64 {
+    let pairs: Vec<(&Picture, &Picture)> = pictures
+        .iter()
+        .enumerate()
+        .flat_map(|(i, a)| pictures[i + 1..].iter().map(move |b| (a, b)))
+        .collect();
+    let apart = |(a, b): &(&Picture, &Picture)| -> f64 {
+        let sum: u64 = a.pixels.iter().zip(&b.pixels).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        sum as f64 / a.pixels.len().max(1) as f64
+    };
+    let sums: Vec<f64> = pairs.par_iter().map(apart).collect();
+    sums.iter().sum::<f64>() / pairs.len().max(1) as f64
+}
+
+/// The variety of every class that the generator makes, beside that of the first images of it that it
+/// learnt from; classes of fewer than two images are left out.
+pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
+    let codes = &plan.config.source.classes;
+    let classes: Vec<Option<usize>> = match plan.config.model.classes {
+        0 => vec![None],
+        count => (0..count.min(codes.len())).map(Some).collect(),
+    };
+    let variety = |class: Option<usize>| {
+        let is = |image: &&u32| class.is_none_or(|class| plan.class_of(**image) == class);
+        let real: Vec<Picture> = plan
+            .images
+            .iter()
+            .filter(is)
+            .take(PICTURES)
+            .map(|&image| picture(&plan.cache, image))
+            .collect();
+        let among_real = difference(&real);
+        let shots = (0..PICTURES as u64).map(|seed| Shot { seed, class });
+        let fakes = sampler.pictures(shots, 1.0, PICTURES);
+        (among_real > 0.0).then(|| Variety {
+            class: class.map(|class| codes[class].clone()),
+            share: difference(&fakes) / among_real,
+        })
+    };
+    classes.into_iter().filter_map(variety).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_that_are_one_picture_have_no_variety() {
+        let flat = |v: u8| Picture::filled(4, 4, [v; 3]);
+        assert_eq!(difference(&[flat(9), flat(9), flat(9)]), 0.0);
+        assert_eq!(difference(&[flat(0), flat(30), flat(60)]), 40.0);
+        assert_eq!(difference(&[flat(5)]), 0.0);
+        let seen = |share| Variety { class: None, share }.has_collapsed();
+        assert!(seen(0.05) && !seen(0.3));
+    }
+}

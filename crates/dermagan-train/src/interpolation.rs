@@ -1,0 +1,606 @@
+//! `sample --interpolate` as a library call: a walk from picture to picture, as an animation.
+//!
+//! The way from one latent to the next is an arc (Shoemake 1985; White 2016, arXiv:1609.04468). A
+//! hundred normal numbers are a vector of length 10, give or take 0.7; halfway along the straight line
+//! between two of them it is of length 7, and training drew none so short: the pictures there are
+//! closer to the average than any that the generator was taught to make.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use dermagan_base::atomic::Pending;
+use dermagan_base::picture::{Picture, add_text};
+use dermagan_model::latent::latent;
+use dermagan_model::{ModelFile, Selected};
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, Frame, RgbaImage};
+
+use crate::error::TrainError;
+use crate::sampler::{Sampler, Shot};
+use crate::sampling;
+
+/// How long a walk shows a frame, in milliseconds: 25 frames a second.
+pub const FRAME_MS: u32 = 40;
+/// The most frames from one seed to the next, and of a walk.
+const MAX_FRAMES: usize = 240;
+const MAX_TOTAL: u64 = 5000;
+/// The largest square for a pixel.
+const MAX_SCALE: usize = 16;
+/// The shortest and the longest time for a frame: a GIF counts in hundredths of a second, a PNG in 16
+/// bits.
+const MS: [u32; 2] = [10, 60_000];
+/// How coarsely a GIF's colours are chosen, 1 to 30, as for the time-lapse.
+const GIF_SPEED: i32 = 10;
+/// What begins a GIF's comment, the longest piece of it, and what ends a GIF.
+const GIF_COMMENT: [u8; 2] = [0x21, 0xfe];
+const GIF_PIECE: usize = 255;
+const GIF_END: u8 = 0x3b;
+/// Below this sine two directions count as the same, or as opposite.
+const SAME: f64 = 1e-9;
+
+/// What to make.
+#[derive(Clone, Debug)]
+pub struct WalkRequest {
+    /// The seeds that it comes by, before it goes back to the first. One may come again.
+    pub seeds: Vec<u64>,
+    /// Classes, by code: one for each seed, or one for the whole walk; empty for the seeds' own. From
+    /// class to class it goes straight.
+    pub classes: Vec<String>,
+    /// Frames from a seed to the next; the first of them is that seed's own picture.
+    pub frames: usize,
+    /// Side of the square that each pixel is shown as.
+    pub scale: usize,
+    /// How long a frame is shown, in milliseconds; a GIF knows hundredths of a second only.
+    pub ms: u32,
+    /// A `.gif`, which has 256 colours a frame, or a `.png` or `.apng`, which has all.
+    pub out: PathBuf,
+    /// Truncation.
+    pub psi: f64,
+    /// Pictures at a time.
+    pub batch: usize,
+}
+
+impl WalkRequest {
+    /// How many frames.
+    pub fn count(&self) -> u64 {
+        (self.seeds.len() as u64).saturating_mul(self.frames as u64)
+    }
+}
+
+/// Reads `0,5,9` or `0-7`: the seeds of a walk, in its order.
+///
+/// # Errors
+/// Says what such a list looks like.
+pub fn parse_seeds(text: &str) -> Result<Vec<u64>, TrainError> {
+    let ranges = sampling::ranges(text).unwrap_or_default();
+    let count = ranges.iter().fold(0, |sum: u64, r| sum.saturating_add(r.end - r.start));
+    match (2..=MAX_TOTAL).contains(&count) {
+        true => Ok(ranges.into_iter().flatten().collect()),
+        false => Err(TrainError::Option(format!(
+            "--interpolate {text}: expected 2 to {MAX_TOTAL} seeds, such as 0,5,9 or 0-7"
+        ))),
+    }
+}
+
+/// Makes the animation; `progress` hears how many frames are done. Returns how many.
+///
+/// # Errors
+/// When an option makes no sense, or the place cannot be written.
+pub fn run(
+    model: &ModelFile,
+    device: Selected,
+    request: &WalkRequest,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, TrainError> {
+    let format = Format::of(&request.out)?;
+    check(request)?;
+    let shots = shots(model, request)?;
+    let sampler = Sampler::new(model, device)?;
+    let classes: Option<Vec<String>> =
+        shots.iter().map(|shot| sampling::class_code(model, &sampler, *shot)).collect();
+    let seeds: Vec<String> = request.seeds.iter().map(u64::to_string).collect();
+    let classes = classes.map(|codes| codes.join(","));
+    let text = sampling::text(model, seeds.join(","), classes, request.psi);
+    let keys = |of: &dyn Fn(&Shot) -> Vec<f32>| shots.iter().map(of).collect();
+    let walk = Walk {
+        sampler: &sampler,
+        side: model.config.resolution,
+        latents: keys(&|shot| latent(shot.seed, model.config.z_dim, request.psi)),
+        classes: keys(&|shot| sampler.rows(&[sampler.class_of(*shot)])),
+        request,
+    };
+    let bad = || TrainError::io(&request.out);
+    let mut pending = Pending::create(&request.out).map_err(bad())?;
+    match format {
+        Format::Gif => write_gif(pending.file(), &walk, &text, progress),
+        Format::Png => write_png(pending.file(), &walk, &text, progress),
+    }
+    .map_err(bad())?;
+    pending.commit().map_err(bad())?;
+    Ok(request.count())
+}
+
+/// How an animation is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Gif,
+    Png,
+}
+
+impl Format {
+    fn of(path: &Path) -> Result<Self, TrainError> {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+        match extension.as_deref() {
+            Some("gif") => Ok(Self::Gif),
+            Some("png" | "apng") => Ok(Self::Png),
+            _ => Err(TrainError::Option(format!(
+                "--out {}: a walk is a .gif (256 colours a frame), a .png or an .apng (every \
+                 colour), such as --out walk.gif",
+                path.display()
+            ))),
+        }
+    }
+}
+
+fn check(request: &WalkRequest) -> Result<(), TrainError> {
+    sampling::check(request.psi, request.batch)?;
+    let seeds = request.seeds.len();
+    let what = if seeds < 2 {
+        format!("--interpolate: {seeds} seeds, expected at least 2, such as 0,5,9")
+    } else if !(1..=MAX_FRAMES).contains(&request.frames) {
+        format!("--frames {}: expected 1 to {MAX_FRAMES} from one seed to the next", request.frames)
+    } else if request.count() > MAX_TOTAL {
+        let most = MAX_TOTAL / request.frames as u64;
+        let fewer = match MAX_TOTAL / seeds as u64 {
+            0 => String::new(),
+            frames => format!(", or ask for --frames {frames}"),
+        };
+        format!(
+            "a walk of {} frames, up to {MAX_TOTAL} are possible; name at most {most} seeds{fewer}",
+            request.count()
+        )
+    } else if !(1..=MAX_SCALE).contains(&request.scale) {
+        format!("--scale {}: expected 1 to {MAX_SCALE}", request.scale)
+    } else if !(MS[0]..=MS[1]).contains(&request.ms) {
+        format!("{} ms a frame: {} to {} are possible", request.ms, MS[0], MS[1])
+    } else {
+        return Ok(());
+    };
+    Err(TrainError::Option(what))
+}
+
+/// The pictures that the walk comes by.
+fn shots(model: &ModelFile, request: &WalkRequest) -> Result<Vec<Shot>, TrainError> {
+    let places = sampling::each_place(model, &sampling::spelt_out(model, &request.classes))?;
+    let seeds = &request.seeds;
+    let shot = |(seed, class): (&u64, Option<usize>)| Shot { seed: *seed, class };
+    match places.as_slice() {
+        [] => Ok(seeds.iter().map(|seed| Shot::from(*seed)).collect()),
+        [only] => Ok(seeds.iter().map(|seed| shot((seed, Some(*only)))).collect()),
+        each if each.len() == seeds.len() => {
+            Ok(seeds.iter().zip(each.iter().copied().map(Some)).map(shot).collect())
+        }
+        each => Err(TrainError::Option(format!(
+            "--class: {} classes for {} seeds; name one for the whole walk or one for each seed (a \
+             seed or a class may be named again)",
+            each.len(),
+            seeds.len()
+        ))),
+    }
+}
+
+/// The pictures of a walk.
+struct Walk<'a> {
+    sampler: &'a Sampler,
+    /// Side of its pictures.
+    side: usize,
+    /// A latent for each seed.
+    latents: Vec<Vec<f32>>,
+    /// What says the class of each; empty for a generator that knows of none.
+    classes: Vec<Vec<f32>>,
+    request: &'a WalkRequest,
+}
+
+impl Walk<'_> {
+    /// Gives the frames out one by one.
+    fn each(
+        &self,
+        progress: &mut dyn FnMut(u64),
+        mut give: impl FnMut(Picture) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let count = self.latents.len() * self.request.frames;
+        let batch = self.request.batch.min(count);
+        let mut done = 0;
+        for first in (0..count).step_by(batch) {
+            let frames = first..(first + batch).min(count);
+            let latents = frames.clone().flat_map(|i| self.between(i, &self.latents, slerp));
+            let classes: Vec<f32> =
+                frames.clone().flat_map(|i| self.between(i, &self.classes, lerp)).collect();
+            for picture in self.sampler.make(latents.collect(), &classes, batch) {
+                give(picture.enlarged(self.request.scale))?;
+                done += 1;
+                progress(done);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where frame `i` is on the closed way through `keys`.
+    fn between(
+        &self,
+        i: usize,
+        keys: &[Vec<f32>],
+        way: fn(&[f32], &[f32], f64) -> Vec<f32>,
+    ) -> Vec<f32> {
+        let frames = self.request.frames;
+        let (key, step) = (i / frames, i % frames);
+        match step {
+            0 => keys[key].clone(),
+            _ => way(&keys[key], &keys[(key + 1) % keys.len()], step as f64 / frames as f64),
+        }
+    }
+}
+
+/// At `t` of the straight line from `a` to `b`.
+fn lerp(a: &[f32], b: &[f32], t: f64) -> Vec<f32> {
+    let at = |(a, b): (&f32, &f32)| (f64::from(*a) * (1.0 - t) + f64::from(*b) * t) as f32;
+    a.iter().zip(b).map(at).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The vector of length 1, and its length; the vector itself where there is nothing to divide by.
+fn direction(mut v: Vec<f64>) -> (Vec<f64>, f64) {
+    let length = dot(&v, &v).sqrt();
+    if length > 0.0 {
+        v.iter_mut().for_each(|x| *x /= length);
+    }
+    (v, length)
+}
+
+/// What of `v` is across the direction `a`.
+fn across(a: &[f64], v: &[f64]) -> Vec<f64> {
+    let along = dot(a, v);
+    a.iter().zip(v).map(|(a, v)| v - along * a).collect()
+}
+
+/// At `t` of the arc from `a` to `b`: the direction turns evenly, the length goes from one's to the
+/// other's. Between opposite vectors, where every arc is as short, it is the one by the axis that is
+/// most across (vectors of a single number, which have no arc, go straight through 0).
+///
+/// Shoemake's formula is for vectors of one length; with two lengths it would overshoot both, without
+/// bound where they are nearly opposite. As with his, the arc of scaled vectors is the scaled arc, so
+/// that truncation may come before it.
+fn slerp(a: &[f32], b: &[f32], t: f64) -> Vec<f32> {
+    let wide = |v: &[f32]| direction(v.iter().map(|x| f64::from(*x)).collect());
+    let ((from, from_length), (to, to_length)) = (wide(a), wide(b));
+    if from_length == 0.0 || to_length == 0.0 || from.len() == 1 {
+        return lerp(a, b, t);
+    }
+    let cosine = dot(&from, &to);
+    let (mut turn, sine) = direction(across(&from, &to));
+    if sine < SAME {
+        if cosine > 0.0 {
+            return lerp(a, b, t);
+        }
+        let least = (0..from.len()).min_by(|i, j| from[*i].abs().total_cmp(&from[*j].abs()));
+        let mut axis = vec![0.0; from.len()];
+        axis[least.unwrap_or(0)] = 1.0;
+        turn = direction(across(&from, &axis)).0;
+    }
+    let (sin, cos) = (t * sine.atan2(cosine)).sin_cos();
+    let length = from_length * (1.0 - t) + to_length * t;
+    let at = |(along, turn): (&f64, &f64)| ((along * cos + turn * sin) * length) as f32;
+    from.iter().zip(&turn).map(at).collect()
+}
+
+/// `image`'s encoder writes no comment: what the pictures are is put in behind the last frame, where
+/// GIF89a would have it.
+fn write_gif(
+    file: &mut File,
+    walk: &Walk<'_>,
+    text: &[(&str, String)],
+    progress: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let mut out = BufWriter::new(&mut *file);
+    {
+        let mut encoder = GifEncoder::new_with_speed(&mut out, GIF_SPEED);
+        encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
+        let delay = Delay::from_numer_denom_ms(walk.request.ms, 1);
+        walk.each(progress, |picture| {
+            let (width, height) = (picture.width as u32, picture.height as u32);
+            let opaque = picture.pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]);
+            let frame = RgbaImage::from_raw(width, height, opaque.collect())
+                .ok_or_else(|| io::Error::other("a frame of the wrong size"))?;
+            encoder.encode_frame(Frame::from_parts(frame, 0, 0, delay)).map_err(io::Error::other)
+        })?;
+    }
+    out.flush()?;
+    drop(out);
+    // The encoder writes the end as it is dropped, where it cannot say that it could not.
+    let mut end = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut end)?;
+    if end != [GIF_END] {
+        return Err(io::Error::other("the end of the GIF was not written"));
+    }
+    file.seek(SeekFrom::End(-1))?;
+    file.write_all(&gif_comment(text))?;
+    file.write_all(&end)
+}
+
+fn gif_comment(text: &[(&str, String)]) -> Vec<u8> {
+    let lines: String = text.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+    let mut comment = GIF_COMMENT.to_vec();
+    for piece in lines.as_bytes().chunks(GIF_PIECE) {
+        comment.push(piece.len() as u8);
+        comment.extend_from_slice(piece);
+    }
+    comment.push(0);
+    comment
+}
+
+fn write_png(
+    file: &mut File,
+    walk: &Walk<'_>,
+    text: &[(&str, String)],
+    progress: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let side = (walk.side * walk.request.scale) as u32;
+    let mut out = BufWriter::new(file);
+    let mut encoder = png::Encoder::new(&mut out, side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_animated(walk.request.count() as u32, 0)?;
+    encoder.set_frame_delay(walk.request.ms as u16, 1000)?;
+    add_text(&mut encoder, text)?;
+    let mut writer = encoder.write_header()?;
+    walk.each(progress, |picture| Ok(writer.write_image_data(&picture.pixels)?))?;
+    writer.finish()?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use dermagan_model::model_file::FORMAT;
+    use dermagan_model::named::Network;
+    use dermagan_model::{Backbone, Card, Init, ModelConfig};
+    use image::AnimationDecoder;
+    use image::codecs::gif::GifDecoder;
+    use image::codecs::png::PngDecoder;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A generator of 32 pixels, four channels wide, that begins; with classes it is a residual one.
+    fn model(classes: &[&str]) -> ModelFile {
+        let (backbone, init) = match classes {
+            [] => (Backbone::Dcgan, Init::Pytorch),
+            _ => (Backbone::Residual, Init::He),
+        };
+        let config = ModelConfig {
+            backbone,
+            classes: classes.len(),
+            resolution: 32,
+            z_dim: 16,
+            g_width: 4,
+            d_width: 4,
+        };
+        let generator = init.generator(&config, 1, &Selected::cpu().device);
+        let card = Card {
+            format: FORMAT,
+            kind: "generator".into(),
+            producer: "a test".into(),
+            model: config,
+            data: "nothing".into(),
+            licence: "none".into(),
+            classes: classes.iter().map(|code| (*code).to_owned()).collect(),
+            class_images: vec![1; classes.len()],
+            condition: 1.0,
+            preset: "tiny".into(),
+            nimg: 0,
+        };
+        let hash = "0".repeat(64);
+        ModelFile { weights: generator.to_weights(), config, card: Some(card), hash }
+    }
+
+    fn request(folder: &TempDir, name: &str) -> WalkRequest {
+        WalkRequest {
+            seeds: vec![0, 5, 9],
+            classes: Vec::new(),
+            frames: 4,
+            scale: 1,
+            ms: FRAME_MS,
+            out: folder.path().join(name),
+            psi: 1.0,
+            batch: 5,
+        }
+    }
+
+    fn codes(codes: &[&str]) -> Vec<String> {
+        codes.iter().map(|code| (*code).to_owned()).collect()
+    }
+
+    /// Runs a request and opens what it wrote: the frames' pixels, and the time of the first.
+    fn frames(model: &ModelFile, request: &WalkRequest) -> (Vec<Picture>, u32) {
+        let mut heard = 0;
+        let made = run(model, Selected::cpu(), request, &mut |done| heard = done).unwrap();
+        assert_eq!((made, heard), (request.count(), request.count()));
+        let bytes = Cursor::new(std::fs::read(&request.out).unwrap());
+        let frames = match Format::of(&request.out).unwrap() {
+            Format::Gif => GifDecoder::new(bytes).unwrap().into_frames(),
+            Format::Png => PngDecoder::new(bytes).unwrap().apng().unwrap().into_frames(),
+        };
+        let frames = frames.collect_frames().unwrap();
+        let (ms, of) = frames[0].delay().numer_denom_ms();
+        let picture = |frame: Frame| {
+            let rgb = image::DynamicImage::from(frame.into_buffer()).into_rgb8();
+            let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+            Picture { width, height, pixels: rgb.into_raw() }
+        };
+        (frames.into_iter().map(picture).collect(), ms / of)
+    }
+
+    fn length(v: &[f32]) -> f64 {
+        v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn an_arc_keeps_the_length_between_those_of_its_ends() {
+        let near_opposite: Vec<f32> = latent(1, 100, -2.0).iter().map(|x| x + 1e-4).collect();
+        let pairs = [
+            (latent(1, 100, 1.0), latent(2, 100, 1.0)),
+            (latent(1, 100, 1.0), latent(2, 100, 0.1)),
+            (latent(1, 100, 1.0), latent(1, 100, 1.0)),
+            (latent(1, 100, 1.0), latent(1, 100, 3.0)),
+            (latent(1, 100, 1.0), latent(1, 100, -1.0)),
+            (latent(1, 100, 1.0), near_opposite),
+            (vec![1.0, 0.0], vec![-2.0, 0.0]),
+        ];
+        for (a, b) in pairs {
+            let (low, high) = (length(&a).min(length(&b)), length(&a).max(length(&b)));
+            for step in 0..=10 {
+                let here = length(&slerp(&a, &b, f64::from(step) / 10.0));
+                assert!((low * 0.999_999..=high * 1.000_001).contains(&here), "{here} at {step}");
+            }
+            for (end, t) in [(&a, 0.0), (&b, 1.0)] {
+                let off: Vec<f32> = end.iter().zip(slerp(&a, &b, t)).map(|(a, b)| a - b).collect();
+                assert!(length(&off) < 1e-5 * high, "{off:?} at {t}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_arc_turns_evenly_and_equal_or_missing_directions_are_no_trouble() {
+        let quarter = slerp(&[2.0, 0.0], &[0.0, 2.0], 0.5);
+        assert!(quarter.iter().all(|x| (x - 2.0_f32.sqrt()).abs() < 1e-6), "{quarter:?}");
+        let same = latent(3, 16, 1.0);
+        assert_eq!(slerp(&same, &same, 0.3), same);
+        assert_eq!(slerp(&[0.0, 0.0], &[0.0, 4.0], 0.5), [0.0, 2.0]);
+        assert_eq!(slerp(&[3.0], &[-1.0], 0.5), [1.0]);
+        assert!(slerp(&[], &[], 0.5).is_empty());
+    }
+
+    #[test]
+    fn an_arc_of_scaled_latents_is_the_scaled_arc() {
+        let at = |psi| slerp(&latent(1, 100, psi), &latent(2, 100, psi), 0.3);
+        let (full, half) = (at(1.0), at(0.5));
+        assert!(full.iter().zip(half).all(|(full, half)| (full * 0.5 - half).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_walk_comes_by_the_seeds_own_pictures_whatever_the_batch() {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model(&[]));
+        let (walk, ms) = frames(&model, &WalkRequest { psi: 0.7, ..request(&folder, "a.png") });
+        assert_eq!((walk.len(), ms), (12, FRAME_MS));
+        let own = Sampler::new(&model, Selected::cpu()).unwrap().pictures([0, 5, 9], 0.7, 2);
+        assert_eq!([&walk[0], &walk[4], &walk[8]], [&own[0], &own[1], &own[2]]);
+        assert!((1..12).all(|i| walk[i] != walk[i - 1]) && walk[11] != walk[0]);
+        let large = WalkRequest { psi: 0.7, batch: 64, scale: 2, ..request(&folder, "b.apng") };
+        let enlarged: Vec<Picture> = walk.iter().map(|picture| picture.enlarged(2)).collect();
+        assert_eq!(frames(&model, &large).0, enlarged);
+    }
+
+    #[test]
+    fn a_gif_opens_again_and_both_forms_say_that_they_are_synthetic() {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model(&[]));
+        let gif = WalkRequest { scale: 3, ..request(&folder, "deep/er/walk.GIF") };
+        let (walk, ms) = frames(&model, &gif);
+        assert_eq!((walk.len(), walk[11].width, ms), (12, 96, FRAME_MS));
+        let png = request(&folder, "walk.png");
+        frames(&model, &png);
+        for file in [&gif.out, &png.out] {
+            let bytes = std::fs::read(file).unwrap();
+            let has = |word: &str| bytes.windows(word.len()).any(|here| here == word.as_bytes());
+            assert!(has("SYNTHETIC") && has("0,5,9"), "{}", file.display());
+        }
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "no half file is left");
+    }
+
+    #[test]
+    fn a_long_comment_is_cut_into_pieces_that_a_gif_can_hold() {
+        let comment = gif_comment(&[("key", "x".repeat(300))]);
+        assert_eq!(comment[..3], [0x21, 0xfe, 255]);
+        assert_eq!((comment[3 + 255], comment.len()), (51, 2 + 1 + 255 + 1 + 51 + 1));
+    }
+
+    #[test]
+    fn a_walk_through_classes_changes_the_picture_of_one_latent() {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model(&["mel", "nv", "df"]));
+        let walk = |classes: &[&str]| {
+            let request = WalkRequest {
+                seeds: vec![7, 7],
+                classes: codes(classes),
+                frames: 3,
+                ..request(&folder, "a.png")
+            };
+            frames(&model, &request).0
+        };
+        let still = walk(&["NV"]);
+        assert!(still.iter().all(|picture| *picture == still[0]));
+        let moving = walk(&["nv", "df"]);
+        assert_eq!(moving[0], still[0]);
+        assert!((1..4).all(|i| moving[i] != moving[i - 1]));
+        let sampler = Sampler::new(&model, Selected::cpu()).unwrap();
+        let df = Shot { seed: 7, class: Some(2) };
+        assert_eq!(moving[3], sampler.pictures([df], 1.0, 1)[0]);
+    }
+
+    #[test]
+    fn a_walk_without_classes_goes_by_the_classes_that_the_seeds_decide() {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model(&["mel", "nv", "df"]));
+        let (walk, _) = frames(&model, &request(&folder, "a.png"));
+        let sampler = Sampler::new(&model, Selected::cpu()).unwrap();
+        let own = sampler.pictures([0, 5, 9], 1.0, 3);
+        assert_eq!([&walk[0], &walk[4], &walk[8]], [&own[0], &own[1], &own[2]]);
+    }
+
+    #[test]
+    fn a_list_of_seeds_has_two_at_least_and_may_name_one_again() {
+        assert_eq!(parse_seeds("0,5,9").unwrap(), [0, 5, 9]);
+        assert_eq!(parse_seeds("7,7,2-4").unwrap(), [7, 7, 2, 3, 4]);
+        for wrong in ["", "3", "a,b", "5-1", "0-5000", "0-18446744073709551614,1"] {
+            let error = parse_seeds(wrong).unwrap_err().to_string();
+            assert!(error.contains("such as 0,5,9"), "{error}");
+        }
+    }
+
+    #[test]
+    fn bad_requests_are_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, classes) = (model(&[]), model(&["mel", "nv", "df"]));
+        let refused = |model: &ModelFile, request: WalkRequest, words: &str| {
+            let error = run(model, Selected::cpu(), &request, &mut |_| ()).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        };
+        let good = || request(&folder, "a.gif");
+        refused(&plain, WalkRequest { seeds: vec![], ..good() }, "at least 2");
+        refused(&plain, WalkRequest { seeds: vec![1], ..good() }, "at least 2");
+        refused(&plain, WalkRequest { frames: 0, ..good() }, "--frames 0: expected 1 to 240");
+        refused(&plain, WalkRequest { frames: 241, ..good() }, "--frames 241");
+        let many = WalkRequest { seeds: (0..100).collect(), frames: 51, ..good() };
+        refused(&plain, many, "at most 98 seeds, or ask for --frames 50");
+        let many = WalkRequest { seeds: (0..5001).collect(), frames: 1, ..good() };
+        refused(&plain, many, "name at most 5000 seeds");
+        refused(&plain, WalkRequest { scale: 0, ..good() }, "--scale 0: expected 1 to 16");
+        refused(&plain, WalkRequest { scale: usize::MAX, ..good() }, "--scale");
+        refused(&plain, WalkRequest { ms: 0, ..good() }, "10 to 60000");
+        refused(&plain, WalkRequest { batch: 0, ..good() }, "--batch 0");
+        refused(&plain, WalkRequest { psi: f64::NAN, ..good() }, "--trunc NaN");
+        for name in ["walk.mp4", "walk", ".gif", "gif"] {
+            refused(&plain, request(&folder, name), "such as --out walk.gif");
+        }
+        refused(&plain, WalkRequest { classes: codes(&["mel"]), ..good() }, "no class on demand");
+        let asked = |names: &[&str]| WalkRequest { classes: codes(names), ..good() };
+        refused(&classes, asked(&["mel", "nv"]), "2 classes for 3 seeds");
+        refused(&classes, asked(&["mel", "nv", "xy"]), "no class 'xy'");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        run(&classes, Selected::cpu(), &asked(&["all"]), &mut |_| ()).unwrap();
+    }
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Makes the fixture that dermagan's residual networks are compared with, from PyTorch.
+
+    python3 -m venv /tmp/fixtures && /tmp/fixtures/bin/pip install -r scripts/requirements.txt
+    /tmp/fixtures/bin/python scripts/make_residual_fixture.py
+
+Writes crates/dermagan-model/tests/data/residual.safetensors, from a fixed seed: weights and inputs,
+float32; and what PyTorch makes of them in float64, rounded to float32 at the end:
+  G.*, D.*                the networks' weights, by dermagan's names
+  z, class, x             latents; how much of each class, one row of nothing and one of a half; pictures
+  pictures                the generator's, of z and class
+  grad.G.*                gradients of sum(pictures * x)
+  logits, h               the discriminator's of x and class, and weights for them
+  grad.D.*                gradients of sum(logits * h)
+  input_gradient          of each logit by its picture
+  penalty                 the mean over pictures of the input gradient's squared norm
+  grad.penalty.D.*        gradients of the penalty, by double backward
+
+The generator's layers are written as what they mean (a doubling of every pixel and a convolution), not
+as the stride-2 layers that dermagan computes.
+"""
+
+from math import sqrt
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-model/tests/data/residual.safetensors"
+RESOLUTION, Z, WIDTH, CLASSES, BATCH, EMBEDDING, SLOPE = 32, 8, 4, 3, 3, 32, 0.2
+HIDDEN = [WIDTH * 4, WIDTH * 2, WIDTH]  # at 4×4, 8×8 and 16×16
+
+
+def average_down(x):
+    """Half the side by [1, 3, 3, 1] / 8 along each axis; beyond the border is the border."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype) / 8
+    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=x.shape[1])
+
+
+def around_down(x):
+    p = average_down(x)
+    return torch.cat([p, p], 1)
+
+
+def around_up(y):
+    """Twice the transpose of the way down: a linear function's gradient is its transpose."""
+    batch, channels, height, width = y.shape
+    x = torch.zeros(batch, channels // 2, 2 * height, 2 * width, dtype=y.dtype, requires_grad=True)
+    (transposed,) = torch.autograd.grad(around_down(x), x, y, create_graph=True)
+    return 2 * transposed
+
+
+def leaky(x):
+    return F.leaky_relu(x, SLOPE)
+
+
+def normed(x):
+    """Each pixel's channels by their root mean square."""
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
+def generator(p, z, label):
+    x = torch.cat([z, label @ p["embed"]], 1)
+    # One pixel to 4×4: every tap sees that pixel alone.
+    x = torch.einsum("bi,iohw->bohw", x, p["main.0.weight"]) + p["main.0.bias"][:, None, None]
+    last = len(HIDDEN)
+    for i in range(1, last + 1):
+        # A transposed filter is an ordinary one turned by half a turn, its channels swapped.
+        weight = p[f"main.{i}.weight"].transpose(0, 1).flip(2, 3)
+        doubled = F.interpolate(leaky(normed(x)), scale_factor=2, mode="nearest")
+        made = F.conv2d(doubled, weight, p[f"main.{i}.bias"], padding=1)
+        x = made if i == last else made + around_up(x)
+    return torch.tanh(x)
+
+
+def discriminator(p, x, label):
+    last = len(HIDDEN)
+    for i in range(last):
+        taken = x if i == 0 else leaky(x)
+        made = F.conv2d(taken, p[f"main.{i}.weight"], p[f"main.{i}.bias"], stride=2, padding=1)
+        x = made if i == 0 else made + around_down(x)
+    head = F.conv2d(leaky(x), p[f"main.{last}.weight"], p[f"main.{last}.bias"]).flatten(1)
+    projection = (head[:, 1:] * (label @ p["embed"])).sum(1) / sqrt(EMBEDDING)
+    return head[:, 0] + projection
+
+
+def weights(noise):
+    """Filters that keep the spread of what goes through them, biases that matter, embeddings."""
+    g = {"main.0.weight": (Z + EMBEDDING, HIDDEN[0], 4, 4), "embed": (CLASSES, EMBEDDING)}
+    for i, (a, b) in enumerate(zip(HIDDEN, [*HIDDEN[1:], 3]), 1):
+        g[f"main.{i}.weight"] = (a, b, 3, 3)
+    d = {"embed": (CLASSES, EMBEDDING)}
+    for i, (a, b) in enumerate(zip([3, *HIDDEN[:0:-1]], HIDDEN[::-1])):
+        d[f"main.{i}.weight"] = (b, a, 4, 4)
+    d[f"main.{len(HIDDEN)}.weight"] = (1 + EMBEDDING, HIDDEN[0], 4, 4)
+
+    def filled(shapes, outputs):
+        out = {}
+        for name, shape in shapes.items():
+            if name == "embed":
+                out[name] = noise(*shape)
+                continue
+            area = shape[2] * shape[3] if shape[2] == 3 or outputs == 0 else 1
+            inputs = shape[1 - outputs] * area
+            out[name] = noise(*shape) * sqrt(2 / inputs)
+            out[name.replace("weight", "bias")] = noise(shape[outputs]) * 0.3
+        return out
+
+    return filled(g, 1), filled(d, 0)
+
+
+def main():
+    source = torch.Generator().manual_seed(11)
+    noise = lambda *shape: torch.randn(*shape, generator=source)
+    out = {}
+
+    def keep(name, value):
+        """Saves a value as float32 and gives back what was saved, in float64."""
+        out[name] = value.detach().float().contiguous()
+        return out[name].double()
+
+    g, d = weights(noise)
+    g = {k: keep(f"G.{k}", v).requires_grad_() for k, v in g.items()}
+    d = {k: keep(f"D.{k}", v).requires_grad_() for k, v in d.items()}
+    label = keep("class", torch.tensor([[0.3, 0.5, 0.2], [0.0, 0.0, 0.0], [0.0, 0.0, 0.5]]))
+    z = keep("z", noise(BATCH, Z))
+    # Spots of 8×8 pixels and noise: of noise alone the means would leave nothing.
+    spots = F.interpolate(noise(BATCH, 3, 4, 4), size=RESOLUTION, mode="nearest")
+    x = keep("x", torch.tanh(spots + 0.3 * noise(*spots.shape)))
+    h = keep("h", noise(BATCH))
+
+    def gradients(prefix, value, parameters):
+        # Biases act on the input gradient through the slopes only, which are constant: zeros.
+        found = torch.autograd.grad(
+            value, list(parameters.values()), retain_graph=True, materialize_grads=True
+        )
+        for name, gradient in zip(parameters, found):
+            keep(f"grad.{prefix}.{name}", gradient)
+
+    pictures = generator(g, z, label)
+    keep("pictures", pictures)
+    gradients("G", (pictures * x).sum(), g)
+
+    x.requires_grad_()
+    logits = discriminator(d, x, label)
+    keep("logits", logits)
+    gradients("D", (logits * h).sum(), d)
+    # A logit depends on its own picture only, so the sum's gradient is each one's.
+    (slopes,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    penalty = slopes.square().sum((1, 2, 3)).mean()
+    keep("input_gradient", slopes)
+    keep("penalty", penalty.reshape(1))
+    gradients("penalty.D", penalty, d)
+    save_file(out, TARGET)
+    spread = pictures.std().item()
+    print(f"logits {logits.tolist()}, penalty {penalty.item():.4f}, spread of the pictures {spread:.3f}")
+
+
+if __name__ == "__main__":
+    main()
