@@ -8,6 +8,7 @@ use std::ops::Range;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
 use dermagan_model::ops::is_cpu;
+use dermagan_model::ops::product;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -244,7 +245,7 @@ impl Transforms {
             let maps = TensorData::new(maps, [batch, 3, 3]);
             let maps = Tensor::<3>::from_data(maps, (&device, dtype));
             let offsets = TensorData::new(offsets, [batch, 1]);
-            let mapped = x.reshape([batch, pixels, 3]).matmul(maps);
+            let mapped = product(x.reshape([batch, pixels, 3]), maps);
             x = mapped.reshape([batch, values]) + Tensor::from_data(offsets, (&device, dtype));
         }
         if cuts {

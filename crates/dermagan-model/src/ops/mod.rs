@@ -12,12 +12,14 @@ mod flex;
 mod gpu;
 mod norm;
 mod pointwise;
+mod product;
 mod residual;
 
 pub use conv::{convolve, convolve_transposed};
 pub use dermagan_kernels::adam::Step as AdamStep;
 pub use norm::{norm_act, norm_act_train};
 pub use pointwise::{adam, leaky, lerp, tanh};
+pub use product::product;
 pub(crate) use residual::constant;
 pub use residual::{
     Direction, Way, add_bias, add_resampled, gate, normed_leaky, residual, residual_transposed,

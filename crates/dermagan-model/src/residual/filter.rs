@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::ops::constant;
+use crate::ops::{constant, product};
 
 /// `[n, m, 3, 3]` to `[n, m, 4, 4]`: convolved with a square of 2×2 ones. The transposed stride-2
 /// convolution by it is a doubling of every pixel and then a 3×3 convolution.
@@ -15,5 +15,5 @@ pub(super) fn blurred(weight: Tensor<4>) -> Tensor<4> {
         }
     }
     let matrix = constant(matrix, [9, 16], &weight);
-    weight.reshape([n * m, 9]).matmul(matrix).reshape([n, m, 4, 4])
+    product(weight.reshape([n * m, 9]), matrix).reshape([n, m, 4, 4])
 }

@@ -22,6 +22,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{EMBEDDING, ModelConfig};
+use crate::ops::product;
 
 pub use discriminator::ResidualDiscriminator;
 pub(crate) use discriminator::parameters as discriminator_parameters;
@@ -60,7 +61,7 @@ fn embedding(config: &ModelConfig, device: &Device) -> Option<Param<Tensor<2>>> 
 fn embedded(embed: &Param<Tensor<2>>, class: Option<Tensor<2>>, batch: usize) -> Tensor<2> {
     let embed = embed.val();
     match class {
-        Some(class) => class.matmul(embed),
+        Some(class) => product(class, embed),
         None => Tensor::zeros([batch, EMBEDDING], (&embed.device(), embed.dtype())),
     }
 }
