@@ -41,6 +41,10 @@ fn way(direction: Direction, normed: bool) -> Way {
     Way { direction, gain: 1.5, slope: 0.2, normed, precision: Precision::F32 }
 }
 
+fn small_product(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    product(a.squeeze_dim::<3>(1), b.squeeze_dim::<3>(1)).unsqueeze_dim(1)
+}
+
 #[test]
 fn the_residual_layers_on_the_device_under_test_are_the_cpus() {
     let Ok(name) = std::env::var("DERMAGAN_TEST_DEVICE") else {
@@ -53,9 +57,9 @@ fn the_residual_layers_on_the_device_under_test_are_the_cpus() {
     let filter = [8, 4, 4, 4];
     let runs: [(&str, Run, [[usize; 4]; 3]); 12] = [
         // Inner extents, or those of the gradients, that are no multiple of four.
-        ("product 9", |[a, b, _], _| product(a, b), [[1, 1, 24, 9], [1, 1, 9, 16], small]),
-        ("product 3", |[a, b, _], _| product(a, b), [[2, 1, 50, 3], [2, 1, 3, 3], small]),
-        ("product 7", |[a, b, _], _| product(a, b), [[1, 1, 5, 7], [1, 1, 7, 32], small]),
+        ("product 9", |[a, b, _], _| small_product(a, b), [[1, 1, 24, 9], [1, 1, 9, 16], small]),
+        ("product 3", |[a, b, _], _| small_product(a, b), [[2, 1, 50, 3], [2, 1, 3, 3], small]),
+        ("product 7", |[a, b, _], _| small_product(a, b), [[1, 1, 5, 7], [1, 1, 7, 32], small]),
         ("bias", |[_, _, x], b| add_bias(x, b), [large, filter, large]),
         ("down", |[x, _, y], _| add_resampled(y, x, Direction::Down, 1.5), [large, filter, small]),
         ("up", |[x, _, y], _| add_resampled(y, x, Direction::Up, 1.5), [small, filter, large]),

@@ -1,30 +1,19 @@
-//! The matrix product, of extents that GPUs compute rightly.
+//! Small matrix products.
 
 use burn::tensor::Tensor;
 
 use super::is_cpu;
 
-/// Extents are filled up to a multiple of this.
-const WHOLE: usize = 4;
-
-/// The product of `a` [.., m, k] and `b` [.., k, n]. On GPUs all three extents are filled up with zeros to
-/// multiples of four, for the gradients' sake too: burn 0.22.1's own product is wrong where the inner one
-/// is not (seen on SwiftShader with 9 and with 3; with 12 and 16 it is right).
-pub fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+/// The product of `a` [batch, m, k] and `b` [batch, k, n], for small k.
+///
+/// On GPUs it is written out as products of single numbers and their sums: burn 0.22.1's matrix product
+/// is wrong where k is not a multiple of four (seen on SwiftShader with 9 and with 3; 12 and 16 are
+/// right), and filled up with zeros its gradient is.
+pub fn product(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     if is_cpu(&a.device()) {
         return a.matmul(b);
     }
-    let (m, n) = (a.dims()[D - 2], b.dims()[D - 1]);
-    let whole = filled(filled(a, D - 1), D - 2).matmul(filled(filled(b, D - 1), D - 2));
-    whole.narrow(D - 2, 0, m).narrow(D - 1, 0, n)
-}
-
-fn filled<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
-    let mut dims = x.dims();
-    dims[axis] = dims[axis].next_multiple_of(WHOLE) - dims[axis];
-    if dims[axis] == 0 {
-        return x;
-    }
-    let nothing = Tensor::zeros(dims, (&x.device(), x.dtype()));
-    Tensor::cat(vec![x, nothing], axis)
+    let ([batch, m, _], n) = (a.dims(), b.dims()[2]);
+    let each = a.unsqueeze_dim::<4>(3) * b.unsqueeze_dim::<4>(1);
+    each.sum_dim(2).reshape([batch, m, n])
 }

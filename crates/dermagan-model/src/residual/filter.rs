@@ -14,6 +14,6 @@ pub(super) fn blurred(weight: Tensor<4>) -> Tensor<4> {
             matrix[16 * tap + 4 * (tap / 3 + dy) + tap % 3 + dx] = 1.0;
         }
     }
-    let matrix = constant(matrix, [9, 16], &weight);
-    product(weight.reshape([n * m, 9]), matrix).reshape([n, m, 4, 4])
+    let matrix = constant(matrix, [1, 9, 16], &weight);
+    product(weight.reshape([1, n * m, 9]), matrix).reshape([n, m, 4, 4])
 }

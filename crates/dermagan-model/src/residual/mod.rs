@@ -61,7 +61,7 @@ fn embedding(config: &ModelConfig, device: &Device) -> Option<Param<Tensor<2>>> 
 fn embedded(embed: &Param<Tensor<2>>, class: Option<Tensor<2>>, batch: usize) -> Tensor<2> {
     let embed = embed.val();
     match class {
-        Some(class) => product(class, embed),
+        Some(class) => product(class.unsqueeze(), embed.unsqueeze()).reshape([batch, EMBEDDING]),
         None => Tensor::zeros([batch, EMBEDDING], (&embed.device(), embed.dtype())),
     }
 }
