@@ -53,7 +53,7 @@ fn the_residual_layers_on_the_device_under_test_are_the_cpus() {
     };
     let choice: Choice = name.parse().unwrap();
     let selected = device::select(&choice).unwrap();
-    let [large, small] = [[2, 4, 8, 8], [2, 8, 4, 4]];
+    let [large, small] = [[2, 4, 16, 16], [2, 8, 8, 8]];
     let filter = [8, 4, 4, 4];
     let runs: [(&str, Run, [[usize; 4]; 3]); 12] = [
         // Inner extents, or those of the gradients, that are no multiple of four.
