@@ -7,7 +7,6 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
-use burn::tensor::activation::leaky_relu;
 use burn_flex::FlexTensor;
 use dermagan_kernels::activation as kernel;
 use dermagan_kernels::adam::{self as optimiser, Step};
@@ -15,10 +14,12 @@ use dermagan_kernels::adam::{self as optimiser, Step};
 use super::flex::{self, by_type};
 use super::is_cpu;
 
-/// LeakyReLU. `x`: [batch, channels, height, width].
+/// LeakyReLU. `x`: [batch, channels, height, width]. Its derivative at zero is the slope, as PyTorch's
+/// is; burn's own is 1, which a cutout's exact zeros bring to light.
 pub fn leaky(x: Tensor<4>, slope: f64) -> Tensor<4> {
     if !is_cpu(&x.device()) {
-        return leaky_relu(x, slope);
+        let off = x.clone().lower_equal_elem(0.0);
+        return x.clone().mask_where(off, x.mul_scalar(slope));
     }
     Tensor::from_dispatch(<Dispatch as Pointwise>::activation(x.into_dispatch(), Some(slope)))
 }
