@@ -204,6 +204,21 @@ impl Transforms {
         Self { side, changes: (first..first + batch as u64).map(draw).collect() }
     }
 
+    /// Draws for the real pictures and for the fakes of a batch, each under a purpose of its own; `None`
+    /// where no picture is ever changed.
+    pub fn pair(
+        config: &AugmentConfig,
+        probability: f64,
+        seed: u64,
+        purposes: [&'static str; 2],
+        first: u64,
+        batch: usize,
+        side: usize,
+    ) -> Option<[Self; 2]> {
+        let draw = |purpose| Self::draw(config, probability, seed, purpose, first, batch, side);
+        (!config.is_off()).then(|| purposes.map(draw))
+    }
+
     /// The changed pictures, of `x`'s device and number format. `x`: [batch, 3, side, side] in
     /// [-1, 1], of any layout; the result is channels-last in memory, as the CPU's layers like it.
     /// Values may leave [-1, 1].

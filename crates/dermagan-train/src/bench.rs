@@ -49,12 +49,8 @@ pub fn training_steps(
             )
         });
         let augment = &config.augment;
-        let transforms = (!augment.is_off()).then(|| {
-            ["bench real", "bench fake"].map(|purpose| {
-                let p = augment.probability.most();
-                Transforms::draw(augment, p, 1, purpose, first, batch, side)
-            })
-        });
+        let (p, purposes) = (augment.probability.most(), ["bench real", "bench fake"]);
+        let transforms = Transforms::pair(augment, p, 1, purposes, first, batch, side);
         let turn = Turn::of(config, step as u64 + 1, 0.0);
         to_vec(players.step(Batch { real, z, class, transforms }, &turn));
         each(start.elapsed().as_secs_f64());

@@ -1,6 +1,6 @@
 //! Does this device compute what the CPU computes? One training step of a small network of either
-//! backbone on both, parameter by parameter. burn has had wrong gradients on some drivers; a loss curve does not
-//! show them.
+//! backbone on both, parameter by parameter. burn has had wrong gradients on some drivers; a loss
+//! curve does not show them.
 
 use std::collections::BTreeMap;
 
@@ -131,11 +131,7 @@ fn batch(config: &TrainConfig, device: &Device) -> Batch {
     let classes = config.model.classes;
     let class =
         (classes > 0).then(|| class_rows((0..BATCH).map(|i| i % classes), classes, 1.0, device));
-    let transforms = (!augment.is_off()).then(|| {
-        ["doctor real", "doctor fake"].map(|purpose| {
-            let p = augment.probability.most();
-            Transforms::draw(augment, p, 1, purpose, 0, BATCH, side)
-        })
-    });
+    let (p, purposes) = (augment.probability.most(), ["doctor real", "doctor fake"]);
+    let transforms = Transforms::pair(augment, p, 1, purposes, 0, BATCH, side);
     Batch { real, z, class, transforms }
 }

@@ -64,7 +64,7 @@ impl Fakes {
         if path.is_file() && Cache::is_cache(path) {
             return Ok(Self::Cache(Cache::open(path)?));
         }
-        let path = resolve_model(Some(path), Path::new("runs"))?;
+        let path = resolve_model(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with("checkpoint-") {
             return Self::of_checkpoint(Checkpoint::open(&path)?, &path, device, first);
@@ -141,11 +141,7 @@ impl Fakes {
                 header.classes.get(header.records[i].class).map(String::as_str)
             }
             Self::Model { sampler, classes, first, .. } => {
-                match (classes.as_slice(), sampler.class_of(Shot::from(first + i as u64))) {
-                    ([only], _) => Some(only),
-                    (all, Some(class)) => all.get(class).map(String::as_str),
-                    _ => None,
-                }
+                sampler.code_of(classes, Shot::from(first + i as u64))
             }
         }
     }

@@ -97,6 +97,16 @@ impl Sampler {
         })
     }
 
+    /// The code of a picture's class among `codes`, those of the generator; `None` where it saw several
+    /// and makes none on demand, and so does not know which one a picture is of.
+    pub fn code_of<'a>(&self, codes: &'a [String], shot: Shot) -> Option<&'a str> {
+        let code = match codes {
+            [only] => Some(only),
+            all => self.class_of(shot).and_then(|class| all.get(class)),
+        };
+        code.map(String::as_str)
+    }
+
     /// The pictures of `shots` at truncation `psi`, in their order, computed `batch` at a time and
     /// given out one by one, so that any number of them takes the memory of one batch. A picture
     /// depends on its shot alone. On a GPU the last batch is filled up, so that every kernel runs

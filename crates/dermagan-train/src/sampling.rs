@@ -128,46 +128,37 @@ const SHIPPED: &[u8] = include_bytes!("../../../models/lesion-generator/generato
 /// # Errors
 /// When there is none where one was asked for, or its file is damaged.
 pub fn open_model(given: Option<&Path>, outdir: &Path) -> Result<(String, ModelFile), TrainError> {
-    match resolve_model(given, outdir) {
-        Ok(path) => Ok((path.display().to_string(), ModelFile::open(&path)?)),
-        Err(_) if given.is_none() => {
-            let name = "dermagan's own generator";
-            Ok((name.to_owned(), ModelFile::from_bytes(name, SHIPPED)?))
-        }
-        Err(error) => Err(error),
+    let path = given.map(resolve_model).transpose()?;
+    if let Some(path) = path.or_else(|| newest_model(outdir)) {
+        return Ok((path.display().to_string(), ModelFile::open(&path)?));
     }
+    let name = "dermagan's own generator";
+    Ok((name.to_owned(), ModelFile::from_bytes(name, SHIPPED)?))
 }
 
-/// The generator's file: of a run's folder, of the file named, or of the newest run.
+/// The generator of the newest run that has one.
+fn newest_model(outdir: &Path) -> Option<PathBuf> {
+    let newest = rundir::runs(outdir).into_iter().rev();
+    newest.map(|(_, run)| run.join("generator.safetensors")).find(|file| file.is_file())
+}
+
+/// The generator's file: of a run's folder, or the file named.
 ///
 /// # Errors
 /// Says where a generator was looked for.
-pub fn resolve_model(given: Option<&Path>, outdir: &Path) -> Result<PathBuf, TrainError> {
+pub fn resolve_model(path: &Path) -> Result<PathBuf, TrainError> {
     let missing =
         |what: String| TrainError::Option(format!("{what}; train one with `dermagan train`"));
-    match given {
-        None => {
-            let newest = rundir::runs(outdir)
-                .into_iter()
-                .rev()
-                .map(|(_, run)| run.join("generator.safetensors"));
-            newest.into_iter().find(|file| file.is_file()).ok_or_else(|| {
-                missing(format!(
-                    "no MODEL named, and no run with a generator in {}",
-                    outdir.display()
-                ))
-            })
-        }
-        Some(path) if path.is_dir() => {
-            let file = path.join("generator.safetensors");
-            if file.is_file() {
-                Ok(file)
-            } else {
-                Err(missing(format!("no generator.safetensors in {}", path.display())))
-            }
-        }
-        Some(path) if path.is_file() => Ok(path.to_owned()),
-        Some(path) => Err(missing(format!("no such model or run: {}", path.display()))),
+    if path.is_dir() {
+        let file = path.join("generator.safetensors");
+        return match file.is_file() {
+            true => Ok(file),
+            false => Err(missing(format!("no generator.safetensors in {}", path.display()))),
+        };
+    }
+    match path.is_file() {
+        true => Ok(path.to_owned()),
+        false => Err(missing(format!("no such model or run: {}", path.display()))),
     }
 }
 
@@ -266,12 +257,7 @@ pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usiz
 /// The code of a picture's class, where it is known.
 pub(crate) fn class_code(model: &ModelFile, sampler: &Sampler, shot: Shot) -> Option<String> {
     let classes = &model.card.as_ref()?.classes;
-    match (classes.as_slice(), sampler.class_of(shot)) {
-        ([only], _) => Some(only.clone()),
-        (all, Some(class)) => all.get(class).cloned(),
-        // A generator that saw several classes without a word does not know which one this is.
-        _ => None,
-    }
+    sampler.code_of(classes, shot).map(str::to_owned)
 }
 
 /// The text of a picture: that it is synthetic, of which model, seed and class.

@@ -146,12 +146,8 @@ impl<'a> Trainer<'a> {
             let classes = draws.iter().map(|draw| self.plan.class_of(draw.image));
             class_rows(classes, config.model.classes, strength, &device)
         });
-        let augment = &config.augment;
-        let transforms = (!augment.is_off()).then(|| {
-            let p = self.probability();
-            ["augment real", "augment fake"]
-                .map(|purpose| Transforms::draw(augment, p, seed, purpose, self.nimg, n, side))
-        });
+        let (p, purposes) = (self.probability(), ["augment real", "augment fake"]);
+        let transforms = Transforms::pair(&config.augment, p, seed, purposes, self.nimg, n, side);
         let z = training_latents(seed, "z train", self.nimg, n, z_dim, &device);
         Batch { real: self.real_batch(&draws), z, class, transforms }
     }

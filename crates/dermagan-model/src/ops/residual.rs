@@ -86,7 +86,7 @@ pub fn normed_leaky(x: Tensor<4>, slope: f64) -> Tensor<4> {
 /// gain · resampled `x`. Also returns the activation, without a gradient.
 ///
 /// On the CPU it is one operation: burn adds the two gradients of `x` in the order of another layout,
-/// and what that costs in copies made a step a third slower.
+/// and the copies that this costs took two thirds of a step's speed.
 pub fn residual(
     x: Tensor<4>,
     weight: Tensor<4>,
