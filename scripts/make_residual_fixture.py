@@ -30,6 +30,7 @@ from torch.nn import functional as F
 TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-model/tests/data/residual.safetensors"
 RESOLUTION, Z, WIDTH, CLASSES, BATCH, EMBEDDING, SLOPE = 32, 8, 4, 3, 3, 32, 0.2
 HIDDEN = [WIDTH * 4, WIDTH * 2, WIDTH]  # at 4×4, 8×8 and 16×16
+WHOLE = WIDTH // 2  # at 32×32, the generator's
 
 
 def average_down(x):
@@ -65,14 +66,15 @@ def generator(p, z, label):
     x = torch.cat([z, label @ p["embed"]], 1)
     # One pixel to 4×4: every tap sees that pixel alone.
     x = torch.einsum("bi,iohw->bohw", x, p["main.0.weight"]) + p["main.0.bias"][:, None, None]
-    last = len(HIDDEN)
+    last = len(HIDDEN) + 1
     for i in range(1, last + 1):
         # A transposed filter is an ordinary one turned by half a turn, its channels swapped.
-        weight = p[f"main.{i}.weight"].transpose(0, 1).flip(2, 3)
-        doubled = F.interpolate(leaky(normed(x)), scale_factor=2, mode="nearest")
-        made = F.conv2d(doubled, weight, p[f"main.{i}.bias"], padding=1)
-        x = made if i == last else made + around_up(x)
-    return torch.tanh(x)
+        weight, bias = p[f"main.{i}.weight"].transpose(0, 1).flip(2, 3), p[f"main.{i}.bias"]
+        active = leaky(normed(x))
+        if i == last:
+            return torch.tanh(F.conv2d(active, weight, bias, padding=1))
+        doubled = F.interpolate(active, scale_factor=2, mode="nearest")
+        x = F.conv2d(doubled, weight, bias, padding=1) + around_up(x)
 
 
 def discriminator(p, x, label):
@@ -89,7 +91,7 @@ def discriminator(p, x, label):
 def weights(noise):
     """Filters that keep the spread of what goes through them, biases that matter, embeddings."""
     g = {"main.0.weight": (Z + EMBEDDING, HIDDEN[0], 4, 4), "embed": (CLASSES, EMBEDDING)}
-    for i, (a, b) in enumerate(zip(HIDDEN, [*HIDDEN[1:], 3]), 1):
+    for i, (a, b) in enumerate(zip([*HIDDEN, WHOLE], [*HIDDEN[1:], WHOLE, 3]), 1):
         g[f"main.{i}.weight"] = (a, b, 3, 3)
     d = {"embed": (CLASSES, EMBEDDING)}
     for i, (a, b) in enumerate(zip([3, *HIDDEN[:0:-1]], HIDDEN[::-1])):

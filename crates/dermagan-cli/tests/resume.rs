@@ -56,7 +56,7 @@ fn a_wider_run_resumes_to_the_same_bytes_in_every_precision_of_this_cpu() {
 }
 
 /// The residual backbone with all that the reference has not, small.
-const ALL: [&str; 26] = [
+const ALL: [&str; 32] = [
     "--preset",
     "rare",
     "--data",
@@ -71,6 +71,13 @@ const ALL: [&str; 26] = [
     "f32",
     "--device",
     "cpu",
+    // The preset's falls over the run, whose length would be another when it is stopped.
+    "--set",
+    "optimiser.learning_rate=2e-4",
+    "--set",
+    "optimiser.lookahead=3",
+    "--set",
+    "optimiser.lookahead_back=0.5",
     "--set",
     "augment.target=0.001",
     "--set",
@@ -93,7 +100,7 @@ fn a_conditional_run_with_penalties_and_adaptive_augmentation_resumes_to_the_sam
         desk.ok(&[&["train"], &ALL[..], &own[..]].concat());
     };
     run("whole", "0.6");
-    // Stopped between two moves of the probability, between two penalties, in mid transition.
+    // Stopped between two moves of the probability, two penalties, two looks ahead, in mid transition.
     run("halves", "0.2");
     desk.ok(&[
         "train", "--outdir", "halves", "--resume", "latest", "--kimg", "0.6", "--device", "cpu",

@@ -19,25 +19,39 @@ pub(crate) fn to_side(
     side: usize,
     filter: FilterType,
 ) -> Result<Cow<'_, Picture>, EvalError> {
+    to_size(picture, [side, side], filter)
+}
+
+/// The picture at `width`×`height`, as [`to_side`].
+///
+/// # Errors
+/// When it has no pixels.
+pub(crate) fn to_size(
+    picture: &Picture,
+    [width, height]: [usize; 2],
+    filter: FilterType,
+) -> Result<Cow<'_, Picture>, EvalError> {
     if !is_rgb(picture) {
         let what = format!("a picture of {}×{} with no pixels", picture.width, picture.height);
         return Err(EvalError::Input(what));
     }
-    if (picture.width, picture.height) == (side, side) {
+    if (picture.width, picture.height) == (width, height) {
         return Ok(Cow::Borrowed(picture));
     }
     let wrong = |e: String| EvalError::Input(format!("a picture cannot be resized: {e}"));
     let extent = |n: usize| u32::try_from(n).map_err(|e| wrong(e.to_string()));
-    let (width, height) = (extent(picture.width)?, extent(picture.height)?);
-    let source = TypedImageRef::<U8x3>::from_buffer(width, height, &picture.pixels)
-        .map_err(|e| wrong(e.to_string()))?;
-    let mut pixels = vec![0; side * side * 3];
-    let target_side = extent(side)?;
-    let mut target = TypedImage::<U8x3>::from_buffer(target_side, target_side, &mut pixels)
+    let source = TypedImageRef::<U8x3>::from_buffer(
+        extent(picture.width)?,
+        extent(picture.height)?,
+        &picture.pixels,
+    )
+    .map_err(|e| wrong(e.to_string()))?;
+    let mut pixels = vec![0; width * height * 3];
+    let mut target = TypedImage::<U8x3>::from_buffer(extent(width)?, extent(height)?, &mut pixels)
         .map_err(|e| wrong(e.to_string()))?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new()
         .resize_typed(&source, &mut target, &options)
         .map_err(|e| wrong(e.to_string()))?;
-    Ok(Cow::Owned(Picture { width: side, height: side, pixels }))
+    Ok(Cow::Owned(Picture { width, height, pixels }))
 }

@@ -40,7 +40,8 @@ pub struct ModelConfig {
     pub resolution: usize,
     /// Length of the latent z.
     pub z_dim: usize,
-    /// Channels of the generator's last hidden layer; each layer before has twice as many.
+    /// Channels of the generator's layer of half the resolution; each layer before has twice as many,
+    /// and the residual one's layer after it half as many.
     pub g_width: usize,
     /// Channels of the discriminator's first layer; each layer after has twice as many.
     pub d_width: usize,
@@ -92,6 +93,9 @@ impl ModelConfig {
         if self.classes > 0 && self.backbone == Backbone::Dcgan {
             return bad("a DCGAN knows of no classes: use the residual backbone".to_owned());
         }
+        if self.backbone == Backbone::Residual && self.g_width % 2 == 1 {
+            return bad(format!("a width of {}: the residual generator's is even", self.g_width));
+        }
         Ok(())
     }
 
@@ -100,10 +104,13 @@ impl ModelConfig {
         self.resolution.trailing_zeros() as usize - 2
     }
 
-    /// (in, out) channels of each transposed convolution of the generator.
+    /// (in, out) channels of each layer of the generator. The residual one has a hidden layer of the
+    /// whole resolution too.
     pub fn generator_channels(&self) -> Vec<(usize, usize)> {
         let hidden = (0..self.stages()).rev().map(|i| self.g_width << i);
-        let all: Vec<usize> = std::iter::once(self.z_dim).chain(hidden).chain([3]).collect();
+        let whole = (self.backbone == Backbone::Residual).then_some(self.g_width / 2);
+        let all = std::iter::once(self.z_dim).chain(hidden).chain(whole).chain([3]);
+        let all: Vec<usize> = all.collect();
         all.windows(2).map(|w| (w[0], w[1])).collect()
     }
 

@@ -73,6 +73,36 @@ pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
     classes.into_iter().filter_map(variety).collect()
 }
 
+/// What a run has found so far.
+#[derive(Clone, Debug, Default)]
+pub struct Lookout {
+    /// Classes that were one picture when last looked at.
+    collapsed: Vec<Option<String>>,
+}
+
+impl Lookout {
+    /// Looks at every class. A warning for each that has become one picture since the last time.
+    pub fn look(&mut self, plan: &Plan, sampler: &Sampler, kimg: f64) -> Vec<String> {
+        let found: Vec<Variety> =
+            varieties(plan, sampler).into_iter().filter(Variety::has_collapsed).collect();
+        let new = found.iter().filter(|variety| !self.collapsed.contains(&variety.class));
+        let warnings = new.map(|Variety { class, share }| {
+            let what = match class {
+                Some(class) => format!("class {class} is nearly one picture for every seed"),
+                None => "nearly the same picture comes of every seed".to_owned(),
+            };
+            let percent = 100.0 * share;
+            format!(
+                "{what} at {kimg:.1} kimg: two of them differ by {percent:.0} % of what two real \
+                 ones do"
+            )
+        });
+        let warnings = warnings.collect();
+        self.collapsed = found.into_iter().map(|variety| variety.class).collect();
+        warnings
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

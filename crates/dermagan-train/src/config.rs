@@ -14,6 +14,14 @@ use crate::error::TrainError;
 use crate::objective::Objective;
 use crate::schedule::Scheduled;
 
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+fn half() -> Scheduled {
+    Scheduled::Constant(0.5)
+}
+
 /// Optimiser and average.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,18 +30,37 @@ pub struct OptimiserConfig {
     pub init: Init,
     /// Images a step.
     pub batch: usize,
-    /// Adam's learning rate, of both players.
+    /// Adam's learning rate, of both players,
     pub learning_rate: Scheduled,
+    /// or of the generator alone where the discriminator has another (Heusel et al. 2017).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub d_learning_rate: Option<Scheduled>,
     /// Adam's first decay.
     pub beta1: f64,
     /// Adam's second decay.
     pub beta2: f64,
     /// Added to the root of Adam's second moment.
     pub epsilon: f64,
+    /// Every so many steps both players go back some of the way that they came, and on from there
+    /// ([`crate::lookahead`]); 0 for never.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lookahead: u64,
+    /// How much of the way, 0 to 1.
+    #[serde(default = "half")]
+    pub lookahead_back: Scheduled,
     /// Half-life of the averaged generator in thousands of images; 0 for none.
     pub ema_kimg: Scheduled,
     /// The half-life is at most this share of the images seen.
     pub ema_rampup: f64,
+}
+
+const MAX_LOOKAHEAD: u64 = 1_000_000;
+
+impl OptimiserConfig {
+    /// The discriminator's learning rate.
+    pub fn d_rate(&self) -> Scheduled {
+        self.d_learning_rate.unwrap_or(self.learning_rate)
+    }
 }
 
 /// Length and rhythm, in thousands of images.
@@ -306,7 +333,15 @@ impl TrainConfig {
             ));
         }
         o.learning_rate.check("learning_rate", 0.0, f64::MAX)?;
+        o.d_rate().check("d_learning_rate", 0.0, f64::MAX)?;
         o.ema_kimg.check("ema_kimg", 0.0, 1e9)?;
+        o.lookahead_back.check("lookahead_back", 0.0, 1.0)?;
+        if o.lookahead > MAX_LOOKAHEAD {
+            return bad(format!(
+                "optimiser.lookahead = {}: 0 to {MAX_LOOKAHEAD} steps are possible",
+                o.lookahead
+            ));
+        }
         self.objective.validate()?;
         self.augment.validate()?;
         let finite = [o.beta1, o.beta2, o.epsilon, o.ema_rampup];
@@ -350,9 +385,17 @@ impl TrainConfig {
     /// Whether any setting changes over the run.
     pub fn changes(&self) -> bool {
         let (o, j) = (&self.optimiser, &self.objective);
-        [o.learning_rate, o.ema_kimg, j.r1, j.r2, self.augment.probability]
-            .iter()
-            .any(|setting| matches!(setting, Scheduled::Ramp { .. }))
+        [
+            o.learning_rate,
+            o.d_rate(),
+            o.lookahead_back,
+            o.ema_kimg,
+            j.r1,
+            j.r2,
+            self.augment.probability,
+        ]
+        .iter()
+        .any(|setting| matches!(setting, Scheduled::Ramp { .. }))
     }
 
     /// The share of the horizon that is done after `nimg` images; 1 from then on.

@@ -3,22 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use dermagan_model::Generator;
 use dermagan_model::named::Network;
 use dermagan_model::ops::lerp;
 
 use crate::config::OptimiserConfig;
 
 /// Weight of the old average in a step of `batch` images after `nimg` images, when `share` of the run
-/// is done: the half-life is `ema_kimg`, but at most `ema_rampup` of what was seen (StyleGAN2's rule), so that the average
-/// does not remember the beginning.
+/// is done: the half-life is `ema_kimg`, but at most `ema_rampup` of what was seen (StyleGAN2's rule), so
+/// that the average does not remember the beginning.
 pub fn decay(config: &OptimiserConfig, nimg: u64, share: f64) -> f64 {
     let half_life = (config.ema_kimg.at(share) * 1000.0).min(nimg as f64 * config.ema_rampup);
     if half_life > 0.0 { 0.5f64.powf(config.batch as f64 / half_life) } else { 0.0 }
 }
 
-/// Moves `average` (without autodiff) towards `live`. Without an average it becomes a copy.
-pub fn update(average: Generator, live: &Generator, decay: f64) -> Generator {
+/// Moves `average` towards `live`, both with autodiff or not. Without an average it becomes a copy.
+pub fn update<N: Network>(average: N, live: &N, decay: f64) -> N {
     let mut live: BTreeMap<_, _> =
         live.parameters().into_iter().map(|p| (p.name, p.value)).collect();
     average.map_values(|name, old| {

@@ -6,7 +6,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
 use dermagan_data::order::{Draw, Order, to_planes};
-use dermagan_data::split::{self, Side};
+use dermagan_data::split::Side;
 use dermagan_data::{Cache, licence};
 use dermagan_eval::encoder::{self, EncoderCard, LesionEncoder, LesionNet, SIDE, Score, dims};
 use dermagan_model::named::Network;
@@ -17,8 +17,8 @@ use rayon::prelude::*;
 use crate::adam::Adam;
 use crate::checkpoint::producer;
 use crate::config::OptimiserConfig;
+use crate::drawn::of_side;
 use crate::error::TrainError;
-use crate::plan::SPLIT_SEED;
 use crate::schedule::Scheduled;
 
 /// How an encoder is trained. The defaults made the one that is shipped.
@@ -175,6 +175,9 @@ fn adam(config: &EncoderConfig) -> Adam {
         init: Init::Pytorch,
         batch: config.batch,
         learning_rate: Scheduled::Constant(config.learning_rate),
+        d_learning_rate: None,
+        lookahead: 0,
+        lookahead_back: Scheduled::Constant(0.0),
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
@@ -201,10 +204,7 @@ impl Sides {
                 cache.size()
             ));
         }
-        let sides = split::of_header(cache.header(), SPLIT_SEED);
-        let of = |side| -> Vec<u32> {
-            (0..cache.len()).filter(|i| sides[*i] == side).map(|i| i as u32).collect()
-        };
+        let of = |side| of_side(cache, Some(side));
         let sides = Self { train: of(Side::Train), val: of(Side::Val), test: of(Side::Test) };
         let mut seen: Vec<usize> = sides.train.iter().map(|i| class_of(cache, *i)).collect();
         seen.sort_unstable();

@@ -34,7 +34,7 @@ fn activations(model: &ModelConfig) -> usize {
         .generator_channels()
         .iter()
         .enumerate()
-        .map(|(i, (_, to))| to * (4usize << i).pow(2))
+        .map(|(i, (_, to))| to * (4usize << i).min(model.resolution).pow(2))
         .sum();
     let d: usize = model
         .discriminator_channels()
@@ -52,7 +52,9 @@ impl Estimate {
     pub fn of(config: &TrainConfig) -> Self {
         let (g, d) = parameters(&config.model);
         // Generator: live, average, two moments, gradient. Discriminator: the same but the average.
-        let weights = 4 * (5 * g + 4 * d);
+        // With lookahead both once more.
+        let slow = if config.optimiser.lookahead > 0 { g + d } else { 0 };
+        let weights = 4 * (5 * g + 4 * d + slow);
         // Gradients of activations, and the convolutions' own copies, come on top: measured, a
         // reference step on the CPU holds about as much again.
         let pictures = 2 * 4 * config.optimiser.batch * activations(&config.model);
@@ -61,7 +63,7 @@ impl Estimate {
             d_parameters: d,
             steps: config.steps(),
             memory: weights + pictures,
-            checkpoint: 4 * (4 * g + 3 * d),
+            checkpoint: 4 * (4 * g + 3 * d + slow),
         }
     }
 }

@@ -7,6 +7,7 @@
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adam;
+mod arc;
 pub mod augment;
 pub mod bench;
 pub mod checkpoint;
@@ -22,6 +23,7 @@ pub mod evaluate;
 mod event;
 pub mod fakes;
 pub mod interpolation;
+pub mod lookahead;
 mod looking;
 pub mod loss_scale;
 pub mod metrics;

@@ -10,7 +10,7 @@ use dermagan_model::{Card, Generator, ModelFile, Selected, model_file};
 use serde_json::json;
 
 use crate::checkpoint::{Checkpoint, producer};
-use crate::collapse::{Variety, varieties};
+use crate::collapse::Lookout;
 use crate::config::images;
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
@@ -132,8 +132,7 @@ struct Session<'a> {
     tick_nimg: u64,
     waited: f64,
     won: bool,
-    /// Classes that were one picture at the last snapshot.
-    collapsed: Vec<Option<String>>,
+    lookout: Lookout,
     last_good: std::path::PathBuf,
 }
 
@@ -164,7 +163,7 @@ impl<'a> Session<'a> {
             tick_nimg: nimg,
             waited: 0.0,
             won: false,
-            collapsed: Vec::new(),
+            lookout: Lookout::default(),
             last_good,
         }
     }
@@ -349,7 +348,10 @@ impl<'a> Session<'a> {
         let grid = format!("fakes{stamp}.png");
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
-        self.look_for_collapse(&shown);
+        let sampler = self.trainer.sampler(shown.clone());
+        for warning in self.lookout.look(self.plan, &sampler, self.kimg()) {
+            self.warn(&warning);
+        }
         if measured {
             self.measure(stamp, shown)?;
         }
@@ -357,28 +359,6 @@ impl<'a> Session<'a> {
         self.dir.rotate(self.options.keep);
         (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
         Ok(())
-    }
-
-    /// Warns of classes that are one picture for every latent; once, until they are more again.
-    fn look_for_collapse(&mut self, shown: &Generator) {
-        let sampler = self.trainer.sampler(shown.clone());
-        let kimg = self.kimg();
-        let mut collapsed = Vec::new();
-        for variety in varieties(self.plan, &sampler).into_iter().filter(Variety::has_collapsed) {
-            let what = match &variety.class {
-                Some(class) => format!("class {class} is nearly one picture for every seed"),
-                None => "nearly the same picture comes of every seed".to_owned(),
-            };
-            if !self.collapsed.contains(&variety.class) {
-                self.warn(&format!(
-                    "{what} at {kimg:.1} kimg: two of them differ by {:.0} % of what two real ones \
-                     do",
-                    100.0 * variety.share
-                ));
-            }
-            collapsed.push(variety.class);
-        }
-        self.collapsed = collapsed;
     }
 
     /// Measures a snapshot and keeps it if it is the best so far. A measurement that fails is a

@@ -60,8 +60,8 @@ impl Batch {
 pub struct Turn {
     /// Counts the steps from 1.
     pub time: u64,
-    /// Adam's learning rate.
-    pub learning_rate: f64,
+    /// Adam's learning rate of the generator and of the discriminator.
+    pub learning_rates: [f64; 2],
     /// What the players want.
     pub loss: Loss,
     /// γ of R1 and of R2 in this step; 0 for none.
@@ -77,7 +77,8 @@ impl Turn {
         let gamma = |gamma: f64| if due { gamma * every as f64 } else { 0.0 };
         Self {
             time,
-            learning_rate: config.optimiser.learning_rate.at(share),
+            learning_rates: [config.optimiser.learning_rate, config.optimiser.d_rate()]
+                .map(|rate| rate.at(share)),
             loss: objective.loss,
             gammas: [objective.r1, objective.r2].map(|g| gamma(g.at(share))),
         }
@@ -167,7 +168,7 @@ impl Players {
         let (gradients, finite) = gradients_of(&self.discriminator, to_pay, self.d_scale.as_mut());
         watch("D", &gradients);
         let (d, finite) = (self.discriminator.clone(), finite.as_ref());
-        self.d_adam.set_learning_rate(turn.learning_rate);
+        self.d_adam.set_learning_rate(turn.learning_rates[1]);
         self.discriminator = self.d_adam.step(d, gradients, turn.time, finite);
 
         // The new discriminator judges the same fakes; its own gradients are nobody's business
@@ -184,7 +185,7 @@ impl Players {
             gradients_of(&self.generator, g_loss.clone(), self.g_scale.as_mut());
         watch("G", &gradients);
         let (g, finite) = (self.generator.clone(), finite.as_ref());
-        self.g_adam.set_learning_rate(turn.learning_rate);
+        self.g_adam.set_learning_rate(turn.learning_rates[0]);
         self.generator = self.g_adam.step(g, gradients, turn.time, finite);
 
         let mean = |x: Tensor<1>| x.inner().mean();

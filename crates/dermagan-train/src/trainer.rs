@@ -12,9 +12,10 @@ use rayon::prelude::*;
 
 use crate::augment::Transforms;
 use crate::checkpoint::{Adaptive, Checkpoint};
-use crate::config::TrainConfig;
+use crate::config::{OptimiserConfig, TrainConfig};
 use crate::ema;
 use crate::estimate::parameters;
+use crate::lookahead::Lookahead;
 use crate::loss_scale::LossScale;
 use crate::plan::Plan;
 use crate::sampler::{Classes, Sampler};
@@ -31,6 +32,7 @@ pub struct Trainer<'a> {
     device: Selected,
     players: Players,
     average: Generator,
+    lookahead: Option<Lookahead>,
     /// Images seen.
     pub nimg: u64,
     /// Steps done.
@@ -58,12 +60,15 @@ impl<'a> Trainer<'a> {
             &players.generator,
             0.0,
         );
+        let looks = plan.config.optimiser.lookahead > 0;
+        let lookahead = looks.then(|| Lookahead::new(&players));
         Self {
             order: plan.order(),
             plan,
             device,
             players,
             average,
+            lookahead,
             nimg: 0,
             steps: 0,
             ticks: 0,
@@ -103,6 +108,10 @@ impl<'a> Trainer<'a> {
         players.discriminator =
             players.discriminator.clone().with_weights(&checkpoint.take("D"))?;
         run.average = run.average.with_weights(&checkpoint.take("G_ema"))?;
+        if let Some(Lookahead { generator, discriminator }) = &mut run.lookahead {
+            *generator = generator.clone().with_weights(&checkpoint.take("slow_G"))?;
+            *discriminator = discriminator.clone().with_weights(&checkpoint.take("slow_D"))?;
+        }
         if let Some(name) = checkpoint.tensors.keys().next() {
             return Err(format!("tensor '{name}' belongs to no part of a run"));
         }
@@ -129,6 +138,13 @@ impl<'a> Trainer<'a> {
         self.pending.push(self.players.step(batch, &turn));
         self.nimg += self.config().optimiser.batch as u64;
         let share = self.config().share(self.nimg);
+        let OptimiserConfig { lookahead: every, lookahead_back: back, .. } =
+            self.config().optimiser;
+        if let Some(lookahead) = &mut self.lookahead
+            && self.steps.is_multiple_of(every)
+        {
+            lookahead.meet(&mut self.players, back.at(share));
+        }
         let decay = ema::decay(&self.config().optimiser, self.nimg, share);
         self.average = ema::update(self.average.clone(), &self.players.generator, decay);
         waited
@@ -214,7 +230,10 @@ impl<'a> Trainer<'a> {
             ("D", self.players.discriminator.to_weights()),
             ("G_ema", self.average.to_weights()),
         ];
-        for (prefix, weights) in networks {
+        let slow = self.lookahead.iter().flat_map(|slow| {
+            [("slow_G", slow.generator.to_weights()), ("slow_D", slow.discriminator.to_weights())]
+        });
+        for (prefix, weights) in networks.into_iter().chain(slow) {
             tensors.extend(
                 weights.into_iter().map(|(name, array)| (format!("{prefix}.{name}"), array)),
             );

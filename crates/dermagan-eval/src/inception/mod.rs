@@ -83,8 +83,7 @@ impl Inception {
         values
             .par_chunks_mut(3 * SIDE * SIDE)
             .zip(pictures)
-            .try_for_each(|(planes, picture)| resize::to_input(picture, planes))
-            .map_err(EvalError::Input)?;
+            .try_for_each(|(planes, picture)| resize::to_input(picture, planes))?;
         let shape = [pictures.len(), 3, SIDE, SIDE];
         let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
         let features = to_vec(self.network.forward(input).flatten::<1>(0, 1));

@@ -1,11 +1,10 @@
 //! From a picture of any size to the network's input.
 
-use std::borrow::Cow;
-
 use dermagan_base::picture::Picture;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::FilterType;
+
+use crate::error::EvalError;
+use crate::resize::to_size;
 
 /// The side of the network's input.
 pub(super) const SIDE: usize = 299;
@@ -21,8 +20,11 @@ struct Between {
 ///
 /// # Errors
 /// When the picture has no pixels.
-pub(super) fn to_input(picture: &Picture, planes: &mut [f32]) -> Result<(), String> {
-    let picture = reduce(picture)?;
+pub(super) fn to_input(picture: &Picture, planes: &mut [f32]) -> Result<(), EvalError> {
+    // Sides above 299 are reduced by a triangle filter that takes in every pixel, as Pillow's
+    // bilinear resize does.
+    let size = [picture.width.min(SIDE), picture.height.min(SIDE)];
+    let picture = to_size(picture, size, FilterType::Bilinear)?;
     let rows = between(picture.height);
     let columns = between(picture.width);
     let value = |x: usize, y: usize, channel: usize| {
@@ -53,30 +55,6 @@ fn between(length: usize) -> Vec<Between> {
         Between { low, high: (low + 1).min(length - 1), share: position - low as f32 }
     };
     (0..SIDE).map(source).collect()
-}
-
-/// Reduces sides above 299 to 299 by a triangle filter that takes in every pixel, as Pillow's
-/// bilinear resize; other sides stay as they are.
-fn reduce(picture: &Picture) -> Result<Cow<'_, Picture>, String> {
-    let (width, height) = (picture.width.min(SIDE), picture.height.min(SIDE));
-    if (width, height) == (picture.width, picture.height) {
-        return Ok(Cow::Borrowed(picture));
-    }
-    let side = |length: usize| u32::try_from(length).map_err(|error| error.to_string());
-    let source = TypedImageRef::<U8x3>::from_buffer(
-        side(picture.width)?,
-        side(picture.height)?,
-        &picture.pixels,
-    )
-    .map_err(|error| error.to_string())?;
-    let mut pixels = vec![0; width * height * 3];
-    let mut target = TypedImage::<U8x3>::from_buffer(side(width)?, side(height)?, &mut pixels)
-        .map_err(|error| error.to_string())?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize_typed(&source, &mut target, &options)
-        .map_err(|error| error.to_string())?;
-    Ok(Cow::Owned(Picture { width, height, pixels }))
 }
 
 #[cfg(test)]

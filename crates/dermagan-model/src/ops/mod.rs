@@ -13,6 +13,7 @@ mod gpu;
 mod norm;
 mod pointwise;
 mod product;
+mod resample;
 mod residual;
 
 pub use conv::{convolve, convolve_transposed};
@@ -20,7 +21,6 @@ pub use dermagan_kernels::adam::Step as AdamStep;
 pub use norm::{norm_act, norm_act_train};
 pub use pointwise::{adam, leaky, lerp, tanh};
 pub use product::product;
-pub(crate) use residual::constant;
 pub use residual::{
     Direction, Way, add_bias, add_resampled, gate, normed_leaky, residual, residual_transposed,
 };
@@ -28,7 +28,7 @@ pub use residual::{
 use crate::precision::Precision;
 
 use burn::backend::DispatchDevice;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Whether tensors of this device are computed by the kernels of `dermagan-kernels`.
 pub fn is_cpu(device: &Device) -> bool {
@@ -52,4 +52,13 @@ pub fn join(batches: Vec<Tensor<4>>) -> Tensor<4> {
         }
         false => Tensor::cat(batches, 0),
     }
+}
+
+/// A constant beside `other`: on its device, in its number format.
+pub(crate) fn constant<const D: usize, const E: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    other: &Tensor<E>,
+) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), (&other.device(), other.dtype()))
 }

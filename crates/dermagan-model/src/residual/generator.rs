@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::filter::blurred;
+use super::filter::{blurred, folded, unfolded};
 use super::{Layer, SLOPE, embedded, embedding};
 use crate::config::{EMBEDDING, ModelConfig};
 use crate::named::Network;
-use crate::ops::{Direction, Way, add_bias, convolve_transposed, normed_leaky, residual, tanh};
+use crate::ops::{
+    Direction, Way, add_bias, convolve, convolve_transposed, normed_leaky, residual, tanh,
+};
 use crate::precision::Precision;
 
 /// Gain of the path around a layer: a flat picture keeps its value.
 const AROUND: f64 = 2.0;
 
 /// From the latent, and the class, to the picture: 4×4, then a doubling of the side and half the
-/// channels a layer; the last makes the three colours, then tanh.
+/// channels a layer, up to the whole side; a 3×3 convolution makes the three colours, then tanh.
+///
+/// The activation at the whole side is what makes the finest detail: a picture that is doubled last has
+/// none of two pixels a wave. The 2-pixel grid was then at -7.2, with it at -2.1, in real pictures at -1.1.
 #[derive(Module, Debug)]
 pub struct ResidualGenerator {
     /// From the latent to the picture.
@@ -81,13 +86,12 @@ impl ResidualGenerator {
                 x = add_bias(convolve_transposed(x, weight, precision), bias);
                 continue;
             }
-            let weight = blurred(weight);
             x = match i == last {
                 true => {
-                    let made = convolve_transposed(normed_leaky(x, SLOPE), weight, precision);
-                    tanh(add_bias(made, bias))
+                    let made = convolve(normed_leaky(x, SLOPE), folded(weight), precision);
+                    tanh(add_bias(unfolded(made), bias))
                 }
-                false => residual(x, weight, bias, way).0,
+                false => residual(x, blurred(weight), bias, way).0,
             };
         }
         x

@@ -8,7 +8,9 @@
 //! compute, at their cost, but every pixel of a doubled picture gets the same sum of weights, so that a
 //! flat picture cannot become a checkerboard (Odena et al. 2016), but for rounding: pictures are made in
 //! float32; bfloat16 in training moves a flat one by up to 2 % of the range. (The discriminator with
-//! such filters, which are blind to the finest detail, let a weave of 2 and 4 pixels pass.)
+//! such filters, which are blind to the finest detail, let a weave of 2 and 4 pixels pass.) The last
+//! layer, from the whole side to the colours, is a 3×3 convolution, computed a square of 2×2 pixels at a
+//! time by the stride-2 kernels.
 //!
 //! The path around a layer is antialiased and without parameters: [1, 3, 3, 1] along each axis,
 //! channels repeated on the way down and averaged in pairs on the way up. In the generator each pixel's
@@ -35,7 +37,7 @@ pub(crate) const SLOPE: f64 = 0.2;
 /// A convolution with a bias.
 #[derive(Module, Debug)]
 pub struct Layer {
-    /// `[deep, wide, side, side]`: 3×3 between two sides of the picture, 4×4 at either end.
+    /// `[deep, wide, side, side]`: in the generator 3×3 but for the first, else 4×4.
     pub weight: Param<Tensor<4>>,
     /// One a channel of the result.
     pub bias: Param<Tensor<1>>,
