@@ -94,7 +94,10 @@ impl ModelConfig {
             return bad("a DCGAN knows of no classes: use the residual backbone".to_owned());
         }
         if self.backbone == Backbone::Residual && self.g_width % 2 == 1 {
-            return bad(format!("a width of {}: the residual generator's is even", self.g_width));
+            let (odd, even) = (self.g_width, self.g_width + 1);
+            return bad(format!(
+                "a width of {odd}: the residual generator's is even, such as {even}"
+            ));
         }
         Ok(())
     }
