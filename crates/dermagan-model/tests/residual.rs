@@ -106,7 +106,7 @@ mod pytorch {
         let class = || Some(fixture.tensor::<2>("class"));
         let x = || fixture.tensor::<4>("x");
         // bfloat16 turns the signs of a few activations near zero: float32 is the judge here.
-        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 2e-1)] {
+        for (precision, tolerance) in [(Precision::F32, 3e-6), (Precision::Bf16, 2e-1)] {
             let generator = fixture.generator();
             let (pictures, _) = generator.forward_train(fixture.tensor("z"), class(), precision);
             fixture.has("pictures", pictures.clone(), tolerance);
@@ -120,14 +120,14 @@ mod pytorch {
             fixture.has_gradients("grad.D.", &discriminator, &gradients, tolerance);
         }
         let pictures = fixture.generator().forward(fixture.tensor("z"), class());
-        fixture.has("pictures", pictures, 1e-5);
+        fixture.has("pictures", pictures, 3e-6);
     }
 
     #[test]
     fn the_gradient_by_the_picture_and_its_penaltys_gradients_are_pytorchs_double_backward() {
         let fixture = Fixture::read();
         let class = || Some(fixture.tensor::<2>("class"));
-        for (precision, tolerance) in [(Precision::F32, 3e-6), (Precision::Bf16, 1e-1)] {
+        for (precision, tolerance) in [(Precision::F32, 3e-6), (Precision::Bf16, 6e-2)] {
             let network = fixture.discriminator();
             let judged = network.forward_train(fixture.tensor("x"), class(), 1, precision);
             let slopes = network.input_gradient(judged.activations, class(), precision).unwrap();

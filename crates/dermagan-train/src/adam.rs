@@ -10,7 +10,6 @@ use dermagan_model::named::{Network, from_slice, to_vec};
 use dermagan_model::ops::{AdamStep as Step, adam};
 use dermagan_model::weights::{Array, Weights};
 
-use crate::config::OptimiserConfig;
 use crate::loss_scale::Verdict;
 
 /// The new tensors, or the old ones where `finite` is false.
@@ -42,15 +41,11 @@ struct Moments {
 }
 
 impl Adam {
-    /// An optimiser that has seen nothing.
-    pub fn new(config: &OptimiserConfig) -> Self {
-        Self {
-            learning_rate: config.learning_rate.at(0.0),
-            beta1: config.beta1,
-            beta2: config.beta2,
-            epsilon: config.epsilon,
-            moments: BTreeMap::new(),
-        }
+    /// An optimiser that has seen nothing. Its first learning rate is 0: see
+    /// [`Adam::set_learning_rate`]. `betas`: the decays of both moments; `epsilon` is added to the root
+    /// of the second.
+    pub fn new([beta1, beta2]: [f64; 2], epsilon: f64) -> Self {
+        Self { learning_rate: 0.0, beta1, beta2, epsilon, moments: BTreeMap::new() }
     }
 
     /// Another learning rate from the next step on.

@@ -7,8 +7,7 @@ use std::ops::Range;
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
-use dermagan_model::ops::is_cpu;
-use dermagan_model::ops::product;
+use dermagan_model::ops::{is_cpu, product};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

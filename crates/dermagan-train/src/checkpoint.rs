@@ -1,8 +1,8 @@
 //! Everything needed to continue a run, in one safetensors file.
 //!
 //! Tensors: `G.…`, `D.…`, `G_ema.…` by PyTorch's names, and `adam_G.m.…`, `adam_G.v.…`,
-//! `adam_D.…`, with lookahead `slow_G.…` and `slow_D.…`. Metadata: the options, the counters, the open tick, and a SHA-256 of the tensors.
-//! No clock goes in, so equal states of equal options are equal files.
+//! `adam_D.…`, with lookahead `slow_G.…` and `slow_D.…`. Metadata: the options, the counters, the
+//! open tick, and a SHA-256 of the tensors. No clock goes in, so equal states of equal options are equal files.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -16,10 +16,8 @@ use rayon::prelude::*;
 
 use crate::adam::Adam;
 use crate::checkpoint::producer;
-use crate::config::OptimiserConfig;
 use crate::drawn::of_side;
 use crate::error::TrainError;
-use crate::schedule::Scheduled;
 
 /// How an encoder is trained. The defaults made the one that is shipped.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +107,8 @@ pub fn train(
     let empty = LesionNet::new(config.width, classes, &autodiff);
     let mut network = Init::Pytorch.fill(empty, config.seed, "init encoder");
     let mut average = network.clone().valid();
-    let mut adam = adam(config);
+    // As its authors set it (Kingma and Ba 2015).
+    let mut adam = Adam::new([0.9, 0.999], 1e-8);
     let steps = ((config.kimg * 1000.0 / config.batch as f64).ceil() as u64).max(1);
     let every = (steps / LOOKS).max(1);
     let decay = 0.5f64.powf(1.0 / (steps as f64 * HALF_LIFE).max(1.0));
@@ -167,23 +166,6 @@ pub fn train(
     card.test = examine(&stored, cache, &sides.test, device);
     let bytes = LesionEncoder::to_bytes(&network, moments, &card)?;
     Ok(TrainedEncoder { bytes, card })
-}
-
-/// Adam as its authors set it.
-fn adam(config: &EncoderConfig) -> Adam {
-    Adam::new(&OptimiserConfig {
-        init: Init::Pytorch,
-        batch: config.batch,
-        learning_rate: Scheduled::Constant(config.learning_rate),
-        d_learning_rate: None,
-        lookahead: 0,
-        lookahead_back: Scheduled::Constant(0.0),
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        ema_kimg: Scheduled::Constant(0.0),
-        ema_rampup: 0.0,
-    })
 }
 
 /// Images by side.

@@ -11,7 +11,7 @@ use dermagan_model::{Discriminator, Generator, Judgement};
 
 use crate::adam::Adam;
 use crate::augment::Transforms;
-use crate::config::TrainConfig;
+use crate::config::{OptimiserConfig, TrainConfig};
 use crate::loss_scale::{LossScale, Verdict};
 use crate::objective::Loss;
 
@@ -121,12 +121,13 @@ impl Players {
     pub fn new(config: &TrainConfig, device: &Device) -> Self {
         let scale = (config.precision == Precision::F16).then(|| LossScale::new(device));
         let device = device.clone().autodiff();
-        let init = config.optimiser.init;
+        let OptimiserConfig { init, beta1, beta2, epsilon, .. } = config.optimiser;
+        let adam = Adam::new([beta1, beta2], epsilon);
         Self {
             generator: init.generator(&config.model, config.seed, &device),
             discriminator: init.discriminator(&config.model, config.seed, &device),
-            g_adam: Adam::new(&config.optimiser),
-            d_adam: Adam::new(&config.optimiser),
+            g_adam: adam.clone(),
+            d_adam: adam,
             precision: config.precision,
             g_scale: scale.clone(),
             d_scale: scale,

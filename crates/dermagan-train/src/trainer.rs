@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::augment::Transforms;
 use crate::checkpoint::{Adaptive, Checkpoint};
-use crate::config::{OptimiserConfig, TrainConfig};
+use crate::config::TrainConfig;
 use crate::ema;
 use crate::estimate::parameters;
 use crate::lookahead::Lookahead;
@@ -136,16 +136,15 @@ impl<'a> Trainer<'a> {
         self.steps += 1;
         let turn = Turn::of(self.config(), self.steps, self.config().share(self.nimg));
         self.pending.push(self.players.step(batch, &turn));
-        self.nimg += self.config().optimiser.batch as u64;
+        let optimiser = self.config().optimiser;
+        self.nimg += optimiser.batch as u64;
         let share = self.config().share(self.nimg);
-        let OptimiserConfig { lookahead: every, lookahead_back: back, .. } =
-            self.config().optimiser;
         if let Some(lookahead) = &mut self.lookahead
-            && self.steps.is_multiple_of(every)
+            && self.steps.is_multiple_of(optimiser.lookahead)
         {
-            lookahead.meet(&mut self.players, back.at(share));
+            lookahead.meet(&mut self.players, optimiser.lookahead_back.at(share));
         }
-        let decay = ema::decay(&self.config().optimiser, self.nimg, share);
+        let decay = ema::decay(&optimiser, self.nimg, share);
         self.average = ema::update(self.average.clone(), &self.players.generator, decay);
         waited
     }
