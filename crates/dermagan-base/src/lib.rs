@@ -1,6 +1,6 @@
 //! What every dermagan crate stands on, and nothing more: randomness drawn on the host and keyed
 //! by its purpose ([`rng`]), files that are either whole or absent ([`atomic`]), 8-bit RGB pictures
-//! with their PNG form ([`picture`]), and numpy's header ([`npy`]).
+//! with their PNG form ([`picture`]), how a square is turned ([`turn`]), and numpy's header ([`npy`]).
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -8,3 +8,4 @@ pub mod atomic;
 pub mod npy;
 pub mod picture;
 pub mod rng;
+pub mod turn;

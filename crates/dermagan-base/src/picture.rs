@@ -1,5 +1,7 @@
 //! 8-bit RGB pictures, grids of them, and their PNG form with text that says what they are.
 
+use crate::turn::Turn;
+
 /// An RGB picture: `height` rows of `width` pixels of three bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
@@ -41,6 +43,20 @@ impl Picture {
             (1..factor).for_each(|_| pixels.extend_from_within(start..end));
         }
         Picture { width: self.width * factor, height: self.height * factor, pixels }
+    }
+
+    /// This picture, a square, as `turn` lays it; any other comes back as it is.
+    pub fn turned(self, turn: Turn) -> Picture {
+        let side = self.width;
+        if turn == Turn::default() || self.height != side {
+            return self;
+        }
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        for place in (0..side * side).map(|i| (i % side, i / side)) {
+            let (x, y) = turn.source(place, side - 1);
+            pixels.extend_from_slice(&self.pixels[3 * (y * side + x)..][..3]);
+        }
+        Picture { pixels, ..self }
     }
 
     /// Lays pictures of one size out in rows of `columns`, left to right and top to bottom,
@@ -112,6 +128,22 @@ mod tests {
         assert_eq!((large.width, large.height), (4, 2));
         assert_eq!(large.pixels, [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6].repeat(2));
         assert_eq!(small.enlarged(1), small);
+    }
+
+    #[test]
+    fn a_turned_picture_has_the_same_pixels_elsewhere() {
+        let square = |pixels: [u8; 4]| Picture {
+            width: 2,
+            height: 2,
+            pixels: pixels.iter().flat_map(|v| [*v; 3]).collect(),
+        };
+        let turned = |mirror, quarters| square([0, 1, 2, 3]).turned(Turn { mirror, quarters });
+        assert_eq!(turned(false, 0), square([0, 1, 2, 3]));
+        assert_eq!(turned(true, 0), square([1, 0, 3, 2]));
+        assert_eq!(turned(false, 1), square([1, 3, 0, 2]));
+        assert_eq!(turned(true, 1), square([0, 2, 1, 3]));
+        let wide = Picture::filled(2, 1, [7; 3]);
+        assert_eq!(wide.clone().turned(Turn { mirror: true, quarters: 1 }), wide);
     }
 
     #[test]

@@ -188,6 +188,7 @@ fn table(report: &EvalReport) {
             }
         }
     }
+    surer(report);
     by_class(report);
     if !report.off.is_empty() {
         say!("\nwhat is off, the worst first:");
@@ -200,6 +201,19 @@ fn table(report: &EvalReport) {
     }
     say!("\n{}", report.words);
     notes.iter().for_each(|note| complain!("note: {note}"));
+}
+
+/// The distance of each class by all of its pictures.
+fn surer(report: &EvalReport) {
+    let known = || report.classes.iter().filter_map(|c| c.kid_of_all.map(|kid| (&c.class, kid)));
+    if known().next().is_none() {
+        return;
+    }
+    say!("\nKID x1000 by all pictures of a class (real, generated), surer where they are few:");
+    for (class, kid) in known() {
+        let (value, error) = (1e3 * kid.value, 1e3 * kid.standard_error);
+        say!("  {class:<8} {value:>7.1} ± {error:<6.1} ({}, {})", kid.real, kid.fake);
+    }
 }
 
 /// Which classes pass for real, in words.

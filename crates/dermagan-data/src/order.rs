@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use dermagan_base::rng::Keyed;
+use dermagan_base::turn::Turn;
 
 /// What to draw from, and how.
 #[derive(Debug)]
@@ -24,10 +25,8 @@ type Shuffled = (u64, Vec<u32>);
 pub struct Draw {
     /// Index of the image.
     pub image: u32,
-    /// Mirrored left to right, first.
-    pub mirror: bool,
-    /// Quarter turns counter-clockwise, 0 to 3, second.
-    pub turns: u8,
+    /// How it is laid.
+    pub turn: Turn,
 }
 
 impl Order {
@@ -82,8 +81,10 @@ impl Order {
         let mut flips = Keyed::new(self.seed, "flips", position);
         Draw {
             image: self.pools[pool][self.shuffled(pool, epoch, place)],
-            mirror: self.mirror && flips.below(2) == 1,
-            turns: if self.turns { flips.below(4) as u8 } else { 0 },
+            turn: Turn {
+                mirror: self.mirror && flips.below(2) == 1,
+                quarters: if self.turns { flips.below(4) as u8 } else { 0 },
+            },
         }
     }
 
@@ -100,20 +101,13 @@ impl Order {
     }
 }
 
-/// Writes `pixels` (`size`×`size` RGB rows) as drawn, as floats in [-1, 1], channel by channel:
+/// Writes `pixels` (`size`×`size` RGB rows), turned, as floats in [-1, 1], channel by channel:
 /// `3 * size * size` numbers in the order that convolutions take.
-pub fn to_planes(pixels: &[u8], size: usize, draw: Draw, planes: &mut [f32]) {
+pub fn to_planes(pixels: &[u8], size: usize, turn: Turn, planes: &mut [f32]) {
     let last = size - 1;
     for y in 0..size {
         for x in 0..size {
-            // Where the pixel that lands on (x, y) comes from: undo the turns, then the mirror.
-            let (mut from_x, mut from_y) = (x, y);
-            for _ in 0..draw.turns {
-                (from_x, from_y) = (last - from_y, from_x);
-            }
-            if draw.mirror {
-                from_x = last - from_x;
-            }
+            let (from_x, from_y) = turn.source((x, y), last);
             let from = (from_y * size + from_x) * 3;
             for channel in 0..3 {
                 planes[(channel * size + y) * size + x] =

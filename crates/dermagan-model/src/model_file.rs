@@ -52,6 +52,10 @@ pub struct Card {
     /// How much of a class it was told when it was saved, 0 to 1, for one that makes them on demand.
     #[serde(default = "fully", skip_serializing_if = "is_fully")]
     pub condition: f64,
+    /// Whether its pictures are to be laid in one of eight ways by their seed: it learnt from pictures
+    /// that were turned at random in its training as its own were, and so has no up of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turns: bool,
     /// Preset of the run.
     pub preset: String,
     /// Images seen in training.

@@ -33,6 +33,7 @@ fn card(model: ModelConfig) -> Card {
         classes: vec!["nv".into()],
         class_images: Vec::new(),
         condition: 1.0,
+        turns: false,
         preset: "tiny".into(),
         nimg: 0,
     }

@@ -8,12 +8,12 @@ use dermagan_model::Selected;
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::to_vec;
 
-use crate::augment::Transforms;
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::sampler::Sampler;
 use crate::step::{Batch, Players, Turn};
 use crate::trainer::class_rows;
+use crate::transforms::Transforms;
 
 /// Gives `each` the seconds of every one of `rounds` training steps: both passes of the
 /// discriminator, its Adam, the generator's pass through it, its Adam. Reading pictures and the
@@ -71,7 +71,7 @@ pub fn sampling(
 ) -> Result<(), TrainError> {
     config.validate()?;
     let generator = config.optimiser.init.generator(&config.model, 1, &device.device);
-    let sampler = Sampler::of(generator, &config.model, None, device.clone());
+    let sampler = Sampler::of(generator, &config.model, None, config.augment.turns, device.clone());
     let batch = config.optimiser.batch;
     for round in 0..rounds {
         let first = (round * batch) as u64;

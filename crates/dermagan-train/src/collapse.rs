@@ -46,7 +46,8 @@ pub fn difference(pictures: &[Picture]) -> f64 {
 }
 
 /// The variety of every class that the generator makes, beside that of the first images of it that it
-/// learnt from; classes of fewer than two images are left out.
+/// learnt from; classes of fewer than two images are left out. Of an unturned sampler: one picture laid in
+/// eight ways is still one.
 pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
     let codes = &plan.config.source.classes;
     let classes: Vec<Option<usize>> = match plan.config.model.classes {
@@ -81,7 +82,8 @@ pub struct Lookout {
 }
 
 impl Lookout {
-    /// Looks at every class. A warning for each that has become one picture since the last time.
+    /// Looks at every class, as [`varieties`] does. A warning for each that has become one picture since
+    /// the last time.
     pub fn look(&mut self, plan: &Plan, sampler: &Sampler, kimg: f64) -> Vec<String> {
         let found: Vec<Variety> =
             varieties(plan, sampler).into_iter().filter(Variety::has_collapsed).collect();

@@ -10,13 +10,14 @@ use dermagan_model::latent::training_latents;
 use dermagan_model::named::to_vec;
 use dermagan_model::{Backbone, Init, ModelConfig, Selected};
 
-use crate::augment::{AugmentConfig, Transforms};
+use crate::augment::AugmentConfig;
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::objective::{Loss, Objective};
 use crate::schedule::Scheduled;
 use crate::step::{Batch, Players, Turn};
 use crate::trainer::class_rows;
+use crate::transforms::Transforms;
 
 /// Largest relative difference of a gradient that counts as rounding. SwiftShader, which is sound,
 /// is off by 1.3e-6; a GPU with another order of sums may be off by more; wrong kernels by 1e-1.

@@ -91,8 +91,11 @@ pub(crate) fn same(code: &str, other: &str) -> bool {
 /// Seeds that are gone through for pictures of a rare class.
 const MOST_SEEDS: usize = 1_000_000;
 
+/// Generated pictures of a class that are looked at where its real ones are fewer.
+const OF_SMALL_CLASS: usize = 512;
+
 /// Which generated pictures are looked at: the first `n` spread over all, then what is lacking of
-/// each class.
+/// each class to be as many as its real ones, or [`OF_SMALL_CLASS`], but no more than `n`.
 fn fake_places(
     fakes: &Fakes,
     choices: Option<&BTreeMap<usize, RealChoice>>,
@@ -108,7 +111,8 @@ fn fake_places(
     for (class, choice) in choices.into_iter().flatten() {
         let Some(code) = codes.get(*class) else { continue };
         let is = |i: usize| fakes.class(i).is_some_and(|c| same(code, c));
-        let mut lacking = choice.reference.len();
+        let real = choice.reference.len() + choice.yardstick.len();
+        let mut lacking = if real == 0 { 0 } else { real.max(OF_SMALL_CLASS).min(n) };
         lacking -= places.iter().filter(|i| is(**i)).count().min(lacking);
         for i in 0..most {
             if lacking == 0 {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
 use dermagan_base::picture::{Picture, add_text};
+use dermagan_base::turn::Turn;
 use dermagan_model::latent::latent;
 use dermagan_model::{ModelFile, Selected};
 use image::codecs::gif::{GifEncoder, Repeat};
@@ -41,7 +42,8 @@ pub struct WalkRequest {
     /// Classes, by code: one for each seed, or one for the whole walk; empty for the seeds' own. From
     /// class to class it goes straight.
     pub classes: Vec<String>,
-    /// Frames from a seed to the next; the first of them is that seed's own picture.
+    /// Frames from a seed to the next; the first of them is that seed's own picture, laid as the walk's
+    /// first.
     pub frames: usize,
     /// Side of the square that each pixel is shown as.
     pub scale: usize,
@@ -102,6 +104,7 @@ pub fn run(
         side: model.config.resolution,
         latents: keys(&|shot| latent(shot.seed, model.config.z_dim, request.psi)),
         classes: keys(&|shot| sampler.rows(&[sampler.class_of(*shot)])),
+        turn: sampler.turn_of(request.seeds[0]),
         request,
     };
     let bad = || TrainError::io(&request.out);
@@ -193,6 +196,8 @@ struct Walk<'a> {
     latents: Vec<Vec<f32>>,
     /// What says the class of each; empty for a generator that knows of none.
     classes: Vec<Vec<f32>>,
+    /// How all of them are laid: as the first seed's.
+    turn: Turn,
     request: &'a WalkRequest,
 }
 
@@ -212,7 +217,7 @@ impl Walk<'_> {
             let classes: Vec<f32> =
                 frames.clone().flat_map(|i| self.between(i, &self.classes, lerp)).collect();
             for picture in self.sampler.make(latents.collect(), &classes, batch) {
-                give(picture.enlarged(self.request.scale))?;
+                give(picture.turned(self.turn).enlarged(self.request.scale))?;
                 done += 1;
                 progress(done);
             }
@@ -341,6 +346,7 @@ mod tests {
             classes: classes.iter().map(|code| (*code).to_owned()).collect(),
             class_images: vec![1; classes.len()],
             condition: 1.0,
+            turns: false,
             preset: "tiny".into(),
             nimg: 0,
         };
@@ -396,6 +402,22 @@ mod tests {
         let large = WalkRequest { psi: 0.7, batch: 64, scale: 2, ..request(&folder, "b.apng") };
         let enlarged: Vec<Picture> = walk.iter().map(|picture| picture.enlarged(2)).collect();
         assert_eq!(frames(&model, &large).0, enlarged);
+    }
+
+    #[test]
+    fn a_walk_is_laid_as_its_first_picture() {
+        let (folder, plain) = (tempfile::tempdir().unwrap(), model(&[]));
+        let mut turning = plain.clone();
+        turning.card.as_mut().unwrap().turns = true;
+        let sampler = Sampler::new(&turning, Selected::cpu()).unwrap();
+        let first = (0..).find(|seed| sampler.turn_of(*seed).quarters == 1).unwrap();
+        let request = WalkRequest { seeds: vec![first, 99], ..request(&folder, "a.png") };
+        let turn = sampler.turn_of(first);
+        let straight: Vec<Picture> =
+            frames(&plain, &request).0.into_iter().map(|frame| frame.turned(turn)).collect();
+        let walk = frames(&turning, &request).0;
+        assert_eq!(walk, straight);
+        assert_eq!(walk[0], sampler.pictures([first], 1.0, 1)[0]);
     }
 
     #[test]

@@ -348,7 +348,7 @@ impl<'a> Session<'a> {
         let grid = format!("fakes{stamp}.png");
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
-        let sampler = self.trainer.sampler(shown.clone());
+        let sampler = self.trainer.sampler(shown.clone()).unturned();
         for warning in self.lookout.look(self.plan, &sampler, self.kimg()) {
             self.warn(&warning);
         }
@@ -430,6 +430,7 @@ impl<'a> Session<'a> {
                 0 => 1.0,
                 _ => config.condition.strength(self.trainer.nimg),
             },
+            turns: config.augment.turns,
             preset: config.preset.clone(),
             nimg: self.trainer.nimg,
         };

@@ -10,10 +10,10 @@ use dermagan_model::precision::Precision;
 use dermagan_model::{Discriminator, Generator, Judgement};
 
 use crate::adam::Adam;
-use crate::augment::Transforms;
 use crate::config::{OptimiserConfig, TrainConfig};
 use crate::loss_scale::{LossScale, Verdict};
 use crate::objective::Loss;
+use crate::transforms::Transforms;
 
 /// Both players and their optimisers.
 #[derive(Clone, Debug)]

@@ -10,7 +10,6 @@ use dermagan_model::{Generator, Selected};
 
 use rayon::prelude::*;
 
-use crate::augment::Transforms;
 use crate::checkpoint::{Adaptive, Checkpoint};
 use crate::config::TrainConfig;
 use crate::ema;
@@ -21,6 +20,7 @@ use crate::plan::Plan;
 use crate::sampler::{Classes, Sampler};
 use crate::stats::Tally;
 use crate::step::{Batch, MEASURES, Players, SIGN, Turn};
+use crate::transforms::Transforms;
 
 /// Latents that the shown generator's statistics are averaged over: 16 batches of 64.
 const CALIBRATION: (u64, usize) = (16, 64);
@@ -182,7 +182,7 @@ impl<'a> Trainer<'a> {
         let mut planes = vec![0.0; draws.len() * each];
         let cache = &self.plan.cache;
         planes.par_chunks_mut(each).zip(draws).for_each(|(planes, draw)| {
-            to_planes(cache.pixels(draw.image as usize), side, *draw, planes);
+            to_planes(cache.pixels(draw.image as usize), side, draw.turn, planes);
         });
         let data = TensorData::new(planes, [draws.len(), 3, side, side]);
         Tensor::from_data(data, &self.device.device.clone().autodiff())
@@ -307,5 +307,5 @@ pub fn sampler_of(
         images: config.source.class_images.clone(),
         strength: config.condition.strength(nimg),
     });
-    Sampler::of(generator, &config.model, classes, device)
+    Sampler::of(generator, &config.model, classes, config.augment.turns, device)
 }

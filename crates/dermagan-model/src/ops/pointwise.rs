@@ -18,10 +18,15 @@ use super::is_cpu;
 /// is; burn's own is 1, which a cutout's exact zeros bring to light.
 pub fn leaky(x: Tensor<4>, slope: f64) -> Tensor<4> {
     if !is_cpu(&x.device()) {
-        let off = x.clone().lower_equal_elem(0.0);
-        return x.clone().mask_where(off, x.mul_scalar(slope));
+        return sloped(x.clone(), x, slope);
     }
     Tensor::from_dispatch(<Dispatch as Pointwise>::activation(x.into_dispatch(), Some(slope)))
+}
+
+/// `u` where `by` is above zero, slope · `u` elsewhere, for GPUs. `by` gets no gradient.
+pub(super) fn sloped(u: Tensor<4>, by: Tensor<4>, slope: f64) -> Tensor<4> {
+    let off = by.lower_equal_elem(0.0);
+    u.clone().mask_where(off, u.mul_scalar(slope))
 }
 
 /// tanh. `x`: [batch, channels, height, width].

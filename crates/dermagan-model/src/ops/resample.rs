@@ -20,14 +20,15 @@ pub(super) fn resampled(x: Tensor<4>, direction: Direction) -> Tensor<4> {
     }
 }
 
-/// Each row or column's neighbour before it, or after it; beyond the border is the border.
-fn neighbour(x: &Tensor<4>, axis: usize, after: bool) -> Tensor<4> {
-    let n = x.dims()[axis];
-    let part = |from: usize, count: usize| x.clone().narrow(axis, from, count);
+/// `inner` moved by one row or column, forwards or, with `after`, backwards; what comes in at the
+/// border is `edge`'s.
+fn shifted(edge: &Tensor<4>, inner: &Tensor<4>, axis: usize, after: bool) -> Tensor<4> {
+    let n = inner.dims()[axis];
+    let part = |x: &Tensor<4>, from: usize, count: usize| x.clone().narrow(axis, from, count);
     match (after, n) {
-        (_, 1) => x.clone(),
-        (false, _) => Tensor::cat(vec![part(0, 1), part(0, n - 1)], axis),
-        (true, _) => Tensor::cat(vec![part(1, n - 1), part(n - 1, 1)], axis),
+        (_, 1) => edge.clone(),
+        (false, _) => Tensor::cat(vec![part(edge, 0, 1), part(inner, 0, n - 1)], axis),
+        (true, _) => Tensor::cat(vec![part(inner, 1, n - 1), part(edge, n - 1, 1)], axis),
     }
 }
 
@@ -44,15 +45,7 @@ fn halved(x: Tensor<4>, axis: usize) -> Tensor<4> {
     let (even, odd) = (one(0), one(1));
     // The far taps are the odd one of the pair before and the even one of the pair after; at the
     // border, this pair's outer one.
-    let part = |x: &Tensor<4>, from: usize, count: usize| x.clone().narrow(axis, from, count);
-    let n = dims[axis];
-    let (before, after) = match n {
-        1 => (even.clone(), odd.clone()),
-        _ => (
-            Tensor::cat(vec![part(&even, 0, 1), part(&odd, 0, n - 1)], axis),
-            Tensor::cat(vec![part(&even, 1, n - 1), part(&odd, n - 1, 1)], axis),
-        ),
-    };
+    let (before, after) = (shifted(&even, &odd, axis, false), shifted(&odd, &even, axis, true));
     (even + odd).mul_scalar(0.375) + (before + after).mul_scalar(0.125)
 }
 
@@ -64,6 +57,6 @@ fn doubled(x: Tensor<4>, axis: usize) -> Tensor<4> {
         let sum = x.clone().mul_scalar(0.375) + other.mul_scalar(0.125);
         sum.unsqueeze_dim(axis + 1)
     };
-    let (before, after) = (neighbour(&x, axis, false), neighbour(&x, axis, true));
+    let (before, after) = (shifted(&x, &x, axis, false), shifted(&x, &x, axis, true));
     Tensor::cat(vec![with(before), with(after)], axis + 1).reshape(dims)
 }

@@ -1,0 +1,394 @@
+//! What augmentation does to each picture of a batch: drawn on the host, applied on the device.
+
+use std::ops::Range;
+
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use dermagan_base::rng::Keyed;
+use dermagan_base::turn::Turn;
+use dermagan_model::ops::{is_cpu, product};
+use rayon::prelude::*;
+
+use crate::augment::AugmentConfig;
+
+/// What is done to each picture of a batch, drawn on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transforms {
+    side: usize,
+    changes: Vec<Change>,
+}
+
+/// What is done to one picture, in this order.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Change {
+    turn: Turn,
+    /// Pixels to the right and down.
+    shift: [isize; 2],
+    colour: Option<Colour>,
+    /// Columns and rows.
+    cut: Option<[Range<usize>; 2]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Colour {
+    offset: f64,
+    saturation: f64,
+    contrast: f64,
+}
+
+impl Change {
+    /// Draws every number whether it is used or not: one option changes no other's draws.
+    fn draw(config: &AugmentConfig, probability: f64, side: usize, mut random: Keyed) -> Self {
+        let share = |share: f64| (share * side as f64).round() as usize;
+        let turn = Turn::draw(&mut random);
+
+        let moved = random.unit() < probability;
+        let most = share(config.translate).min(side.saturating_sub(1));
+        let shift = [(); 2].map(|()| {
+            random.below(2 * most as u64 + 1).cast_signed() as isize - most.cast_signed()
+        });
+
+        let coloured = random.unit() < probability && config.colours();
+        let mut within = |most: f64| random.range(-most, most);
+        let colour = Colour {
+            offset: within(config.brightness),
+            saturation: 1.0 + within(config.saturation),
+            contrast: 1.0 + within(config.contrast),
+        };
+
+        let size = share(config.cutout);
+        let cut = random.unit() < probability && size > 0;
+        // The centre of an even square lies between pixels, of which there is one place more.
+        let places = (side + 1 - size % 2) as u64;
+        let square = [(); 2].map(|()| {
+            let end = random.below(places) as usize + size.div_ceil(2);
+            end.saturating_sub(size)..end.min(side)
+        });
+        Self {
+            turn: if config.turns { turn } else { Turn::default() },
+            shift: if moved { shift } else { [0, 0] },
+            colour: coloured.then_some(colour),
+            cut: cut.then_some(square),
+        }
+    }
+
+    fn moves(&self) -> bool {
+        self.turn != Turn::default() || self.shift != [0, 0]
+    }
+
+    /// Where each value comes from: places in a picture of pixels by rows, channels last.
+    fn sources(&self, side: usize, places: &mut [i64]) {
+        let last = side.cast_signed() - 1;
+        let reflected = |p: isize| (last - (last - p.abs()).abs()).cast_unsigned();
+        let turned = |x, y| {
+            let (x, y) = self.turn.source((x, y), side - 1);
+            3 * (y * side + x) as i64
+        };
+        let [right, down] = self.shift;
+        let columns: Vec<i64> = (0..=last).map(|x| turned(reflected(x - right), 0)).collect();
+        for (y, row) in (0..).zip(places.chunks_exact_mut(3 * side)) {
+            let from = turned(0, reflected(y - down)) - turned(0, 0);
+            for (pixel, column) in row.chunks_exact_mut(3).zip(&columns) {
+                pixel.copy_from_slice(&[from + column, from + column + 1, from + column + 2]);
+            }
+        }
+    }
+}
+
+impl Transforms {
+    /// Draws for `batch` pictures of `side`×`side`, each kind but the turns with `probability`, 0
+    /// (never) to 1 (always). Picture i's draw depends on `config`, `probability`, `side`, `seed`,
+    /// `purpose` (at most 16 bytes) and `first` + i alone.
+    pub fn draw(
+        config: &AugmentConfig,
+        probability: f64,
+        seed: u64,
+        purpose: &'static str,
+        first: u64,
+        batch: usize,
+        side: usize,
+    ) -> Self {
+        let draw = |i| Change::draw(config, probability, side, Keyed::new(seed, purpose, i));
+        Self { side, changes: (first..first + batch as u64).map(draw).collect() }
+    }
+
+    /// Draws for the real pictures and for the fakes of a batch, each under a purpose of its own; `None`
+    /// where no picture is ever changed.
+    pub fn pair(
+        config: &AugmentConfig,
+        probability: f64,
+        seed: u64,
+        purposes: [&'static str; 2],
+        first: u64,
+        batch: usize,
+        side: usize,
+    ) -> Option<[Self; 2]> {
+        let draw = |purpose| Self::draw(config, probability, seed, purpose, first, batch, side);
+        (!config.is_off()).then(|| purposes.map(draw))
+    }
+
+    /// The changed pictures, of `x`'s device and number format. `x`: [batch, 3, side, side] in
+    /// [-1, 1], of any layout; the result is channels-last in memory, as the CPU's layers like it.
+    /// Values may leave [-1, 1].
+    ///
+    /// # Panics
+    /// When `x` has not the batch and side that were drawn for.
+    pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        let moves = self.changes.iter().any(Change::moves);
+        let colours = self.changes.iter().any(|c| c.colour.is_some());
+        let cuts = self.changes.iter().any(|c| c.cut.is_some());
+        if !(moves || colours || cuts) {
+            return x;
+        }
+        let (batch, side) = (self.changes.len(), self.side);
+        let [pixels, values] = [side * side, 3 * side * side];
+        let (device, dtype) = (x.device(), x.dtype());
+        let mut x = x.permute([0, 2, 3, 1]).reshape([batch, values]);
+        if moves {
+            // An index for each value, not for each pixel: the gradient of `select` runs on GPUs in
+            // as many threads as there are channels, that of `gather` in one for each value. On the
+            // CPU burn copies indices that are not of 64 bits, here and in the gradient: that alone
+            // would double the time of both.
+            let places = self.each(values, 0i64, |change, places| change.sources(side, places));
+            let width = if is_cpu(&device) { DType::I64 } else { DType::I32 };
+            let places = TensorData::new(places, [batch, values]);
+            x = x.gather(1, Tensor::<2, Int>::from_data(places, (&device, width)));
+        }
+        if colours {
+            let maps = self.each(9, 0.0f32, |change, map| {
+                let (own, all) = change.colour.map_or((1.0, 0.0), |c| {
+                    (c.contrast * c.saturation, c.contrast * (1.0 - c.saturation) / 3.0)
+                });
+                map.fill(all as f32);
+                [0, 4, 8].into_iter().for_each(|i| map[i] = (own + all) as f32);
+            });
+            let offsets = self.each(1, 0.0f32, |change, offset| {
+                offset[0] = change.colour.map_or(0.0, |c| c.offset) as f32;
+            });
+            let maps = TensorData::new(maps, [batch, 3, 3]);
+            let maps = Tensor::<3>::from_data(maps, (&device, dtype));
+            let offsets = TensorData::new(offsets, [batch, 1]);
+            let mapped = product(x.reshape([batch, pixels, 3]), maps);
+            x = mapped.reshape([batch, values]) + Tensor::from_data(offsets, (&device, dtype));
+        }
+        if cuts {
+            let kept = self.each(values, 1.0f32, |change, kept| {
+                let Some([columns, rows]) = &change.cut else { return };
+                for y in rows.clone() {
+                    let row = 3 * side * y;
+                    kept[row + 3 * columns.start..row + 3 * columns.end].fill(0.0);
+                }
+            });
+            let kept = TensorData::new(kept, [batch, values]);
+            x = x * Tensor::<2>::from_data(kept, (&device, dtype));
+        }
+        x.reshape([batch, side, side, 3]).permute([0, 3, 1, 2])
+    }
+
+    /// `n` numbers for each picture, `otherwise` where `fill` leaves them.
+    fn each<T: Clone + Send>(
+        &self,
+        n: usize,
+        otherwise: T,
+        fill: impl Fn(&Change, &mut [T]) + Sync,
+    ) -> Vec<T> {
+        let mut all = vec![otherwise; n * self.changes.len()];
+        all.par_chunks_mut(n).zip(&self.changes).for_each(|(part, change)| fill(change, part));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Scheduled;
+    use burn::tensor::Device;
+
+    const ALWAYS: Scheduled = Scheduled::Constant(1.0);
+    const NEVER: Scheduled = Scheduled::Constant(0.0);
+
+    const FULL: AugmentConfig = AugmentConfig {
+        turns: true,
+        translate: 0.3,
+        cutout: 0.4,
+        brightness: 0.5,
+        saturation: 1.0,
+        contrast: 0.5,
+        probability: ALWAYS,
+        target: 0.6,
+        adapt_kimg: 500.0,
+    };
+
+    fn draw(config: &AugmentConfig, batch: usize, side: usize) -> Transforms {
+        Transforms::draw(config, config.probability.most(), 7, "augment", 0, batch, side)
+    }
+
+    fn of(side: usize, change: Change) -> Transforms {
+        Transforms { side, changes: vec![change] }
+    }
+
+    /// Pictures of [batch, 3, side, side] in float64.
+    fn pictures(values: &[f64], side: usize, device: &Device) -> Tensor<4> {
+        let batch = values.len() / (3 * side * side);
+        let data = TensorData::new(values.to_vec(), [batch, 3, side, side]);
+        Tensor::from_data(data, (device, DType::F64))
+    }
+
+    fn noise(batch: usize, side: usize) -> Vec<f64> {
+        let mut random = Keyed::new(1, "noise", 0);
+        (0..batch * 3 * side * side).map(|_| random.range(-1.0, 1.0)).collect()
+    }
+
+    fn values(x: Tensor<4>) -> Vec<f64> {
+        x.into_data().try_to_vec::<f64>().unwrap()
+    }
+
+    fn applied(transforms: &Transforms, x: &[f64]) -> Vec<f64> {
+        values(transforms.apply(pictures(x, transforms.side, &Device::flex())))
+    }
+
+    #[test]
+    fn nothing_changes_when_all_is_off() {
+        let x = noise(4, 6);
+        assert_eq!(applied(&draw(&AugmentConfig::default(), 4, 6), &x), x);
+        let never = AugmentConfig { turns: false, probability: NEVER, ..FULL };
+        assert_eq!(applied(&draw(&never, 4, 6), &x), x);
+    }
+
+    #[test]
+    fn turns_permute_the_pixels() {
+        let x: Vec<f64> = (0..12).map(f64::from).collect();
+        let turned = |mirror, quarters| {
+            let turn = Turn { mirror, quarters };
+            let change = Change { turn, ..Change::default() };
+            applied(&of(2, change), &x)[..4].to_vec()
+        };
+        assert_eq!(turned(true, 0), [1.0, 0.0, 3.0, 2.0]);
+        assert_eq!(turned(false, 1), [1.0, 3.0, 0.0, 2.0]);
+        assert_eq!(turned(true, 1), [0.0, 2.0, 1.0, 3.0]);
+        assert_eq!(turned(false, 2), [3.0, 2.0, 1.0, 0.0]);
+        let (side, only) = (5, AugmentConfig { turns: true, ..AugmentConfig::default() });
+        let (x, mut seen) = (noise(1, side), Vec::new());
+        for change in draw(&only, 64, side).changes {
+            seen.push((change.turn.mirror, change.turn.quarters));
+            let (mut y, mut sorted) = (applied(&of(side, change), &x), x.clone());
+            y.sort_by(f64::total_cmp);
+            sorted.sort_by(f64::total_cmp);
+            assert_eq!(y, sorted);
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 8);
+    }
+
+    #[test]
+    fn a_shifted_picture_is_reflected_at_its_border() {
+        let side = 6;
+        let x = noise(1, side);
+        let from = |p: usize, shift: isize| match p as isize - shift {
+            p if p < 0 => -p as usize,
+            p if p > 5 => 10 - p as usize,
+            p => p as usize,
+        };
+        for shift in [[2, -1], [-3, 3], [5, -5]] {
+            let y = applied(&of(side, Change { shift, ..Change::default() }), &x);
+            for (i, y) in y.iter().enumerate() {
+                let (channel, row, column) = (i / 36, i / 6 % 6, i % 6);
+                let place = (channel * 6 + from(row, shift[1])) * 6 + from(column, shift[0]);
+                assert_eq!(*y, x[place]);
+            }
+        }
+        let config = AugmentConfig { translate: 0.3, probability: ALWAYS, ..Default::default() };
+        let shifts = draw(&config, 500, side).changes.into_iter().flat_map(|c| c.shift);
+        let mut shifts: Vec<_> = shifts.collect();
+        shifts.sort_unstable();
+        shifts.dedup();
+        assert_eq!(shifts, [-2, -1, 0, 1, 2]);
+    }
+
+    #[test]
+    fn the_cutout_is_a_square_of_zeros_that_may_hang_over_the_edge() {
+        for (cutout, size) in [(0.5, 4), (0.4, 3), (1.0, 8)] {
+            let config = AugmentConfig { cutout, probability: ALWAYS, ..Default::default() };
+            let mut largest = 0;
+            for change in draw(&config, 200, 8).changes {
+                let [columns, rows] = change.cut.clone().unwrap();
+                let area = columns.len() * rows.len();
+                assert!(columns.len() <= size && rows.len() <= size && area * 4 >= size * size);
+                largest = largest.max(area);
+                let y = applied(&of(8, change), &[1.0; 192]);
+                for (i, y) in y.iter().enumerate() {
+                    let cut = columns.contains(&(i % 8)) && rows.contains(&(i / 8 % 8));
+                    assert_eq!(*y, if cut { 0.0 } else { 1.0 });
+                }
+            }
+            assert_eq!(largest, size * size);
+        }
+    }
+
+    #[test]
+    fn colour_leaves_grey_grey_and_stays_within_its_bounds() {
+        let config = AugmentConfig { turns: false, translate: 0.0, cutout: 0.0, ..FULL };
+        let (batch, side) = (32, 4);
+        let transforms = draw(&config, batch, side);
+        for plane in applied(&transforms, &vec![0.5; batch * 48]).chunks(48) {
+            assert!(plane.iter().all(|v| (v - plane[0]).abs() < 1e-6));
+            assert!(((0.25 - 0.5)..=(0.75 + 0.5)).contains(&plane[0]), "{}", plane[0]);
+        }
+        // A saturation of 2 takes (1, -1, -1) to 1 + 4/3.
+        let y = applied(&transforms, &noise(batch, side));
+        assert!(y.iter().all(|v| v.abs() <= 1.5 * (1.0 + 4.0 / 3.0) + 0.5));
+        let known = Colour { offset: 0.25, saturation: 0.5, contrast: 1.5 };
+        let y =
+            applied(&of(1, Change { colour: Some(known), ..Change::default() }), &[0.6, 0.0, -0.3]);
+        let expected = [0.35, 0.05, -0.1].map(|v| 1.5 * v + 0.25);
+        assert!(y.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{y:?}");
+    }
+
+    #[test]
+    fn a_draw_depends_on_its_picture_alone_and_one_option_moves_no_other() {
+        let all = draw(&FULL, 8, 16);
+        let one = Transforms::draw(&FULL, 1.0, 7, "augment", 5, 1, 16);
+        assert_eq!(one.changes[0], all.changes[5]);
+        assert_ne!(one.changes[0], all.changes[4]);
+        let fewer = draw(&AugmentConfig { turns: false, translate: 0.0, ..FULL }, 8, 16);
+        for (a, b) in all.changes.iter().zip(&fewer.changes) {
+            assert_eq!((&a.colour, &a.cut), (&b.colour, &b.cut));
+        }
+        let half = Transforms::draw(&FULL, 0.5, 7, "augment", 0, 1000, 16).changes;
+        let share = half.iter().filter(|c| c.cut.is_some()).count();
+        assert!((450..550).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn the_layout_of_the_pictures_does_not_matter() {
+        let (transforms, x) = (draw(&FULL, 3, 5), pictures(&noise(3, 5), 5, &Device::flex()));
+        // Channels last in memory, as the generator's layers leave it.
+        let data = x.clone().permute([0, 2, 3, 1]).into_data();
+        let last = Tensor::<4>::from_data(data, (&Device::flex(), DType::F64));
+        let last = transforms.apply(last.permute([0, 3, 1, 2]));
+        assert_eq!(values(transforms.apply(x)), values(last));
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_where_reflection_repeats_pixels_too() {
+        let (batch, side) = (4, 5);
+        let transforms = draw(&AugmentConfig { translate: 0.5, ..FULL }, batch, side);
+        assert!(transforms.changes.iter().any(|c| c.shift[0] != 0 && c.shift[1] != 0));
+        let (x, weights) = (noise(batch, side), noise(2 * batch, side)[300..].to_vec());
+        let loss = |x: Tensor<4>| {
+            let (device, y) = (x.device(), transforms.apply(x));
+            (y.clone() * y * pictures(&weights, side, &device)).sum()
+        };
+        let at = pictures(&x, side, &Device::flex().autodiff()).require_grad();
+        let gradient = values(at.grad(&loss(at.clone()).backward()).unwrap());
+        for (i, found) in gradient.iter().enumerate() {
+            let moved = |by: f64| {
+                let mut x = x.clone();
+                x[i] += by;
+                loss(pictures(&x, side, &Device::flex())).into_scalar::<f64>()
+            };
+            let slope = (moved(1e-4) - moved(-1e-4)) / 2e-4;
+            assert!((slope - found).abs() < 1e-7, "{i}: {slope} {found}");
+        }
+    }
+}
