@@ -11,8 +11,6 @@ PyTorch on the very pictures dermagan trains on. Writes folders of generated pic
 
 import argparse
 import copy
-import csv
-import json
 import time
 from pathlib import Path
 
@@ -22,18 +20,7 @@ from PIL import Image
 from torch import nn
 
 from bench_peer import discriminator, generator
-
-
-def pictures_of(cache, split):
-    """The training side's pictures, bytes N x 64 x 64 x 3; layout: dermagan-data/src/cache.rs."""
-    raw = Path(cache).read_bytes()
-    words = np.frombuffer(raw[8:40], "<u8")
-    header = json.loads(raw[int(words[2]) : int(words[2] + words[3])])
-    side = header["options"]["size"]
-    pixels = np.frombuffer(raw, np.uint8, int(words[1]), 4096).reshape(-1, side, side, 3)
-    with open(split) as rows:
-        train = {row["image_id"] for row in csv.DictReader(rows) if row["side"] == "train"}
-    return pixels[[i for i, r in enumerate(header["records"]) if r["image_id"] in train]]
+from prepared import pictures_of
 
 
 def write(g, folder, count, seed):

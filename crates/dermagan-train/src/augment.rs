@@ -13,7 +13,8 @@ use crate::schedule::Scheduled;
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Mirror half of the pictures and turn each by 0 to 3 quarters, whatever the probability: a
-    /// lesion has no up.
+    /// lesion has no up. The generator then learns none either, all its hairs may point one way, and a
+    /// sampler turns what it makes by the seed.
     pub turns: bool,
     /// Largest shift along each axis as a share of the side, 0 to 0.5; whole pixels, the border
     /// reflected without repeating the edge. Zhao et al.: 0.125.

@@ -1,0 +1,19 @@
+"""Reads the pictures that `dermagan prepare` made."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+
+def pictures_of(cache, split):
+    """The training side's pictures, bytes N x 64 x 64 x 3; layout: dermagan-data/src/cache.rs."""
+    raw = Path(cache).read_bytes()
+    words = np.frombuffer(raw[8:40], "<u8")
+    header = json.loads(raw[int(words[2]) : int(words[2] + words[3])])
+    side = header["options"]["size"]
+    pixels = np.frombuffer(raw, np.uint8, int(words[1]), 4096).reshape(-1, side, side, 3)
+    with open(split) as rows:
+        train = {row["image_id"] for row in csv.DictReader(rows) if row["side"] == "train"}
+    return pixels[[i for i, r in enumerate(header["records"]) if r["image_id"] in train]]

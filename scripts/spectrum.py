@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Is there a checkerboard? The spectra of generated pictures beside that of the real ones they learnt from.
+
+    spectrum.py --cache PREPARED.dermagan --split RUN/split.csv --fake FOLDER [FOLDER ...] [--out FILE.png]
+
+Prints the power in each octave of wavelengths in decibels above that of real pictures, and how far the grids of
+2 and 4 pixels stand out of their neighbourhood in the spectrum, where a pattern of transposed convolutions shows
+as a peak: 0 dB is no peak. The picture has real pictures' spectrum first, then each folder's, the longest waves
+in the middle, each step of grey a decibel on one scale.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from prepared import pictures_of
+
+MOST = 2048
+
+
+def spectrum(pictures):
+    """Mean power of the brightness at every frequency, the mean of all 8 turns: [side, side], 0 in the middle."""
+    grey = pictures.astype(np.float64).mean(-1)
+    window = np.hanning(grey.shape[1])
+    grey = (grey - grey.mean((1, 2), keepdims=True)) * np.outer(window, window)
+    return np.fft.fftshift((np.abs(np.fft.fft2(grey)) ** 2).mean(0))
+
+
+def octaves(power):
+    """Power by wavelength: from the side's half to 2 pixels."""
+    side = len(power)
+    away = np.hypot(*np.mgrid[-side // 2 : side // 2, -side // 2 : side // 2])
+    bounds = [2**i for i in range(1, int(np.log2(side)))]
+    return {side // b: power[(away >= b / 2**0.5) & (away < b * 2**0.5)].mean() for b in bounds}
+
+
+def peaks(power):
+    """Decibels of the grid of so many pixels over its neighbourhood: the median of a 7x7 around it."""
+    side, found = len(power), {}
+    for pixels in (2, 4):
+        f = side // pixels
+        places = [(f, 0), (0, f), (f, f), (-f, f)]
+        over = []
+        for y, x in places:
+            at = lambda dy, dx: power[(y + dy + side // 2) % side, (x + dx + side // 2) % side]
+            around = [at(dy, dx) for dy in range(-3, 4) for dx in range(-3, 4) if (dy, dx) != (0, 0)]
+            over.append(10 * np.log10(at(0, 0) / np.median(around)))
+        found[pixels] = max(over)
+    return found
+
+
+def folder(path):
+    files = sorted(Path(path).rglob("*.png"))[:MOST]
+    return np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", required=True)
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--fake", required=True, nargs="+")
+    parser.add_argument("--out")
+    args = parser.parse_args()
+    real = pictures_of(args.cache, args.split)
+    # Two halves at random: what real pictures differ by among themselves.
+    order = np.random.default_rng(0).permutation(len(real))
+    first, second = real[order[:MOST]], real[order[MOST : 2 * MOST]]
+    reference = spectrum(first)
+    sets = {"real": reference, "other real": spectrum(second)}
+    sets |= {name: spectrum(folder(name)) for name in args.fake}
+    known = octaves(reference)
+    print("wavelength in pixels  " + "".join(f"{w:>8}" for w in known) + "   peak at 2 px  at 4 px")
+    for name, power in sets.items():
+        levels = [10 * np.log10(p / known[w]) for w, p in octaves(power).items()]
+        grid = peaks(power)
+        print(f"{name[-20:]:<22}" + "".join(f"{v:8.1f}" for v in levels) + f"{grid[2]:15.1f}{grid[4]:9.1f}")
+    if args.out:
+        level = [10 * np.log10(p / reference.max()) for p in sets.values()]
+        grey = [np.clip(255 + v * 3, 0, 255).astype(np.uint8) for v in level]
+        Image.fromarray(np.concatenate(grey, 1)).resize((256 * len(grey), 256), Image.NEAREST).save(args.out)
+
+
+if __name__ == "__main__":
+    main()
