@@ -5,8 +5,9 @@
 
 Prints the power in each octave of wavelengths in decibels above that of real pictures, and how far the grids of
 2 and 4 pixels stand out of their neighbourhood in the spectrum, where a pattern of transposed convolutions shows
-as a peak: 0 dB is no peak. The picture has real pictures' spectrum first, then each folder's, the longest waves
-in the middle, each step of grey a decibel on one scale.
+as a peak: the largest of their places, so read it beside the real rows. The picture has the spectra of the
+first real half, of the other real half and of each folder, the longest waves in the middle, three steps of
+grey a decibel on one scale.
 """
 
 import argparse
@@ -21,7 +22,7 @@ MOST = 2048
 
 
 def spectrum(pictures):
-    """Mean power of the brightness at every frequency, the mean of all 8 turns: [side, side], 0 in the middle."""
+    """Mean power of the brightness at every frequency: [side, side], 0 in the middle."""
     grey = pictures.astype(np.float64).mean(-1)
     window = np.hanning(grey.shape[1])
     grey = (grey - grey.mean((1, 2), keepdims=True)) * np.outer(window, window)
@@ -51,9 +52,16 @@ def peaks(power):
     return found
 
 
-def folder(path):
-    files = sorted(Path(path).rglob("*.png"))[:MOST]
-    return np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files])
+def folder(path, side):
+    """At most MOST pictures, spread over all: files are often sorted by class."""
+    files = sorted(Path(path).rglob("*.png"))
+    if not files:
+        raise SystemExit(f"{path}: no PNG in it")
+    files = [files[i * len(files) // MOST] for i in range(MOST)] if len(files) > MOST else files
+    pictures = np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files])
+    if pictures.shape[1:3] != (side, side):
+        raise SystemExit(f"{path}: pictures of {pictures.shape[2]}x{pictures.shape[1]}, the real ones are {side}x{side}")
+    return pictures
 
 
 def main():
@@ -64,12 +72,12 @@ def main():
     parser.add_argument("--out")
     args = parser.parse_args()
     real = pictures_of(args.cache, args.split)
-    # Two halves at random: what real pictures differ by among themselves.
-    order = np.random.default_rng(0).permutation(len(real))
-    first, second = real[order[:MOST]], real[order[MOST : 2 * MOST]]
+    # Two sets at random: what real pictures differ by among themselves. (Some lesions are in both.)
+    order, half = np.random.default_rng(0).permutation(len(real)), min(MOST, len(real) // 2)
+    first, second = real[order[:half]], real[order[half : 2 * half]]
     reference = spectrum(first)
     sets = {"real": reference, "other real": spectrum(second)}
-    sets |= {name: spectrum(folder(name)) for name in args.fake}
+    sets |= {name: spectrum(folder(name, real.shape[1])) for name in args.fake}
     known = octaves(reference)
     print("wavelength in pixels  " + "".join(f"{w:>8}" for w in known) + "   peak at 2 px  at 4 px")
     for name, power in sets.items():

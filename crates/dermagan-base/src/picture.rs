@@ -1,6 +1,6 @@
 //! 8-bit RGB pictures, grids of them, and their PNG form with text that says what they are.
 
-use crate::turn::Turn;
+use crate::orientation::Orientation;
 
 /// An RGB picture: `height` rows of `width` pixels of three bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +45,15 @@ impl Picture {
         Picture { width: self.width * factor, height: self.height * factor, pixels }
     }
 
-    /// This picture, a square, as `turn` lays it; any other comes back as it is.
-    pub fn turned(self, turn: Turn) -> Picture {
+    /// This picture, a square, as `orientation` lays it; any other comes back as it is.
+    pub fn turned(self, orientation: Orientation) -> Picture {
         let side = self.width;
-        if turn == Turn::default() || self.height != side {
+        if orientation == Orientation::default() || self.height != side {
             return self;
         }
         let mut pixels = Vec::with_capacity(self.pixels.len());
         for place in (0..side * side).map(|i| (i % side, i / side)) {
-            let (x, y) = turn.source(place, side - 1);
+            let (x, y) = orientation.source(place, side - 1);
             pixels.extend_from_slice(&self.pixels[3 * (y * side + x)..][..3]);
         }
         Picture { pixels, ..self }
@@ -137,13 +137,14 @@ mod tests {
             height: 2,
             pixels: pixels.iter().flat_map(|v| [*v; 3]).collect(),
         };
-        let turned = |mirror, quarters| square([0, 1, 2, 3]).turned(Turn { mirror, quarters });
+        let turned =
+            |mirror, quarters| square([0, 1, 2, 3]).turned(Orientation { mirror, quarters });
         assert_eq!(turned(false, 0), square([0, 1, 2, 3]));
         assert_eq!(turned(true, 0), square([1, 0, 3, 2]));
         assert_eq!(turned(false, 1), square([1, 3, 0, 2]));
         assert_eq!(turned(true, 1), square([0, 2, 1, 3]));
         let wide = Picture::filled(2, 1, [7; 3]);
-        assert_eq!(wide.clone().turned(Turn { mirror: true, quarters: 1 }), wide);
+        assert_eq!(wide.clone().turned(Orientation { mirror: true, quarters: 1 }), wide);
     }
 
     #[test]

@@ -203,13 +203,15 @@ fn table(report: &EvalReport) {
     notes.iter().for_each(|note| complain!("note: {note}"));
 }
 
-/// The distance of each class by all of its pictures.
+/// The distance of each class by more of its pictures.
 fn surer(report: &EvalReport) {
     let known = || report.classes.iter().filter_map(|c| c.kid_of_all.map(|kid| (&c.class, kid)));
     if known().next().is_none() {
         return;
     }
-    say!("\nKID x1000 by all pictures of a class (real, generated), surer where they are few:");
+    say!(
+        "\nKID x1000 by both halves of a class together (real, generated), surer where they are few:"
+    );
     for (class, kid) in known() {
         let (value, error) = (1e3 * kid.value, 1e3 * kid.standard_error);
         say!("  {class:<8} {value:>7.1} ± {error:<6.1} ({}, {})", kid.real, kid.fake);

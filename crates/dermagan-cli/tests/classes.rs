@@ -89,6 +89,51 @@ fn a_grid_has_a_row_a_class_and_the_same_latents_in_a_column() {
 }
 
 #[test]
+fn pictures_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
+    let desk = Desk::new();
+    trained(&desk);
+    let run = desk.run_folder("r");
+    let (run, generator) = (run.to_str().unwrap(), run.join("generator.safetensors"));
+    let card = |file: &str| {
+        let found: serde_json::Value =
+            serde_json::from_str(&desk.ok(&["info", file, "--json"])).unwrap();
+        found["card"].clone()
+    };
+    assert_eq!(card(generator.to_str().unwrap())["turns"], true);
+    let pixels = |file: &str| image::open(desk.join(file)).unwrap().into_rgb8();
+    desk.ok(&["sample", run, "--grid", "8x8", "--out", "g.png"]);
+    let newest = std::fs::read_dir(run).unwrap().flatten().map(|f| f.path());
+    let newest = newest
+        .filter(|path| path.to_string_lossy().contains("fakes0"))
+        .max()
+        .expect("a grid of the run");
+    assert_eq!(pixels("g.png"), image::open(newest).unwrap().into_rgb8());
+    // Without the card's word the same weights make the same pictures, but all as they are laid.
+    desk.ok(&["sample", run, "-n", "8", "--out", "turned"]);
+    let bytes = std::fs::read(&generator).unwrap();
+    let (word, other) = (br#"\"turns\":true"#, br#"\"turnz\":true"#);
+    let at = bytes.windows(word.len()).position(|here| here == word).expect("the card's word");
+    let mut plain = bytes.clone();
+    plain[at..at + other.len()].copy_from_slice(other);
+    std::fs::write(desk.join("plain.safetensors"), &plain).unwrap();
+    desk.ok(&["sample", "plain.safetensors", "-n", "8", "--out", "straight"]);
+    let names = (0..8).map(|seed| format!("seed000{seed}.png"));
+    let (mut as_made, mut same_pixels) = (0, 0);
+    for name in names {
+        let (a, b) = (pixels(&format!("turned/{name}")), pixels(&format!("straight/{name}")));
+        as_made += usize::from(a == b);
+        let sorted = |picture: &image::RgbImage| {
+            let mut all: Vec<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
+            all.sort_unstable();
+            all
+        };
+        same_pixels += usize::from(sorted(&a) == sorted(&b));
+    }
+    assert_eq!(same_pixels, 8, "the same pixels elsewhere");
+    assert!(as_made < 6, "{as_made} of 8 were not turned");
+}
+
+#[test]
 fn a_class_that_the_generator_does_not_make_is_an_error_that_names_those_it_makes() {
     let desk = Desk::new();
     trained(&desk);

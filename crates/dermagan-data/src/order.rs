@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
+use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
-use dermagan_base::turn::Turn;
 
 /// What to draw from, and how.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Draw {
     /// Index of the image.
     pub image: u32,
     /// How it is laid.
-    pub turn: Turn,
+    pub orientation: Orientation,
 }
 
 impl Order {
@@ -81,7 +81,7 @@ impl Order {
         let mut flips = Keyed::new(self.seed, "flips", position);
         Draw {
             image: self.pools[pool][self.shuffled(pool, epoch, place)],
-            turn: Turn {
+            orientation: Orientation {
                 mirror: self.mirror && flips.below(2) == 1,
                 quarters: if self.turns { flips.below(4) as u8 } else { 0 },
             },
@@ -103,11 +103,11 @@ impl Order {
 
 /// Writes `pixels` (`size`×`size` RGB rows), turned, as floats in [-1, 1], channel by channel:
 /// `3 * size * size` numbers in the order that convolutions take.
-pub fn to_planes(pixels: &[u8], size: usize, turn: Turn, planes: &mut [f32]) {
+pub fn to_planes(pixels: &[u8], size: usize, orientation: Orientation, planes: &mut [f32]) {
     let last = size - 1;
     for y in 0..size {
         for x in 0..size {
-            let (from_x, from_y) = turn.source((x, y), last);
+            let (from_x, from_y) = orientation.source((x, y), last);
             let from = (from_y * size + from_x) * 3;
             for channel in 0..3 {
                 planes[(channel * size + y) * size + x] =

@@ -5,7 +5,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::*;
-use dermagan_base::turn::Turn;
+use dermagan_base::orientation::Orientation;
 use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Filter, Fit, Options, Record, Source, Summary, grid, prepare};
@@ -208,7 +208,7 @@ fn turns_and_mirrors_move_pixels_where_they_should() {
     pixels[0] = 255;
     let corner = |mirror, turns| {
         let mut planes = vec![0.0; 3 * 16];
-        to_planes(&pixels, 4, Turn { mirror, quarters: turns }, &mut planes);
+        to_planes(&pixels, 4, Orientation { mirror, quarters: turns }, &mut planes);
         assert!(planes.iter().all(|v| *v == 1.0 || *v == -1.0));
         let at = planes.iter().position(|v| *v == 1.0).unwrap();
         (at % 4, at / 4)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::error::EvalError;
 use crate::features::Features;
 use crate::fid;
-use crate::kid::kid;
+use crate::kid::{FEWEST, distinct, kid_by_lesion};
 use crate::prdc::prdc;
 
 /// Neighbours that make the radius of precision, recall, density and coverage: Naeem et al. 2020
@@ -72,15 +72,17 @@ const FID_STEADY: usize = 5;
 /// Fewer pictures than these make precision and its like jump about.
 const FEW: usize = 200;
 
-/// Compares three sets of features of one size. A figure that the sets are too small for is left
+/// Compares three sets of features of one size; `lesions`: those of the rows of the reference and of the
+/// yardstick, as [`kid_by_lesion`] takes them. A figure that the sets are too small for is left
 /// out, with a note.
 ///
 /// # Errors
-/// When the sets are not of one width, or hold a number that is not finite.
+/// When the sets are not of one width, or hold a number that is not finite, or a real picture has no lesion.
 pub fn compare(
     reference: &Features,
     yardstick: &Features,
     fake: &Features,
+    lesions: [&[usize]; 2],
 ) -> Result<Comparison, EvalError> {
     let n = reference.count().min(fake.count());
     for other in [yardstick, fake] {
@@ -102,13 +104,20 @@ pub fn compare(
         ));
         return Ok(Comparison { n, notes, ..Comparison::default() });
     }
-    let (k, k_real) = (kid(reference, fake)?, kid(reference, yardstick)?);
-    let kid = KidFigure {
-        fake: k.value,
-        fake_se: k.standard_error,
-        real: k_real.value,
-        real_se: k_real.standard_error,
-        ratio: k.value / k_real.value.max(k_real.standard_error).max(f64::MIN_POSITIVE),
+    let kid = if lesions.iter().all(|lesions| distinct(lesions) >= FEWEST) {
+        let own: Vec<usize> = (0..fake.count()).collect();
+        let k = kid_by_lesion([reference, fake], [lesions[0], &own])?;
+        let k_real = kid_by_lesion([reference, yardstick], lesions)?;
+        Some(KidFigure {
+            fake: k.value,
+            fake_se: k.standard_error,
+            real: k_real.value,
+            real_se: k_real.standard_error,
+            ratio: k.value / k_real.value.max(k_real.standard_error).max(f64::MIN_POSITIVE),
+        })
+    } else {
+        notes.push(format!("no KID: fewer than {FEWEST} lesions in a set"));
+        None
     };
     let fid = if n < reference.dims {
         notes.push(format!(
@@ -136,7 +145,7 @@ pub fn compare(
     }
     Ok(Comparison {
         n,
-        kid: Some(kid),
+        kid,
         fid,
         precision: Some(Figure::of(p.precision, p_real.precision)),
         recall: Some(Figure::of(p.recall, p_real.recall)),

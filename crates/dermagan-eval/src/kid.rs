@@ -6,6 +6,8 @@
 //! two sets are alike. The paper's authors average over random subsets of 1,000 to save work; here
 //! all pictures are used at once, which varies less and needs no seed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use crate::error::EvalError;
@@ -21,58 +23,125 @@ pub struct Kid {
     pub standard_error: f64,
 }
 
-/// Compares two sets, of whatever sizes.
-///
-/// The standard error is the delete-one jackknife of both samples: each picture is left out once
-/// (Arvesen, Annals of Mathematical Statistics 40, 1969).
+/// Compares two sets, of whatever sizes, of pictures that have nothing to do with each other.
 ///
 /// # Errors
-/// When a set has fewer than three pictures (one must remain to be compared with another after one
-/// is left out), the dimensions differ, or a value is not finite.
+/// As [`kid_by_lesion`].
 pub fn kid(real: &Features, fake: &Features) -> Result<Kid, EvalError> {
-    pairs::check_both(real, fake, 3)?;
+    let own = |set: &Features| (0..set.count()).collect::<Vec<_>>();
+    kid_by_lesion([real, fake], [&own(real), &own(fake)])
+}
+
+/// Compares two sets, of whatever sizes, whose pictures are of lesions: `lesions` has a number for each
+/// row, equal ones for pictures of one lesion. (Or of one patient, or of one scene.)
+///
+/// Two pictures of one lesion are more alike than two of the population are, and counting them among a
+/// set's pairs makes every distance too large: of the 142 vascular lesions' pictures in HAM10000, 98
+/// lesions, by 0.16 where classes of thousands differ by 0.05. So pairs are of different lesions only, and
+/// the standard error is the delete-one jackknife of both samples, a lesion left out at a time (Arvesen,
+/// Annals of Mathematical Statistics 40, 1969).
+///
+/// # Errors
+/// When a set has fewer than three lesions (two must remain to be compared with each other after one is
+/// left out), the dimensions differ, a value is not finite, or a picture has no lesion.
+pub fn kid_by_lesion(sets: [&Features; 2], lesions: [&[usize]; 2]) -> Result<Kid, EvalError> {
+    let [real, fake] = sets;
+    pairs::check_both(real, fake, FEWEST)?;
+    for (set, lesions) in sets.iter().zip(lesions) {
+        if lesions.len() != set.count() || distinct(lesions) < FEWEST {
+            return Err(EvalError::Input(format!(
+                "{} pictures of {} lesions, given for {}: at least {FEWEST} lesions are needed",
+                set.count(),
+                distinct(lesions),
+                lesions.len()
+            )));
+        }
+    }
+    let [of_real, of_fake] = lesions;
     let (x, y) = (Rows::new(real), Rows::new(fake));
-    let (within_x, _) = sums(&x, &x, real.dims, true);
-    let (within_y, _) = sums(&y, &y, real.dims, true);
-    let (from_x, from_y) = sums(&x, &y, real.dims, false);
+    let (within_x, _) = sums(&x, &x, real.dims, Some(of_real));
+    let (within_y, _) = sums(&y, &y, real.dims, Some(of_fake));
+    let (from_x, from_y) = sums(&x, &y, real.dims, None);
     let all = Sums {
-        x: (within_x.iter().sum(), x.count() as f64),
-        y: (within_y.iter().sum(), y.count() as f64),
+        x: Within::of(&within_x, of_real),
+        y: Within::of(&within_y, of_fake),
         across: from_x.iter().sum(),
     };
-    let without_x = within_x.iter().zip(&from_x).map(|(within, across)| Sums {
-        x: (all.x.0 - 2.0 * within, all.x.1 - 1.0),
-        across: all.across - across,
-        ..all
+    let without_x = each_lesion(of_real, [&within_x, &from_x]).map(|(count, within, across)| {
+        Sums { x: all.x.without(count, within), across: all.across - across, ..all }
     });
-    let without_y = within_y.iter().zip(&from_y).map(|(within, across)| Sums {
-        y: (all.y.0 - 2.0 * within, all.y.1 - 1.0),
-        across: all.across - across,
-        ..all
+    let without_y = each_lesion(of_fake, [&within_y, &from_y]).map(|(count, within, across)| {
+        Sums { y: all.y.without(count, within), across: all.across - across, ..all }
     });
     let variance = jackknife(without_x) + jackknife(without_y);
     Ok(Kid { value: all.discrepancy(), standard_error: variance.sqrt() })
 }
 
-/// Sums of the kernel over all pairs of different pictures.
+/// The fewest lesions of a set.
+pub const FEWEST: usize = 3;
+
+/// How many lesions there are.
+pub fn distinct(lesions: &[usize]) -> usize {
+    lesions.iter().collect::<BTreeSet<_>>().len()
+}
+
+/// Of every lesion how many pictures it has, and the sums of two columns over them.
+fn each_lesion(
+    lesions: &[usize],
+    columns: [&[f64]; 2],
+) -> impl Iterator<Item = (f64, f64, f64)> + use<> {
+    let mut all: BTreeMap<usize, (f64, f64, f64)> = BTreeMap::new();
+    for (row, lesion) in lesions.iter().enumerate() {
+        let (count, within, across) = all.entry(*lesion).or_default();
+        *count += 1.0;
+        *within += columns[0][row];
+        *across += columns[1][row];
+    }
+    all.into_values()
+}
+
+/// The kernel over the pairs of a set: of two pictures of different lesions, either one first.
+#[derive(Clone, Copy)]
+struct Within {
+    sum: f64,
+    pairs: f64,
+    pictures: f64,
+}
+
+impl Within {
+    fn of(rows: &[f64], lesions: &[usize]) -> Self {
+        let pictures = rows.len() as f64;
+        let same = each_lesion(lesions, [rows, rows]).map(|(count, ..)| count * count);
+        Self { sum: rows.iter().sum(), pairs: pictures * pictures - same.sum::<f64>(), pictures }
+    }
+
+    /// Without a lesion of `count` pictures, whose rows sum up to `within`.
+    fn without(self, count: f64, within: f64) -> Self {
+        Self {
+            sum: self.sum - 2.0 * within,
+            pairs: self.pairs - 2.0 * count * (self.pictures - count),
+            pictures: self.pictures - count,
+        }
+    }
+}
+
+/// Sums of the kernel over all pairs.
 #[derive(Clone, Copy)]
 struct Sums {
-    /// Within the first set, and its count.
-    x: (f64, f64),
-    /// Within the second set, and its count.
-    y: (f64, f64),
+    x: Within,
+    y: Within,
     /// Between the sets.
     across: f64,
 }
 
 impl Sums {
     fn discrepancy(&self) -> f64 {
-        let within = |(sum, count): (f64, f64)| sum / (count * (count - 1.0));
-        within(self.x) + within(self.y) - 2.0 * self.across / (self.x.1 * self.y.1)
+        let within = |set: Within| set.sum / set.pairs;
+        within(self.x) + within(self.y) - 2.0 * self.across / (self.x.pictures * self.y.pictures)
     }
 }
 
-/// One sample's part of the variance, from the estimates with each of its pictures left out.
+/// One sample's part of the variance, from the estimates with each of its lesions left out.
 fn jackknife(left_out: impl Iterator<Item = Sums>) -> f64 {
     let values: Vec<f64> = left_out.map(|sums| sums.discrepancy()).collect();
     let count = values.len() as f64;
@@ -80,9 +149,14 @@ fn jackknife(left_out: impl Iterator<Item = Sums>) -> f64 {
     (count - 1.0) / count * values.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
 }
 
-/// The kernel summed over each row of `x` and over each row of `y`. `same`: the sets are one, and
-/// a picture is not paired with itself.
-fn sums(x: &Rows<'_>, y: &Rows<'_>, dims: usize, same: bool) -> (Vec<f64>, Vec<f64>) {
+/// The kernel summed over each row of `x` and over each row of `y`. With `lesions` the sets are one, and
+/// a picture is not paired with one of its own lesion.
+fn sums(
+    x: &Rows<'_>,
+    y: &Rows<'_>,
+    dims: usize,
+    lesions: Option<&[usize]>,
+) -> (Vec<f64>, Vec<f64>) {
     let kernel = |product: &f64| (product / dims as f64 + 1.0).powi(3);
     let strips = pairs::strips(
         x,
@@ -93,7 +167,8 @@ fn sums(x: &Rows<'_>, y: &Rows<'_>, dims: usize, same: bool) -> (Vec<f64>, Vec<f
                 let mut total = 0.0;
                 let values = block.column(j);
                 for ((i, sum), product) in block.rows.clone().zip(of_x.iter_mut()).zip(values) {
-                    let value = if same && i == j { 0.0 } else { kernel(product) };
+                    let related = lesions.is_some_and(|lesion| lesion[i] == lesion[j]);
+                    let value = if related { 0.0 } else { kernel(product) };
                     *sum += value;
                     total += value;
                 }
@@ -149,7 +224,66 @@ mod tests {
             .prop_map(move |rows| Features { dims, values: rows.concat() })
     }
 
+    /// The definition for lesions, a pair at a time.
+    fn slow_by_lesion(sets: [&Features; 2], lesions: [&[usize]; 2]) -> f64 {
+        let dims = sets[0].dims;
+        let kernel = |a: &[f32], b: &[f32]| {
+            let dot: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            (dot / dims as f64 + 1.0).powi(3)
+        };
+        let mean = |a: usize, b: usize| {
+            let (mut sum, mut pairs) = (0.0, 0.0);
+            for i in 0..sets[a].count() {
+                for j in 0..sets[b].count() {
+                    if a != b || lesions[a][i] != lesions[b][j] {
+                        sum += kernel(sets[a].row(i), sets[b].row(j));
+                        pairs += 1.0;
+                    }
+                }
+            }
+            sum / pairs
+        };
+        mean(0, 0) + mean(1, 1) - 2.0 * mean(0, 1)
+    }
+
+    /// Rows, and the lesion of each: at least three lesions of one to three pictures.
+    fn of_lesions(dims: usize) -> impl Strategy<Value = (Features, Vec<usize>)> {
+        prop::collection::vec(1usize..4, 3..6).prop_flat_map(move |counts| {
+            let lesions: Vec<usize> =
+                counts.iter().enumerate().flat_map(|(i, n)| vec![7 * i + 1; *n]).collect();
+            let rows = prop::collection::vec(-2.0f32..2.0, dims * lesions.len());
+            (rows.prop_map(move |values| Features { dims, values }), Just(lesions))
+        })
+    }
+
+    fn without_lesion(
+        (set, lesions): &(Features, Vec<usize>),
+        lesion: usize,
+    ) -> (Features, Vec<usize>) {
+        let rows: Vec<usize> = (0..lesions.len()).filter(|i| lesions[*i] != lesion).collect();
+        (set.select(&rows), rows.iter().map(|i| lesions[*i]).collect())
+    }
+
     proptest! {
+        #[test]
+        fn by_lesion_too_value_and_error_are_those_of_the_definition(
+            (x, y) in (1usize..5).prop_flat_map(|dims| (of_lesions(dims), of_lesions(dims)))
+        ) {
+            let found = kid_by_lesion([&x.0, &y.0], [&x.1, &y.1]).unwrap();
+            let slow = |x: &(Features, Vec<usize>), y: &(Features, Vec<usize>)| {
+                slow_by_lesion([&x.0, &y.0], [&x.1, &y.1])
+            };
+            let close = |a: f64, b: f64| (a - b).abs() < 1e-9 * (1.0 + a.abs());
+            prop_assert!(close(found.value, slow(&x, &y)));
+            let lesions = |set: &(Features, Vec<usize>)| {
+                set.1.iter().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+            };
+            let (of_x, of_y) = (lesions(&x), lesions(&y));
+            let variance = slow_variance(of_x.len(), |i| slow(&without_lesion(&x, of_x[i]), &y))
+                + slow_variance(of_y.len(), |j| slow(&x, &without_lesion(&y, of_y[j])));
+            prop_assert!(close(found.standard_error, variance.sqrt()));
+        }
+
         #[test]
         fn value_and_error_are_those_of_the_definition(
             (x, y) in (1usize..9).prop_flat_map(|dims| (set(dims), set(dims)))

@@ -91,6 +91,17 @@ fn a_generator_file_is_the_same_bytes_every_time_and_reads_back_equal() {
 }
 
 #[test]
+fn a_card_says_whether_pictures_are_turned_and_one_that_does_not_means_no() {
+    let weights = Init::Dcgan.generator(&SMALL, 7, &Device::flex()).to_weights();
+    for turns in [false, true] {
+        let bytes = ModelFile::to_bytes(&weights, &Card { turns, ..card(SMALL) }).unwrap();
+        assert_eq!(bytes.windows(5).any(|word| word == b"turns"), turns);
+        let model = ModelFile::from_bytes("g", &bytes).unwrap();
+        assert_eq!(model.card.unwrap().turns, turns);
+    }
+}
+
+#[test]
 fn other_peoples_prefixes_and_layer_numbers_are_understood() {
     let weights = Init::Pytorch.generator(&SMALL, 7, &Device::flex()).to_weights();
     let renamed = weights.iter().map(|(name, array)| {

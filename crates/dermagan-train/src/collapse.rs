@@ -46,8 +46,8 @@ pub fn difference(pictures: &[Picture]) -> f64 {
 }
 
 /// The variety of every class that the generator makes, beside that of the first images of it that it
-/// learnt from; classes of fewer than two images are left out. Of an unturned sampler: one picture laid in
-/// eight ways is still one.
+/// learnt from; classes of fewer than two images are left out. One picture that seeds lay in eight ways is
+/// still one.
 pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
     let codes = &plan.config.source.classes;
     let classes: Vec<Option<usize>> = match plan.config.model.classes {
@@ -65,7 +65,7 @@ pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
             .collect();
         let among_real = difference(&real);
         let shots = (0..PICTURES as u64).map(|seed| Shot { seed, class });
-        let fakes = sampler.pictures(shots, 1.0, PICTURES);
+        let fakes = sampler.unturned(shots, PICTURES);
         (among_real > 0.0).then(|| Variety {
             class: class.map(|class| codes[class].clone()),
             share: difference(&fakes) / among_real,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
 use dermagan_eval::RealChoice;
+use dermagan_eval::kid::FEWEST;
 
 use crate::evaluate::EvalRequest;
 use crate::fakes::Fakes;
@@ -111,8 +112,11 @@ fn fake_places(
     for (class, choice) in choices.into_iter().flatten() {
         let Some(code) = codes.get(*class) else { continue };
         let is = |i: usize| fakes.class(i).is_some_and(|c| same(code, c));
-        let real = choice.reference.len() + choice.yardstick.len();
-        let mut lacking = if real == 0 { 0 } else { real.max(OF_SMALL_CLASS).min(n) };
+        let halves = choice.reference.len() + choice.yardstick.len();
+        let mut lacking = match halves < FEWEST {
+            true => choice.reference.len(),
+            false => halves.max(OF_SMALL_CLASS).min(n),
+        };
         lacking -= places.iter().filter(|i| is(**i)).count().min(lacking);
         for i in 0..most {
             if lacking == 0 {

@@ -4,8 +4,8 @@
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
-use dermagan_base::turn::Turn;
 use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_data::split::Side;
 use dermagan_data::{Cache, licence};
@@ -224,7 +224,7 @@ fn batch(
     let each = 3 * SIDE * SIDE;
     let mut planes = vec![0.0; config.batch * each];
     planes.par_chunks_mut(each).zip(&draws).for_each(|(planes, (at, draw))| {
-        to_planes(cache.pixels(draw.image as usize), SIDE, draw.turn, planes);
+        to_planes(cache.pixels(draw.image as usize), SIDE, draw.orientation, planes);
         augment(planes, Keyed::new(config.seed, "encoder aug", *at));
     });
     let classes = cache.header().classes.len();
@@ -289,7 +289,7 @@ fn over(
         let size = 3 * SIDE * SIDE;
         let mut planes = vec![0.0; images.len() * size];
         planes.par_chunks_mut(size).zip(images).for_each(|(planes, image)| {
-            to_planes(cache.pixels(*image as usize), SIDE, Turn::default(), planes);
+            to_planes(cache.pixels(*image as usize), SIDE, Orientation::default(), planes);
         });
         let (features, logits) = encoder::encode(network, planes, &device.device);
         each(features, logits);

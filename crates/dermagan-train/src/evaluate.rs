@@ -2,10 +2,9 @@
 //! beside that of real pictures against other real ones.
 
 use dermagan_data::Cache;
-use dermagan_data::split::Side;
-use dermagan_eval::compare::NEAREST;
+use dermagan_data::split::{self, Side};
 use dermagan_eval::handmade::{Off, Standard, what_is_off};
-use dermagan_eval::kid::kid;
+use dermagan_eval::kid::{FEWEST, distinct, kid_by_lesion};
 use dermagan_eval::{Comparison, Extractor, Features, compare};
 use serde::Serialize;
 
@@ -80,18 +79,19 @@ pub struct ClassReport {
     pub comparison: Comparison,
     /// What they mean, in a sentence.
     pub words: String,
-    /// KID of all of its pictures; `None` where they are too few.
+    /// KID of both halves together; `None` where they are too few, or pictures have no labels.
     pub kid_of_all: Option<KidOfAll>,
     /// Share of its generated pictures that the lesion encoder takes for it, and the same of real
     /// ones; where pictures have labels.
     pub recognised: Option<[f64; 2]>,
 }
 
-/// KID of every real picture of a class, those of `comparison` and those that it set aside to compare real
-/// ones with, against more generated ones: of classes of a hundred images by far the surer figure.
+/// KID of both halves of a class's real pictures together, at most twice those asked for, against as many
+/// generated ones or more. It has no yardstick beside it, but zero is what real pictures have on average,
+/// and of classes of a hundred images it is the surer figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct KidOfAll {
-    /// The figure.
+    /// The figure, as [`kid_by_lesion`] has it.
     pub value: f64,
     /// Its standard error.
     pub standard_error: f64,
@@ -162,7 +162,9 @@ pub fn evaluate(
     let standard = by_unit.then(|| Standard::of(&real.features.select(&rows[0])));
     let known = eyes.encoder.card().classes.iter();
     let known = known.map(|c| header.classes.iter().position(|code| same(code, c))).collect();
-    let sets = Sets { real, fake, drawn, standard, known };
+    let groups = split::groups(&header.records, &header.hashes);
+    let lesions = drawn.images.iter().map(|image| groups[*image as usize]).collect();
+    let sets = Sets { real, fake, drawn, lesions, standard, known };
     let overall = sets.compare(&rows)?;
     let mut notes = notes(cache, fakes, eyes, request, n);
     let mut classes = Vec::new();
@@ -203,6 +205,8 @@ struct Sets {
     real: Set,
     fake: Set,
     drawn: Drawn,
+    /// The lesion of every real picture, or the picture that it equals.
+    lesions: Vec<usize>,
     /// Units, where features are numbers of unlike ones, none of which may rule the distance.
     standard: Option<Standard>,
     /// Of each of the encoder's classes, which class of the data it is.
@@ -224,7 +228,12 @@ impl Sets {
             &self.take(&self.real, r),
             &self.take(&self.real, y),
             &self.take(&self.fake, f),
+            [&self.lesions_of(r), &self.lesions_of(y)],
         )?)
+    }
+
+    fn lesions_of(&self, real: &[usize]) -> Vec<usize> {
+        real.iter().map(|row| self.lesions[*row]).collect()
     }
 
     /// Whether the encoder takes a row for a class of the data.
@@ -266,7 +275,10 @@ impl Sets {
         let n = r.len().min(y.len()).min(f.len());
         let asked = basis == Basis::Labels && n > 0 && self.known.contains(&Some(class));
         let recognised = asked.then(|| [share(&self.fake, &f), share(&self.real, &y)]);
-        let kid_of_all = self.kid_of_all(&[r.clone(), y.clone()].concat(), &f)?;
+        let kid_of_all = match basis {
+            Basis::Labels => self.kid_of_all(&[r.clone(), y.clone()].concat(), &f)?,
+            Basis::Encoder => None,
+        };
         let rows = [r, y, f].map(|rows| rows[..n].to_vec());
         let comparison = self.compare(&rows)?;
         let (class, words) = (code.to_owned(), comparison.words());
@@ -275,10 +287,12 @@ impl Sets {
 
     /// As [`KidOfAll`] says; `None` where there are too few to say anything.
     fn kid_of_all(&self, real: &[usize], fake: &[usize]) -> Result<Option<KidOfAll>, TrainError> {
-        if real.len().min(fake.len()) <= NEAREST {
+        let lesions = [self.lesions_of(real), (0..fake.len()).collect()];
+        if lesions.iter().any(|lesions| distinct(lesions) < FEWEST) {
             return Ok(None);
         }
-        let found = kid(&self.take(&self.real, real), &self.take(&self.fake, fake))?;
+        let sets = [self.take(&self.real, real), self.take(&self.fake, fake)];
+        let found = kid_by_lesion(sets.each_ref(), lesions.each_ref().map(Vec::as_slice))?;
         Ok(Some(KidOfAll {
             value: found.value,
             standard_error: found.standard_error,

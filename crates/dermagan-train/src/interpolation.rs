@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
+use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::{Picture, add_text};
-use dermagan_base::turn::Turn;
 use dermagan_model::latent::latent;
 use dermagan_model::{ModelFile, Selected};
 use image::codecs::gif::{GifEncoder, Repeat};
@@ -104,7 +104,7 @@ pub fn run(
         side: model.config.resolution,
         latents: keys(&|shot| latent(shot.seed, model.config.z_dim, request.psi)),
         classes: keys(&|shot| sampler.rows(&[sampler.class_of(*shot)])),
-        turn: sampler.turn_of(request.seeds[0]),
+        orientation: sampler.orientation_of(request.seeds[0]),
         request,
     };
     let bad = || TrainError::io(&request.out);
@@ -197,7 +197,7 @@ struct Walk<'a> {
     /// What says the class of each; empty for a generator that knows of none.
     classes: Vec<Vec<f32>>,
     /// How all of them are laid: as the first seed's.
-    turn: Turn,
+    orientation: Orientation,
     request: &'a WalkRequest,
 }
 
@@ -217,7 +217,7 @@ impl Walk<'_> {
             let classes: Vec<f32> =
                 frames.clone().flat_map(|i| self.between(i, &self.classes, lerp)).collect();
             for picture in self.sampler.make(latents.collect(), &classes, batch) {
-                give(picture.turned(self.turn).enlarged(self.request.scale))?;
+                give(picture.turned(self.orientation).enlarged(self.request.scale))?;
                 done += 1;
                 progress(done);
             }
@@ -410,11 +410,11 @@ mod tests {
         let mut turning = plain.clone();
         turning.card.as_mut().unwrap().turns = true;
         let sampler = Sampler::new(&turning, Selected::cpu()).unwrap();
-        let first = (0..).find(|seed| sampler.turn_of(*seed).quarters == 1).unwrap();
+        let first = (0..).find(|seed| sampler.orientation_of(*seed).quarters == 1).unwrap();
         let request = WalkRequest { seeds: vec![first, 99], ..request(&folder, "a.png") };
-        let turn = sampler.turn_of(first);
+        let laid = sampler.orientation_of(first);
         let straight: Vec<Picture> =
-            frames(&plain, &request).0.into_iter().map(|frame| frame.turned(turn)).collect();
+            frames(&plain, &request).0.into_iter().map(|frame| frame.turned(laid)).collect();
         let walk = frames(&turning, &request).0;
         assert_eq!(walk, straight);
         assert_eq!(walk[0], sampler.pictures([first], 1.0, 1)[0]);

@@ -40,7 +40,7 @@ pub mod session;
 pub mod stats;
 pub mod step;
 pub mod trainer;
-mod transforms;
+pub mod transforms;
 
 pub use error::TrainError;
 pub use event::{Event, Outcome};

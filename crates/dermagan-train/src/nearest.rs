@@ -1,5 +1,6 @@
 //! A first look at copying: generated pictures beside the real training image nearest to them.
 
+use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_data::Cache;
 use dermagan_data::split::Side;
@@ -18,8 +19,8 @@ const LOOKED_AT: usize = 512;
 /// Pixels between pairs.
 const GAP: usize = 4;
 
-/// A row a class that has generated pictures, each picture with the nearest real one of the training
-/// side at its right, and the classes of the rows. Without labels the class is what the lesion encoder
+/// A row a class that has generated pictures, each picture, laid as it comes closest, with the nearest real
+/// one of the training side at its right, and the classes of the rows. Without labels the class is what the lesion encoder
 /// takes the picture for; where that is no class of the data, all are in one row.
 ///
 /// # Errors
@@ -61,7 +62,15 @@ pub fn nearest(
         names.push("unknown".to_owned());
     }
     let shown: Vec<Picture> = chosen.iter().flatten().map(|i| pictures[*i].clone()).collect();
-    let rows = Features { dims: eyes.extractor.dims(), values: eyes.extractor.extract(&shown)? };
+    // A copy of a photograph is one however it is laid.
+    let shown: Vec<Picture> = shown
+        .into_iter()
+        .flat_map(|picture| Orientation::all().map(|laid| picture.clone().turned(laid)))
+        .collect();
+    let mut rows = Features { dims: eyes.extractor.dims(), values: Vec::new() };
+    for chunk in shown.chunks(eyes.extractor.batch().max(1)) {
+        rows.values.extend(eyes.extractor.extract(chunk)?);
+    }
     // Hand-made features have units of their own, none of which may rule.
     let (rows, real) = match eyes.extractor.name() {
         "handmade" => {
@@ -70,7 +79,10 @@ pub fn nearest(
         }
         _ => (rows, real),
     };
-    let mut found = prdc::nearest(&rows, &real)?.into_iter().zip(shown);
+    let found: Vec<_> = prdc::nearest(&rows, &real)?.into_iter().zip(shown).collect();
+    let mut found = found
+        .chunks_exact(Orientation::all().len())
+        .filter_map(|each| each.iter().min_by(|((_, a), _), ((_, b), _)| a.total_cmp(b)).cloned());
     let side = cache.size();
     let (pair, step) = (2 * side, 2 * side + GAP);
     let mut grid =

@@ -1,9 +1,11 @@
 //! Pictures by seed, from a generator that is ready to use.
 
+use std::convert::Infallible;
+
 use burn::tensor::{Tensor, TensorData};
+use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_base::rng::Keyed;
-use dermagan_base::turn::Turn;
 use dermagan_model::latent::latent;
 use dermagan_model::pixels::{pictures, to_pictures};
 use dermagan_model::{Generator, ModelConfig, ModelError, ModelFile, Prepared, Selected};
@@ -113,13 +115,12 @@ impl Sampler {
     }
 
     /// How the picture of a seed is laid. A discriminator that sees every picture turned at random
-    /// cannot tell a generator that all its hairs point one way; real ones do not. Turning what it
-    /// made as it was turned in training took the KID of a `rare` run from 0.049 to 0.036, its recall
-    /// from 0.58 to 0.74, and the KID of its akiec from 0.40 to 0.11.
-    pub(crate) fn turn_of(&self, seed: u64) -> Turn {
+    /// cannot tell a generator that all its hairs point one way; real ones do not. So what it makes is
+    /// turned as it was in training (`models/README.md` has what that brought).
+    pub fn orientation_of(&self, seed: u64) -> Orientation {
         match self.turns {
-            true => Turn::draw(&mut Keyed::new(seed, "turn", 0)),
-            false => Turn::default(),
+            true => Orientation::draw(&mut Keyed::new(seed, "orientation", 0)),
+            false => Orientation::default(),
         }
     }
 
@@ -137,6 +138,19 @@ impl Sampler {
         batch: usize,
         mut give: impl FnMut(Shot, Picture) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.each_unturned(shots, psi, batch, |shot, picture| {
+            give(shot, picture.turned(self.orientation_of(shot.seed)))
+        })
+    }
+
+    /// As [`Sampler::each`], with every picture as the generator lays it.
+    fn each_unturned<E>(
+        &self,
+        shots: impl IntoIterator<Item = impl Into<Shot>>,
+        psi: f64,
+        batch: usize,
+        mut give: impl FnMut(Shot, Picture) -> Result<(), E>,
+    ) -> Result<(), E> {
         let batch = batch.max(1);
         let mut shots = shots.into_iter().map(Into::into);
         loop {
@@ -148,7 +162,7 @@ impl Sampler {
             let classes: Vec<Option<usize>> = chunk.iter().map(|s| self.class_of(*s)).collect();
             let made = self.make(latents.collect(), &self.rows(&classes), batch);
             for (shot, picture) in chunk.into_iter().zip(made) {
-                give(shot, picture.turned(self.turn_of(shot.seed)))?;
+                give(shot, picture)?;
             }
         }
     }
@@ -191,11 +205,6 @@ impl Sampler {
         }
     }
 
-    /// This sampler with every picture as the generator lays it.
-    pub fn unturned(self) -> Self {
-        Self { turns: false, ..self }
-    }
-
     /// The pictures of `shots`, together.
     pub fn pictures(
         &self,
@@ -203,14 +212,29 @@ impl Sampler {
         psi: f64,
         batch: usize,
     ) -> Vec<Picture> {
-        let mut all = Vec::new();
-        let done: Result<(), std::convert::Infallible> =
-            self.each(shots, psi, batch, |_, picture| {
-                all.push(picture);
-                Ok(())
-            });
-        done.map_or_else(|never| match never {}, |()| all)
+        together(|give| self.each(shots, psi, batch, give))
     }
+
+    /// The pictures of `shots` at full variety as the generator lays them, together.
+    pub(crate) fn unturned(
+        &self,
+        shots: impl IntoIterator<Item = impl Into<Shot>>,
+        batch: usize,
+    ) -> Vec<Picture> {
+        together(|give| self.each_unturned(shots, 1.0, batch, give))
+    }
+}
+
+/// All that `each` gives out.
+fn together(
+    each: impl FnOnce(&mut dyn FnMut(Shot, Picture) -> Result<(), Infallible>) -> Result<(), Infallible>,
+) -> Vec<Picture> {
+    let mut all = Vec::new();
+    let done = each(&mut |_, picture| {
+        all.push(picture);
+        Ok(())
+    });
+    done.map_or_else(|never| match never {}, |()| all)
 }
 
 #[cfg(test)]
@@ -229,10 +253,10 @@ mod tests {
         let (turning, straight) = (sampler(true), sampler(false).pictures(0..32u64, 1.0, 8));
         let turned = turning.pictures(0..32u64, 1.0, 8);
         for (seed, (turned, straight)) in (0..).zip(turned.iter().zip(&straight)) {
-            assert_eq!(*turned, straight.clone().turned(turning.turn_of(seed)));
+            assert_eq!(*turned, straight.clone().turned(turning.orientation_of(seed)));
             assert_eq!(*turned, turning.pictures([seed], 1.0, 64)[0]);
         }
         assert!(turned.iter().zip(&straight).any(|(a, b)| a != b));
-        assert_eq!(turning.unturned().pictures(0..32u64, 1.0, 8), straight);
+        assert_eq!(turning.unturned(0..32u64, 8), straight);
     }
 }

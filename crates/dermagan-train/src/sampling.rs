@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::{self, Pending};
+use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_model::{ModelFile, Selected};
 
@@ -392,9 +393,12 @@ fn write_files(
             true => format!("seed{seed:04}"),
             false => format!("{dx}-seed{seed:04}"),
         };
-        let png = picture
-            .to_png(&text(model, seed.to_string(), class, request.psi))
-            .map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
+        let mut text = text(model, seed.to_string(), class, request.psi);
+        let orientation = sampler.orientation_of(seed);
+        if orientation != Orientation::default() {
+            text.push(("dermagan:orientation", orientation.to_string()));
+        }
+        let png = picture.to_png(&text).map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
         let path = folder.join(format!("{name}.png"));
         // Renamed, so that none is ever half; without a flush to the disk each, which would take
         // an hour for 100,000. The table comes last, and says that the set is whole.

@@ -348,7 +348,7 @@ impl<'a> Session<'a> {
         let grid = format!("fakes{stamp}.png");
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
-        let sampler = self.trainer.sampler(shown.clone()).unturned();
+        let sampler = self.trainer.sampler(shown.clone());
         for warning in self.lookout.look(self.plan, &sampler, self.kimg()) {
             self.warn(&warning);
         }

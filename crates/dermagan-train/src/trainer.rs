@@ -182,7 +182,7 @@ impl<'a> Trainer<'a> {
         let mut planes = vec![0.0; draws.len() * each];
         let cache = &self.plan.cache;
         planes.par_chunks_mut(each).zip(draws).for_each(|(planes, draw)| {
-            to_planes(cache.pixels(draw.image as usize), side, draw.turn, planes);
+            to_planes(cache.pixels(draw.image as usize), side, draw.orientation, planes);
         });
         let data = TensorData::new(planes, [draws.len(), 3, side, side]);
         Tensor::from_data(data, &self.device.device.clone().autodiff())

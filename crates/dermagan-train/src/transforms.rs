@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
+use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
-use dermagan_base::turn::Turn;
 use dermagan_model::ops::{is_cpu, product};
 use rayon::prelude::*;
 
@@ -20,7 +20,7 @@ pub struct Transforms {
 /// What is done to one picture, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Change {
-    turn: Turn,
+    orientation: Orientation,
     /// Pixels to the right and down.
     shift: [isize; 2],
     colour: Option<Colour>,
@@ -39,7 +39,7 @@ impl Change {
     /// Draws every number whether it is used or not: one option changes no other's draws.
     fn draw(config: &AugmentConfig, probability: f64, side: usize, mut random: Keyed) -> Self {
         let share = |share: f64| (share * side as f64).round() as usize;
-        let turn = Turn::draw(&mut random);
+        let orientation = Orientation::draw(&mut random);
 
         let moved = random.unit() < probability;
         let most = share(config.translate).min(side.saturating_sub(1));
@@ -64,7 +64,7 @@ impl Change {
             end.saturating_sub(size)..end.min(side)
         });
         Self {
-            turn: if config.turns { turn } else { Turn::default() },
+            orientation: if config.turns { orientation } else { Orientation::default() },
             shift: if moved { shift } else { [0, 0] },
             colour: coloured.then_some(colour),
             cut: cut.then_some(square),
@@ -72,7 +72,7 @@ impl Change {
     }
 
     fn moves(&self) -> bool {
-        self.turn != Turn::default() || self.shift != [0, 0]
+        self.orientation != Orientation::default() || self.shift != [0, 0]
     }
 
     /// Where each value comes from: places in a picture of pixels by rows, channels last.
@@ -80,7 +80,7 @@ impl Change {
         let last = side.cast_signed() - 1;
         let reflected = |p: isize| (last - (last - p.abs()).abs()).cast_unsigned();
         let turned = |x, y| {
-            let (x, y) = self.turn.source((x, y), side - 1);
+            let (x, y) = self.orientation.source((x, y), side - 1);
             3 * (y * side + x) as i64
         };
         let [right, down] = self.shift;
@@ -258,8 +258,8 @@ mod tests {
     fn turns_permute_the_pixels() {
         let x: Vec<f64> = (0..12).map(f64::from).collect();
         let turned = |mirror, quarters| {
-            let turn = Turn { mirror, quarters };
-            let change = Change { turn, ..Change::default() };
+            let orientation = Orientation { mirror, quarters };
+            let change = Change { orientation, ..Change::default() };
             applied(&of(2, change), &x)[..4].to_vec()
         };
         assert_eq!(turned(true, 0), [1.0, 0.0, 3.0, 2.0]);
@@ -269,7 +269,7 @@ mod tests {
         let (side, only) = (5, AugmentConfig { turns: true, ..AugmentConfig::default() });
         let (x, mut seen) = (noise(1, side), Vec::new());
         for change in draw(&only, 64, side).changes {
-            seen.push((change.turn.mirror, change.turn.quarters));
+            seen.push((change.orientation.mirror, change.orientation.quarters));
             let (mut y, mut sorted) = (applied(&of(side, change), &x), x.clone());
             y.sort_by(f64::total_cmp);
             sorted.sort_by(f64::total_cmp);

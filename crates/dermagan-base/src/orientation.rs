@@ -1,20 +1,27 @@
 //! The eight ways in which a square lies on itself: a lesion has no up.
 
+use std::fmt;
+
 use crate::rng::Keyed;
 
 /// A mirroring and a turn of a square picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
+pub struct Orientation {
     /// Mirrored left to right, first.
     pub mirror: bool,
     /// Quarter turns counter-clockwise, 0 to 3, second.
     pub quarters: u8,
 }
 
-impl Turn {
+impl Orientation {
     /// One of the eight, each as often. Takes two numbers.
     pub fn draw(random: &mut Keyed) -> Self {
         Self { mirror: random.below(2) == 1, quarters: random.below(4) as u8 }
+    }
+
+    /// All eight.
+    pub fn all() -> [Self; 8] {
+        std::array::from_fn(|i| Self { mirror: i >= 4, quarters: (i % 4) as u8 })
     }
 
     /// Where the pixel that comes to lie in column `x` of row `y` was, in a square whose last row and
@@ -27,6 +34,13 @@ impl Turn {
     }
 }
 
+impl fmt::Display for Orientation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mirrored = if self.mirror { "mirrored, then " } else { "" };
+        write!(f, "{mirrored}{} degrees counter-clockwise", 90 * u32::from(self.quarters))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,8 +49,8 @@ mod tests {
     fn a_square_lies_on_itself_in_eight_ways() {
         let mut seen = std::collections::BTreeSet::new();
         for index in 0..64 {
-            let turn = Turn::draw(&mut Keyed::new(0, "turn", index));
-            let places = (0..9).map(|i| turn.source((i % 3, i / 3), 2));
+            let laid = Orientation::draw(&mut Keyed::new(0, "orientation", index));
+            let places = (0..9).map(|i| laid.source((i % 3, i / 3), 2));
             let order: Vec<usize> = places.map(|(x, y)| 3 * y + x).collect();
             let mut sorted = order.clone();
             sorted.sort_unstable();
@@ -48,9 +62,9 @@ mod tests {
 
     #[test]
     fn a_quarter_turn_is_counter_clockwise_and_comes_after_the_mirroring() {
-        let turn = Turn { mirror: false, quarters: 1 };
-        assert_eq!(turn.source((0, 0), 4), (4, 0));
-        let mirrored = Turn { mirror: true, quarters: 1 };
+        let laid = Orientation { mirror: false, quarters: 1 };
+        assert_eq!(laid.source((0, 0), 4), (4, 0));
+        let mirrored = Orientation { mirror: true, quarters: 1 };
         assert_eq!(mirrored.source((0, 0), 4), (0, 0));
         assert_eq!(mirrored.source((4, 0), 4), (0, 4));
     }
