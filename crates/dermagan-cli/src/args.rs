@@ -247,7 +247,8 @@ pub struct SampleArgs {
     #[arg(long, value_name = "8x8")]
     pub grid: Option<String>,
     /// An animation instead: a walk through the latents of these seeds and back to the first, such as
-    /// 0,5,9. A seed may come again, such as 7,7 for one latent under two classes.
+    /// 0,5,9. A seed may come again, such as 7,7 for one latent under two classes. All of it is laid as
+    /// the first seed's picture.
     #[arg(long, value_name = "SEEDS", conflicts_with_all = ["number", "seeds", "grid"])]
     pub interpolate: Option<String>,
     /// Frames from one seed of a walk to the next.
@@ -336,7 +337,7 @@ pub struct EvalArgs {
     /// Real images of this side of the split.
     #[arg(long, value_enum, default_value_t = SideArg::Train)]
     pub split: SideArg,
-    /// Also by class.
+    /// Also by class; with labels a second KID takes both halves of a class's real images together.
     #[arg(long)]
     pub per_class: bool,
     /// Another choice of real images and of a generator's seeds.
