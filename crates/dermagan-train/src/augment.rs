@@ -88,13 +88,14 @@ impl AugmentConfig {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const ALWAYS: Scheduled = Scheduled::Constant(1.0);
-    const NEVER: Scheduled = Scheduled::Constant(0.0);
+    pub(crate) const ALWAYS: Scheduled = Scheduled::Constant(1.0);
+    pub(crate) const NEVER: Scheduled = Scheduled::Constant(0.0);
 
-    const FULL: AugmentConfig = AugmentConfig {
+    /// Everything, and always.
+    pub(crate) const FULL: AugmentConfig = AugmentConfig {
         turns: true,
         translate: 0.3,
         cutout: 0.4,

@@ -200,23 +200,8 @@ impl Transforms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Scheduled;
+    use crate::augment::tests::{ALWAYS, FULL, NEVER};
     use burn::tensor::Device;
-
-    const ALWAYS: Scheduled = Scheduled::Constant(1.0);
-    const NEVER: Scheduled = Scheduled::Constant(0.0);
-
-    const FULL: AugmentConfig = AugmentConfig {
-        turns: true,
-        translate: 0.3,
-        cutout: 0.4,
-        brightness: 0.5,
-        saturation: 1.0,
-        contrast: 0.5,
-        probability: ALWAYS,
-        target: 0.6,
-        adapt_kimg: 500.0,
-    };
 
     fn draw(config: &AugmentConfig, batch: usize, side: usize) -> Transforms {
         Transforms::draw(config, config.probability.most(), 7, "augment", 0, batch, side)
