@@ -205,16 +205,17 @@ fn table(report: &EvalReport) {
 
 /// The distance of each class by more of its pictures.
 fn surer(report: &EvalReport) {
-    let known = || report.classes.iter().filter_map(|c| c.kid_of_all.map(|kid| (&c.class, kid)));
+    let known =
+        || report.classes.iter().filter_map(|c| c.kid_of_all.map(|of_all| (&c.class, of_all)));
     if known().next().is_none() {
         return;
     }
     say!(
         "\nKID x1000 by both halves of a class together (real, generated), surer where they are few:"
     );
-    for (class, kid) in known() {
-        let (value, error) = (1e3 * kid.value, 1e3 * kid.standard_error);
-        say!("  {class:<8} {value:>7.1} ± {error:<6.1} ({}, {})", kid.real, kid.fake);
+    for (class, of_all) in known() {
+        let (value, error) = (1e3 * of_all.kid.value, 1e3 * of_all.kid.standard_error);
+        say!("  {class:<8} {value:>7.1} ± {error:<6.1} ({}, {})", of_all.real, of_all.fake);
     }
 }
 

@@ -4,7 +4,7 @@
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
 use dermagan_eval::handmade::{Off, Standard, what_is_off};
-use dermagan_eval::kid::{FEWEST, distinct, kid_by_lesion};
+use dermagan_eval::kid::{FEWEST, Kid, distinct, kid_by_lesion};
 use dermagan_eval::{Comparison, Extractor, Features, compare};
 use serde::Serialize;
 
@@ -91,10 +91,9 @@ pub struct ClassReport {
 /// and of classes of a hundred images it is the surer figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct KidOfAll {
-    /// The figure, as [`kid_by_lesion`] has it.
-    pub value: f64,
-    /// Its standard error.
-    pub standard_error: f64,
+    /// The figure and its standard error, as [`kid_by_lesion`] has them.
+    #[serde(flatten)]
+    pub kid: Kid,
     /// Real pictures.
     pub real: usize,
     /// Generated pictures.
@@ -292,13 +291,8 @@ impl Sets {
             return Ok(None);
         }
         let sets = [self.take(&self.real, real), self.take(&self.fake, fake)];
-        let found = kid_by_lesion(sets.each_ref(), lesions.each_ref().map(Vec::as_slice))?;
-        Ok(Some(KidOfAll {
-            value: found.value,
-            standard_error: found.standard_error,
-            real: real.len(),
-            fake: fake.len(),
-        }))
+        let kid = kid_by_lesion(sets.each_ref(), lesions.each_ref().map(Vec::as_slice))?;
+        Ok(Some(KidOfAll { kid, real: real.len(), fake: fake.len() }))
     }
 }
 

@@ -19,9 +19,9 @@ const LOOKED_AT: usize = 512;
 /// Pixels between pairs.
 const GAP: usize = 4;
 
-/// A row a class that has generated pictures, each picture, laid as it comes closest, with the nearest real
-/// one of the training side at its right, and the classes of the rows. Without labels the class is what the lesion encoder
-/// takes the picture for; where that is no class of the data, all are in one row.
+/// A row a class that has generated pictures, each picture, laid as it comes closest, with the nearest
+/// real one of the training side at its right, and the classes of the rows. Without labels the class is
+/// what the lesion encoder takes the picture for; where that is no class of the data, all are in one row.
 ///
 /// # Errors
 /// When a picture cannot be read, or there is no training image.
