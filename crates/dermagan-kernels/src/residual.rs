@@ -164,13 +164,52 @@ vectorised! {
     }
 }
 
+/// x += noise · strength: a number for every row of channels, a strength for every channel.
+///
+/// # Panics
+/// When there is not one number of noise a row.
+pub fn add_noise<T: Real>(x: &mut [T], noise: &[T], strength: &[T]) {
+    assert_eq!(x.len(), noise.len() * strength.len(), "a number a row");
+    let rows = x.par_chunks_mut(ROWS * strength.len()).zip(noise.par_chunks(ROWS));
+    rows.for_each(|(x, noise)| add_products(x, noise, strength));
+}
+
+vectorised! {
+    fn add_products[T: Real](x: &mut [T], noise: &[T], strength: &[T]) {
+        for (x, noise) in x.chunks_exact_mut(strength.len()).zip(noise) {
+            let x = &mut x[..strength.len()];
+            for k in 0..strength.len() {
+                x[k] += *noise * strength[k];
+            }
+        }
+    }
+}
+
 /// The sum of all rows of channels: the bias's gradient.
 pub fn sum_rows<T: Real>(g: &[T], channels: usize) -> Vec<T> {
-    let blocks: Vec<Vec<T>> = g
-        .par_chunks(ROWS * channels)
-        .map(|rows| {
+    sum_blocks(g.par_chunks(ROWS * channels), channels, sum_block)
+}
+
+/// The sum of all rows of channels, each times its number: the gradient of noise's strength.
+///
+/// # Panics
+/// When there is not one number of noise a row.
+pub fn sum_products<T: Real>(g: &[T], noise: &[T], channels: usize) -> Vec<T> {
+    assert_eq!(g.len(), noise.len() * channels, "a number a row");
+    let blocks = g.par_chunks(ROWS * channels).zip(noise.par_chunks(ROWS));
+    sum_blocks(blocks, channels, |(rows, noise), sum| products_block(rows, noise, sum))
+}
+
+/// The sum of what `of` makes of every block, in the blocks' order.
+fn sum_blocks<T: Real, B: Send>(
+    blocks: impl IndexedParallelIterator<Item = B>,
+    channels: usize,
+    of: impl Fn(B, &mut [T]) + Sync,
+) -> Vec<T> {
+    let blocks: Vec<Vec<T>> = blocks
+        .map(|block| {
             let mut sum = vec![T::default(); channels];
-            sum_block(rows, &mut sum);
+            of(block, &mut sum);
             sum
         })
         .collect();
@@ -188,6 +227,18 @@ vectorised! {
             let row = &row[..n];
             for k in 0..n {
                 sum[k] += row[k];
+            }
+        }
+    }
+}
+
+vectorised! {
+    fn products_block[T: Real](rows: &[T], noise: &[T], sum: &mut [T]) {
+        let n = sum.len();
+        for (row, noise) in rows.chunks_exact(n).zip(noise) {
+            let row = &row[..n];
+            for k in 0..n {
+                sum[k] += row[k] * *noise;
             }
         }
     }
@@ -249,6 +300,18 @@ mod tests {
         let mut large = vec![0.0f32; extent.large()];
         add_resampled(&extent, Direction::Up, 2.0, &small, &mut large);
         assert!(large.iter().all(|v| (v - 3.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn noise_is_added_by_each_channels_strength_and_their_gradient_is_its_sum_over_pixels() {
+        let (channels, rows) = (3, 1000);
+        let noise: Vec<f64> = (0..rows).map(|i| f64::from(i % 7) - 3.0).collect();
+        let mut x = vec![1.0; channels * rows as usize];
+        add_noise(&mut x, &noise, &[0.0, 0.5, -2.0]);
+        assert_eq!(x[6..9], [1.0, 1.0 + 0.5 * noise[2], 1.0 - 2.0 * noise[2]]);
+        let g: Vec<f64> = (0..x.len()).map(|i| (i % 11) as f64).collect();
+        let sum = |k: usize| (0..noise.len()).map(|r| noise[r] * g[channels * r + k]).sum::<f64>();
+        assert_eq!(sum_products(&g, &noise, channels), [0, 1, 2].map(sum));
     }
 
     #[test]

@@ -26,6 +26,11 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_false(b: &bool) -> bool {
+    !b
+}
+
 /// Shape of generator and discriminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +45,11 @@ pub struct ModelConfig {
     pub resolution: usize,
     /// Length of the latent z.
     pub z_dim: usize,
+    /// Whether the generator adds noise to its pictures after each layer but the first and the last, by a
+    /// strength that each channel learns (Karras et al. 2019): what is only grain then need not be made of
+    /// z. Of the residual one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub noise: bool,
     /// Channels of the generator's layer of half the resolution; each layer before has twice as many,
     /// and the residual one's layer after it half as many.
     pub g_width: usize,
@@ -63,6 +73,7 @@ impl Default for ModelConfig {
             classes: 0,
             resolution: 64,
             z_dim: 100,
+            noise: false,
             g_width: 64,
             d_width: 64,
         }
@@ -93,6 +104,9 @@ impl ModelConfig {
         if self.classes > 0 && self.backbone == Backbone::Dcgan {
             return bad("a DCGAN knows of no classes: use the residual backbone".to_owned());
         }
+        if self.noise && self.backbone == Backbone::Dcgan {
+            return bad("a DCGAN takes no noise: use the residual backbone".to_owned());
+        }
         if self.backbone == Backbone::Residual && self.g_width % 2 == 1 {
             let (odd, even) = (self.g_width, self.g_width + 1);
             return bad(format!(
@@ -105,6 +119,17 @@ impl ModelConfig {
     /// Hidden layers of either network: one for each doubling from 4×4 to half the resolution.
     pub fn stages(&self) -> usize {
         self.resolution.trailing_zeros() as usize - 2
+    }
+
+    /// Sides of the pictures that noise is added to.
+    pub fn noise_sides(&self) -> Vec<usize> {
+        let layers = if self.noise { self.stages() } else { 0 };
+        (0..layers).map(|i| 8 << i).collect()
+    }
+
+    /// How many random numbers make a picture: the latent z, and then the noise, side by side.
+    pub fn latents(&self) -> usize {
+        self.z_dim + self.noise_sides().iter().map(|side| side * side).sum::<usize>()
     }
 
     /// (in, out) channels of each layer of the generator. The residual one has a hidden layer of the

@@ -18,7 +18,7 @@ pub enum Init {
     /// As PyTorch's layers do by themselves: convolutions uniform within 1/√fan-in, gain 1, shift 0.
     Pytorch,
     /// So that a layer's results vary as much as what it is given: N(0, √(2/fan-in)) (He et al.
-    /// 2015), the picture's own layer fainter, biases 0, embeddings N(0, 1). The residual backbone's.
+    /// 2015), the picture's own layer fainter, biases 0, embeddings N(0, 1), noise N(0, 0.1). The residual backbone's.
     He,
 }
 
@@ -71,6 +71,8 @@ impl Init {
                 }
                 (Self::He, 4, _) => draw.normals(n, 0.0, he::<N>(shape)),
                 (Self::He, 2, _) => draw.normals(n, 0.0, 1.0),
+                // Not zero: its slope there is zero too, whichever sign it will take.
+                (Self::He, 1, _) if name.starts_with("noise.") => draw.normals(n, 0.0, 0.1),
                 _ => return None,
             };
             Some(from_slice(&values, &old.device()))

@@ -9,7 +9,7 @@ use burn::module::{ModuleMapper, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
 use dermagan_model::named::{Network, to_vec};
-use dermagan_model::ops::{Direction, add_bias, add_resampled, gate};
+use dermagan_model::ops::{Direction, add_bias, add_noise, add_resampled, gate};
 use dermagan_model::weights::{Weights, from_safetensors};
 use dermagan_model::{Backbone, Discriminator, Generator, Init, ModelConfig, Precision};
 
@@ -19,6 +19,7 @@ const SMALL: ModelConfig = ModelConfig {
     classes: 3,
     resolution: 32,
     z_dim: 8,
+    noise: true,
     g_width: 4,
     d_width: 4,
 };
@@ -244,7 +245,7 @@ mod differences {
     #[test]
     fn the_generators_gradient_is_the_slope_of_its_pictures() {
         let network = Init::He.generator(&CONFIG, 3, &cpu());
-        let (z, g) = ([BATCH, CONFIG.z_dim], [BATCH, 3, 32, 32]);
+        let (z, g) = ([BATCH, CONFIG.latents()], [BATCH, 3, 32, 32]);
         let (z, g) = (tensor(noise("z", z), z), tensor(noise("g", g), g));
         gradients_are_slopes(&network, |network| {
             (network.forward(z.clone(), Some(class())) * g.clone()).sum()
@@ -309,8 +310,10 @@ mod differences {
     }
 
     #[test]
-    fn the_gradients_of_biases_and_of_the_path_around_are_slopes() {
+    fn the_gradients_of_biases_of_noise_and_of_the_path_around_are_slopes() {
         operation("bias", [2, 3, 4, 2], [3], add_bias);
+        let grain = tensor(noise("grain", [2, 1, 4, 2]), [2, 1, 4, 2]);
+        operation("noise", [2, 3, 4, 2], [3], |x, strength| add_noise(x, grain.clone(), strength));
         let (large, small) = ([2, 3, 4, 6], [2, 6, 2, 3]);
         operation("down", small, large, |main, source| {
             add_resampled(main, source, Direction::Down, 0.7)
@@ -345,8 +348,15 @@ fn configs() -> Vec<ModelConfig> {
         for (backbone, classes) in
             [(Backbone::Dcgan, 0), (Backbone::Residual, 0), (Backbone::Residual, 5)]
         {
-            let config =
-                ModelConfig { backbone, classes, resolution, z_dim: 10, g_width: 2, d_width: 3 };
+            let config = ModelConfig {
+                backbone,
+                classes,
+                resolution,
+                z_dim: 10,
+                noise: classes > 0,
+                g_width: 2,
+                d_width: 3,
+            };
             config.validate().unwrap();
             all.push(config);
         }
@@ -373,13 +383,13 @@ fn shapes_and_sizes_are_those_of_networks_that_are_made() {
 #[test]
 fn pictures_and_logits_have_their_shapes_with_and_without_a_class() {
     for config in configs() {
-        let ModelConfig { resolution, z_dim, classes, .. } = config;
+        let ModelConfig { resolution, classes, .. } = config;
         let device = Device::flex();
         let generator = Init::He.generator(&config, 1, &device);
         let discriminator = Init::He.discriminator(&config, 1, &device);
         let class = (classes > 0).then(|| Tensor::ones([2, classes], &device));
         for class in [class, None] {
-            let x = generator.forward(Tensor::ones([2, z_dim], &device), class.clone());
+            let x = generator.forward(Tensor::ones([2, config.latents()], &device), class.clone());
             assert_eq!(x.dims(), [2, 3, resolution, resolution]);
             let judged = discriminator.forward_train(x, class.clone(), 1, Precision::F32);
             assert_eq!(judged.logits.dims(), [2]);
@@ -398,7 +408,7 @@ fn noise<const D: usize>(name: &'static str, shape: [usize; D]) -> Tensor<D> {
 
 #[test]
 fn a_flat_activation_stays_flat_through_every_doubling() {
-    let config = ModelConfig { classes: 0, ..SMALL };
+    let config = ModelConfig { classes: 0, noise: false, ..SMALL };
     let Generator::Residual(mut network) = Init::He.generator(&config, 5, &Device::flex()) else {
         unreachable!()
     };

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
 use dermagan_model::named::to_vec;
 use dermagan_model::ops::{
-    Direction, Way, add_bias, add_resampled, gate, normed_leaky, product, residual,
+    Direction, Way, add_bias, add_noise, add_resampled, gate, normed_leaky, product, residual,
     residual_transposed,
 };
 use dermagan_model::{Choice, Precision, device};
@@ -55,12 +55,13 @@ fn the_residual_layers_on_the_device_under_test_are_the_cpus() {
     let selected = device::select(&choice).unwrap();
     let [large, small] = [[2, 4, 16, 16], [2, 8, 8, 8]];
     let filter = [8, 4, 4, 4];
-    let runs: [(&str, Run, [[usize; 4]; 3]); 12] = [
+    let runs: [(&str, Run, [[usize; 4]; 3]); 13] = [
         // Inner extents, or those of the gradients, that are no multiple of four.
         ("product 9", |[a, b, _], _| small_product(a, b), [[1, 1, 24, 9], [1, 1, 9, 16], small]),
         ("product 3", |[a, b, _], _| small_product(a, b), [[2, 1, 50, 3], [2, 1, 3, 3], small]),
         ("product 7", |[a, b, _], _| small_product(a, b), [[1, 1, 5, 7], [1, 1, 7, 32], small]),
         ("bias", |[_, _, x], b| add_bias(x, b), [large, filter, large]),
+        ("noise", |[_, n, x], b| add_noise(x, n, b), [large, [2, 1, 16, 16], large]),
         ("down", |[x, _, y], _| add_resampled(y, x, Direction::Down, 1.5), [large, filter, small]),
         ("up", |[x, _, y], _| add_resampled(y, x, Direction::Up, 1.5), [small, filter, large]),
         ("gate", |[x, _, a], _| gate(x, a, 0.2), [large, filter, large]),

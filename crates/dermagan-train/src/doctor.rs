@@ -29,17 +29,19 @@ const SIZES: ModelConfig = ModelConfig {
     classes: 0,
     resolution: 32,
     z_dim: 16,
+    noise: false,
     g_width: 8,
     d_width: 8,
 };
 const BATCH: usize = 4;
 
-/// The reference, and everything that it has not: the residual backbone with classes, gradient
+/// The reference, and everything that it has not: the residual backbone with classes and noise, gradient
 /// penalties and transforms.
 fn configs() -> Result<[(&'static str, TrainConfig); 2], TrainError> {
     let reference = TrainConfig { model: SIZES, ..TrainConfig::of_preset("reference", 1)? };
     let mut other = reference.clone();
-    (other.model.backbone, other.model.classes) = (Backbone::Residual, 3);
+    other.model =
+        ModelConfig { backbone: Backbone::Residual, classes: 3, noise: true, ..other.model };
     other.optimiser.init = Init::He;
     let gamma = Scheduled::Constant(0.5);
     // Not the relativistic loss: there the head's bias has no gradient but rounding.
@@ -128,7 +130,7 @@ fn batch(config: &TrainConfig, device: &Device) -> Batch {
     let (side, augment) = (SIZES.resolution, &config.augment);
     let real = Keyed::new(1, "doctor", 0).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
     let real: Tensor<4> = Tensor::from_data(TensorData::new(real, [BATCH, 3, side, side]), device);
-    let z = training_latents(1, "doctor z", 0, BATCH, SIZES.z_dim, device);
+    let z = training_latents(1, "doctor z", 0, BATCH, config.model.latents(), device);
     let classes = config.model.classes;
     let class =
         (classes > 0).then(|| class_rows((0..BATCH).map(|i| i % classes), classes, 1.0, device));

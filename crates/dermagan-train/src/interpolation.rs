@@ -102,7 +102,7 @@ pub fn run(
     let walk = Walk {
         sampler: &sampler,
         side: model.config.resolution,
-        latents: keys(&|shot| latent(shot.seed, model.config.z_dim, request.psi)),
+        latents: keys(&|shot| latent(shot.seed, model.config.latents(), request.psi)),
         classes: keys(&|shot| sampler.rows(&[sampler.class_of(*shot)])),
         orientation: sampler.orientation_of(request.seeds[0]),
         request,
@@ -332,6 +332,7 @@ mod tests {
             classes: classes.len(),
             resolution: 32,
             z_dim: 16,
+            noise: !classes.is_empty(),
             g_width: 4,
             d_width: 4,
         };

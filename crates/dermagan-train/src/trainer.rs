@@ -152,7 +152,7 @@ impl<'a> Trainer<'a> {
     /// Everything that the next step learns from.
     fn batch(&self) -> Batch {
         let config = self.config();
-        let (seed, n, z_dim) = (config.seed, config.optimiser.batch, config.model.z_dim);
+        let (seed, n) = (config.seed, config.optimiser.batch);
         let side = self.plan.cache.size();
         let device = self.device.device.clone().autodiff();
         let draws: Vec<_> = (0..n as u64).map(|i| self.order.at(self.nimg + i)).collect();
@@ -163,7 +163,7 @@ impl<'a> Trainer<'a> {
         });
         let (p, purposes) = (self.probability(), ["augment real", "augment fake"]);
         let transforms = Transforms::pair(&config.augment, p, seed, purposes, self.nimg, n, side);
-        let z = training_latents(seed, "z train", self.nimg, n, z_dim, &device);
+        let z = training_latents(seed, "z train", self.nimg, n, config.model.latents(), &device);
         Batch { real: self.real_batch(&draws), z, class, transforms }
     }
 
@@ -274,8 +274,8 @@ pub fn shown(mut average: Generator, config: &TrainConfig, device: &Device) -> G
     if config.optimiser.ema_kimg.most() > 0.0 {
         average.calibrate((0..batches).map(|i| {
             let first = i * size as u64;
-            let z_dim = config.model.z_dim;
-            training_latents(config.seed, "z calibrate", first, size, z_dim, device)
+            let latents = config.model.latents();
+            training_latents(config.seed, "z calibrate", first, size, latents, device)
         }));
     }
     average

@@ -17,6 +17,7 @@ const MODEL: ModelConfig = ModelConfig {
     classes: 0,
     resolution: 32,
     z_dim: 16,
+    noise: false,
     g_width: 16,
     d_width: 16,
 };

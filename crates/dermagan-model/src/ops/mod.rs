@@ -22,7 +22,8 @@ pub use norm::{norm_act, norm_act_train};
 pub use pointwise::{adam, leaky, lerp, tanh};
 pub use product::product;
 pub use residual::{
-    Direction, Way, add_bias, add_resampled, gate, normed_leaky, residual, residual_transposed,
+    Direction, Way, add_bias, add_noise, add_resampled, gate, normed_leaky, residual,
+    residual_transposed,
 };
 
 use crate::precision::Precision;

@@ -43,6 +43,17 @@ pub fn add_bias(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as Residual>::add_bias(x, bias))
 }
 
+/// `x` [batch, channels, height, width] with `noise` [batch, 1, height, width], which gets no gradient,
+/// times each channel's `strength` [channels] added (Karras et al. 2019).
+pub fn add_noise(x: Tensor<4>, noise: Tensor<4>, strength: Tensor<1>) -> Tensor<4> {
+    let noise = noise.detach();
+    if !is_cpu(&x.device()) {
+        return x + noise * strength.unsqueeze_dims::<4>(&[0, 2, 3]);
+    }
+    let (x, noise) = (x.into_dispatch(), noise.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Residual>::add_noise(x, noise, strength.into_dispatch()))
+}
+
 /// `u` where `activated` is above zero, slope · `u` elsewhere: LeakyReLU's derivative where
 /// `activated`, which gets no gradient, is its result.
 pub fn gate(u: Tensor<4>, activated: Tensor<4>, slope: f64) -> Tensor<4> {
@@ -202,6 +213,19 @@ pub trait Residual: Backend {
     /// As the function [`add_bias`].
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// As the function [`add_noise`].
+    fn add_noise(
+        x: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        strength: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// The sum over pictures and pixels of the gradient times the noise.
+    fn strength_gradient(
+        gradient: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// The sum over pictures and pixels.
     fn bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -296,6 +320,20 @@ impl Residual for Flex {
 
     fn add_bias(x: FlexTensor, bias: FlexTensor) -> FlexTensor {
         by_type!(&x, T => flex::change::<T>(x, |x| kernel::add_bias(x, &flex::in_order(&bias))))
+    }
+
+    fn add_noise(x: FlexTensor, noise: FlexTensor, strength: FlexTensor) -> FlexTensor {
+        by_type!(&x, T => flex::change::<T>(x, |x| {
+            kernel::add_noise(x, &flex::in_order(&noise), &flex::in_order(&strength));
+        }))
+    }
+
+    fn strength_gradient(gradient: FlexTensor, noise: FlexTensor) -> FlexTensor {
+        let g = flex::channels_last(gradient);
+        let channels = flex::dims(&g)[1];
+        by_type!(&g, T => {
+            flex::row(kernel::sum_products::<T>(flex::values(&g), &flex::in_order(&noise), channels))
+        })
     }
 
     fn bias_gradient(gradient: FlexTensor) -> FlexTensor {

@@ -10,7 +10,8 @@ use super::{Layer, SLOPE, embedded, embedding};
 use crate::config::{EMBEDDING, ModelConfig};
 use crate::named::Network;
 use crate::ops::{
-    Direction, Way, add_bias, convolve, convolve_transposed, normed_leaky, residual, tanh,
+    Direction, Way, add_bias, add_noise, convolve, convolve_transposed, normed_leaky, residual,
+    tanh,
 };
 use crate::precision::Precision;
 
@@ -28,6 +29,9 @@ pub struct ResidualGenerator {
     pub main: Vec<Layer>,
     /// What stands for each class beside the latent, `[classes, 32]`, if it knows of classes.
     pub embed: Option<Param<Tensor<2>>>,
+    /// How much of the noise each channel takes, after each layer but the first and the last; empty if it
+    /// takes none.
+    pub noise: Vec<Param<Tensor<1>>>,
 }
 
 /// Length of what the first layer takes.
@@ -44,13 +48,21 @@ fn filters(config: &ModelConfig) -> Vec<([usize; 4], usize)> {
     config.generator_channels().into_iter().enumerate().map(filter).collect()
 }
 
+/// Channels of the pictures that noise is added to.
+fn noise_channels(config: &ModelConfig) -> impl Iterator<Item = usize> {
+    let layers = config.noise_sides().len();
+    config.generator_channels().into_iter().skip(1).take(layers).map(|(_, to)| to)
+}
+
 /// Names and shapes of a generator's tensors.
 pub(crate) fn shapes(config: &ModelConfig) -> BTreeMap<String, Vec<usize>> {
     let layers = filters(config).into_iter().enumerate().flat_map(|(i, (shape, outputs))| {
         [(format!("main.{i}.weight"), shape.to_vec()), (format!("main.{i}.bias"), vec![outputs])]
     });
     let embed = (config.classes > 0).then(|| ("embed".to_owned(), vec![config.classes, EMBEDDING]));
-    layers.chain(embed).collect()
+    let noise = noise_channels(config).enumerate();
+    let noise = noise.map(|(i, channels)| (format!("noise.{i}"), vec![channels]));
+    layers.chain(embed).chain(noise).collect()
 }
 
 impl ResidualGenerator {
@@ -60,10 +72,29 @@ impl ResidualGenerator {
         Self {
             main: layers.map(|(shape, outputs)| Layer::new(shape, outputs, device)).collect(),
             embed: embedding(config, device),
+            noise: noise_channels(config)
+                .map(|channels| Param::from_tensor(Tensor::zeros([channels], device)))
+                .collect(),
         }
     }
 
-    /// Pictures. `z`: [batch, z_dim]; `class`: [batch, classes]; result: [batch, 3, side, side] in
+    /// The latents themselves, and pictures of noise [batch, 1, side, side], from what
+    /// [`ModelConfig::latents`] counts.
+    fn split(&self, z: Tensor<2>) -> (Tensor<2>, Vec<Tensor<4>>) {
+        let [batch, all] = z.dims();
+        let sides = (0..self.noise.len()).map(|i| 8 << i);
+        let mut from = all - sides.clone().map(|side: usize| side * side).sum::<usize>();
+        let latents = z.clone().narrow(1, 0, from);
+        let noise = sides.map(|side| {
+            let part = z.clone().narrow(1, from, side * side);
+            from += side * side;
+            part.reshape([batch, 1, side, side])
+        });
+        let noise = noise.collect();
+        (latents, noise)
+    }
+
+    /// Pictures. `z`: [batch, [`ModelConfig::latents`]]; `class`: [batch, classes]; result: [batch, 3, side, side] in
     /// [-1, 1].
     pub fn forward(
         &self,
@@ -72,6 +103,7 @@ impl ResidualGenerator {
         precision: Precision,
     ) -> Tensor<4> {
         let batch = z.dims()[0];
+        let (z, noise) = self.split(z);
         let inputs = match &self.embed {
             Some(embed) => Tensor::cat(vec![z, embedded(embed, class, batch)], 1),
             None => z,
@@ -93,6 +125,9 @@ impl ResidualGenerator {
                 }
                 false => residual(x, blurred(weight), bias, way).0,
             };
+            if let (Some(strength), Some(noise)) = (self.noise.get(i - 1), noise.get(i - 1)) {
+                x = add_noise(x, noise.clone(), strength.val());
+            }
         }
         x
     }

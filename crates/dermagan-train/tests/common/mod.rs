@@ -16,6 +16,7 @@ const MODEL: ModelConfig = ModelConfig {
     classes: 0,
     resolution: 64,
     z_dim: 16,
+    noise: false,
     g_width: 4,
     d_width: 4,
 };

@@ -125,6 +125,26 @@ impl<B: Residual> Backward<B, 2> for AddBias {
     }
 }
 
+/// Gradient of [`Residual::add_noise`] by its first and its last argument.
+#[derive(Debug)]
+struct AddNoise;
+
+impl<B: Residual> Backward<B, 2> for AddNoise {
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [x, strength] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        if let Some(node) = strength {
+            let g = B::strength_gradient(gradient.clone(), ops.state);
+            grads.register::<B>(node.id, g);
+        }
+        if let Some(node) = x {
+            grads.register::<B>(node.id, gradient);
+        }
+    }
+}
+
 /// Gradient of [`Residual::gate`] for its first argument: the same gates again.
 #[derive(Debug)]
 struct Gate;
@@ -219,6 +239,24 @@ impl<B: Residual + Convolutions, C: CheckpointStrategy> Residual for Autodiff<B,
             OpsKind::Tracked(prep) => prep.finish((), y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
+    }
+
+    fn add_noise(
+        x: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        strength: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), strength.node()];
+        let noise = noise.into_primitive();
+        let y = B::add_noise(x.into_primitive(), noise.clone(), strength.into_primitive());
+        match AddNoise.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(noise, y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn strength_gradient(_: FloatTensor<Self>, _: FloatTensor<Self>) -> FloatTensor<Self> {
+        unreachable!("gradients are taken on the inner backend; burn has none of second order")
     }
 
     fn bias_gradient(_: FloatTensor<Self>) -> FloatTensor<Self> {
