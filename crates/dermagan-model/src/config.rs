@@ -45,9 +45,9 @@ pub struct ModelConfig {
     pub resolution: usize,
     /// Length of the latent z.
     pub z_dim: usize,
-    /// Whether the generator adds noise to its pictures after each layer but the first and the last, by a
-    /// strength that each channel learns (Karras et al. 2019): what is only grain then need not be made of
-    /// z. Of the residual one.
+    /// Whether the generator adds noise after each layer but the first and the last, by a strength that
+    /// each channel learns (Karras et al. 2019): what is only grain then need not be made of z. Of the
+    /// residual one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub noise: bool,
     /// Channels of the generator's layer of half the resolution; each layer before has twice as many,

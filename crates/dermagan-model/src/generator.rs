@@ -30,7 +30,7 @@ impl Generator {
         }
     }
 
-    /// Pictures, by the running statistics if it has any. `z`: [batch, z_dim]; `class`: [batch,
+    /// Pictures, by the running statistics if it has any. `z`: [batch, latents]; `class`: [batch,
     /// classes], how much of each class (one 1 a row, for one class fully), ignored by a generator
     /// that knows of none; result: [batch, 3, side, side] in [-1, 1].
     pub fn forward(&self, z: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<4> {

@@ -18,7 +18,8 @@ pub enum Init {
     /// As PyTorch's layers do by themselves: convolutions uniform within 1/√fan-in, gain 1, shift 0.
     Pytorch,
     /// So that a layer's results vary as much as what it is given: N(0, √(2/fan-in)) (He et al.
-    /// 2015), the picture's own layer fainter, biases 0, embeddings N(0, 1), noise N(0, 0.1). The residual backbone's.
+    /// 2015), the picture's own layer fainter, biases 0, embeddings N(0, 1), noise's strengths N(0, 0.1).
+    /// The residual backbone's.
     He,
 }
 

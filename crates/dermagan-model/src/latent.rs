@@ -4,25 +4,49 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
 use rayon::prelude::*;
 
-/// The latent of picture `seed`: `z_dim` standard normal numbers times the truncation `psi`. At
-/// psi 1 it is what training drew from; towards 0 pictures come closer to the average one.
-/// A DCGAN has no intermediate latent to truncate in, so the latent itself is scaled.
-pub fn latent(seed: u64, z_dim: usize, psi: f64) -> Vec<f32> {
-    Keyed::new(seed, "latent", 0).normals(z_dim, 0.0, psi)
+use crate::config::ModelConfig;
+
+/// What picture `seed` is made of, [`ModelConfig::latents`] numbers: the latent z, standard normal times
+/// the truncation `psi`, and the noise, if the generator takes any. At psi 1 z is what training drew from;
+/// towards 0 pictures come closer to the average one. There is no intermediate latent to truncate in, so z
+/// itself is scaled; the noise is not (as in Karras et al. 2019): a typical picture has its grain too.
+pub fn latent(seed: u64, model: &ModelConfig, psi: f64) -> Vec<f32> {
+    let mut all = Keyed::new(seed, "latent", 0).normals(model.z_dim, 0.0, psi);
+    all.extend(Keyed::new(seed, "noise", 0).normals(model.latents() - model.z_dim, 0.0, 1.0));
+    all
 }
 
-/// Latents of training, keyed by the run's seed and the number of the image: [count, z_dim].
+/// What a batch of training is made of, keyed by the run's seed and the number of the image: [count,
+/// [`ModelConfig::latents`]].
 pub fn training_latents(
     run: u64,
     purpose: &'static str,
     first: u64,
     count: usize,
-    z_dim: usize,
+    model: &ModelConfig,
     device: &Device,
 ) -> Tensor<2> {
     let values: Vec<f32> = (first..first + count as u64)
         .into_par_iter()
-        .flat_map_iter(|i| Keyed::new(run, purpose, i).normals(z_dim, 0.0, 1.0))
+        .flat_map_iter(|i| Keyed::new(run, purpose, i).normals(model.latents(), 0.0, 1.0))
         .collect();
-    Tensor::from_data(TensorData::new(values, [count, z_dim]), device)
+    Tensor::from_data(TensorData::new(values, [count, model.latents()]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Backbone;
+
+    #[test]
+    fn truncation_scales_the_latent_and_leaves_the_noise_as_it_is() {
+        let plain = ModelConfig { backbone: Backbone::Residual, ..ModelConfig::default() };
+        let noisy = ModelConfig { noise: true, ..plain };
+        let (whole, half) = (latent(3, &noisy, 1.0), latent(3, &noisy, 0.5));
+        assert_eq!(whole.len(), 100 + 64 + 256 + 1024 + 4096);
+        assert_eq!(whole[..100], latent(3, &plain, 1.0));
+        assert!(whole[..100].iter().zip(&half).all(|(whole, half)| whole * 0.5 == *half));
+        assert_eq!(whole[100..], half[100..]);
+        assert_ne!(whole[100..], latent(4, &noisy, 1.0)[100..]);
+    }
 }

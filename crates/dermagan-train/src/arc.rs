@@ -63,9 +63,13 @@ pub(crate) fn slerp(a: &[f32], b: &[f32], t: f64) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use dermagan_model::latent::latent;
+    use dermagan_base::rng::Keyed;
 
     use super::*;
+
+    fn latent(seed: u64, z_dim: usize, psi: f64) -> Vec<f32> {
+        Keyed::new(seed, "latent", 0).normals(z_dim, 0.0, psi)
+    }
 
     fn length(v: &[f32]) -> f64 {
         v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt()

@@ -38,7 +38,7 @@ pub fn training_steps(
         let start = Instant::now();
         let real = Tensor::from_data(data, &autodiff);
         let first = (step * batch) as u64;
-        let z = training_latents(1, "bench z", first, batch, config.model.latents(), &autodiff);
+        let z = training_latents(1, "bench z", first, batch, &config.model, &autodiff);
         // Reading the losses back is what waits for the device.
         let class = (config.model.classes > 0).then(|| {
             class_rows(

@@ -35,8 +35,8 @@ const SIZES: ModelConfig = ModelConfig {
 };
 const BATCH: usize = 4;
 
-/// The reference, and everything that it has not: the residual backbone with classes and noise, gradient
-/// penalties and transforms.
+/// The reference, and everything that it has not: the residual backbone with classes and noise,
+/// gradient penalties and transforms.
 fn configs() -> Result<[(&'static str, TrainConfig); 2], TrainError> {
     let reference = TrainConfig { model: SIZES, ..TrainConfig::of_preset("reference", 1)? };
     let mut other = reference.clone();
@@ -130,7 +130,7 @@ fn batch(config: &TrainConfig, device: &Device) -> Batch {
     let (side, augment) = (SIZES.resolution, &config.augment);
     let real = Keyed::new(1, "doctor", 0).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
     let real: Tensor<4> = Tensor::from_data(TensorData::new(real, [BATCH, 3, side, side]), device);
-    let z = training_latents(1, "doctor z", 0, BATCH, config.model.latents(), device);
+    let z = training_latents(1, "doctor z", 0, BATCH, &config.model, device);
     let classes = config.model.classes;
     let class =
         (classes > 0).then(|| class_rows((0..BATCH).map(|i| i % classes), classes, 1.0, device));

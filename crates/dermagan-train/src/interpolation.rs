@@ -102,7 +102,7 @@ pub fn run(
     let walk = Walk {
         sampler: &sampler,
         side: model.config.resolution,
-        latents: keys(&|shot| latent(shot.seed, model.config.latents(), request.psi)),
+        latents: keys(&|shot| latent(shot.seed, &model.config, request.psi)),
         classes: keys(&|shot| sampler.rows(&[sampler.class_of(*shot)])),
         orientation: sampler.orientation_of(request.seeds[0]),
         request,

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 #[derive(Debug)]
 pub struct Sampler {
     engine: Engine,
-    latents: usize,
+    model: ModelConfig,
     /// How many classes it makes on demand, and what it knows of them.
     classes: Option<(usize, Classes)>,
     /// Whether the seed also says how its picture is laid.
@@ -86,7 +86,7 @@ impl Sampler {
             let known = classes.filter(|known| known.images.len() == count);
             (count, known.unwrap_or(Classes { images: vec![1; count], strength: 1.0 }))
         });
-        Self { engine, latents: config.latents(), classes, turns }
+        Self { engine, model: *config, classes, turns }
     }
 
     /// The class of a picture, by its place among the generator's: the one asked for, or the one that
@@ -158,7 +158,7 @@ impl Sampler {
             if chunk.is_empty() {
                 return Ok(());
             }
-            let latents = chunk.par_iter().flat_map_iter(|s| latent(s.seed, self.latents, psi));
+            let latents = chunk.par_iter().flat_map_iter(|s| latent(s.seed, &self.model, psi));
             let classes: Vec<Option<usize>> = chunk.iter().map(|s| self.class_of(*s)).collect();
             let made = self.make(latents.collect(), &self.rows(&classes), batch);
             for (shot, picture) in chunk.into_iter().zip(made) {
@@ -180,18 +180,19 @@ impl Sampler {
         rows
     }
 
-    /// The pictures of latents, [pictures, `ModelConfig::latents`], of classes, [pictures, classes]; at most `batch`. None
-    /// is turned.
+    /// The pictures of latents, [pictures, [`ModelConfig::latents`]], of classes, [pictures, classes]; at
+    /// most `batch`. None is turned.
     pub(crate) fn make(&self, mut z: Vec<f32>, classes: &[f32], batch: usize) -> Vec<Picture> {
-        let wanted = z.len() / self.latents.max(1);
+        let latents = self.model.latents();
+        let wanted = z.len() / latents.max(1);
         match &self.engine {
             Engine::Cpu(prepared) => {
                 pictures(&prepared.forward(&z), prepared.side(), prepared.side())
             }
             Engine::Device(generator, selected) => {
                 let filled = if selected.is_cpu { wanted } else { batch.max(wanted) };
-                z.resize(filled * self.latents, 0.0);
-                let z = TensorData::new(z, [filled, self.latents]);
+                z.resize(filled * latents, 0.0);
+                let z = TensorData::new(z, [filled, latents]);
                 let class = self.classes.as_ref().map(|(count, _)| {
                     let mut rows = classes.to_vec();
                     rows.resize(filled * count, 0.0);

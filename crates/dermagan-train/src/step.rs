@@ -39,7 +39,7 @@ pub struct Players {
 pub struct Batch {
     /// [batch, 3, side, side] in [-1, 1].
     pub real: Tensor<4>,
-    /// The latents of as many fakes, [batch, `ModelConfig::latents`].
+    /// The latents of as many fakes, [batch, [`latents`](dermagan_model::ModelConfig::latents)].
     pub z: Tensor<2>,
     /// The class of each real picture and of the fake it is paired with, [batch, classes]; `None`
     /// for players that know of none.

@@ -163,7 +163,7 @@ impl<'a> Trainer<'a> {
         });
         let (p, purposes) = (self.probability(), ["augment real", "augment fake"]);
         let transforms = Transforms::pair(&config.augment, p, seed, purposes, self.nimg, n, side);
-        let z = training_latents(seed, "z train", self.nimg, n, config.model.latents(), &device);
+        let z = training_latents(seed, "z train", self.nimg, n, &config.model, &device);
         Batch { real: self.real_batch(&draws), z, class, transforms }
     }
 
@@ -274,8 +274,7 @@ pub fn shown(mut average: Generator, config: &TrainConfig, device: &Device) -> G
     if config.optimiser.ema_kimg.most() > 0.0 {
         average.calibrate((0..batches).map(|i| {
             let first = i * size as u64;
-            let latents = config.model.latents();
-            training_latents(config.seed, "z calibrate", first, size, latents, device)
+            training_latents(config.seed, "z calibrate", first, size, &config.model, device)
         }));
     }
     average

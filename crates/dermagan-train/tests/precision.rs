@@ -38,7 +38,7 @@ fn step(players: &mut Players, time: u64, size: f32) -> Vec<(String, Vec<f32>)> 
     let real = Keyed::new(7, "real", time).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
     let real: Vec<f32> = real.into_iter().map(|v| v * size).collect();
     let real = Tensor::<4>::from_data(TensorData::new(real, [BATCH, 3, side, side]), &device);
-    let z = training_latents(7, "z", time * 100, BATCH, MODEL.z_dim, &device);
+    let z = training_latents(7, "z", time * 100, BATCH, &MODEL, &device);
     let mut found = Vec::new();
     let turn = Turn::of(&config(players.precision), time, 0.0);
     players.step_watched(Batch::plain(real, z), &turn, |player, gradients| {

@@ -29,8 +29,8 @@ pub struct ResidualGenerator {
     pub main: Vec<Layer>,
     /// What stands for each class beside the latent, `[classes, 32]`, if it knows of classes.
     pub embed: Option<Param<Tensor<2>>>,
-    /// How much of the noise each channel takes, after each layer but the first and the last; empty if it
-    /// takes none.
+    /// How much of the noise each channel takes, after each layer but the first and the last; empty if
+    /// it takes none.
     pub noise: Vec<Param<Tensor<1>>>,
 }
 
@@ -94,8 +94,8 @@ impl ResidualGenerator {
         (latents, noise)
     }
 
-    /// Pictures. `z`: [batch, [`ModelConfig::latents`]]; `class`: [batch, classes]; result: [batch, 3, side, side] in
-    /// [-1, 1].
+    /// Pictures. `z`: [batch, [`ModelConfig::latents`]]; `class`: [batch, classes]; result: [batch, 3,
+    /// side, side] in [-1, 1].
     pub fn forward(
         &self,
         z: Tensor<2>,
