@@ -109,7 +109,7 @@ impl ModelFile {
         };
         let card = parse_card(shown, &json)?;
         let config = card.model;
-        config.validate()?;
+        config.validate().map_err(|e| ModelError::weights(shown, e.to_string()))?;
         let bad = |what: String| Err(ModelError::weights(shown, what));
         if config.classes > 0 && card.classes.len() != config.classes {
             let (made, named) = (config.classes, card.classes.len());
