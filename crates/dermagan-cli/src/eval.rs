@@ -9,6 +9,7 @@ use dermagan_eval::compare::{Figure, KidFigure};
 use dermagan_eval::encoder::LesionEncoder;
 use dermagan_eval::handmade::Handmade;
 use dermagan_eval::inception::Inception;
+use dermagan_eval::mmd::Discrepancy;
 use dermagan_eval::{Comparison, Extractor, npz};
 use dermagan_model::{Selected, device};
 use dermagan_train::evaluate::{EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
@@ -205,17 +206,19 @@ fn table(report: &EvalReport) {
 
 /// The distance of each class by more of its pictures.
 fn surer(report: &EvalReport) {
-    let known =
-        || report.classes.iter().filter_map(|c| c.kid_of_all.map(|of_all| (&c.class, of_all)));
+    let known = || report.classes.iter().filter_map(|c| c.of_all.map(|of_all| (&c.class, of_all)));
     if known().next().is_none() {
         return;
     }
     say!(
-        "\nKID x1000 by both halves of a class together (real, generated), surer where they are few:"
+        "\nboth halves of a class together, surer where they are few: KID x1000, MMD x1000 by a bounded \
+         kernel (to compare classes), pictures real and generated:"
     );
+    let shown =
+        |d: Discrepancy| format!("{:>7.1} ± {:<6.1}", 1e3 * d.value, 1e3 * d.standard_error);
     for (class, of_all) in known() {
-        let (value, error) = (1e3 * of_all.kid.value, 1e3 * of_all.kid.standard_error);
-        say!("  {class:<8} {value:>7.1} ± {error:<6.1} ({}, {})", of_all.real, of_all.fake);
+        let mmd = of_all.mmd.map_or_else(|| format!("{:>16}", "-"), shown);
+        say!("  {class:<8} {} {mmd} {:>5} {:>5}", shown(of_all.kid), of_all.real, of_all.fake);
     }
 }
 

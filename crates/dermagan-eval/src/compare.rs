@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::error::EvalError;
 use crate::features::Features;
 use crate::fid;
-use crate::kid::{FEWEST, distinct, kid_by_lesion};
+use crate::kid::kid_by_lesion;
+use crate::mmd::{FEWEST, distinct};
 use crate::prdc::prdc;
 
 /// Neighbours that make the radius of precision, recall, density and coverage: Naeem et al. 2020

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
 use dermagan_eval::RealChoice;
-use dermagan_eval::kid::FEWEST;
+use dermagan_eval::mmd::FEWEST;
 
 use crate::evaluate::EvalRequest;
 use crate::fakes::Fakes;

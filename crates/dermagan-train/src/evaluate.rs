@@ -4,7 +4,8 @@
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
 use dermagan_eval::handmade::{Off, Standard, what_is_off};
-use dermagan_eval::kid::{FEWEST, Kid, distinct, kid_by_lesion};
+use dermagan_eval::kid::kid_by_lesion;
+use dermagan_eval::mmd::{Discrepancy, FEWEST, Kernel, distinct, median_distance, mmd_by_lesion};
 use dermagan_eval::{Comparison, Extractor, Features, compare};
 use serde::Serialize;
 
@@ -79,21 +80,23 @@ pub struct ClassReport {
     pub comparison: Comparison,
     /// What they mean, in a sentence.
     pub words: String,
-    /// KID of both halves together; `None` where they are too few, or pictures have no labels.
-    pub kid_of_all: Option<KidOfAll>,
+    /// Both halves together; `None` where they are too few, or pictures have no labels.
+    pub of_all: Option<OfAll>,
     /// Share of its generated pictures that the lesion encoder takes for it, and the same of real
     /// ones; where pictures have labels.
     pub recognised: Option<[f64; 2]>,
 }
 
-/// KID of both halves of a class's real pictures together, at most twice those asked for, against as many
-/// generated ones or more. It has no yardstick beside it, but zero is what real pictures have on average,
-/// and of classes of a hundred images it is the surer figure.
+/// Both halves of a class's real pictures together, at most twice those asked for, against as many generated
+/// ones or more. There is no yardstick beside it, but zero is what real pictures have on average, and of
+/// classes of a hundred images these are the surer figures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct KidOfAll {
-    /// The figure and its standard error, as [`kid_by_lesion`] has them.
-    #[serde(flatten)]
-    pub kid: Kid,
+pub struct OfAll {
+    /// As [`kid_by_lesion`] has it.
+    pub kid: Discrepancy,
+    /// By a Gaussian kernel of [`EvalReport::width`], which no class's unusual pictures outweigh: to
+    /// compare classes with each other. `None` where there is no such width.
+    pub mmd: Option<Discrepancy>,
     /// Real pictures.
     pub real: usize,
     /// Generated pictures.
@@ -121,6 +124,9 @@ pub struct EvalReport {
     pub dims: usize,
     /// Seed of the choice of real pictures.
     pub seed: u64,
+    /// Width of the Gaussian kernel of every class, the median distance between pictures of the reference;
+    /// `None` where all of them are equal.
+    pub width: Option<f64>,
     /// All classes together.
     pub overall: Comparison,
     /// By class.
@@ -163,7 +169,8 @@ pub fn evaluate(
     let known = known.map(|c| header.classes.iter().position(|code| same(code, c))).collect();
     let groups = split::groups(&header.records, &header.hashes);
     let lesions = drawn.images.iter().map(|image| groups[*image as usize]).collect();
-    let sets = Sets { real, fake, drawn, lesions, standard, known };
+    let mut sets = Sets { real, fake, drawn, lesions, standard, known, width: None };
+    sets.width = median_distance(&sets.take(&sets.real, &rows[0]));
     let overall = sets.compare(&rows)?;
     let mut notes = notes(cache, fakes, eyes, request, n);
     let mut classes = Vec::new();
@@ -189,6 +196,7 @@ pub fn evaluate(
         encoder: eyes.encoder.id(),
         dims: eyes.extractor.dims(),
         seed: request.seed,
+        width: sets.width,
         words: overall.words(),
         overall,
         classes,
@@ -210,6 +218,8 @@ struct Sets {
     standard: Option<Standard>,
     /// Of each of the encoder's classes, which class of the data it is.
     known: Vec<Option<usize>>,
+    /// As [`EvalReport::width`].
+    width: Option<f64>,
 }
 
 /// Rows of the reference, of the yardstick and of the generated pictures.
@@ -274,25 +284,27 @@ impl Sets {
         let n = r.len().min(y.len()).min(f.len());
         let asked = basis == Basis::Labels && n > 0 && self.known.contains(&Some(class));
         let recognised = asked.then(|| [share(&self.fake, &f), share(&self.real, &y)]);
-        let kid_of_all = match basis {
-            Basis::Labels => self.kid_of_all(&[r.clone(), y.clone()].concat(), &f)?,
+        let of_all = match basis {
+            Basis::Labels => self.of_all(&[r.clone(), y.clone()].concat(), &f)?,
             Basis::Encoder => None,
         };
         let rows = [r, y, f].map(|rows| rows[..n].to_vec());
         let comparison = self.compare(&rows)?;
         let (class, words) = (code.to_owned(), comparison.words());
-        Ok(Some(ClassReport { class, basis, comparison, words, kid_of_all, recognised }))
+        Ok(Some(ClassReport { class, basis, comparison, words, of_all, recognised }))
     }
 
-    /// As [`KidOfAll`] says; `None` where there are too few to say anything.
-    fn kid_of_all(&self, real: &[usize], fake: &[usize]) -> Result<Option<KidOfAll>, TrainError> {
+    /// As [`OfAll`] says; `None` where there are too few to say anything.
+    fn of_all(&self, real: &[usize], fake: &[usize]) -> Result<Option<OfAll>, TrainError> {
         let lesions = [self.lesions_of(real), (0..fake.len()).collect()];
         if lesions.iter().any(|lesions| distinct(lesions) < FEWEST) {
             return Ok(None);
         }
         let sets = [self.take(&self.real, real), self.take(&self.fake, fake)];
-        let kid = kid_by_lesion(sets.each_ref(), lesions.each_ref().map(Vec::as_slice))?;
-        Ok(Some(KidOfAll { kid, real: real.len(), fake: fake.len() }))
+        let (sets, lesions) = (sets.each_ref(), lesions.each_ref().map(Vec::as_slice));
+        let kid = kid_by_lesion(sets, lesions)?;
+        let mmd = self.width.map(|width| mmd_by_lesion(sets, lesions, Kernel::Gaussian { width }));
+        Ok(Some(OfAll { kid, mmd: mmd.transpose()?, real: real.len(), fake: fake.len() }))
     }
 }
 

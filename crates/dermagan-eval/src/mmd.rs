@@ -1,0 +1,355 @@
+//! Maximum mean discrepancy: Gretton, Borgwardt, Rasch, Schölkopf and Smola, "A kernel two-sample test",
+//! JMLR 13, 2012.
+//!
+//! How far two samples are apart on average over all functions of a kernel, squared, by its unbiased
+//! estimator: it is right on average however few pictures there are, and may fall below zero where
+//! two sets are alike. All pictures are used at once, which varies less than random subsets do and needs
+//! no seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::error::EvalError;
+use crate::features::Features;
+use crate::pairs::{self, Rows};
+
+/// How alike two pictures' features are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kernel {
+    /// `(x·y / dims + 1)³`: that of KID.
+    Cubic,
+    /// `exp(-|x - y|² / 2 width²)`: that of CMMD (Jayasumana et al., "Rethinking FID", CVPR 2024). It is
+    /// bounded, so that no single picture outweighs others. The cubic one grows with the sixth power of
+    /// the features, so that classes of unusual pictures have large distances, and larger errors: of
+    /// HAM10000's 142 vascular lesions 158 ± 173 thousandths, where this one says 2.3 ± 2.3 and 4.2 ± 1.5
+    /// of nevi.
+    Gaussian {
+        /// In the features' units; [`median_distance`] has the usual choice.
+        width: f64,
+    },
+}
+
+impl Kernel {
+    /// Of two rows: their product, and those of each with itself.
+    fn of(self, product: f64, dims: f64, squares: [f64; 2]) -> f64 {
+        match self {
+            Self::Cubic => (product / dims + 1.0).powi(3),
+            Self::Gaussian { width } => {
+                let apart = (squares[0] + squares[1] - 2.0 * product).max(0.0);
+                (-apart / (2.0 * width * width)).exp()
+            }
+        }
+    }
+}
+
+/// A squared discrepancy and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Discrepancy {
+    /// The unbiased estimate; papers often quote a thousand times this.
+    pub value: f64,
+    /// Standard error of [`Discrepancy::value`] over the choice of both sets' pictures.
+    pub standard_error: f64,
+}
+
+/// Compares two sets, of whatever sizes, whose pictures are of lesions: `lesions` has a number for each
+/// row, equal ones for pictures of one lesion. (Or of one patient, or of one scene.)
+///
+/// Two pictures of one lesion are more alike than two of the population are, and counting them among a
+/// set's pairs makes every distance too large: the KID of HAM10000's 142 pictures of 98 vascular lesions
+/// by 0.08, where classes of thousands differ by 0.05. So pairs are of different lesions only, and the
+/// standard error is the delete-one jackknife of both samples, a lesion left out at a time (Arvesen,
+/// Annals of Mathematical Statistics 40, 1969).
+///
+/// # Errors
+/// When a set has fewer than three lesions (two must remain to be compared with each other after one is
+/// left out), the dimensions differ, a value is not finite, or a picture has no lesion.
+pub fn mmd_by_lesion(
+    sets: [&Features; 2],
+    lesions: [&[usize]; 2],
+    kernel: Kernel,
+) -> Result<Discrepancy, EvalError> {
+    let [real, fake] = sets;
+    pairs::check_both(real, fake, FEWEST)?;
+    for (set, lesions) in sets.iter().zip(lesions) {
+        if lesions.len() != set.count() || distinct(lesions) < FEWEST {
+            return Err(EvalError::Input(format!(
+                "{} pictures of {} lesions, given for {}: at least {FEWEST} lesions are needed",
+                set.count(),
+                distinct(lesions),
+                lesions.len()
+            )));
+        }
+    }
+    let [of_real, of_fake] = lesions;
+    let (x, y) = (Rows::new(real), Rows::new(fake));
+    let (within_x, _) = sums([&x, &x], real.dims, kernel, Some(of_real));
+    let (within_y, _) = sums([&y, &y], real.dims, kernel, Some(of_fake));
+    let (from_x, from_y) = sums([&x, &y], real.dims, kernel, None);
+    let all = Sums {
+        x: Within::of(&within_x, of_real),
+        y: Within::of(&within_y, of_fake),
+        across: from_x.iter().sum(),
+    };
+    let without_x = each_lesion(of_real, [&within_x, &from_x]).map(|(count, within, across)| {
+        Sums { x: all.x.without(count, within), across: all.across - across, ..all }
+    });
+    let without_y = each_lesion(of_fake, [&within_y, &from_y]).map(|(count, within, across)| {
+        Sums { y: all.y.without(count, within), across: all.across - across, ..all }
+    });
+    let variance = jackknife(without_x) + jackknife(without_y);
+    Ok(Discrepancy { value: all.discrepancy(), standard_error: variance.sqrt() })
+}
+
+/// The median distance between two of a set's rows, of its first thousand: the usual width of a Gaussian
+/// kernel (Gretton et al. 2012). `None` where it is zero or there are no two rows.
+pub fn median_distance(set: &Features) -> Option<f64> {
+    const ENOUGH: usize = 1000;
+    let first: Vec<usize> = (0..set.count().min(ENOUGH)).collect();
+    let set = set.select(&first);
+    let rows = Rows::new(&set);
+    let squares = squares(&rows);
+    let strips = pairs::strips(
+        &rows,
+        &rows,
+        |_| Vec::new(),
+        |seen: &mut Vec<f64>, block| {
+            for j in block.columns.clone() {
+                let apart = block.rows.clone().zip(block.column(j));
+                let apart = apart.filter(|(i, _)| *i < j);
+                seen.extend(apart.map(|(i, product)| squares[i] + squares[j] - 2.0 * product));
+            }
+        },
+    );
+    let mut all = strips.concat();
+    let middle = all.len() / 2;
+    let (_, median, _) =
+        (!all.is_empty()).then(|| all.select_nth_unstable_by(middle, f64::total_cmp))?;
+    (*median > 0.0).then(|| median.sqrt())
+}
+
+/// Every row's product with itself.
+fn squares(rows: &Rows<'_>) -> Vec<f64> {
+    (0..rows.count()).map(|i| rows.row(i).map(|v| v * v).sum()).collect()
+}
+
+/// The fewest lesions of a set.
+pub const FEWEST: usize = 3;
+
+/// How many lesions there are.
+pub fn distinct(lesions: &[usize]) -> usize {
+    lesions.iter().collect::<BTreeSet<_>>().len()
+}
+
+/// Of every lesion how many pictures it has, and the sums of two columns over them.
+fn each_lesion(
+    lesions: &[usize],
+    columns: [&[f64]; 2],
+) -> impl Iterator<Item = (f64, f64, f64)> + use<> {
+    let mut all: BTreeMap<usize, (f64, f64, f64)> = BTreeMap::new();
+    for (row, lesion) in lesions.iter().enumerate() {
+        let (count, within, across) = all.entry(*lesion).or_default();
+        *count += 1.0;
+        *within += columns[0][row];
+        *across += columns[1][row];
+    }
+    all.into_values()
+}
+
+/// The kernel over the pairs of a set: of two pictures of different lesions, either one first.
+#[derive(Clone, Copy)]
+struct Within {
+    sum: f64,
+    pairs: f64,
+    pictures: f64,
+}
+
+impl Within {
+    fn of(rows: &[f64], lesions: &[usize]) -> Self {
+        let pictures = rows.len() as f64;
+        let same = each_lesion(lesions, [rows, rows]).map(|(count, ..)| count * count);
+        Self { sum: rows.iter().sum(), pairs: pictures * pictures - same.sum::<f64>(), pictures }
+    }
+
+    /// Without a lesion of `count` pictures, whose rows sum up to `within`.
+    fn without(self, count: f64, within: f64) -> Self {
+        Self {
+            sum: self.sum - 2.0 * within,
+            pairs: self.pairs - 2.0 * count * (self.pictures - count),
+            pictures: self.pictures - count,
+        }
+    }
+}
+
+/// Sums of the kernel over all pairs.
+#[derive(Clone, Copy)]
+struct Sums {
+    x: Within,
+    y: Within,
+    /// Between the sets.
+    across: f64,
+}
+
+impl Sums {
+    fn discrepancy(&self) -> f64 {
+        let within = |set: Within| set.sum / set.pairs;
+        within(self.x) + within(self.y) - 2.0 * self.across / (self.x.pictures * self.y.pictures)
+    }
+}
+
+/// One sample's part of the variance, from the estimates with each of its lesions left out.
+fn jackknife(left_out: impl Iterator<Item = Sums>) -> f64 {
+    let values: Vec<f64> = left_out.map(|sums| sums.discrepancy()).collect();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (count - 1.0) / count * values.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
+}
+
+/// The kernel summed over each row of the one set and over each of the other. With `lesions` they are one set,
+/// and a picture is not paired with one of its own lesion.
+fn sums(
+    [x, y]: [&Rows<'_>; 2],
+    dims: usize,
+    kernel: Kernel,
+    lesions: Option<&[usize]>,
+) -> (Vec<f64>, Vec<f64>) {
+    let (of_x, of_y) = (squares(x), squares(y));
+    let kernel = |product: &f64, i, j| kernel.of(*product, dims as f64, [of_x[i], of_y[j]]);
+    let strips = pairs::strips(
+        x,
+        y,
+        |rows| (vec![0.0; rows.len()], Vec::with_capacity(y.count())),
+        |(of_x, of_y): &mut (Vec<f64>, Vec<f64>), block| {
+            for j in block.columns.clone() {
+                let mut total = 0.0;
+                let values = block.column(j);
+                for ((i, sum), product) in block.rows.clone().zip(of_x.iter_mut()).zip(values) {
+                    let related = lesions.is_some_and(|lesion| lesion[i] == lesion[j]);
+                    let value = if related { 0.0 } else { kernel(product, i, j) };
+                    *sum += value;
+                    total += value;
+                }
+                of_y.push(total);
+            }
+        },
+    );
+    let mut of_x = Vec::with_capacity(x.count());
+    let mut of_y = vec![0.0; y.count()];
+    for (rows, columns) in strips {
+        of_x.extend(rows);
+        of_y.iter_mut().zip(columns).for_each(|(sum, part)| *sum += part);
+    }
+    (of_x, of_y)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KERNELS: [Kernel; 2] = [Kernel::Cubic, Kernel::Gaussian { width: 1.5 }];
+
+    fn slow_variance(count: usize, estimate: impl Fn(usize) -> f64) -> f64 {
+        let values: Vec<f64> = (0..count).map(estimate).collect();
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let n = count as f64;
+        (n - 1.0) / n * values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()
+    }
+
+    /// The definition, a pair at a time.
+    fn slow(sets: [&Features; 2], lesions: [&[usize]; 2], kernel: Kernel) -> f64 {
+        let dims = sets[0].dims;
+        let kernel = |a: &[f32], b: &[f32]| {
+            let pairs = || a.iter().zip(b).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+            match kernel {
+                Kernel::Cubic => {
+                    let product: f64 = pairs().map(|(a, b)| a * b).sum();
+                    (product / dims as f64 + 1.0).powi(3)
+                }
+                Kernel::Gaussian { width } => {
+                    let apart: f64 = pairs().map(|(a, b)| (a - b).powi(2)).sum();
+                    (-apart / (2.0 * width * width)).exp()
+                }
+            }
+        };
+        let mean = |a: usize, b: usize| {
+            let (mut sum, mut pairs) = (0.0, 0.0);
+            for i in 0..sets[a].count() {
+                for j in 0..sets[b].count() {
+                    if a != b || lesions[a][i] != lesions[b][j] {
+                        sum += kernel(sets[a].row(i), sets[b].row(j));
+                        pairs += 1.0;
+                    }
+                }
+            }
+            sum / pairs
+        };
+        mean(0, 0) + mean(1, 1) - 2.0 * mean(0, 1)
+    }
+
+    /// Rows, and the lesion of each: at least three lesions of one to three pictures.
+    fn of_lesions(dims: usize) -> impl Strategy<Value = (Features, Vec<usize>)> {
+        prop::collection::vec(1usize..4, 3..6).prop_flat_map(move |counts| {
+            let lesions: Vec<usize> =
+                counts.iter().enumerate().flat_map(|(i, n)| vec![7 * i + 1; *n]).collect();
+            let rows = prop::collection::vec(-2.0f32..2.0, dims * lesions.len());
+            (rows.prop_map(move |values| Features { dims, values }), Just(lesions))
+        })
+    }
+
+    fn without_lesion(
+        (set, lesions): &(Features, Vec<usize>),
+        lesion: usize,
+    ) -> (Features, Vec<usize>) {
+        let rows: Vec<usize> = (0..lesions.len()).filter(|i| lesions[*i] != lesion).collect();
+        (set.select(&rows), rows.iter().map(|i| lesions[*i]).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn value_and_error_are_those_of_the_definition(
+            (x, y) in (1usize..5).prop_flat_map(|dims| (of_lesions(dims), of_lesions(dims)))
+        ) {
+            for kernel in KERNELS {
+                let found = mmd_by_lesion([&x.0, &y.0], [&x.1, &y.1], kernel).unwrap();
+                let slow = |x: &(Features, Vec<usize>), y: &(Features, Vec<usize>)| {
+                    slow([&x.0, &y.0], [&x.1, &y.1], kernel)
+                };
+                let close = |a: f64, b: f64| (a - b).abs() < 1e-9 * (1.0 + a.abs());
+                prop_assert!(close(found.value, slow(&x, &y)));
+                let lesions = |set: &(Features, Vec<usize>)| {
+                    set.1.iter().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+                };
+                let (of_x, of_y) = (lesions(&x), lesions(&y));
+                let variance = slow_variance(of_x.len(), |i| slow(&without_lesion(&x, of_x[i]), &y))
+                    + slow_variance(of_y.len(), |j| slow(&x, &without_lesion(&y, of_y[j])));
+                prop_assert!(close(found.standard_error, variance.sqrt()));
+            }
+        }
+
+        #[test]
+        fn the_order_of_the_sets_does_not_matter(
+            (x, y) in (1usize..9).prop_flat_map(|dims| (of_lesions(dims), of_lesions(dims)))
+        ) {
+            for kernel in KERNELS {
+                let one = mmd_by_lesion([&x.0, &y.0], [&x.1, &y.1], kernel).unwrap();
+                let other = mmd_by_lesion([&y.0, &x.0], [&y.1, &x.1], kernel).unwrap();
+                prop_assert!((one.value - other.value).abs() < 1e-9 * (1.0 + one.value.abs()));
+                prop_assert!((one.standard_error - other.standard_error).abs() < 1e-9
+                    * (1.0 + one.standard_error));
+            }
+        }
+    }
+
+    #[test]
+    fn the_median_distance_is_the_middle_one_of_all_pairs() {
+        let set = |values: &[f32]| Features { dims: 1, values: values.to_vec() };
+        // Distances 1, 2, 3, 4, 6 and 7, of which the upper middle one.
+        assert_eq!(median_distance(&set(&[0.0, 1.0, 3.0, 7.0])), Some(4.0));
+        assert_eq!(median_distance(&set(&[2.0, 2.0])), None);
+        assert_eq!(median_distance(&set(&[2.0])), None);
+        let many: Vec<f32> = (0..3000).map(|i| (i % 2) as f32).collect();
+        assert_eq!(median_distance(&set(&many)), Some(1.0));
+    }
+}
