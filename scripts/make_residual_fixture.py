@@ -7,7 +7,8 @@
 Writes crates/dermagan-model/tests/data/residual.safetensors, from a fixed seed: weights and inputs,
 float32; and what PyTorch makes of them in float64, rounded to float32 at the end:
   G.*, D.*                the networks' weights, by dermagan's names
-  z, class, x             latents, then the noise; how much of each class, one row of nothing and one of a half; pictures
+  z, class, x             latents, then the noise; how much of each class, one row of nothing and one of a half;
+                          pictures
   pictures                the generator's, of z and class
   grad.G.*                gradients of sum(pictures * x)
   logits, h               the discriminator's of x and class, and weights for them

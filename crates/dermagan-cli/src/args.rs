@@ -261,7 +261,7 @@ pub struct SampleArgs {
     /// animated .png or .apng (every colour) [default: samples, grid.png, or walk.gif].
     #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,
-    /// Truncation psi: 1 for full variety, less for pictures closer to the average.
+    /// Truncation psi: 1 for full variety, less for pictures closer to the average; their grain stays.
     #[arg(long, alias = "truncation-psi", default_value_t = 1.0, value_name = "PSI")]
     pub trunc: f64,
     /// Pictures computed at a time; changes speed and memory, never the pictures.

@@ -211,7 +211,8 @@ fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
     let model = ModelFile::open(path)?;
     Ok(json!({
         "what": "generator", "made_by": model.card.as_ref().map_or("another program", |c| c.producer.as_str()),
-        "resolution": model.config.resolution, "z_dim": model.config.z_dim, "width": model.config.g_width,
+        "resolution": model.config.resolution, "z_dim": model.config.z_dim, "noise": model.config.noise,
+        "width": model.config.g_width,
         "parameters": model.weights.iter().filter(|(n, _)| !n.contains("running_")).map(|(_, a)| a.values.len()).sum::<usize>(),
         "card": model.card, "sha256": model.hash,
     }))

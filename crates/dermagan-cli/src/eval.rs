@@ -212,7 +212,8 @@ fn surer(report: &EvalReport) {
     }
     say!(
         "\nboth halves of a class together, surer where they are few: KID x1000, MMD x1000 by a bounded \
-         kernel (to compare classes), pictures real and generated:"
+         kernel{}, pictures real and generated:",
+        report.width.map_or_else(String::new, |width| format!(" of width {width:.1}"))
     );
     let shown =
         |d: Discrepancy| format!("{:>7.1} ± {:<6.1}", 1e3 * d.value, 1e3 * d.standard_error);

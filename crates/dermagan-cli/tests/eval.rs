@@ -75,6 +75,8 @@ fn by_class_uses_labels_where_there_are_some_and_the_encoder_where_there_are_non
     assert!(!classes.is_empty());
     assert!(classes.iter().all(|c| c["basis"] == "labels"), "{labelled}");
     assert!(classes.iter().any(|c| c["comparison"]["kid"]["fake"].is_number()));
+    // Of 384 numbers of variance one, about 28.
+    assert!((14.0..56.0).contains(&number(&labelled["width"])), "{labelled}");
     // By both halves there are twice the real ones, and the figure is the surer.
     let all: Vec<_> = classes
         .iter()

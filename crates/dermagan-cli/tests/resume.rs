@@ -56,9 +56,11 @@ fn a_wider_run_resumes_to_the_same_bytes_in_every_precision_of_this_cpu() {
 }
 
 /// The residual backbone with all that the reference has not, small.
-const ALL: [&str; 32] = [
+const ALL: [&str; 34] = [
     "--preset",
     "rare",
+    "--set",
+    "model.noise=true",
     "--data",
     "phantom:60",
     "--size",

@@ -17,7 +17,8 @@ pub fn kid(real: &Features, fake: &Features) -> Result<Discrepancy, EvalError> {
     kid_by_lesion([real, fake], [&own(real), &own(fake)])
 }
 
-/// Compares two sets, of whatever sizes, whose pictures are of lesions.
+/// Compares two sets, of whatever sizes, whose pictures are of lesions: `lesions` has a number for each row,
+/// as [`mmd_by_lesion`] says.
 ///
 /// # Errors
 /// As [`mmd_by_lesion`].

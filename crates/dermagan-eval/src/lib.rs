@@ -2,7 +2,8 @@
 //!
 //! Pictures become numbers through an [`extractor::Extractor`]: the lesion [`encoder`], [`inception`]
 //! as FID defines it, or [`handmade`] features that need no network. Two sets of such numbers are
-//! compared by [`kid`] and its like of other kernels ([`mmd`]), [`fid`] and [`prdc`]; nothing here trains a generator or changes a run.
+//! compared by [`kid`] and its like of other kernels ([`mmd`]), [`fid`] and [`prdc`]; nothing here
+//! trains a generator or changes a run.
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 

@@ -31,6 +31,11 @@ fn is_false(b: &bool) -> bool {
     !b
 }
 
+/// Side of the picture that noise is added to after the layer that follows so many others of it.
+pub(crate) fn noise_side(layer: usize) -> usize {
+    8 << layer
+}
+
 /// Shape of generator and discriminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,7 +129,7 @@ impl ModelConfig {
     /// Sides of the pictures that noise is added to.
     pub fn noise_sides(&self) -> Vec<usize> {
         let layers = if self.noise { self.stages() } else { 0 };
-        (0..layers).map(|i| 8 << i).collect()
+        (0..layers).map(noise_side).collect()
     }
 
     /// How many random numbers make a picture: the latent z, and then the noise, side by side.

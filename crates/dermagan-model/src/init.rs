@@ -72,7 +72,7 @@ impl Init {
                 }
                 (Self::He, 4, _) => draw.normals(n, 0.0, he::<N>(shape)),
                 (Self::He, 2, _) => draw.normals(n, 0.0, 1.0),
-                // Not zero: its slope there is zero too, whichever sign it will take.
+                // Not zero: there the gradient is zero on average, and chance alone would choose.
                 (Self::He, 1, _) if name.starts_with("noise.") => draw.normals(n, 0.0, 0.1),
                 _ => return None,
             };

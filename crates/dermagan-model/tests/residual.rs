@@ -345,15 +345,19 @@ mod differences {
 fn configs() -> Vec<ModelConfig> {
     let mut all = Vec::new();
     for resolution in [32, 64, 128] {
-        for (backbone, classes) in
-            [(Backbone::Dcgan, 0), (Backbone::Residual, 0), (Backbone::Residual, 5)]
-        {
+        for (backbone, classes, noise) in [
+            (Backbone::Dcgan, 0, false),
+            (Backbone::Residual, 0, false),
+            (Backbone::Residual, 0, true),
+            (Backbone::Residual, 5, false),
+            (Backbone::Residual, 5, true),
+        ] {
             let config = ModelConfig {
                 backbone,
                 classes,
                 resolution,
                 z_dim: 10,
-                noise: classes > 0,
+                noise,
                 g_width: 2,
                 d_width: 3,
             };
@@ -404,6 +408,21 @@ fn pictures_and_logits_have_their_shapes_with_and_without_a_class() {
 fn noise<const D: usize>(name: &'static str, shape: [usize; D]) -> Tensor<D> {
     let values = Keyed::new(1, name, 0).normals(shape.iter().product(), 0.0, 1.0);
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+#[test]
+fn other_noise_makes_another_picture_of_the_same_latent() {
+    let config = ModelConfig { classes: 0, ..SMALL };
+    let generator = Init::He.generator(&config, 5, &Device::flex());
+    let z = noise("z", [1, config.latents()]);
+    let from = |range: std::ops::Range<usize>| z.clone().slice([0..1, range]);
+    let (latent, grain) = (from(0..8), from(8..config.latents()));
+    let picture =
+        |grain| flat(generator.forward(Tensor::cat(vec![latent.clone(), grain], 1), None));
+    let (one, other) = (picture(grain.clone()), picture(grain.clone().neg()));
+    let apart = one.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!((0.001..1.0).contains(&apart), "{apart}");
+    assert_eq!(picture(grain), one);
 }
 
 #[test]

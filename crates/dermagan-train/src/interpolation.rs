@@ -8,7 +8,7 @@ use dermagan_base::atomic::Pending;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::{Picture, add_text};
 use dermagan_model::latent::latent;
-use dermagan_model::{ModelFile, Selected};
+use dermagan_model::{ModelConfig, ModelFile, Selected};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, RgbaImage};
 
@@ -98,12 +98,10 @@ pub fn run(
     let seeds: Vec<String> = request.seeds.iter().map(u64::to_string).collect();
     let classes = classes.map(|codes| codes.join(","));
     let text = sampling::text(model, seeds.join(","), classes, request.psi);
-    let keys = |of: &dyn Fn(&Shot) -> Vec<f32>| shots.iter().map(of).collect();
     let walk = Walk {
         sampler: &sampler,
-        side: model.config.resolution,
-        latents: keys(&|shot| latent(shot.seed, &model.config, request.psi)),
-        classes: keys(&|shot| sampler.rows(&[sampler.class_of(*shot)])),
+        model: &model.config,
+        classes: shots.iter().map(|shot| sampler.rows(&[sampler.class_of(*shot)])).collect(),
         orientation: sampler.orientation_of(request.seeds[0]),
         request,
     };
@@ -190,10 +188,7 @@ fn shots(model: &ModelFile, request: &WalkRequest) -> Result<Vec<Shot>, TrainErr
 /// The pictures of a walk.
 struct Walk<'a> {
     sampler: &'a Sampler,
-    /// Side of its pictures.
-    side: usize,
-    /// A latent for each seed.
-    latents: Vec<Vec<f32>>,
+    model: &'a ModelConfig,
     /// What says the class of each; empty for a generator that knows of none.
     classes: Vec<Vec<f32>>,
     /// How all of them are laid: as the first seed's.
@@ -208,14 +203,13 @@ impl Walk<'_> {
         progress: &mut dyn FnMut(u64),
         mut give: impl FnMut(Picture) -> io::Result<()>,
     ) -> io::Result<()> {
-        let count = self.latents.len() * self.request.frames;
+        let count = self.request.seeds.len() * self.request.frames;
         let batch = self.request.batch.min(count);
         let mut done = 0;
         for first in (0..count).step_by(batch) {
             let frames = first..(first + batch).min(count);
-            let latents = frames.clone().flat_map(|i| self.between(i, &self.latents, slerp));
-            let classes: Vec<f32> =
-                frames.clone().flat_map(|i| self.between(i, &self.classes, lerp)).collect();
+            let latents = frames.clone().flat_map(|i| self.latent(i));
+            let classes: Vec<f32> = frames.clone().flat_map(|i| self.class(i)).collect();
             for picture in self.sampler.make(latents.collect(), &classes, batch) {
                 give(picture.turned(self.orientation).enlarged(self.request.scale))?;
                 done += 1;
@@ -225,18 +219,37 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Where frame `i` is on the closed way through `keys`.
+    /// What frame `i` is made of. The noise has an arc of its own: beside its thousands of numbers the
+    /// latent's would not count, and its length would not be kept.
+    fn latent(&self, i: usize) -> Vec<f32> {
+        let at = |key: usize| latent(self.request.seeds[key], self.model, self.request.psi);
+        self.between(i, at, |a, b, t| {
+            let ((a, a_noise), (b, b_noise)) =
+                (a.split_at(self.model.z_dim), b.split_at(self.model.z_dim));
+            [slerp(a, b, t), slerp(a_noise, b_noise, t)].concat()
+        })
+    }
+
+    /// What says the class of frame `i`.
+    fn class(&self, i: usize) -> Vec<f32> {
+        self.between(i, |key| self.classes[key].clone(), lerp)
+    }
+
+    /// Where frame `i` is on the closed way from seed to seed.
     fn between(
         &self,
         i: usize,
-        keys: &[Vec<f32>],
-        way: fn(&[f32], &[f32], f64) -> Vec<f32>,
+        at: impl Fn(usize) -> Vec<f32>,
+        way: impl Fn(&[f32], &[f32], f64) -> Vec<f32>,
     ) -> Vec<f32> {
         let frames = self.request.frames;
         let (key, step) = (i / frames, i % frames);
         match step {
-            0 => keys[key].clone(),
-            _ => way(&keys[key], &keys[(key + 1) % keys.len()], step as f64 / frames as f64),
+            0 => at(key),
+            _ => {
+                let next = (key + 1) % self.request.seeds.len();
+                way(&at(key), &at(next), step as f64 / frames as f64)
+            }
         }
     }
 }
@@ -293,7 +306,7 @@ fn write_png(
     text: &[(&str, String)],
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    let side = (walk.side * walk.request.scale) as u32;
+    let side = (walk.model.resolution * walk.request.scale) as u32;
     let mut out = BufWriter::new(file);
     let mut encoder = png::Encoder::new(&mut out, side, side);
     encoder.set_color(png::ColorType::Rgb);
@@ -313,7 +326,7 @@ mod tests {
 
     use dermagan_model::model_file::FORMAT;
     use dermagan_model::named::Network;
-    use dermagan_model::{Backbone, Card, Init, ModelConfig};
+    use dermagan_model::{Backbone, Card, Init};
     use image::AnimationDecoder;
     use image::codecs::gif::GifDecoder;
     use image::codecs::png::PngDecoder;
@@ -403,6 +416,26 @@ mod tests {
         let large = WalkRequest { psi: 0.7, batch: 64, scale: 2, ..request(&folder, "b.apng") };
         let enlarged: Vec<Picture> = walk.iter().map(|picture| picture.enlarged(2)).collect();
         assert_eq!(frames(&model, &large).0, enlarged);
+    }
+
+    #[test]
+    fn a_latent_and_its_noise_go_their_own_ways() {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model(&["mel", "nv"]));
+        let sampler = Sampler::new(&model, Selected::cpu()).unwrap();
+        let request = WalkRequest { psi: 0.7, ..request(&folder, "a.png") };
+        let walk = Walk {
+            sampler: &sampler,
+            model: &model.config,
+            classes: Vec::new(),
+            orientation: Orientation::default(),
+            request: &request,
+        };
+        let [zero, five] = [0, 5].map(|seed| latent(seed, &model.config, 0.7));
+        let middle = walk.latent(1);
+        assert_eq!(middle.len(), model.config.latents());
+        assert_eq!(middle[..16], slerp(&zero[..16], &five[..16], 0.25));
+        assert_eq!(middle[16..], slerp(&zero[16..], &five[16..], 0.25));
+        assert_eq!(walk.latent(4), five);
     }
 
     #[test]

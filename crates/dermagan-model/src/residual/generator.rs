@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::filter::{blurred, folded, unfolded};
 use super::{Layer, SLOPE, embedded, embedding};
-use crate::config::{EMBEDDING, ModelConfig};
+use crate::config::{EMBEDDING, ModelConfig, noise_side};
 use crate::named::Network;
 use crate::ops::{
     Direction, Way, add_bias, add_noise, convolve, convolve_transposed, normed_leaky, residual,
@@ -78,24 +78,29 @@ impl ResidualGenerator {
         }
     }
 
-    /// The latents themselves, and pictures of noise [batch, 1, side, side], from what
+    /// The latent z itself, and pictures of noise [batch, 1, side, side], from what
     /// [`ModelConfig::latents`] counts.
     fn split(&self, z: Tensor<2>) -> (Tensor<2>, Vec<Tensor<4>>) {
         let [batch, all] = z.dims();
-        let sides = (0..self.noise.len()).map(|i| 8 << i);
-        let mut from = all - sides.clone().map(|side: usize| side * side).sum::<usize>();
-        let latents = z.clone().narrow(1, 0, from);
+        let sides = (0..self.noise.len()).map(noise_side);
+        let noise: usize = sides.clone().map(|side| side * side).sum();
+        assert!(all > noise, "{all} numbers a picture, of which {noise} are its noise");
+        let mut from = all - noise;
+        let latent = z.clone().narrow(1, 0, from);
         let noise = sides.map(|side| {
             let part = z.clone().narrow(1, from, side * side);
             from += side * side;
             part.reshape([batch, 1, side, side])
         });
         let noise = noise.collect();
-        (latents, noise)
+        (latent, noise)
     }
 
     /// Pictures. `z`: [batch, [`ModelConfig::latents`]]; `class`: [batch, classes]; result: [batch, 3,
     /// side, side] in [-1, 1].
+    ///
+    /// # Panics
+    /// When `z` is too short to hold the noise.
     pub fn forward(
         &self,
         z: Tensor<2>,
