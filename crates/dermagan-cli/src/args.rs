@@ -337,7 +337,8 @@ pub struct EvalArgs {
     /// Real images of this side of the split.
     #[arg(long, value_enum, default_value_t = SideArg::Train)]
     pub split: SideArg,
-    /// Also by class; with labels a second KID takes both halves of a class's real images together.
+    /// Also by class; with labels a second KID, and an MMD to compare classes by, take both halves of a
+    /// class's real images together.
     #[arg(long)]
     pub per_class: bool,
     /// Another choice of real images and of a generator's seeds.

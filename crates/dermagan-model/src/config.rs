@@ -26,11 +26,6 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
-fn is_false(b: &bool) -> bool {
-    !b
-}
-
 /// Side of the picture that noise is added to after the layer that follows so many others of it.
 pub(crate) fn noise_side(layer: usize) -> usize {
     8 << layer
@@ -53,7 +48,7 @@ pub struct ModelConfig {
     /// Whether the generator adds noise after each layer but the first and the last, by a strength that
     /// each channel learns (Karras et al. 2019): what is only grain then need not be made of z. Of the
     /// residual one.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub noise: bool,
     /// Channels of the generator's layer of half the resolution; each layer before has twice as many,
     /// and the residual one's layer after it half as many.

@@ -125,7 +125,7 @@ pub struct EvalReport {
     /// Seed of the choice of real pictures.
     pub seed: u64,
     /// Width of the Gaussian kernel of every class, the median distance between pictures of the reference;
-    /// `None` where all of them are equal.
+    /// `None` where all of them are equal, or no class was asked for.
     pub width: Option<f64>,
     /// All classes together.
     pub overall: Comparison,
@@ -170,7 +170,9 @@ pub fn evaluate(
     let groups = split::groups(&header.records, &header.hashes);
     let lesions = drawn.images.iter().map(|image| groups[*image as usize]).collect();
     let mut sets = Sets { real, fake, drawn, lesions, standard, known, width: None };
-    sets.width = median_distance(&sets.take(&sets.real, &rows[0]));
+    if request.per_class {
+        sets.width = median_distance(&sets.take(&sets.real, &rows[0]));
+    }
     let overall = sets.compare(&rows)?;
     let mut notes = notes(cache, fakes, eyes, request, n);
     let mut classes = Vec::new();
