@@ -175,6 +175,37 @@ fn by_class_a_conditional_generator_is_compared_with_as_many_pictures_of_each() 
 }
 
 #[test]
+fn that_pictures_are_all_of_one_class_is_noted_of_those_that_are() {
+    let desk = Desk::new();
+    trained(&desk);
+    let run = desk.run_folder("r").display().to_string();
+    desk.ok(&["sample", &run, "--class", "mel", "-n", "40", "--out", "mel"]);
+    desk.ok(&["sample", &run, "-n", "40", "--out", "all"]);
+    let noted = |fake: &str| {
+        let out = desk.ok(&[
+            "eval",
+            "--real",
+            "phantom:200",
+            "--fake",
+            fake,
+            "-n",
+            "40",
+            "--split",
+            "all",
+            "--features",
+            "handmade",
+            "--device",
+            "cpu",
+            "--json",
+        ]);
+        out.contains("the generated pictures are all")
+    };
+    assert!(noted("mel"));
+    assert!(!noted("all"));
+    assert!(!noted(&run));
+}
+
+#[test]
 fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
     let desk = Desk::new();
     let train = |more: &[&str]| {

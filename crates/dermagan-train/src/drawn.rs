@@ -39,7 +39,7 @@ impl Drawn {
         let overall = draw(&images);
         let n = overall.reference.len().min(fakes.count().unwrap_or(usize::MAX));
         let classes =
-            (request.per_class && labels(fakes, &header.classes) == Labels::All).then(|| {
+            (request.per_class && labels(fakes, &header.classes, n) == Labels::All).then(|| {
                 let of_class = |class: usize| -> Vec<u32> {
                     let is = |i: &&u32| header.records[**i as usize].class == class;
                     images.iter().filter(is).copied().collect()
@@ -72,9 +72,9 @@ pub(crate) enum Labels {
     None,
 }
 
-/// Looks at the labels of generated pictures.
-pub(crate) fn labels(fakes: &Fakes, codes: &[String]) -> Labels {
-    let total = fakes.count().unwrap_or(1);
+/// Looks at the labels of generated pictures, of a model's at the first `n`.
+pub(crate) fn labels(fakes: &Fakes, codes: &[String], n: usize) -> Labels {
+    let total = fakes.count().unwrap_or(n);
     let known = |i: &usize| fakes.class(*i).is_some_and(|c| codes.iter().any(|code| same(code, c)));
     let labelled = (0..total).filter(known).count();
     match total - labelled {

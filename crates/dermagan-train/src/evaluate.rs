@@ -1,6 +1,8 @@
 //! `eval` as a library call: generated pictures against real ones, overall and by class, each figure
 //! beside that of real pictures against other real ones.
 
+use std::collections::BTreeSet;
+
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
 use dermagan_eval::handmade::{Off, Standard, what_is_off};
@@ -335,12 +337,17 @@ fn notes(
         ));
     }
     let codes = &cache.header().classes;
-    match labels(fakes, codes) {
-        Labels::All if !request.per_class && fakes.only_class().is_some() => notes.push(format!(
-            "the generated pictures are all {}: compared with every class they lack the others; \
-             --per-class compares like with like",
-            fakes.only_class().unwrap_or_default()
-        )),
+    let real = cache.header().records.iter().map(|record| record.class);
+    let several = real.collect::<BTreeSet<_>>().len() > 1;
+    match labels(fakes, codes, n) {
+        Labels::All if !request.per_class => {
+            if let Some(class) = fakes.only_class(n).filter(|_| several) {
+                notes.push(format!(
+                    "the generated pictures are all {class}: compared with every class they lack \
+                     the others; --per-class compares like with like"
+                ));
+            }
+        }
         Labels::All if request.per_class && request.side == Some(Side::Train) => notes.push(
             "the lesion encoder learnt from the training side: the share of real pictures that it \
              takes for their class is too high there; --split test has lesions that it never saw"

@@ -146,10 +146,11 @@ impl Fakes {
         }
     }
 
-    /// The class of all of them, if they have one and the same.
-    pub fn only_class(&self) -> Option<&str> {
+    /// The class of all of them, of a model's the first `n`, if they have one and the same.
+    pub fn only_class(&self, n: usize) -> Option<&str> {
         let first = self.class(0)?;
-        (1..self.count().unwrap_or(1)).all(|i| self.class(i) == Some(first)).then_some(first)
+        let count = self.count().unwrap_or(n);
+        (1..count).all(|i| self.class(i) == Some(first)).then_some(first)
     }
 
     /// What they are, in a word or two.

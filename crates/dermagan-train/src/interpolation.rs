@@ -1,17 +1,14 @@
 //! `sample --interpolate` as a library call: a walk from picture to picture, as an animation.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dermagan_base::atomic::Pending;
 use dermagan_base::orientation::Orientation;
-use dermagan_base::picture::{Picture, add_text};
+use dermagan_base::picture::Picture;
 use dermagan_model::latent::latent;
 use dermagan_model::{ModelConfig, ModelFile, Selected};
-use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, Frame, RgbaImage};
 
+use crate::animation::{Format, write_gif, write_png};
 use crate::arc::{lerp, slerp};
 use crate::error::TrainError;
 use crate::sampler::{Sampler, Shot};
@@ -27,12 +24,6 @@ const MAX_SCALE: usize = 16;
 /// The shortest and the longest time for a frame: a GIF counts in hundredths of a second, a PNG in 16
 /// bits.
 const MS: [u32; 2] = [10, 60_000];
-/// How coarsely a GIF's colours are chosen, 1 to 30, as for the time-lapse.
-const GIF_SPEED: i32 = 10;
-/// What begins a GIF's comment, the longest piece of it, and what ends a GIF.
-const GIF_COMMENT: [u8; 2] = [0x21, 0xfe];
-const GIF_PIECE: usize = 255;
-const GIF_END: u8 = 0x3b;
 
 /// What to make.
 #[derive(Clone, Debug)]
@@ -89,7 +80,13 @@ pub fn run(
     request: &WalkRequest,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
-    let format = Format::of(&request.out)?;
+    let format = Format::of(&request.out).ok_or_else(|| {
+        TrainError::Option(format!(
+            "--out {}: a walk is a .gif (256 colours a frame), a .png or an .apng (every \
+             colour), such as --out walk.gif",
+            request.out.display()
+        ))
+    })?;
     check(request)?;
     let shots = shots(model, request)?;
     let sampler = Sampler::new(model, device)?;
@@ -107,35 +104,18 @@ pub fn run(
     };
     let bad = || TrainError::io(&request.out);
     let mut pending = Pending::create(&request.out).map_err(bad())?;
+    let frames = walk.frames().zip(1..).map(|(picture, made)| {
+        progress(made);
+        Ok((picture, request.ms))
+    });
+    let size = [model.config.resolution * request.scale, request.count() as usize];
     match format {
-        Format::Gif => write_gif(pending.file(), &walk, &text, progress),
-        Format::Png => write_png(pending.file(), &walk, &text, progress),
+        Format::Gif => write_gif(pending.file(), &text, frames),
+        Format::Png => write_png(pending.file(), &text, size.map(|n| n as u32), frames),
     }
     .map_err(bad())?;
     pending.commit().map_err(bad())?;
     Ok(request.count())
-}
-
-/// How an animation is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Gif,
-    Png,
-}
-
-impl Format {
-    fn of(path: &Path) -> Result<Self, TrainError> {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        match extension.as_deref() {
-            Some("gif") => Ok(Self::Gif),
-            Some("png" | "apng") => Ok(Self::Png),
-            _ => Err(TrainError::Option(format!(
-                "--out {}: a walk is a .gif (256 colours a frame), a .png or an .apng (every \
-                 colour), such as --out walk.gif",
-                path.display()
-            ))),
-        }
-    }
 }
 
 fn check(request: &WalkRequest) -> Result<(), TrainError> {
@@ -197,26 +177,19 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Gives the frames out one by one.
-    fn each(
-        &self,
-        progress: &mut dyn FnMut(u64),
-        mut give: impl FnMut(Picture) -> io::Result<()>,
-    ) -> io::Result<()> {
+    /// The frames one by one, a batch made at a time.
+    fn frames(&self) -> impl Iterator<Item = Picture> {
         let count = self.request.seeds.len() * self.request.frames;
         let batch = self.request.batch.min(count);
-        let mut done = 0;
-        for first in (0..count).step_by(batch) {
+        (0..count).step_by(batch).flat_map(move |first| {
             let frames = first..(first + batch).min(count);
             let latents = frames.clone().flat_map(|i| self.latent(i));
             let classes: Vec<f32> = frames.clone().flat_map(|i| self.class(i)).collect();
-            for picture in self.sampler.make(latents.collect(), &classes, batch) {
-                give(picture.turned(self.orientation).enlarged(self.request.scale))?;
-                done += 1;
-                progress(done);
-            }
-        }
-        Ok(())
+            let pictures = self.sampler.make(latents.collect(), &classes, batch);
+            pictures
+                .into_iter()
+                .map(|picture| picture.turned(self.orientation).enlarged(self.request.scale))
+        })
     }
 
     /// What frame `i` is made of. The noise has an arc of its own: beside its thousands of numbers the
@@ -254,72 +227,6 @@ impl Walk<'_> {
     }
 }
 
-/// `image`'s encoder writes no comment: what the pictures are is put in behind the last frame, where
-/// GIF89a would have it.
-fn write_gif(
-    file: &mut File,
-    walk: &Walk<'_>,
-    text: &[(&str, String)],
-    progress: &mut dyn FnMut(u64),
-) -> io::Result<()> {
-    let mut out = BufWriter::new(&mut *file);
-    {
-        let mut encoder = GifEncoder::new_with_speed(&mut out, GIF_SPEED);
-        encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
-        let delay = Delay::from_numer_denom_ms(walk.request.ms, 1);
-        walk.each(progress, |picture| {
-            let (width, height) = (picture.width as u32, picture.height as u32);
-            let opaque = picture.pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]);
-            let frame = RgbaImage::from_raw(width, height, opaque.collect())
-                .ok_or_else(|| io::Error::other("a frame of the wrong size"))?;
-            encoder.encode_frame(Frame::from_parts(frame, 0, 0, delay)).map_err(io::Error::other)
-        })?;
-    }
-    out.flush()?;
-    drop(out);
-    // The encoder writes the end as it is dropped, where it cannot say that it could not.
-    let mut end = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut end)?;
-    if end != [GIF_END] {
-        return Err(io::Error::other("the end of the GIF was not written"));
-    }
-    file.seek(SeekFrom::End(-1))?;
-    file.write_all(&gif_comment(text))?;
-    file.write_all(&end)
-}
-
-fn gif_comment(text: &[(&str, String)]) -> Vec<u8> {
-    let lines: String = text.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
-    let mut comment = GIF_COMMENT.to_vec();
-    for piece in lines.as_bytes().chunks(GIF_PIECE) {
-        comment.push(piece.len() as u8);
-        comment.extend_from_slice(piece);
-    }
-    comment.push(0);
-    comment
-}
-
-fn write_png(
-    file: &mut File,
-    walk: &Walk<'_>,
-    text: &[(&str, String)],
-    progress: &mut dyn FnMut(u64),
-) -> io::Result<()> {
-    let side = (walk.model.resolution * walk.request.scale) as u32;
-    let mut out = BufWriter::new(file);
-    let mut encoder = png::Encoder::new(&mut out, side, side);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_animated(walk.request.count() as u32, 0)?;
-    encoder.set_frame_delay(walk.request.ms as u16, 1000)?;
-    add_text(&mut encoder, text)?;
-    let mut writer = encoder.write_header()?;
-    walk.each(progress, |picture| Ok(writer.write_image_data(&picture.pixels)?))?;
-    writer.finish()?;
-    out.flush()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -327,9 +234,9 @@ mod tests {
     use dermagan_model::model_file::FORMAT;
     use dermagan_model::named::Network;
     use dermagan_model::{Backbone, Card, Init};
-    use image::AnimationDecoder;
     use image::codecs::gif::GifDecoder;
     use image::codecs::png::PngDecoder;
+    use image::{AnimationDecoder, Frame};
     use tempfile::TempDir;
 
     use super::*;
@@ -469,13 +376,6 @@ mod tests {
         }
         let left = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 2, "no half file is left");
-    }
-
-    #[test]
-    fn a_long_comment_is_cut_into_pieces_that_a_gif_can_hold() {
-        let comment = gif_comment(&[("key", "x".repeat(300))]);
-        assert_eq!(comment[..3], [0x21, 0xfe, 255]);
-        assert_eq!((comment[3 + 255], comment.len()), (51, 2 + 1 + 255 + 1 + 51 + 1));
     }
 
     #[test]

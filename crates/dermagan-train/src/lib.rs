@@ -7,6 +7,7 @@
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adam;
+mod animation;
 mod arc;
 pub mod augment;
 pub mod bench;

@@ -1,14 +1,11 @@
 //! Pictures of a run: the grids, the loss plot, and the time-lapse.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
 use dermagan_base::picture::Picture;
-use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, Frame};
 
+use crate::animation::write_gif;
 use crate::error::TrainError;
 use crate::plan::Plan;
 
@@ -43,23 +40,19 @@ pub fn grids(run: &Path) -> Vec<PathBuf> {
 /// When the folder cannot be written, or a grid cannot be read.
 pub fn write_timelapse(run: &Path) -> Result<(), TrainError> {
     let target = run.join("timelapse.gif");
-    let bad = |e: image::ImageError| TrainError::io(&target)(std::io::Error::other(e));
     let grids = grids(run);
-    let mut pending = Pending::create(&target).map_err(TrainError::io(&target))?;
-    {
-        let mut out: BufWriter<&mut File> = BufWriter::new(pending.file());
-        let mut encoder = GifEncoder::new_with_speed(&mut out, 10);
-        encoder.set_repeat(Repeat::Infinite).map_err(bad)?;
-        for (i, path) in grids.iter().enumerate() {
-            let frame = image::open(path).map_err(bad)?.into_rgba8();
-            let ms = if i + 1 == grids.len() { LAST_FRAME_MS } else { FRAME_MS };
-            let delay = Delay::from_numer_denom_ms(ms, 1);
-            encoder.encode_frame(Frame::from_parts(frame, 0, 0, delay)).map_err(bad)?;
-        }
-        drop(encoder);
-        out.flush().map_err(TrainError::io(&target))?;
-    }
-    pending.commit().map_err(TrainError::io(&target))
+    let last = grids.len().saturating_sub(1);
+    let frames = grids.iter().enumerate().map(|(i, path)| {
+        let grid = image::open(path).map_err(std::io::Error::other)?.into_rgb8();
+        let (width, height) = (grid.width() as usize, grid.height() as usize);
+        let picture = Picture { width, height, pixels: grid.into_raw() };
+        Ok((picture, if i == last { LAST_FRAME_MS } else { FRAME_MS }))
+    });
+    let text = [("Description", "SYNTHETIC, not for diagnosis: what a run learnt".to_owned())];
+    let bad = || TrainError::io(&target);
+    let mut pending = Pending::create(&target).map_err(bad())?;
+    write_gif(pending.file(), &text, frames).map_err(bad())?;
+    pending.commit().map_err(bad())
 }
 
 /// Real images of a run, one row a class, as many columns as the grids of fakes have.

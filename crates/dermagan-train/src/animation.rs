@@ -1,0 +1,133 @@
+//! Pictures one after another in one file: GIF, or PNG that moves.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use dermagan_base::picture::{Picture, add_text};
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, Frame, RgbaImage};
+
+/// How coarsely a GIF's colours are chosen, 1 to 30.
+const GIF_SPEED: i32 = 10;
+/// What begins a GIF's comment, the longest piece of it, and what ends a GIF.
+const GIF_COMMENT: [u8; 2] = [0x21, 0xfe];
+const GIF_PIECE: usize = 255;
+const GIF_END: u8 = 0x3b;
+
+/// How an animation is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// 256 colours a frame.
+    Gif,
+    /// All colours.
+    Png,
+}
+
+impl Format {
+    /// By a file's ending, `.gif`, `.png` or `.apng` in whatever letters.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_string_lossy().to_ascii_lowercase();
+        match extension.as_str() {
+            "gif" => Some(Self::Gif),
+            "png" | "apng" => Some(Self::Png),
+            _ => None,
+        }
+    }
+}
+
+/// A frame, and for how many milliseconds it is shown; a GIF counts them in hundredths of a second, a PNG
+/// in 16 bits.
+pub(crate) type Shown = (Picture, u32);
+
+/// Writes a GIF that goes round for ever, with `text` as its comment.
+///
+/// `image`'s encoder writes no comment: it is put in behind the last frame, where GIF89a would have it.
+pub(crate) fn write_gif(
+    file: &mut File,
+    text: &[(&str, String)],
+    frames: impl Iterator<Item = io::Result<Shown>>,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(&mut *file);
+    {
+        let mut encoder = GifEncoder::new_with_speed(&mut out, GIF_SPEED);
+        encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
+        for shown in frames {
+            let (picture, ms) = shown?;
+            let (width, height) = (picture.width as u32, picture.height as u32);
+            let opaque = picture.pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]);
+            let frame = RgbaImage::from_raw(width, height, opaque.collect())
+                .ok_or_else(|| io::Error::other("a frame of the wrong size"))?;
+            let delay = Delay::from_numer_denom_ms(ms, 1);
+            let frame = Frame::from_parts(frame, 0, 0, delay);
+            encoder.encode_frame(frame).map_err(io::Error::other)?;
+        }
+    }
+    out.flush()?;
+    drop(out);
+    // The encoder writes the end as it is dropped, where it cannot say that it could not.
+    let mut end = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut end)?;
+    if end != [GIF_END] {
+        return Err(io::Error::other("the end of the GIF was not written"));
+    }
+    file.seek(SeekFrom::End(-1))?;
+    file.write_all(&gif_comment(text))?;
+    file.write_all(&end)
+}
+
+fn gif_comment(text: &[(&str, String)]) -> Vec<u8> {
+    let lines: String = text.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+    let mut comment = GIF_COMMENT.to_vec();
+    for piece in lines.as_bytes().chunks(GIF_PIECE) {
+        comment.push(piece.len() as u8);
+        comment.extend_from_slice(piece);
+    }
+    comment.push(0);
+    comment
+}
+
+/// Writes a PNG of `count` square frames that goes round for ever, with `text` as its chunks.
+pub(crate) fn write_png(
+    file: &mut File,
+    text: &[(&str, String)],
+    [side, count]: [u32; 2],
+    frames: impl Iterator<Item = io::Result<Shown>>,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    let mut encoder = png::Encoder::new(&mut out, side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_animated(count, 0)?;
+    add_text(&mut encoder, text)?;
+    let mut writer = encoder.write_header()?;
+    for shown in frames {
+        let (picture, ms) = shown?;
+        let ms = u16::try_from(ms).map_err(io::Error::other)?;
+        writer.set_frame_delay(ms, 1000)?;
+        writer.write_image_data(&picture.pixels)?;
+    }
+    writer.finish()?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_comment_is_cut_into_pieces_that_a_gif_can_hold() {
+        let comment = gif_comment(&[("key", "x".repeat(300))]);
+        assert_eq!(comment[..3], [0x21, 0xfe, 255]);
+        assert_eq!((comment[3 + 255], comment.len()), (51, 2 + 1 + 255 + 1 + 51 + 1));
+    }
+
+    #[test]
+    fn the_ending_says_the_format() {
+        let of = |name: &str| Format::of(Path::new(name));
+        assert_eq!([of("a.gif"), of("a/b.GIF")], [Some(Format::Gif); 2]);
+        assert_eq!([of("a.png"), of("a.ApNg")], [Some(Format::Png); 2]);
+        assert_eq!([of("gif"), of(".gif"), of("a.mp4"), of("")], [None; 4]);
+    }
+}
