@@ -206,6 +206,28 @@ fn that_pictures_are_all_of_one_class_is_noted_of_those_that_are() {
 }
 
 #[test]
+fn a_class_with_a_comma_in_its_name_is_one_cell_of_the_table() {
+    let desk = Desk::new();
+    for (class, shade) in [("naevus, blue", 60), ("other", 200)] {
+        std::fs::create_dir_all(desk.join("data").join(class)).unwrap();
+        for i in 0..8u8 {
+            let picture = image::RgbImage::from_fn(32, 32, |x, y| {
+                image::Rgb([shade, x as u8 * i, y as u8 * 3 + i])
+            });
+            picture.save(desk.join("data").join(class).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    desk.ok(&[
+        "train", "--data", "data", "--preset", "rare", "--size", "32", "--width", "4", "--batch",
+        "4", "--kimg", "0.04", "--device", "cpu", "--outdir", "r",
+    ]);
+    desk.ok(&["sample", "--outdir", "r", "--class", "all", "-n", "1", "--out", "s"]);
+    assert!(desk.join("s").join("naevus, blue-seed0000.png").is_file());
+    let table = std::fs::read_to_string(desk.join("s").join("metadata.csv")).unwrap();
+    assert!(table.contains(",\"naevus, blue-seed0000\",\"naevus, blue\",synthetic,"), "{table}");
+}
+
+#[test]
 fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
     let desk = Desk::new();
     let train = |more: &[&str]| {
@@ -230,6 +252,8 @@ fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
         ("optimiser.batch.x=1", "no section"),
         ("augment.translate=3", "translate"),
         ("condition.to_kimg=-1", "condition"),
+        ("model.classes=9", "condition.classes"),
+        ("optimiser.learning_rate=-1", "0 or more"),
     ] {
         let out = train(&["--preset", "rare", "--set", setting]);
         let error = text(&out.stderr);

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use dermagan_base::name;
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -116,6 +117,14 @@ impl Cache {
         }
         let header: Header =
             serde_json::from_slice(&json).map_err(|e| bad(&format!("its header: {e}")))?;
+        if let Some(name) =
+            header.classes.iter().chain([&header.name]).find(|name| !name::is_plain(name))
+        {
+            return Err(bad(&format!(
+                "it names data or a class {name:?}; expected {}",
+                name::RULE
+            )));
+        }
         let each = u64::from(header.options.size).pow(2) * 3;
         let count = header.records.len() as u64;
         let labels = header.records.iter().all(|r| r.class < header.classes.len());

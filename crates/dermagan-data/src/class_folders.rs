@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dermagan_base::name;
+
 use crate::description::{HAM10000, ham_class, ham_codes};
 use crate::error::DataError;
 use crate::problem::{Problem, ProblemKind};
@@ -48,6 +50,15 @@ pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
     let (classes, label): (Vec<String>, BTreeMap<&str, usize>) = if known.len() == folders.len() {
         (ham_codes(), known)
     } else {
+        if let Some(folder) = folders.iter().find(|folder| !name::is_plain(folder)) {
+            return Err(DataError::Bad {
+                path: tree.root.display().to_string(),
+                what: format!(
+                    "a folder is called {folder:?}, which would be a class; rename it: expected {}",
+                    name::RULE
+                ),
+            });
+        }
         let names = folders.iter().map(|f| (*f).to_owned()).collect();
         (names, folders.iter().enumerate().map(|(i, f)| (*f, i)).collect())
     };

@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use dermagan_data::ProblemKind::{self, *};
 use dermagan_data::{Cache, DataError, Source};
+use sha2::{Digest, Sha256};
 use zip::CompressionMethod::{Deflated, Stored};
 
 /// The report's counts by kind.
@@ -264,6 +265,16 @@ fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
     let last = changed.len() - 5;
     changed[last] ^= 1;
     refused(&changed, "checksum");
+    // One that somebody made to be opened: `sample` names files by what classes are called.
+    let mut made = good.clone();
+    let word = |at: usize| u64::from_le_bytes(good[at..at + 8].try_into().unwrap()) as usize;
+    let header = word(24)..word(24) + word(32);
+    let code = br#""akiec""#;
+    let at = good[header.clone()].windows(code.len()).position(|here| here == code).unwrap();
+    made[header.start + at..][..code.len()].copy_from_slice(br#""/etc/""#);
+    let hash = Sha256::digest(&made[header]);
+    made[40..48].copy_from_slice(&hash[..8]);
+    refused(&made, "/etc/");
     // Flipped pixels are found by `dermagan info`, which reads them all.
     let mut flipped = good.clone();
     flipped[4096 + 5] ^= 1;

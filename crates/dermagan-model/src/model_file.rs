@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::Device;
+use dermagan_base::name;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -44,7 +45,7 @@ pub struct Card {
     /// Licence of the training data; what was learnt from it is bound by it.
     pub licence: String,
     /// Classes that it was trained on, by code; one that makes classes on demand has them in this
-    /// order.
+    /// order. A file with a code that is not [`name::is_plain`] is refused: pictures are named by them.
     pub classes: Vec<String>,
     /// Images of each class that it was trained on, for one that makes classes on demand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,6 +115,9 @@ impl ModelFile {
         if config.classes > 0 && card.classes.len() != config.classes {
             let (made, named) = (config.classes, card.classes.len());
             return bad(format!("it makes {made} classes, its card names {named}"));
+        }
+        if let Some(name) = card.classes.iter().find(|name| !name::is_plain(name)) {
+            return bad(format!("its card names a class {name:?}; expected {}", name::RULE));
         }
         if !(0.0..=1.0).contains(&card.condition) {
             return bad(format!("its card's condition is {}, expected 0 to 1", card.condition));

@@ -152,6 +152,10 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
     let mut classes = card(ModelConfig { backbone: Backbone::Residual, classes: 9, ..SMALL });
     classes.classes = vec!["mel".into()];
     refused(&ModelFile::to_bytes(&weights, &classes).unwrap(), "9 classes");
+    for name in ["", "/etc/x", "a/../../b", "a\\b", "\x1b[2J", &"x".repeat(300)] {
+        let named = Card { classes: vec![name.into()], ..card(SMALL) };
+        refused(&ModelFile::to_bytes(&weights, &named).unwrap(), "names a class");
+    }
     let noisy = ModelConfig { noise: true, ..SMALL };
     refused(&ModelFile::to_bytes(&weights, &card(noisy)).unwrap(), "takes no noise");
     let noisy = ModelConfig { backbone: Backbone::Residual, ..noisy };

@@ -195,12 +195,17 @@ impl Preset {
                 bad(format!("--set {setting}: {what}; expected such as objective.r1=0.1"))
             })?;
         }
-        table.try_into().map_err(|e: toml::de::Error| {
-            let what = e.to_string();
-            let what = what.trim();
-            let with = if settings.is_empty() { "" } else { " with what --set says" };
-            bad(format!("preset {name}{with}: {what}"))
-        })
+        let with = if settings.is_empty() { "" } else { " with what --set says" };
+        let preset: Self = table.try_into().map_err(|e: toml::de::Error| {
+            bad(format!("preset {name}{with}: {}", e.to_string().trim()))
+        })?;
+        match preset.model.classes {
+            0 => Ok(preset),
+            _ => Err(bad(format!(
+                "preset {name}{with}: model.classes is as many as the data has; expected \
+                 condition.classes = true, which tells the networks of them"
+            ))),
+        }
     }
 }
 
@@ -332,8 +337,8 @@ impl TrainConfig {
                 o.batch
             ));
         }
-        o.learning_rate.check("learning_rate", 0.0, f64::MAX)?;
-        o.d_rate().check("d_learning_rate", 0.0, f64::MAX)?;
+        o.learning_rate.check("optimiser.learning_rate", 0.0, f64::INFINITY)?;
+        o.d_rate().check("optimiser.d_learning_rate", 0.0, f64::INFINITY)?;
         o.ema_kimg.check("ema_kimg", 0.0, 1e9)?;
         o.lookahead_back.check("lookahead_back", 0.0, 1.0)?;
         if o.lookahead > MAX_LOOKAHEAD {

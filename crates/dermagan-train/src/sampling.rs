@@ -1,6 +1,5 @@
 //! `sample` as a library call: which seeds, to which files, and the table beside them.
 
-use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,9 @@ const MAX_CELLS: usize = 10_000;
 
 /// The most pictures of one call.
 const MAX_PICTURES: u64 = 100_000_000;
+
+/// The columns of a folder's table: HAM10000's own.
+const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
 
 /// Files or a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -379,9 +381,10 @@ fn write_files(
         _ => {}
     }
     let mut pending = Pending::create(&table).map_err(TrainError::io(&table))?;
-    let mut rows = std::io::BufWriter::new(pending.file());
+    let mut rows = csv::Writer::from_writer(pending.file());
     let io = |path: &Path| TrainError::io(path.to_owned());
-    writeln!(rows, "lesion_id,image_id,dx,dx_type,age,sex,localization").map_err(io(&table))?;
+    let bad = |e: csv::Error| TrainError::io(&table)(e.into());
+    rows.write_record(COLUMNS).map_err(bad)?;
     let print: String = model.hash.chars().take(8).collect();
     let mut done = 0;
     sampler.each(request.shots(classes), request.psi, request.batch, |shot, picture| {
@@ -405,8 +408,9 @@ fn write_files(
         let half = atomic::partial_name(&path);
         std::fs::write(&half, &png).map_err(io(&half))?;
         std::fs::rename(&half, &path).map_err(io(&path))?;
-        writeln!(rows, "SYN_{print}_{name},{name},{dx},synthetic,,unknown,unknown")
-            .map_err(io(&table))?;
+        let lesion = format!("SYN_{print}_{name}");
+        rows.write_record([&lesion, &name, &dx, "synthetic", "", "unknown", "unknown"])
+            .map_err(bad)?;
         done += 1;
         progress(done);
         Ok::<(), TrainError>(())

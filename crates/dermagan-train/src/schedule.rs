@@ -47,7 +47,7 @@ impl Scheduled {
         }
     }
 
-    /// Checks that all values are within bounds.
+    /// Checks that all values are within bounds, and finite also where `most` is not.
     ///
     /// # Errors
     /// Names `key` and the bounds.
@@ -56,13 +56,13 @@ impl Scheduled {
             Self::Constant(value) => [value; 2],
             Self::Ramp { from, to } => [from, to],
         };
-        match values.iter().find(|value| !(least..=most).contains(*value)) {
-            Some(value) => {
-                let what = format!("{key} = {value}: {least} to {most} are possible");
-                Err(TrainError::Option(what))
-            }
-            None => Ok(()),
-        }
+        let good = |value: &f64| value.is_finite() && (least..=most).contains(value);
+        let Some(value) = values.iter().find(|value| !good(value)) else { return Ok(()) };
+        let possible = match most.is_finite() {
+            true => format!("{least} to {most} are possible"),
+            false => format!("a finite number of {least} or more is possible"),
+        };
+        Err(TrainError::Option(format!("{key} = {value}: {possible}")))
     }
 }
 
@@ -85,6 +85,9 @@ mod tests {
         assert!(Scheduled::Ramp { from: 1.0, to: 2.0 }.check("x", 0.0, 1.5).is_err());
         assert!(Scheduled::Constant(f64::NAN).check("x", 0.0, 1.5).is_err());
         assert!(Scheduled::Constant(1.5).check("x", 0.0, 1.5).is_ok());
+        assert!(Scheduled::Constant(1e30).check("x", 0.0, f64::INFINITY).is_ok());
+        let error = Scheduled::Constant(f64::INFINITY).check("x", 0.0, f64::INFINITY).unwrap_err();
+        assert_eq!(error.to_string(), "x = inf: a finite number of 0 or more is possible");
     }
 
     #[test]
