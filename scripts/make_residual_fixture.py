@@ -17,69 +17,23 @@ float32; and what PyTorch makes of them in float64, rounded to float32 at the en
   penalty                 the mean over pictures of the input gradient's squared norm
   grad.penalty.D.*        gradients of the penalty, by double backward
 
-The generator's layers are written as what they mean (a doubling of every pixel and a convolution), not
-as the stride-2 layers that dermagan computes.
+The generator is that of load_generator.py, whose layers are written as what they mean (a doubling of every pixel and
+a convolution), not as the stride-2 layers that dermagan computes.
 """
 
 from math import sqrt
 from pathlib import Path
 
 import torch
+from load_generator import around_down, generator, leaky
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
 TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-model/tests/data/residual.safetensors"
-RESOLUTION, Z, WIDTH, CLASSES, BATCH, EMBEDDING, SLOPE = 32, 8, 4, 3, 3, 32, 0.2
+RESOLUTION, Z, WIDTH, CLASSES, BATCH, EMBEDDING = 32, 8, 4, 3, 3, 32
 HIDDEN = [WIDTH * 4, WIDTH * 2, WIDTH]  # at 4×4, 8×8 and 16×16
 WHOLE = WIDTH // 2  # at 32×32, the generator's
 NOISY = [8, 16, 32]  # sides of the pictures that noise is added to
-
-
-def average_down(x):
-    """Half the side by [1, 3, 3, 1] / 8 along each axis; beyond the border is the border."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype) / 8
-    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=x.shape[1])
-
-
-def around_down(x):
-    p = average_down(x)
-    return torch.cat([p, p], 1)
-
-
-def around_up(y):
-    """Twice the transpose of the way down: a linear function's gradient is its transpose."""
-    batch, channels, height, width = y.shape
-    x = torch.zeros(batch, channels // 2, 2 * height, 2 * width, dtype=y.dtype, requires_grad=True)
-    (transposed,) = torch.autograd.grad(around_down(x), x, y, create_graph=True)
-    return 2 * transposed
-
-
-def leaky(x):
-    return F.leaky_relu(x, SLOPE)
-
-
-def normed(x):
-    """Each pixel's channels by their root mean square."""
-    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
-
-
-def generator(p, z, label):
-    z, *noise = z.split([Z, *(side**2 for side in NOISY)], 1)
-    x = torch.cat([z, label @ p["embed"]], 1)
-    # One pixel to 4×4: every tap sees that pixel alone.
-    x = torch.einsum("bi,iohw->bohw", x, p["main.0.weight"]) + p["main.0.bias"][:, None, None]
-    last = len(HIDDEN) + 1
-    for i in range(1, last + 1):
-        # A transposed filter is an ordinary one turned by half a turn, its channels swapped.
-        weight, bias = p[f"main.{i}.weight"].transpose(0, 1).flip(2, 3), p[f"main.{i}.bias"]
-        active = leaky(normed(x))
-        if i == last:
-            return torch.tanh(F.conv2d(active, weight, bias, padding=1))
-        doubled = F.interpolate(active, scale_factor=2, mode="nearest")
-        x = F.conv2d(doubled, weight, bias, padding=1) + around_up(x)
-        grain = noise[i - 1].unflatten(1, (1, NOISY[i - 1], NOISY[i - 1]))
-        x = x + grain * p[f"noise.{i - 1}"][:, None, None]
 
 
 def discriminator(p, x, label):

@@ -39,6 +39,10 @@ impl Pending {
         }
         let partial = partial_name(target);
         loop {
+            // A link left in a folder that somebody sent would lead the bytes elsewhere.
+            if partial.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+                std::fs::remove_file(&partial)?;
+            }
             let file = OpenOptions::new()
                 .create(true)
                 .read(true)
@@ -153,5 +157,18 @@ mod tests {
         let bytes = std::fs::read(&target).unwrap();
         assert_eq!(bytes.len(), 4096);
         assert!(bytes.iter().all(|&b| b == bytes[0]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_lies_in_the_way_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, victim) = (dir.path().join("a.json"), dir.path().join("victim"));
+        std::fs::write(&victim, b"years of work").unwrap();
+        std::os::unix::fs::symlink(&victim, partial_name(&target)).unwrap();
+        write(&target, b"new").unwrap();
+        assert_eq!(std::fs::read(&victim).unwrap(), b"years of work");
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        assert!(!target.symlink_metadata().unwrap().is_symlink());
     }
 }

@@ -1,7 +1,8 @@
 //! Names from files that others wrote: of classes, of data.
 
 /// What a name has to be, for messages that refuse one.
-pub const RULE: &str = "1 to 64 letters, digits and the like, without / \\ : * ? \" < > |";
+pub const RULE: &str =
+    "up to 100 bytes of letters, digits and the like, without / \\ : * ? \" < > | and no dot first";
 
 /// Whether a name may become part of a file's name and be shown on a terminal: it is [`RULE`]'s, and so
 /// cannot lead out of a folder, clear a screen or be too long for a file.
@@ -9,8 +10,19 @@ pub const RULE: &str = "1 to 64 letters, digits and the like, without / \\ : * ?
 /// A model's card and a cache's header say how classes are called, and `sample` names its pictures by
 /// them.
 pub fn is_plain(name: &str) -> bool {
-    let forbidden = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
-    (1..=64).contains(&name.chars().count()) && !name.trim().is_empty() && !name.contains(forbidden)
+    let forbidden = |c: char| !is_shown(c) || "/\\:*?\"<>|\n\t".contains(c);
+    name.len() <= 100
+        && !name.trim().is_empty()
+        && !name.starts_with('.')
+        && !name.contains(forbidden)
+}
+
+/// Whether a character only shows itself: one that clears a terminal, moves on it, or turns the direction
+/// of writing does not. A line's end and a tab pass.
+pub fn is_shown(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    matches!(c, '\n' | '\t') || !(c.is_control() || turns)
 }
 
 #[cfg(test)]
@@ -28,8 +40,12 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_or_do_things_are_not() {
-        let long = "x".repeat(65);
-        for name in ["", " ", "/etc/x", "a/../b", "..\\x", "c:x", "a\nb", "\x1b[2J", "a\0", &long] {
+        let long = "x".repeat(101);
+        let turned = "a\u{202e}b";
+        for name in [
+            "", " ", ".x", "/etc/x", "a/../b", "..\\x", "c:x", "a\nb", "\x1b[2J", "a\0", turned,
+            &long,
+        ] {
             assert!(!is_plain(name), "{name:?}");
         }
     }

@@ -166,10 +166,12 @@ pub struct TrainArgs {
     /// Channels of both networks' narrowest layer [default: the preset's].
     #[arg(long)]
     pub width: Option<usize>,
-    /// Adam's learning rate [default: the preset's].
+    /// Adam's learning rate, one for the whole run [default: the preset's, which may fall].
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
-    /// Length, in thousands of images [default: the preset's].
+    /// Length, in thousands of images [default: the preset's]. Settings that change over a run, as the
+    /// learning rate of fast and rare does, do so over the length that it begins with: a run that is made
+    /// longer later keeps their last values.
     #[arg(long)]
     pub kimg: Option<f64>,
     /// Pictures and a checkpoint every so many thousand images [default: the preset's].
@@ -209,9 +211,9 @@ pub struct TrainArgs {
     /// recall) and dc (density and coverage).
     #[arg(long, value_delimiter = ',', value_name = "METRICS")]
     pub metrics: Vec<Metric>,
-    /// Checkpoints to keep, the newest; 0 keeps all.
-    #[arg(long, default_value_t = 3)]
-    pub keep: usize,
+    /// Checkpoints to keep, the newest; 0 keeps all [default: 3].
+    #[arg(long)]
+    pub keep: Option<usize>,
     /// Show what would be done, and stop before doing it.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -262,7 +264,13 @@ pub struct SampleArgs {
     #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,
     /// Truncation psi: 1 for full variety, less for pictures closer to the average; their grain stays.
-    #[arg(long, alias = "truncation-psi", default_value_t = 1.0, value_name = "PSI")]
+    #[arg(
+        long,
+        alias = "truncation-psi",
+        default_value_t = 1.0,
+        value_name = "PSI",
+        allow_hyphen_values = true
+    )]
     pub trunc: f64,
     /// Pictures computed at a time; changes speed and memory, never the pictures.
     #[arg(long, alias = "batch-size", default_value_t = 64)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::CommandFactory;
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, prepare};
@@ -144,6 +144,12 @@ fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
 }
 
 fn export(args: &ExportArgs) -> anyhow::Result<u8> {
+    let wanted = "safetensors";
+    ensure!(
+        args.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted)),
+        "--out {}: a generator is written as .{wanted}, such as --out generator.{wanted}",
+        args.out.display()
+    );
     let (name, model) = sampling::open_model(args.model.as_deref(), &args.outdir)?;
     let card = model.card.clone().with_context(|| {
         format!(

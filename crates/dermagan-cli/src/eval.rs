@@ -5,14 +5,14 @@ use dermagan_base::atomic;
 use dermagan_base::picture::Picture;
 use dermagan_data::split::Side;
 use dermagan_data::{Cache, Filter, Fit, Options, open_or_prepare};
-use dermagan_eval::compare::{Figure, KidFigure};
+use dermagan_eval::compare::{Figure, KidFigure, Verdict};
 use dermagan_eval::encoder::LesionEncoder;
 use dermagan_eval::handmade::Handmade;
 use dermagan_eval::inception::Inception;
 use dermagan_eval::mmd::Discrepancy;
 use dermagan_eval::{Comparison, Extractor, npz};
 use dermagan_model::{Selected, device};
-use dermagan_train::evaluate::{EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
+use dermagan_train::evaluate::{ClassReport, EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
 use dermagan_train::fakes::Fakes;
 use dermagan_train::nearest::nearest;
 use indicatif::ProgressBar;
@@ -165,7 +165,10 @@ fn table(report: &EvalReport) {
         report.features,
         report.dims
     );
-    say!("each figure / that of real pictures against other real ones (× their ratio)\n");
+    say!(
+        "each figure / that of real pictures against other real ones (KID: standard errors between them; \
+         FID: their ratio)\n"
+    );
     say!(
         "{:<8} {:>5}  {:>38} {:>23} {:>13} {:>13} {:>13} {:>13}",
         "",
@@ -223,28 +226,38 @@ fn surer(report: &EvalReport) {
     }
 }
 
-/// Which classes pass for real, in words.
+/// Which classes pass for real, in words: neither KID, by one half or by both, sees a difference.
 fn by_class(report: &EvalReport) {
-    let measured = || report.classes.iter().filter(|c| c.comparison.kid.is_some());
-    let passing: Vec<&str> = measured()
-        .filter(|c| c.words.starts_with("indistinguishable"))
-        .map(|c| c.class.as_str())
-        .collect();
-    if measured().next().is_some() {
-        let shown = if passing.is_empty() { "none".to_owned() } else { passing.join(", ") };
-        say!("\nclasses indistinguishable from real at their sample size: {shown}");
+    let told = |verdict: Verdict| {
+        move |c: &&ClassReport| c.comparison.verdict() == verdict && c.comparison.kid.is_some()
+    };
+    let zero = |c: &&ClassReport| c.of_all.is_none_or(|of_all| !of_all.kid.above_zero());
+    let names = |classes: Vec<&ClassReport>| match classes.as_slice() {
+        [] => "none".to_owned(),
+        some => some.iter().map(|c| c.class.as_str()).collect::<Vec<_>>().join(", "),
+    };
+    if report.classes.iter().any(|c| c.comparison.kid.is_some()) {
+        let alike = report.classes.iter().filter(told(Verdict::NoDifference)).filter(zero);
+        say!(
+            "\nclasses that KID cannot tell from real at their sample size: {}",
+            names(alike.collect())
+        );
+        let few: Vec<_> = report.classes.iter().filter(told(Verdict::TooFew)).collect();
+        if !few.is_empty() {
+            say!("classes of too few pictures to say: {}", names(few));
+        }
     }
 }
 
 fn row(name: &str, c: &Comparison) {
     let kid = |k: KidFigure| {
         format!(
-            "{:.1}±{:.1} / {:.1}±{:.1} (×{:.1})",
+            "{:.1}±{:.1} / {:.1}±{:.1} ({:+.1} s.e.)",
             1e3 * k.fake,
             1e3 * k.fake_se,
             1e3 * k.real,
             1e3 * k.real_se,
-            k.ratio
+            k.apart()
         )
     };
     let none = || "-".to_owned();

@@ -12,6 +12,9 @@ use crate::show::{self, complain, say};
 /// Makes pictures; the exit code.
 pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     let (name, model) = sampling::open_model(args.model.as_deref(), &args.outdir)?;
+    if let Some(caution) = sampling::caution(&model) {
+        complain!("note: {caution}");
+    }
     if let Some(seeds) = &args.interpolate {
         return walk(&args, interpolation::parse_seeds(seeds)?, &name, &model);
     }
@@ -47,8 +50,8 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     let one = model.card.as_ref().is_some_and(|card| card.classes.len() == 1);
     if layout_is_files && model.config.classes == 0 && !one {
         say!(
-            "metadata.csv has dx unknown: this model was not trained on one class. For labelled \
-             pictures train one a class, such as: dermagan train --classes mel"
+            "metadata.csv has dx unknown: this model makes no class on demand. For labelled pictures \
+             train one that does: dermagan train --preset rare"
         );
     }
     say!("{made} synthetic pictures of {name} in {}, on {on}", out.display());

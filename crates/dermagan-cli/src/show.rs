@@ -1,8 +1,10 @@
 //! How things look on a terminal, and in a file when the output is one.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::time::Duration;
 
+use dermagan_base::name::is_shown;
 use dermagan_data::Summary;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -10,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($words)*);
+        let _ = writeln!(std::io::stdout(), "{}", crate::show::plain(&format!($($words)*)));
     }};
 }
 
@@ -18,7 +20,7 @@ macro_rules! say {
 macro_rules! say_raw {
     ($($words:tt)*) => {{
         use std::io::Write;
-        let _ = write!(std::io::stdout(), $($words)*);
+        let _ = write!(std::io::stdout(), "{}", crate::show::plain(&format!($($words)*)));
     }};
 }
 
@@ -26,11 +28,20 @@ macro_rules! say_raw {
 macro_rules! complain {
     ($($words:tt)*) => {{
         use std::io::Write;
-        let _ = writeln!(std::io::stderr(), $($words)*);
+        let _ = writeln!(std::io::stderr(), "{}", crate::show::plain(&format!($($words)*)));
     }};
 }
 
 pub(crate) use {complain, say, say_raw};
+
+/// Words in which nothing moves on the terminal or clears it: names and licences come from files that
+/// others wrote.
+pub fn plain(words: &str) -> Cow<'_, str> {
+    match words.chars().all(is_shown) {
+        true => words.into(),
+        false => words.chars().map(|c| if is_shown(c) { c } else { '\u{fffd}' }).collect(),
+    }
+}
 
 /// A bar on a terminal; hidden elsewhere.
 pub fn bar(total: u64, template: &str) -> ProgressBar {
@@ -58,15 +69,14 @@ pub fn megabytes(bytes: usize) -> String {
 
 /// A JSON value on standard output.
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
-    writeln!(out)?;
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
+    writeln!(std::io::stdout(), "{}", plain(&text))?;
     Ok(())
 }
 
 /// A source's counts as tables.
 pub fn summary(s: &Summary) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     writeln!(out, "{}: {}", s.name, s.kind.describe())?;
     let lesions = s.lesions.map_or("no lesion ids".into(), |n| format!("{n} lesions"));
     writeln!(out, "{} images, {lesions}\n", s.images)?;
@@ -104,5 +114,6 @@ pub fn summary(s: &Summary) -> anyhow::Result<()> {
     if s.report.total() > 0 {
         write!(out, "\n{}", s.report)?;
     }
+    say_raw!("{}", String::from_utf8_lossy(&out));
     Ok(())
 }

@@ -16,7 +16,7 @@ use dermagan_train::plan::{Plan, Request};
 use dermagan_train::rundir;
 use dermagan_train::session::{self, SessionOptions};
 use dermagan_train::stats::mean_of;
-use dermagan_train::{Event, TrainError};
+use dermagan_train::{Event, Outcome, TrainError};
 use indicatif::ProgressBar;
 
 use crate::args::TrainArgs;
@@ -25,6 +25,9 @@ use crate::{exit, show};
 
 /// Without a terminal, a line at least so often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Checkpoints that a run keeps where nothing else is said.
+const KEEP: usize = 3;
 
 /// Runs the command.
 pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
@@ -64,11 +67,16 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         return dry_run(&plan);
     }
     let stop = stop_flag()?;
-    let mut metrics = args.metrics.clone();
-    if let (true, Some((path, _))) = (metrics.is_empty(), &resumed) {
-        metrics = of_run(path.parent().unwrap_or(Path::new(".")));
+    let (mut metrics, mut keep) = (args.metrics.clone(), args.keep);
+    if let Some((path, _)) = &resumed {
+        let run = path.parent().unwrap_or(Path::new("."));
+        keep = keep.or_else(|| rundir::keep_of(run));
+        if metrics.is_empty() {
+            metrics = of_run(run);
+        }
     }
-    let options = SessionOptions { keep: args.keep, metrics };
+    let before = resumed.as_ref().map_or(0, |(_, checkpoint)| checkpoint.meta.nimg);
+    let options = SessionOptions { keep: keep.unwrap_or(KEEP), metrics };
     let mut sink = |event| view.show(event);
     let outcome = match resumed {
         Some((path, checkpoint)) => {
@@ -77,17 +85,29 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         None => session::start(&plan, device, &args.outdir, options, &stop, &mut sink)?,
     };
     view.close();
+    Ok(end(&outcome, before))
+}
+
+/// Says how the run ended, and what to type next; the exit code.
+fn end(outcome: &Outcome, before: u64) -> u8 {
     let run = outcome.run.display();
     if outcome.interrupted {
         say!(
             "stopped at {:.3} kimg; continue with: dermagan train --resume {run}",
             outcome.nimg as f64 / 1000.0
         );
-        return Ok(exit::INTERRUPTED);
+        return exit::INTERRUPTED;
     }
-    say!("finished {:.3} kimg in {run}", outcome.nimg as f64 / 1000.0);
+    let kimg = outcome.nimg as f64 / 1000.0;
+    match outcome.nimg == before {
+        true => say!(
+            "finished before, at {kimg:.3} kimg; to go on: dermagan train --resume {run} --kimg {}",
+            (2.0 * kimg).ceil()
+        ),
+        false => say!("finished {kimg:.3} kimg in {run}"),
+    }
     say!("make pictures with: dermagan sample {run} --grid 8x8");
-    Ok(0)
+    0
 }
 
 fn request(args: &TrainArgs) -> Request {
@@ -212,7 +232,7 @@ impl View {
     /// A line above the bar.
     fn line(&self, words: &str) {
         match &self.bar {
-            Some(bar) if self.terminal => bar.println(words),
+            Some(bar) if self.terminal => bar.println(show::plain(words)),
             _ => say!("{words}"),
         }
     }
@@ -279,7 +299,7 @@ impl View {
         bar.set_position(nimg);
         if let [d, g, real, fake, after, ..] = values {
             bar.set_message(format!(
-                "{:.1}/{:.0} kimg · {rate:.1} img/s · {} left · D {d:.2} · G {g:.2} · D(x) {real:.2} · D(G(z)) {fake:.2}/{after:.2}",
+                "{:.1}/{:.1} kimg · {rate:.1} img/s · {} left · D {d:.2} · G {g:.2} · D(x) {real:.2} · D(G(z)) {fake:.2}/{after:.2}",
                 nimg as f64 / 1000.0,
                 self.total as f64 / 1000.0,
                 show::duration(left)

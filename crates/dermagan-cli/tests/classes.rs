@@ -175,12 +175,13 @@ fn by_class_a_conditional_generator_is_compared_with_as_many_pictures_of_each() 
 }
 
 #[test]
-fn that_pictures_are_all_of_one_class_is_noted_of_those_that_are() {
+fn that_pictures_are_of_other_classes_than_the_real_ones_is_noted_of_those_that_are() {
     let desk = Desk::new();
     trained(&desk);
     let run = desk.run_folder("r").display().to_string();
     desk.ok(&["sample", &run, "--class", "mel", "-n", "40", "--out", "mel"]);
-    desk.ok(&["sample", &run, "-n", "40", "--out", "all"]);
+    desk.ok(&["sample", &run, "-n", "60", "--out", "all"]);
+    desk.ok(&["sample", &run, "--class", "all", "-n", "9", "--out", "each"]);
     let noted = |fake: &str| {
         let out = desk.ok(&[
             "eval",
@@ -189,7 +190,7 @@ fn that_pictures_are_all_of_one_class_is_noted_of_those_that_are() {
             "--fake",
             fake,
             "-n",
-            "40",
+            "60",
             "--split",
             "all",
             "--features",
@@ -198,11 +199,53 @@ fn that_pictures_are_all_of_one_class_is_noted_of_those_that_are() {
             "cpu",
             "--json",
         ]);
-        out.contains("the generated pictures are all")
+        out.contains("of other classes than the real ones")
     };
     assert!(noted("mel"));
+    assert!(noted("each"), "equal shares are not those of the data");
     assert!(!noted("all"));
     assert!(!noted(&run));
+}
+
+#[test]
+fn a_generator_that_was_not_told_of_classes_yet_labels_nothing() {
+    let desk = Desk::new();
+    let said = desk.ok(&[
+        "train",
+        "--preset",
+        "rare",
+        "--data",
+        "phantom:60",
+        "--size",
+        "32",
+        "--width",
+        "4",
+        "--batch",
+        "8",
+        "--kimg",
+        "0.04",
+        "--device",
+        "cpu",
+        "--outdir",
+        "r",
+    ]);
+    assert!(said.contains("told of classes from 10 to 40 kimg, so not at all"), "{said}");
+    let run = desk.run_folder("r").display().to_string();
+    let error = desk.fails(&["sample", &run, "--class", "df", "-n", "2", "--out", "a"], 1);
+    assert!(error.contains("before it was told of classes"), "{error}");
+    desk.ok(&["sample", &run, "-n", "4", "--out", "b"]);
+    let table = std::fs::read_to_string(desk.join("b").join("metadata.csv")).unwrap();
+    assert!(rows(&table).iter().all(|(_, dx)| dx == "unknown"), "{table}");
+}
+
+#[test]
+fn strengths_that_no_picture_would_feel_are_refused() {
+    let desk = Desk::new();
+    let train =
+        ["train", "--data", "phantom:40", "--preset", "tiny", "-n", "--device", "cpu", "--set"];
+    let error = desk.fails(&[&train[..], &["augment.cutout=0.5"]].concat(), 1);
+    assert!(error.contains("augment.probability"), "{error}");
+    desk.ok(&[&train[..], &["augment.cutout=0.5", "--set", "augment.probability=1"]].concat());
 }
 
 #[test]
@@ -217,10 +260,10 @@ fn a_class_with_a_comma_in_its_name_is_one_cell_of_the_table() {
             picture.save(desk.join("data").join(class).join(format!("{i}.png"))).unwrap();
         }
     }
-    desk.ok(&[
-        "train", "--data", "data", "--preset", "rare", "--size", "32", "--width", "4", "--batch",
-        "4", "--kimg", "0.04", "--device", "cpu", "--outdir", "r",
-    ]);
+    let told = ["--set", "condition.from_kimg=0", "--set", "condition.to_kimg=0"];
+    let train = ["train", "--data", "data", "--preset", "rare", "--size", "32", "--width", "4"];
+    let rest = ["--batch", "4", "--kimg", "0.04", "--device", "cpu", "--outdir", "r"];
+    desk.ok(&[&train[..], &told, &rest].concat());
     desk.ok(&["sample", "--outdir", "r", "--class", "all", "-n", "1", "--out", "s"]);
     assert!(desk.join("s").join("naevus, blue-seed0000.png").is_file());
     let table = std::fs::read_to_string(desk.join("s").join("metadata.csv")).unwrap();
@@ -241,6 +284,14 @@ fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
         .unwrap();
     let out = train(&["--preset", "own.toml"]);
     assert!(out.status.success() && text(&out.stdout).contains("batch 4"), "{}", text(&out.stderr));
+    // By a path it names its run by the file.
+    std::fs::create_dir(desk.join("my presets")).unwrap();
+    std::fs::rename(desk.join("own.toml"), desk.join("my presets/own one.toml")).unwrap();
+    let preset = desk.join("my presets/own one.toml").display().to_string();
+    let small = ["--width", "2", "--kimg", "0.004", "--device", "cpu", "--outdir", "p"];
+    let train_it = ["train", "--data", "phantom:60", "--preset", &preset];
+    desk.ok(&[&train_it[..], &small].concat());
+    assert!(desk.join("p/00000-phantom-own-one").is_dir());
     for (setting, why) in [
         ("objective.r1", "no '='"),
         ("objective.r9=1", "r9"),

@@ -24,7 +24,7 @@ fn real_pictures_against_real_ones_are_indistinguishable_and_noise_is_not() {
     let real = ["--real", "phantom:600", "--split", "all", "-n", "200"];
     let same = report(&desk, &[&real[..], &["--fake", "real.dermagan"]].concat());
     let words = same["words"].as_str().unwrap();
-    assert!(words.contains("indistinguishable from real"), "{words}");
+    assert!(words.contains("cannot tell them from real"), "{words}");
     assert_eq!(same["overall"]["n"], 200);
     assert!(number(&same["overall"]["coverage"]["fake"]) > 0.9, "{same}");
     // A folder of one colour each.

@@ -376,8 +376,15 @@ fn going_on_from_an_older_checkpoint_sets_the_newer_ones_aside() {
     ]);
     assert!(run.join("checkpoint-000003.safetensors.superseded").is_file());
     assert!(run.join("checkpoint-000002.safetensors").is_file());
+    // What was asked for once goes on: one is kept.
+    assert!(!run.join("checkpoint-000001.safetensors").exists());
     desk.ok(&["train", "--resume", "latest", "--kimg", "3", "--device", "cpu"]);
     assert!(std::fs::read(run.join("checkpoint-000003.safetensors")).unwrap() == newest);
+    assert!(!run.join("checkpoint-000002.safetensors").exists());
+    let back = ["train", "--resume", "latest", "--kimg", "1", "--device", "cpu"];
+    assert!(desk.fails(&back, 1).contains("at 3.000 kimg already"));
+    let again = desk.ok(&["train", "--resume", "latest", "--device", "cpu"]);
+    assert!(again.contains("finished before, at 3.000 kimg"), "{again}");
     assert_eq!(stats(&run).len(), 6);
 }
 

@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::name;
 use memmap2::Mmap;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
 use crate::fit::{Filter, Fit};
+use crate::prepare::SIZES;
 use crate::problem::Report;
 use crate::record::Record;
 use crate::source::Kind;
@@ -125,6 +127,10 @@ impl Cache {
                 name::RULE
             )));
         }
+        if !SIZES.contains(&header.options.size) || header.records.is_empty() {
+            let (count, size) = (header.records.len(), header.options.size);
+            return Err(bad(&format!("{count} images of {size} pixels a side")));
+        }
         let each = u64::from(header.options.size).pow(2) * 3;
         let count = header.records.len() as u64;
         let labels = header.records.iter().all(|r| r.class < header.classes.len());
@@ -171,6 +177,27 @@ impl Cache {
         let each = self.size() * self.size() * 3;
         let start = PIXELS_AT as usize + index * each;
         &self.map[start..start + each]
+    }
+
+    /// Compares images with their hashes.
+    ///
+    /// # Errors
+    /// Names the first that is not what was prepared: features kept of it, and a run that began with it,
+    /// would be taken for those of other pixels.
+    pub fn verified(&self, images: &[u32]) -> Result<(), DataError> {
+        let differs =
+            |i: &&u32| pixel_hash(self.pixels(**i as usize)) != self.header.hashes[**i as usize];
+        match images.par_iter().find_first(differs) {
+            None => Ok(()),
+            Some(i) => Err(DataError::Bad {
+                path: self.path.display().to_string(),
+                what: format!(
+                    "the pixels of image {} are not those that were prepared; make it anew with \
+                     `dermagan prepare`",
+                    self.header.records[*i as usize].image_id
+                ),
+            }),
+        }
     }
 
     /// Compares every image with its hash; the indices of those that differ.

@@ -216,7 +216,13 @@ fn classes_of(table: &Path) -> Result<BTreeMap<String, String>, DataError> {
     for row in reader.byte_records() {
         let row = row.map_err(bad)?;
         let cell = |i: usize| String::from_utf8_lossy(row.get(i).unwrap_or_default()).into_owned();
-        classes.insert(cell(id).trim().to_owned(), cell(class));
+        let (image, class) = (cell(id).trim().to_owned(), cell(class));
+        if let Some(before) = classes.insert(image.clone(), class.clone())
+            && before != class
+        {
+            let what = format!("image {image:?} is of class {before:?} and of class {class:?}");
+            return Err(DataError::bad(place, what));
+        }
     }
     Ok(classes)
 }
@@ -264,6 +270,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(PictureFolder::open(folder.path()).is_err());
         png(&folder.path().join("a.png"), 4);
+        let twice = "image_id,dx\n1,nv\n1,mel\n";
+        std::fs::write(folder.path().join("metadata.csv"), twice).unwrap();
+        let found = PictureFolder::open(folder.path()).unwrap();
+        assert!(found.note().unwrap().contains("of class"), "{:?}", found.note());
         std::fs::write(folder.path().join("metadata.csv"), "this,that\n1,2\n").unwrap();
         let found = PictureFolder::open(folder.path()).unwrap();
         assert!(found.note().unwrap().contains("image_id"), "{found:?}");

@@ -275,12 +275,16 @@ fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
     let hash = Sha256::digest(&made[header]);
     made[40..48].copy_from_slice(&hash[..8]);
     refused(&made, "/etc/");
-    // Flipped pixels are found by `dermagan info`, which reads them all.
+    // Flipped pixels are found by `dermagan info`, which reads them all, and before they are used.
     let mut flipped = good.clone();
     flipped[4096 + 5] ^= 1;
     let bad = out.path().join("flipped.dermagan");
     std::fs::write(&bad, flipped).unwrap();
-    assert_eq!(Cache::open(&bad).unwrap().verify(), [0]);
+    let flipped = Cache::open(&bad).unwrap();
+    assert_eq!(flipped.verify(), [0]);
+    assert!(flipped.verified(&[1, 2]).is_ok());
+    let error = flipped.verified(&[2, 0]).unwrap_err().to_string();
+    assert!(error.contains("ISIC_0000000") && error.contains("flipped.dermagan"), "{error}");
 }
 
 #[test]

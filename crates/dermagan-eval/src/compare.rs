@@ -28,6 +28,12 @@ impl Figure {
     fn of(fake: f64, real: f64) -> Self {
         Self { fake, real, ratio: (real > 0.0).then(|| fake / real) }
     }
+
+    /// Whether a share of `n` pictures is less than that of real ones by more than chance.
+    fn lacks(self, n: usize) -> bool {
+        let variance = |share: f64| share * (1.0 - share) / n.max(1) as f64;
+        self.real - self.fake > SURELY * (variance(self.fake) + variance(self.real)).sqrt()
+    }
 }
 
 /// KID, with the standard errors of both figures.
@@ -41,9 +47,14 @@ pub struct KidFigure {
     pub real: f64,
     /// Its standard error.
     pub real_se: f64,
-    /// `fake` as a multiple of `real`, or of its standard error where that is larger: a figure
-    /// that may be below zero is nothing to divide by.
-    pub ratio: f64,
+}
+
+impl KidFigure {
+    /// By how many standard errors of both the first is above the second. (A figure that may be below zero is
+    /// nothing to divide by.)
+    pub fn apart(&self) -> f64 {
+        (self.fake - self.real) / self.fake_se.hypot(self.real_se).max(f64::MIN_POSITIVE)
+    }
 }
 
 /// How a set of generated pictures compares.
@@ -114,7 +125,6 @@ pub fn compare(
             fake_se: k.standard_error,
             real: k_real.value,
             real_se: k_real.standard_error,
-            ratio: k.value / k_real.value.max(k_real.standard_error).max(f64::MIN_POSITIVE),
         })
     } else {
         notes.push(format!("no KID: fewer than {FEWEST} lesions in a set"));
@@ -158,27 +168,107 @@ pub fn compare(
 
 /// Standard errors beyond which a difference is called one.
 const CERTAIN: f64 = 2.0;
+/// Fewer pictures than these say nothing.
+const TOO_FEW: usize = 100;
+/// Standard errors of a share beyond which more than chance is missing: neighbours are shared, so the
+/// shares vary more than those of independent pictures would.
+const SURELY: f64 = 4.0;
+
+/// What KID says of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There are too few pictures.
+    TooFew,
+    /// It sees no difference from real pictures; a larger sample might.
+    NoDifference,
+    /// It tells generated from real.
+    Different,
+}
 
 impl Comparison {
+    /// What KID says.
+    pub fn verdict(&self) -> Verdict {
+        match self.kid {
+            Some(kid) if self.n >= TOO_FEW => match kid.apart() < CERTAIN {
+                true => Verdict::NoDifference,
+                false => Verdict::Different,
+            },
+            _ => Verdict::TooFew,
+        }
+    }
+
     /// What the figures mean, in a sentence.
     pub fn words(&self) -> String {
-        let Some(kid) = self.kid else { return "too few pictures to say anything".into() };
         let n = self.n;
-        let apart = (kid.fake - kid.real) / kid.fake_se.hypot(kid.real_se).max(f64::MIN_POSITIVE);
-        if apart < CERTAIN {
-            return format!("indistinguishable from real at this sample size ({n} pictures)");
+        let mut words = match (self.kid, self.verdict()) {
+            (None, _) | (_, Verdict::TooFew) => {
+                return format!("{n} pictures are too few to say anything");
+            }
+            (Some(_), Verdict::NoDifference) => {
+                format!("KID cannot tell them from real ones at this sample size ({n} pictures)")
+            }
+            (Some(kid), Verdict::Different) => format!(
+                "distinguishable from real: KID {:.4} ± {:.4}, where real pictures differ by {:.4} ± {:.4}",
+                kid.fake, kid.fake_se, kid.real, kid.real_se
+            ),
+        };
+        let ratio = |f: Option<Figure>| f.and_then(|f| f.ratio);
+        if ratio(self.precision).is_some_and(|r| r < 0.5) {
+            words.push_str("; many are unlike any real picture");
         }
-        let mut words = format!(
-            "distinguishable from real: KID {:.4} ± {:.4}, where real pictures differ by {:.4} ± {:.4}",
-            kid.fake, kid.fake_se, kid.real, kid.real_se
-        );
-        let low = |f: Option<Figure>| f.and_then(|f| f.ratio).is_some_and(|r| r < 0.5);
-        match (low(self.precision), low(self.coverage) || low(self.recall)) {
-            (true, true) => words.push_str("; many are unlike any real picture, and much of what real pictures show is missing"),
-            (true, false) => words.push_str("; many are unlike any real picture"),
-            (false, true) => words.push_str("; they lie among the real ones, but much of what real pictures show is missing"),
-            (false, false) => {}
+        let missing = [("recall", self.recall), ("coverage", self.coverage)];
+        let missing = missing.iter().filter_map(|(name, figure)| Some((name, (*figure)?)));
+        let missing: Vec<String> = missing
+            .filter(|(_, figure)| figure.lacks(n))
+            .map(|(name, figure)| format!("{name} {:.2} of {:.2}", figure.fake, figure.real))
+            .collect();
+        if !missing.is_empty() {
+            let much = [self.recall, self.coverage].map(ratio);
+            let much = much.iter().flatten().any(|r| *r < 0.5);
+            let share = if much { "much" } else { "some" };
+            words.push_str(&format!(
+                "; {share} of what real pictures show is missing ({})",
+                missing.join(", ")
+            ));
         }
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparison(n: usize, kid: f64, recall: f64) -> Comparison {
+        let kid = KidFigure { fake: kid, fake_se: 0.003, real: 0.0, real_se: 0.004 };
+        let figure = |fake, real| Some(Figure::of(fake, real));
+        Comparison {
+            n,
+            kid: Some(kid),
+            precision: figure(0.95, 0.95),
+            recall: figure(recall, 0.95),
+            coverage: figure(0.94, 0.95),
+            ..Comparison::default()
+        }
+    }
+
+    #[test]
+    fn the_sentence_says_no_more_than_the_figures() {
+        let alike = comparison(2048, 0.009, 0.94);
+        assert_eq!(alike.verdict(), Verdict::NoDifference);
+        assert!(alike.words().ends_with("(2048 pictures)"), "{}", alike.words());
+        let narrow = comparison(2048, 0.009, 0.87).words();
+        assert!(
+            narrow.contains("some of what") && narrow.contains("recall 0.87 of 0.95"),
+            "{narrow}"
+        );
+        assert!(!comparison(200, 0.009, 0.90).words().contains("missing"), "not sure of 200");
+        let far = comparison(2048, 12.0, 0.0);
+        assert_eq!(far.verdict(), Verdict::Different);
+        assert!(far.words().contains("much of what"), "{}", far.words());
+        let few = comparison(14, 0.0, 0.9);
+        assert_eq!(few.verdict(), Verdict::TooFew);
+        assert!(few.words().contains("14 pictures are too few"));
+        assert!((alike.kid.unwrap().apart() - 1.8).abs() < 1e-9);
     }
 }

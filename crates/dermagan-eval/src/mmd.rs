@@ -52,6 +52,13 @@ pub struct Discrepancy {
     pub standard_error: f64,
 }
 
+impl Discrepancy {
+    /// Whether it is more than two standard errors above zero, where equal populations are.
+    pub fn above_zero(&self) -> bool {
+        self.value > 2.0 * self.standard_error
+    }
+}
+
 /// Compares two sets, of whatever sizes, whose pictures are of lesions: `lesions` has a number for each
 /// row, equal ones for pictures of one lesion. (Or of one patient, or of one scene.)
 ///

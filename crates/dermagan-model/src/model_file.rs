@@ -14,11 +14,15 @@ use crate::error::ModelError;
 use crate::generator::Generator;
 use crate::named::Network;
 use crate::weights::{
-    Weights, from_pth, from_safetensors, read_file, to_safetensors, to_safetensors_half,
+    Array, METADATA_KEY, Weights, from_pth, from_safetensors, read_file, to_safetensors,
+    to_safetensors_half,
 };
 
 /// Raise when an older program would misread the file.
 pub const FORMAT: u32 = 1;
+
+/// The longest text of a card, in bytes: each picture carries its licence.
+const MAX_TEXT: usize = 1000;
 
 fn fully() -> f64 {
     1.0
@@ -84,8 +88,9 @@ impl ModelFile {
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let shown = path.display().to_string();
         let bytes = read_file(path)?;
+        // A safetensors file begins with eight bytes of length, which may be any, and a brace.
         let torch =
-            bytes.starts_with(b"PK") || bytes.starts_with(b"\x80") && bytes.get(8) != Some(&b'{');
+            (bytes.starts_with(b"PK") || bytes.starts_with(b"\x80")) && bytes.get(8) != Some(&b'{');
         if torch {
             let hash = hash_of(&bytes);
             drop(bytes);
@@ -118,6 +123,23 @@ impl ModelFile {
         }
         if let Some(name) = card.classes.iter().find(|name| !name::is_plain(name)) {
             return bad(format!("its card names a class {name:?}; expected {}", name::RULE));
+        }
+        let texts = [&card.producer, &card.data, &card.licence, &card.preset];
+        if let Some(long) = texts.into_iter().find(|text| text.len() > MAX_TEXT) {
+            return bad(format!(
+                "its card has a text of {} bytes, up to {MAX_TEXT} are possible",
+                long.len()
+            ));
+        }
+        let total = card.class_images.iter().try_fold(0u64, |sum, n| sum.checked_add(*n));
+        let shares = card.class_images.len() == config.classes && total.is_some_and(|sum| sum > 0);
+        if !(card.class_images.is_empty() || shares) {
+            return bad(format!(
+                "its card counts the images of {} classes, of the {} that it makes, as {:?}",
+                card.class_images.len(),
+                config.classes,
+                total
+            ));
         }
         if !(0.0..=1.0).contains(&card.condition) {
             return bad(format!("its card's condition is {}, expected 0 to 1", card.condition));
@@ -203,10 +225,16 @@ fn check(weights: &Weights, config: &ModelConfig) -> Result<(), String> {
             Some(_) => {}
         }
     }
-    if let Some((name, _)) = weights.iter().find(|(_, a)| a.values.iter().any(|v| !v.is_finite())) {
+    if let Some((name, _)) = weights.iter().find(|(_, array)| !array.is_finite()) {
         return Err(format!(
             "tensor '{name}' holds values that are not finite: its training broke down"
         ));
+    }
+    let negative = |(name, array): &(&String, &Array)| {
+        name.ends_with("running_var") && array.values.iter().any(|v| *v < 0.0)
+    };
+    if let Some((name, _)) = weights.iter().find(negative) {
+        return Err(format!("tensor '{name}' holds a negative variance"));
     }
     match weights.keys().find(|name| !expected.contains_key(*name)) {
         Some(name) => Err(format!("tensor '{name}' belongs to no layer of this generator")),
@@ -214,10 +242,23 @@ fn check(weights: &Weights, config: &ModelConfig) -> Result<(), String> {
     }
 }
 
+/// A residual generator's tensors do not say all that its card does.
+fn refuse_residual(weights: &Weights) -> Result<(), String> {
+    let residual = ["embed", "noise.0", "main.0.bias"];
+    if let Some(name) = residual.into_iter().find(|name| weights.contains_key(*name)) {
+        return Err(format!(
+            "tensor '{name}' is a residual generator's, which is read with its card only: save it as \
+             safetensors with the metadata '{METADATA_KEY}' that it came with"
+        ));
+    }
+    Ok(())
+}
+
 /// Brings the names of somebody else's DCGAN generator to ours and infers its shape. Prefixes
 /// (`module.`, `generator.main.`, `net.`) and the layers' numbers may be any: only the layers'
 /// order counts.
 fn foreign(weights: Weights) -> Result<(Weights, ModelConfig), String> {
+    refuse_residual(&weights)?;
     let mut layers: BTreeMap<(String, usize), BTreeMap<String, String>> = BTreeMap::new();
     for name in weights.keys() {
         let mut parts: Vec<&str> = name.split('.').collect();
@@ -259,7 +300,10 @@ fn foreign(weights: Weights) -> Result<(Weights, ModelConfig), String> {
         let index = torch_index(if is_norm { block - 1 } else { block }, is_norm);
         block += usize::from(!is_norm);
         for (leaf, name) in leaves {
-            renamed.insert(format!("main.{index}.{leaf}"), weights[name].clone());
+            let ours = format!("main.{index}.{leaf}");
+            if renamed.insert(ours, weights[name].clone()).is_some() {
+                return Err(format!("tensor '{name}' is there twice"));
+            }
         }
     }
     let shape = |i: usize| {

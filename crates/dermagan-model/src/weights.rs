@@ -32,6 +32,13 @@ pub struct Array {
     pub values: Vec<f32>,
 }
 
+impl Array {
+    /// Whether all values are numbers.
+    pub fn is_finite(&self) -> bool {
+        self.values.iter().all(|value| value.is_finite())
+    }
+}
+
 /// Tensors by name.
 pub type Weights = BTreeMap<String, Array>;
 

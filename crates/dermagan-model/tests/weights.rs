@@ -92,6 +92,19 @@ fn a_generator_file_is_the_same_bytes_every_time_and_reads_back_equal() {
 }
 
 #[test]
+fn a_residual_generator_without_its_card_is_refused_with_what_it_lacks() {
+    let config = ModelConfig { backbone: Backbone::Residual, noise: true, resolution: 32, ..SMALL };
+    let weights = Init::He.generator(&config, 7, &Device::flex()).to_weights();
+    let bytes = to_safetensors(&weights, "{}".into()).unwrap();
+    let key = b"\"dermagan\"";
+    let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
+    let mut foreign = bytes;
+    foreign[at..at + key.len()].copy_from_slice(b"\"another_\"");
+    let error = ModelFile::from_bytes("g", &foreign).unwrap_err().to_string();
+    assert!(error.contains("read with its card only"), "{error}");
+}
+
+#[test]
 fn a_card_says_whether_pictures_are_turned_and_one_that_does_not_means_no() {
     let weights = Init::Dcgan.generator(&SMALL, 7, &Device::flex()).to_weights();
     for turns in [false, true] {
@@ -156,6 +169,18 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
         let named = Card { classes: vec![name.into()], ..card(SMALL) };
         refused(&ModelFile::to_bytes(&weights, &named).unwrap(), "names a class");
     }
+    let told = ModelConfig { backbone: Backbone::Residual, classes: 2, ..SMALL };
+    for images in [vec![1], vec![0, 0], vec![u64::MAX, 1]] {
+        let two = vec!["mel".into(), "nv".into()];
+        let counted = Card { classes: two, class_images: images, ..card(told) };
+        refused(&ModelFile::to_bytes(&weights, &counted).unwrap(), "counts the images");
+    }
+    let long = Card { licence: "x".repeat(5000), ..card(SMALL) };
+    refused(&ModelFile::to_bytes(&weights, &long).unwrap(), "5000 bytes");
+    let mut negative = weights.clone();
+    let variance = negative.iter_mut().find(|(name, _)| name.ends_with("running_var")).unwrap();
+    variance.1.values[0] = -1.0;
+    refused(&ModelFile::to_bytes(&negative, &card(SMALL)).unwrap(), "negative variance");
     let noisy = ModelConfig { noise: true, ..SMALL };
     refused(&ModelFile::to_bytes(&weights, &card(noisy)).unwrap(), "takes no noise");
     let noisy = ModelConfig { backbone: Backbone::Residual, ..noisy };

@@ -69,6 +69,28 @@ impl AugmentConfig {
         Ok(())
     }
 
+    /// Refuses strengths that no picture would feel.
+    ///
+    /// # Errors
+    /// Names them, and what is missing.
+    pub fn check_heard(&self) -> Result<(), TrainError> {
+        let strengths = [
+            ("translate", self.translate),
+            ("cutout", self.cutout),
+            ("brightness", self.brightness),
+            ("saturation", self.saturation),
+            ("contrast", self.contrast),
+        ];
+        let set = strengths.iter().find(|(_, strength)| *strength > 0.0);
+        match set.filter(|_| self.probability.most() <= 0.0 && self.target <= 0.0) {
+            Some((key, strength)) => Err(TrainError::Option(format!(
+                "augment.{key} = {strength} changes no picture while augment.probability and \
+                 augment.target are 0; expected also such as augment.probability = 0.5"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether no picture is ever changed.
     pub fn is_off(&self) -> bool {
         let any = self.translate > 0.0 || self.cutout > 0.0 || self.colours();

@@ -139,6 +139,15 @@ impl Checkpoint {
         if digest(&file.weights) != meta.sha256 {
             return Err(refuse(path, "its tensors do not match their checksum".into()));
         }
+        let batch = meta.config.optimiser.batch as u64;
+        let chance = meta.adaptive.probability;
+        if meta.steps.checked_mul(batch) != Some(meta.nimg) || !(0.0..=1.0).contains(&chance) {
+            let what = format!(
+                "it counts {} images in {} steps of {batch}, at an augmentation of {chance}",
+                meta.nimg, meta.steps
+            );
+            return Err(refuse(path, what));
+        }
         Ok(Self { meta, tensors: file.weights })
     }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::fakes::picture;
 use crate::plan::Plan;
-use crate::sampler::{Sampler, Shot};
+use crate::sampler::Sampler;
 
 /// Pictures of a class that are compared with each other.
 const PICTURES: usize = 16;
@@ -46,8 +46,9 @@ pub fn difference(pictures: &[Picture]) -> f64 {
 }
 
 /// The variety of every class that the generator makes, beside that of the first images of it that it
-/// learnt from; classes of fewer than two images are left out. One picture that seeds lay in eight ways is
-/// still one.
+/// learnt from; classes of fewer than two images are left out. One picture that seeds lay in eight ways, or
+/// whose grain they change, is still one: with its noise alone the program's own generator came to 0.11 to
+/// 0.37 of what real pictures differ by.
 pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
     let codes = &plan.config.source.classes;
     let classes: Vec<Option<usize>> = match plan.config.model.classes {
@@ -64,8 +65,7 @@ pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
             .map(|&image| picture(&plan.cache, image))
             .collect();
         let among_real = difference(&real);
-        let shots = (0..PICTURES as u64).map(|seed| Shot { seed, class });
-        let fakes = sampler.unturned(shots, PICTURES);
+        let fakes = sampler.by_latent(PICTURES, class);
         (among_real > 0.0).then(|| Variety {
             class: class.map(|class| codes[class].clone()),
             share: difference(&fakes) / among_real,

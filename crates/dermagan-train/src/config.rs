@@ -199,6 +199,7 @@ impl Preset {
         let preset: Self = table.try_into().map_err(|e: toml::de::Error| {
             bad(format!("preset {name}{with}: {}", e.to_string().trim()))
         })?;
+        preset.augment.check_heard()?;
         match preset.model.classes {
             0 => Ok(preset),
             _ => Err(bad(format!(
@@ -207,6 +208,15 @@ impl Preset {
             ))),
         }
     }
+}
+
+/// A preset's name as part of a run's: of a file's path its name, in letters that any folder may have.
+fn short(name: &str) -> String {
+    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let short: String = stem.chars().map(plain).take(40).collect();
+    let short = short.trim_matches('-');
+    if short.is_empty() { "own".into() } else { short.to_owned() }
 }
 
 /// The largest preset that is read.
@@ -308,7 +318,7 @@ impl TrainConfig {
     pub fn with_settings(name: &str, settings: &[String], seed: u64) -> Result<Self, TrainError> {
         let preset = Preset::named(name, settings)?;
         Ok(Self {
-            preset: name.to_owned(),
+            preset: short(name),
             seed,
             model: preset.model,
             optimiser: preset.optimiser,
@@ -385,6 +395,31 @@ impl TrainConfig {
             }
         }
         Ok(())
+    }
+
+    /// What to know of a run's length before it starts or goes on.
+    pub fn cautions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let (kimg, told) = (self.schedule.kimg, &self.condition);
+        if self.model.classes > 0 && told.to_kimg > kimg {
+            let how = match told.from_kimg >= kimg {
+                true => "not at all",
+                false => "in part",
+            };
+            found.push(format!(
+                "it is told of classes from {} to {} kimg, so {how} in {kimg} kimg: --kimg {} or more, or \
+                 --set condition.to_kimg=N",
+                told.from_kimg, told.to_kimg, told.to_kimg
+            ));
+        }
+        if self.horizon_kimg > 0.0 && kimg > self.horizon_kimg {
+            found.push(format!(
+                "settings that change over a run, such as the learning rate, did so over the {} kimg that \
+                 it began with and keep their last values: a longer schedule takes a new run",
+                self.horizon_kimg
+            ));
+        }
+        found
     }
 
     /// Whether any setting changes over the run.

@@ -1,8 +1,6 @@
 //! `eval` as a library call: generated pictures against real ones, overall and by class, each figure
 //! beside that of real pictures against other real ones.
 
-use std::collections::BTreeSet;
-
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
 use dermagan_eval::handmade::{Off, Standard, what_is_off};
@@ -176,7 +174,7 @@ pub fn evaluate(
         sets.width = median_distance(&sets.take(&sets.real, &rows[0]));
     }
     let overall = sets.compare(&rows)?;
-    let mut notes = notes(cache, fakes, eyes, request, n);
+    let mut notes = notes(cache, fakes, eyes, request, &sets.drawn);
     let mut classes = Vec::new();
     if request.per_class {
         for (class, code) in header.classes.iter().enumerate() {
@@ -317,8 +315,9 @@ fn notes(
     fakes: &Fakes,
     eyes: &Eyes<'_>,
     request: &EvalRequest,
-    n: usize,
+    drawn: &Drawn,
 ) -> Vec<String> {
+    let n = drawn.n;
     let mut notes = fakes.notes();
     if fakes.count() == Some(n) && n < request.n {
         notes.push(format!("{n} generated pictures instead of {}: there are no more", request.n));
@@ -337,17 +336,18 @@ fn notes(
         ));
     }
     let codes = &cache.header().classes;
-    let real = cache.header().records.iter().map(|record| record.class);
-    let several = real.collect::<BTreeSet<_>>().len() > 1;
-    match labels(fakes, codes, n) {
-        Labels::All if !request.per_class => {
-            if let Some(class) = fakes.only_class(n).filter(|_| several) {
-                notes.push(format!(
-                    "the generated pictures are all {class}: compared with every class they lack \
-                     the others; --per-class compares like with like"
-                ));
-            }
-        }
+    let labels = labels(fakes, codes, n);
+    if labels == Labels::All
+        && let Some((code, made, there)) = other_shares(cache, fakes, drawn)
+    {
+        notes.push(format!(
+            "the generated pictures are of other classes than the real ones ({code}: {:.0} % for {:.0} %), \
+             and the figures of all together measure that too: --per-class compares like with like",
+            100.0 * made,
+            100.0 * there
+        ));
+    }
+    match labels {
         Labels::All if request.per_class && request.side == Some(Side::Train) => notes.push(
             "the lesion encoder learnt from the training side: the share of real pictures that it \
              takes for their class is too high there; --split test has lesions that it never saw"
@@ -363,6 +363,31 @@ fn notes(
         _ => {}
     }
     notes
+}
+
+/// Where classes come in quite other shares among generated pictures than among the reference: the one that
+/// differs most, and its two shares.
+fn other_shares<'a>(
+    cache: &'a Cache,
+    fakes: &Fakes,
+    drawn: &Drawn,
+) -> Option<(&'a String, f64, f64)> {
+    let (n, header) = (drawn.n, cache.header());
+    let share = |count: usize| count as f64 / n.max(1) as f64;
+    let shares = header.classes.iter().enumerate().map(|(class, code)| {
+        let is = |i: &&usize| fakes.class(**i).is_some_and(|found| same(found, code));
+        let made = drawn.fakes[..n].iter().filter(is).count();
+        let real = drawn.overall.reference[..n].iter();
+        let there = real.filter(|i| header.records[**i as usize].class == class).count();
+        (code, share(made), share(there))
+    });
+    let shares: Vec<_> = shares.collect();
+    let apart = |(_, made, there): &(_, f64, f64)| (made - there).abs();
+    // Half the sum is 0 for equal shares, 1 for no class in common; a small sample differs by chance.
+    let total: f64 = shares.iter().map(apart).sum::<f64>() / 2.0;
+    let chance = 1.0 / (n.max(1) as f64).sqrt();
+    let most = shares.into_iter().max_by(|a, b| apart(a).total_cmp(&apart(b)));
+    most.filter(|_| total > 0.2 + chance)
 }
 
 fn by_encoder(eyes: &Eyes<'_>) -> String {

@@ -97,6 +97,9 @@ impl Fakes {
         if held < expected {
             return Err(bad(format!("{held} values, its generator has {expected}")));
         }
+        if let Some((name, _)) = weights.iter().find(|(_, array)| !array.is_finite()) {
+            return Err(bad(format!("tensor 'G_ema.{name}' holds values that are not finite")));
+        }
         let average =
             Generator::new(&config.model, &device.device).with_weights(&weights).map_err(bad)?;
         let generator = shown(average, &config, &device.device);
@@ -144,13 +147,6 @@ impl Fakes {
                 sampler.code_of(classes, Shot::from(first + i as u64))
             }
         }
-    }
-
-    /// The class of all of them, of a model's the first `n`, if they have one and the same.
-    pub fn only_class(&self, n: usize) -> Option<&str> {
-        let first = self.class(0)?;
-        let count = self.count().unwrap_or(n);
-        (1..count).all(|i| self.class(i) == Some(first)).then_some(first)
     }
 
     /// What they are, in a word or two.

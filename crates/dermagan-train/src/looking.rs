@@ -90,6 +90,7 @@ pub(crate) fn real_set(
     request: &EvalRequest,
     sink: Sink<'_>,
 ) -> Result<Set, TrainError> {
+    cache.verified(images)?;
     let file = kept_file(cache, images, eyes, request);
     if let Some(set) = kept(&file, images.len(), eyes, request) {
         return Ok(set);
@@ -167,7 +168,10 @@ fn kept(file: &Path, n: usize, eyes: &Eyes<'_>, request: &EvalRequest) -> Option
         set.handmade = take(KEPT[1], Handmade.dims())?;
     }
     if request.per_class {
-        set.seen_as = take(KEPT[2], 1)?.values.iter().map(|class| *class as usize).collect();
+        let known = eyes.encoder.card().classes.len();
+        let seen = take(KEPT[2], 1)?;
+        let class = |value: &f32| (0..known).find(|class| *class as f32 == *value);
+        set.seen_as = seen.values.iter().map(class).collect::<Option<_>>()?;
     }
     Some(set)
 }

@@ -10,7 +10,7 @@ use dermagan_model::Precision;
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{InputConfig, Part, SourceConfig, TrainConfig};
+use crate::config::{InputConfig, Part, TrainConfig, images};
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::schedule::Scheduled;
@@ -124,6 +124,13 @@ impl Plan {
         let mut config = checkpoint.meta.config.clone();
         config.schedule.kimg = request.kimg.unwrap_or(config.schedule.kimg);
         config.schedule.snap = request.snap.unwrap_or(config.schedule.snap);
+        let done = checkpoint.meta.nimg;
+        if let Some(kimg) = request.kimg.filter(|kimg| images(*kimg) < done) {
+            return Err(TrainError::Option(format!(
+                "--kimg {kimg}: this run is at {:.3} kimg already; to go on ask for more",
+                done as f64 / 1000.0
+            )));
+        }
         if let Some(data) = &request.data {
             config.source.source = absolute(data);
         }
@@ -138,7 +145,14 @@ impl Plan {
                 config.source.source, began.images, config.source.images
             )));
         }
-        config.source = SourceConfig { source: config.source.source, ..began };
+        if config.source.classes != began.classes {
+            return Err(TrainError::Option(format!(
+                "this run learnt the classes {}, the data has {} now: name them as they were",
+                began.classes.join(","),
+                config.source.classes.join(",")
+            )));
+        }
+        config.source.name = began.name;
         Ok(Self { config, cache, images })
     }
 
@@ -157,7 +171,7 @@ impl Plan {
         format!("image_id,side\n{}", rows.concat())
     }
 
-    /// The place of an image's class among [`SourceConfig::classes`].
+    /// The place of an image's class among the classes of [`TrainConfig::source`].
     pub fn class_of(&self, image: u32) -> usize {
         let header = self.cache.header();
         let code = &header.classes[header.records[image as usize].class];
@@ -261,6 +275,7 @@ fn choose(config: &mut TrainConfig, cache: &Cache) -> Result<Vec<u32>, TrainErro
     if images.is_empty() {
         return Err(TrainError::Option("no image of these classes to train on".into()));
     }
+    cache.verified(&images)?;
     config.source.name = header.name.clone();
     config.source.licence = dermagan_data::licence(header.kind);
     config.source.classes = header

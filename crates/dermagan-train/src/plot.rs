@@ -99,7 +99,7 @@ fn panel(canvas: &mut Canvas, y: i32, curves: &[Curve], lines: &[Line], last: f6
     let black = Rgb888::new(40, 40, 40);
     let (width, top) = (WIDTH - LEFT - RIGHT, y + TOP);
     let at = |kimg: f64, value: f64| {
-        let right = (kimg / last * f64::from(width)).round() as i32;
+        let right = ((kimg / last).clamp(0.0, 1.0) * f64::from(width)).round() as i32;
         let up = ((value / high).clamp(0.0, 1.0) * f64::from(PANEL)).round() as i32;
         Point::new(LEFT + right, top + PANEL - up)
     };

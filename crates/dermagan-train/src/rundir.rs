@@ -25,7 +25,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn create(outdir: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
+    pub fn create(outdir: &Path, config: &TrainConfig, keep: usize) -> Result<Self, TrainError> {
         std::fs::create_dir_all(outdir).map_err(TrainError::io(outdir))?;
         let mut next = next_number(outdir);
         loop {
@@ -33,7 +33,7 @@ impl RunDir {
             match std::fs::create_dir(&path) {
                 Ok(()) => {
                     let run = Self::open(&path)?;
-                    run.write_options(config)?;
+                    run.write_options(config, keep)?;
                     return Ok(run);
                 }
                 // Another process took the number in the meantime.
@@ -50,6 +50,10 @@ impl RunDir {
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         let append = |name: &str| {
             let file = path.join(name);
+            if file.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+                let what = format!("{}: a link, which a run's folder has none of", file.display());
+                return Err(TrainError::Option(what));
+            }
             OpenOptions::new().create(true).append(true).open(&file).map_err(TrainError::io(file))
         };
         let (log, stats) = (append("log.txt")?, append("stats.jsonl")?);
@@ -68,14 +72,15 @@ impl RunDir {
         &self.path
     }
 
-    /// Writes `training_options.json`.
+    /// Writes `training_options.json`: what decides the run, and how many checkpoints it keeps.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn write_options(&self, config: &TrainConfig) -> Result<(), TrainError> {
-        let json = serde_json::to_vec_pretty(config)
-            .map_err(|e| TrainError::Option(format!("training_options.json: {e}")))?;
-        self.write("training_options.json", &json)
+    pub fn write_options(&self, config: &TrainConfig, keep: usize) -> Result<(), TrainError> {
+        let bad = |e| TrainError::Option(format!("{OPTIONS}: {e}"));
+        let mut options = serde_json::to_value(config).map_err(bad)?;
+        options["keep"] = keep.into();
+        self.write(OPTIONS, &serde_json::to_vec_pretty(&options).map_err(bad)?)
     }
 
     /// Writes a file as a whole or not at all.
@@ -111,7 +116,8 @@ impl RunDir {
     /// When the file cannot be read, or the folder cannot be written.
     pub fn rewind_stats(&mut self, ticks: u64) -> Result<f64, TrainError> {
         let file = self.path.join("stats.jsonl");
-        let text = std::fs::read_to_string(&file).map_err(TrainError::io(&file))?;
+        let text = std::fs::read(&file).map_err(TrainError::io(&file))?;
+        let text = String::from_utf8_lossy(&text);
         let kept: Vec<Line> = parse_stats(&text).take(ticks as usize).collect();
         if (kept.len() as u64) < ticks {
             let words =
@@ -163,8 +169,8 @@ impl RunDir {
             if !(name.starts_with("metric-") && name.ends_with(".jsonl")) {
                 continue;
             }
-            let text =
-                std::fs::read_to_string(entry.path()).map_err(TrainError::io(entry.path()))?;
+            let text = std::fs::read(entry.path()).map_err(TrainError::io(entry.path()))?;
+            let text = String::from_utf8_lossy(&text);
             let before = |line: &Line| {
                 line.get("Progress/kimg").and_then(|v| v.as_f64()).is_some_and(|k| k <= kimg)
             };
@@ -208,10 +214,20 @@ impl RunDir {
     }
 }
 
+/// The file of a run's options.
+const OPTIONS: &str = "training_options.json";
+
+/// How many checkpoints a run keeps, where its options say so.
+pub fn keep_of(run: &Path) -> Option<usize> {
+    let options: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join(OPTIONS)).ok()?).ok()?;
+    options.get("keep")?.as_u64().map(|keep| keep as usize)
+}
+
 /// The whole lines of a run's `stats.jsonl`.
 pub fn read_stats(run: &Path) -> Vec<Line> {
-    let text = std::fs::read_to_string(run.join("stats.jsonl")).unwrap_or_default();
-    parse_stats(&text).collect()
+    let text = std::fs::read(run.join("stats.jsonl")).unwrap_or_default();
+    parse_stats(&String::from_utf8_lossy(&text)).collect()
 }
 
 /// Lines up to the first that is not whole.

@@ -83,8 +83,11 @@ impl Sampler {
         };
         let count = config.classes;
         let classes = (count > 0).then(|| {
-            let known = classes.filter(|known| known.images.len() == count);
-            (count, known.unwrap_or(Classes { images: vec![1; count], strength: 1.0 }))
+            let mut known = classes.unwrap_or(Classes { images: Vec::new(), strength: 1.0 });
+            if known.images.len() != count {
+                known.images = vec![1; count];
+            }
+            (count, known)
         });
         Self { engine, model: *config, classes, turns }
     }
@@ -105,11 +108,13 @@ impl Sampler {
     }
 
     /// The code of a picture's class among `codes`, those of the generator; `None` where it saw several
-    /// and makes none on demand, and so does not know which one a picture is of.
+    /// and makes none on demand, or has not been told of them yet, and so does not know which one a
+    /// picture is of.
     pub fn code_of<'a>(&self, codes: &'a [String], shot: Shot) -> Option<&'a str> {
+        let told = self.classes.as_ref().is_some_and(|(_, known)| known.strength > 0.0);
         let code = match codes {
             [only] => Some(only),
-            all => self.class_of(shot).and_then(|class| all.get(class)),
+            all => self.class_of(shot).filter(|_| told).and_then(|class| all.get(class)),
         };
         code.map(String::as_str)
     }
@@ -138,19 +143,6 @@ impl Sampler {
         batch: usize,
         mut give: impl FnMut(Shot, Picture) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each_unturned(shots, psi, batch, |shot, picture| {
-            give(shot, picture.turned(self.orientation_of(shot.seed)))
-        })
-    }
-
-    /// As [`Sampler::each`], with every picture as the generator lays it.
-    fn each_unturned<E>(
-        &self,
-        shots: impl IntoIterator<Item = impl Into<Shot>>,
-        psi: f64,
-        batch: usize,
-        mut give: impl FnMut(Shot, Picture) -> Result<(), E>,
-    ) -> Result<(), E> {
         let batch = batch.max(1);
         let mut shots = shots.into_iter().map(Into::into);
         loop {
@@ -162,9 +154,21 @@ impl Sampler {
             let classes: Vec<Option<usize>> = chunk.iter().map(|s| self.class_of(*s)).collect();
             let made = self.make(latents.collect(), &self.rows(&classes), batch);
             for (shot, picture) in chunk.into_iter().zip(made) {
-                give(shot, picture)?;
+                give(shot, picture.turned(self.orientation_of(shot.seed)))?;
             }
         }
+    }
+
+    /// What the latents of seeds 0 to `count` make of a class, as the generator lays it, and with the noise
+    /// of the first for all: they differ by z alone.
+    pub(crate) fn by_latent(&self, count: usize, class: Option<usize>) -> Vec<Picture> {
+        let first = latent(0, &self.model, 1.0);
+        let noise = &first[self.model.z_dim..];
+        let all = (0..count as u64).flat_map(|seed| {
+            let own = latent(seed, &self.model, 1.0);
+            [&own[..self.model.z_dim], noise].concat()
+        });
+        self.make(all.collect(), &self.rows(&vec![class; count]), count)
     }
 
     /// What says the classes of some pictures, [pictures, classes]; empty for a generator that knows of
@@ -213,35 +217,20 @@ impl Sampler {
         psi: f64,
         batch: usize,
     ) -> Vec<Picture> {
-        together(|give| self.each(shots, psi, batch, give))
+        let mut all = Vec::new();
+        let Ok(()) = self.each(shots, psi, batch, |_, picture| {
+            all.push(picture);
+            Ok::<(), Infallible>(())
+        });
+        all
     }
-
-    /// The pictures of `shots` at full variety as the generator lays them, together.
-    pub(crate) fn unturned(
-        &self,
-        shots: impl IntoIterator<Item = impl Into<Shot>>,
-        batch: usize,
-    ) -> Vec<Picture> {
-        together(|give| self.each_unturned(shots, 1.0, batch, give))
-    }
-}
-
-/// All that `each` gives out.
-fn together(
-    each: impl FnOnce(&mut dyn FnMut(Shot, Picture) -> Result<(), Infallible>) -> Result<(), Infallible>,
-) -> Vec<Picture> {
-    let mut all = Vec::new();
-    let done = each(&mut |_, picture| {
-        all.push(picture);
-        Ok(())
-    });
-    done.map_or_else(|never| match never {}, |()| all)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dermagan_model::Init;
+    use dermagan_model::named::Network;
+    use dermagan_model::{Backbone, Init};
 
     #[test]
     fn a_seed_lays_its_picture_in_one_way_whatever_the_batch() {
@@ -258,6 +247,39 @@ mod tests {
             assert_eq!(*turned, turning.pictures([seed], 1.0, 64)[0]);
         }
         assert!(turned.iter().zip(&straight).any(|(a, b)| a != b));
-        assert_eq!(turning.unturned(0..32u64, 8), straight);
+    }
+
+    #[test]
+    fn pictures_by_their_latent_differ_by_nothing_else() {
+        let config = ModelConfig {
+            backbone: Backbone::Residual,
+            resolution: 32,
+            z_dim: 8,
+            noise: true,
+            g_width: 4,
+            ..ModelConfig::default()
+        };
+        let device = Selected::cpu();
+        let sampler = |forget: bool| {
+            let mut weights = Init::He.generator(&config, 1, &device.device).to_weights();
+            for (name, array) in &mut weights {
+                if name.starts_with("noise.") {
+                    array.values.fill(1.0);
+                }
+                if forget && name == "main.0.weight" {
+                    array.values.fill(0.0);
+                }
+            }
+            let generator = Generator::new(&config, &device.device).with_weights(&weights);
+            Sampler::of(generator.unwrap(), &config, None, true, device.clone())
+        };
+        // A generator that does not listen to z makes one picture of many grains.
+        let deaf = sampler(true);
+        let [first, rest @ ..] = &deaf.by_latent(4, None)[..] else { panic!("no pictures") };
+        assert!(rest.iter().all(|picture| picture == first));
+        let own = deaf.pictures(0..4u64, 1.0, 4);
+        assert!(own.iter().enumerate().all(|(i, a)| own[..i].iter().all(|b| a != b)));
+        let heard = sampler(false).by_latent(4, None);
+        assert!(heard[1..].iter().all(|picture| *picture != heard[0]));
     }
 }

@@ -16,6 +16,9 @@ use crate::sampler::{Sampler, Shot};
 /// The most cells that a grid may have: it is held in memory.
 const MAX_CELLS: usize = 10_000;
 
+/// The largest truncation: beyond it there are no pictures, only infinite values.
+const MAX_PSI: f64 = 100.0;
+
 /// The most pictures of one call.
 const MAX_PICTURES: u64 = 100_000_000;
 
@@ -191,14 +194,31 @@ pub fn run(
 
 /// Refuses a truncation or a batch that makes no sense.
 pub(crate) fn check(psi: f64, batch: usize) -> Result<(), TrainError> {
-    if !(psi.is_finite() && psi >= 0.0) {
-        let what = format!("--trunc {psi}: expected 0 or more, 1 for full variety");
+    if !(0.0..=MAX_PSI).contains(&psi) {
+        let what = format!("--trunc {psi}: expected 0 to {MAX_PSI}, 1 for full variety");
         return Err(TrainError::Option(what));
     }
     if !(1..=4096).contains(&batch) {
         return Err(TrainError::Option(format!("--batch {batch}: expected 1 to 4096")));
     }
     Ok(())
+}
+
+/// What to be careful about with a generator's classes, if anything.
+pub fn caution(model: &ModelFile) -> Option<String> {
+    let card = model.card.as_ref().filter(|_| model.config.classes > 0)?;
+    let kimg = card.nimg as f64 / 1000.0;
+    match card.condition {
+        0.0 => Some(format!(
+            "this generator was saved at {kimg:.3} kimg, before it was told of classes"
+        )),
+        told if told < 1.0 => Some(format!(
+            "this generator was saved at {kimg:.3} kimg, when it was told of classes at {:.0} % only: they \
+             are not apart yet",
+            100.0 * told
+        )),
+        _ => None,
+    }
 }
 
 /// The classes asked for; `all` stands for all that the model makes.
@@ -247,6 +267,14 @@ pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usiz
         );
         return Err(TrainError::Option(what));
     }
+    if let Some(card) = model.card.as_ref().filter(|card| card.condition == 0.0) {
+        return Err(TrainError::Option(format!(
+            "--class {}: this generator was saved at {:.3} kimg, before it was told of classes; go on with \
+             its training by `dermagan train --resume RUN`",
+            codes.join(","),
+            card.nimg as f64 / 1000.0
+        )));
+    }
     let place = |code: &String| {
         let found = known.iter().position(|known| known.eq_ignore_ascii_case(code));
         found.filter(|place| *place < model.config.classes).ok_or_else(|| {
@@ -294,6 +322,12 @@ fn write_grid(
     (columns, rows): (usize, usize),
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
+    if !request.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+        return Err(TrainError::Option(format!(
+            "--out {}: a grid is a .png, such as --out grid.png",
+            request.out.display()
+        )));
+    }
     if !classes.is_empty() && !rows.is_multiple_of(classes.len()) {
         let what = format!(
             "a grid of {rows} rows for {} classes: every class needs as many whole rows, such as \
@@ -406,6 +440,9 @@ fn write_files(
         // Renamed, so that none is ever half; without a flush to the disk each, which would take
         // an hour for 100,000. The table comes last, and says that the set is whole.
         let half = atomic::partial_name(&path);
+        if half.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+            std::fs::remove_file(&half).map_err(io(&half))?;
+        }
         std::fs::write(&half, &png).map_err(io(&half))?;
         std::fs::rename(&half, &path).map_err(io(&path))?;
         let lesion = format!("SYN_{print}_{name}");

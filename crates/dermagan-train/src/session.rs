@@ -50,9 +50,9 @@ pub fn start(
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     let watch = watch(&options, &device, plan.images.len())?;
-    let dir = RunDir::create(outdir, &plan.config)?;
+    let dir = RunDir::create(outdir, &plan.config, options.keep)?;
     let trainer = Trainer::new(plan, device.clone());
-    let mut session = Session::new(plan, trainer, dir, device, (options, watch), sink);
+    let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
     session.begin().and_then(|()| session.run(stop)).map_err(|error| session.explain(error))
 }
 
@@ -87,8 +87,8 @@ pub fn resume(
     let before = dir.rewind_stats(ticks)?;
     dir.rewind_metrics(nimg as f64 / 1000.0)?;
     dir.supersede(nimg)?;
-    dir.write_options(&plan.config)?;
-    let mut session = Session::new(plan, trainer, dir, device, (options, watch), sink);
+    dir.write_options(&plan.config, options.keep)?;
+    let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
     session.seconds_before = before;
     session.won = rundir::read_stats(folder)
         .last()
@@ -122,7 +122,7 @@ struct Session<'a> {
     trainer: Trainer<'a>,
     dir: RunDir,
     device: Selected,
-    options: SessionOptions,
+    keep: usize,
     watch: Option<Watch>,
     sink: &'a mut dyn FnMut(Event),
     start: Instant,
@@ -131,6 +131,8 @@ struct Session<'a> {
     tick_start: Instant,
     tick_nimg: u64,
     waited: f64,
+    /// Seconds of the open tick that went into pictures, figures and files.
+    maintenance: f64,
     won: bool,
     lookout: Lookout,
     last_good: std::path::PathBuf,
@@ -142,7 +144,7 @@ impl<'a> Session<'a> {
         trainer: Trainer<'a>,
         dir: RunDir,
         device: Selected,
-        (options, watch): (SessionOptions, Option<Watch>),
+        (keep, watch): (usize, Option<Watch>),
         sink: &'a mut dyn FnMut(Event),
     ) -> Self {
         let nimg = trainer.nimg;
@@ -153,7 +155,7 @@ impl<'a> Session<'a> {
             trainer,
             dir,
             device,
-            options,
+            keep,
             watch,
             sink,
             start: now,
@@ -162,6 +164,7 @@ impl<'a> Session<'a> {
             tick_start: now,
             tick_nimg: nimg,
             waited: 0.0,
+            maintenance: 0.0,
             won: false,
             lookout: Lookout::default(),
             last_good,
@@ -213,6 +216,9 @@ impl<'a> Session<'a> {
             (images(schedule.kimg), images(schedule.snap), images(schedule.tick));
         let run = self.dir.path().to_owned();
         (self.sink)(Event::Started { run: run.clone(), nimg: self.trainer.nimg, total });
+        for caution in self.plan.config.cautions() {
+            self.warn(&caution);
+        }
         let mut interrupted = false;
         while self.trainer.nimg < total {
             let before = self.trainer.nimg;
@@ -303,14 +309,15 @@ impl<'a> Session<'a> {
         self.dir.add_stats(&line)?;
         self.trainer.ticks += 1;
         self.trainer.tally = crate::stats::Tally::default();
-        (self.tick_start, self.tick_nimg, self.waited) = (Instant::now(), self.trainer.nimg, 0.0);
+        (self.tick_start, self.tick_nimg) = (Instant::now(), self.trainer.nimg);
+        (self.waited, self.maintenance) = (0.0, 0.0);
         (self.sink)(Event::Tick(line));
         Ok(())
     }
 
     /// The open tick as a line of statistics.
     fn line(&self) -> Line {
-        let seconds = self.tick_start.elapsed().as_secs_f64();
+        let seconds = (self.tick_start.elapsed().as_secs_f64() - self.maintenance).max(0.0);
         let kimg = (self.trainer.nimg - self.tick_nimg) as f64 / 1000.0;
         let mut line = Line::new();
         let mut single = |name: &str, value: f64| {
@@ -320,6 +327,7 @@ impl<'a> Session<'a> {
         single("Progress/kimg", self.trainer.nimg as f64 / 1000.0);
         single("Timing/sec_per_tick", seconds);
         single("Timing/sec_per_kimg", seconds / kimg.max(1e-9));
+        single("Timing/maintenance_sec", self.maintenance);
         single("Timing/total_sec", self.seconds_before + self.start.elapsed().as_secs_f64());
         single("Timing/data_wait_share", self.waited / seconds.max(1e-9));
         if !self.plan.config.augment.is_off() {
@@ -343,6 +351,7 @@ impl<'a> Session<'a> {
     /// Pictures, the generator, and the checkpoint, in this order: what a later process finds is
     /// never newer than what it continues from would write again.
     fn snapshot(&mut self, stamp: &str, measured: bool) -> Result<(), TrainError> {
+        let start = Instant::now();
         // Looked at first: a broken state must not replace the last good generator.
         let state = self.state()?;
         let grid = format!("fakes{stamp}.png");
@@ -356,7 +365,8 @@ impl<'a> Session<'a> {
             self.measure(stamp, shown)?;
         }
         let checkpoint = self.save(stamp, &state)?;
-        self.dir.rotate(self.options.keep);
+        self.dir.rotate(self.keep);
+        self.maintenance += start.elapsed().as_secs_f64();
         (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
         Ok(())
     }
