@@ -96,9 +96,12 @@ class Generator:
         from safetensors import safe_open
 
         with safe_open(str(path), "pt", device=str(device)) as file:
-            self.card = json.loads(file.metadata()["dermagan"])
+            card = (file.metadata() or {}).get("dermagan")
+            if card is None:
+                raise ValueError(f"{path}: no dermagan metadata, so no residual generator of its")
+            self.card = json.loads(card)
             self.p = {name: file.get_tensor(name).float() for name in file.keys()}
-        if self.card["model"].get("backbone") != "residual":
+        if self.card.get("model", {}).get("backbone") != "residual":
             raise ValueError(f"{path}: not a residual generator; a DCGAN is an nn.Sequential as it is")
         self.device = device
 
@@ -110,12 +113,22 @@ class Generator:
         return torch.cat([z, grain], 1).to(self.device)
 
     def label(self, code, count):
-        """What says the class of `count` pictures; `None` for a generator that makes none on demand."""
-        if "embed" not in self.p:
-            return None
-        rows = torch.zeros(count, len(self.card["classes"]), device=self.device)
-        rows[:, self.card["classes"].index(code)] = self.card.get("condition", 1.0)
-        return rows
+        """What says the class of `count` pictures. Without a code: each one's own, as often as in training; `None`
+        for a generator that makes none on demand."""
+        classes, told = self.card["classes"], self.card.get("condition", 1.0)
+        if "embed" not in self.p or told == 0:
+            if code:
+                raise ValueError(f"class {code}: this generator makes none on demand, or was not told of them yet")
+            return None if "embed" not in self.p else torch.zeros(count, len(classes), device=self.device)
+        if code:
+            places = [place for place, name in enumerate(classes) if name.lower() == code.lower()]
+            if not places:
+                raise ValueError(f"class {code}: it has {', '.join(classes)}")
+            chosen = torch.tensor(places[:1]).expand(count)
+        else:
+            shares = torch.tensor(self.card.get("class_images") or [1] * len(classes), dtype=torch.float64)
+            chosen = torch.multinomial(shares, count, replacement=True)
+        return told * F.one_hot(chosen, len(classes)).float().to(self.device)
 
     @torch.no_grad()
     def __call__(self, z, label=None):
@@ -127,15 +140,17 @@ def main():
 
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("model", type=Path)
-    arguments.add_argument("--class", dest="code", help="such as mel; the first one without it")
+    arguments.add_argument("--class", dest="code", help="such as mel; without it as often as in training")
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--out", type=Path, default=Path("grid.png"))
     a = arguments.parse_args()
-    model = Generator(a.model)
-    if a.code and a.code not in model.card["classes"]:
-        raise SystemExit(f"--class {a.code}: it has {', '.join(model.card['classes'])}")
-    code = a.code or model.card["classes"][0]
-    pictures = model(model.draw(64, seed=a.seed), model.label(code, 64))
+    torch.manual_seed(a.seed)
+    try:
+        model = Generator(a.model)
+        label = model.label(a.code, 64)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+    pictures = model(model.draw(64), label)
     grid = pictures.unflatten(0, (8, 8)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
     levels = ((grid + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
     Image.fromarray(levels).save(a.out)

@@ -1,8 +1,7 @@
 //! Names from files that others wrote: of classes, of data.
 
 /// What a name has to be, for messages that refuse one.
-pub const RULE: &str =
-    "up to 100 bytes of letters, digits and the like, without / \\ : * ? \" < > | and no dot first";
+pub const RULE: &str = "up to 100 bytes of letters, digits and the like, without / \\ : * ? \" < > | and no . - = + @ first";
 
 /// Whether a name may become part of a file's name and be shown on a terminal: it is [`RULE`]'s, and so
 /// cannot lead out of a folder, clear a screen or be too long for a file.
@@ -13,16 +12,19 @@ pub fn is_plain(name: &str) -> bool {
     let forbidden = |c: char| !is_shown(c) || "/\\:*?\"<>|\n\t".contains(c);
     name.len() <= 100
         && !name.trim().is_empty()
-        && !name.starts_with('.')
+        && !name.starts_with(['.', '-', '=', '+', '@', ' '])
+        && !name.ends_with(['.', ' '])
         && !name.contains(forbidden)
 }
 
-/// Whether a character only shows itself: one that clears a terminal, moves on it, or turns the direction
-/// of writing does not. A line's end and a tab pass.
+/// Whether a character shows itself and does nothing else: one that clears a terminal, moves on it, turns the
+/// direction of writing or is not seen at all does not. A line's end and a tab pass.
 pub fn is_shown(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    matches!(c, '\n' | '\t') || !(c.is_control() || turns)
+    let unseen = matches!(
+        c,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    );
+    matches!(c, '\n' | '\t') || !(c.is_control() || unseen)
 }
 
 #[cfg(test)]
@@ -43,7 +45,22 @@ mod tests {
         let long = "x".repeat(101);
         let turned = "a\u{202e}b";
         for name in [
-            "", " ", ".x", "/etc/x", "a/../b", "..\\x", "c:x", "a\nb", "\x1b[2J", "a\0", turned,
+            "",
+            " ",
+            ".x",
+            "-rf",
+            "=1+1",
+            "a ",
+            "b.",
+            "a\u{61c}b",
+            "/etc/x",
+            "a/../b",
+            "..\\x",
+            "c:x",
+            "a\nb",
+            "\x1b[2J",
+            "a\0",
+            turned,
             &long,
         ] {
             assert!(!is_plain(name), "{name:?}");

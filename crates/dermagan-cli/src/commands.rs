@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::CommandFactory;
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, prepare};
@@ -80,6 +80,7 @@ fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
 }
 
 fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
+    args.grid.iter().try_for_each(|path| show::check_ending("--grid", path, "png"))?;
     let source = Source::open(&args.source)?;
     let summary = Summary::of(&source);
     match args.json {
@@ -144,12 +145,7 @@ fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
 }
 
 fn export(args: &ExportArgs) -> anyhow::Result<u8> {
-    let wanted = "safetensors";
-    ensure!(
-        args.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted)),
-        "--out {}: a generator is written as .{wanted}, such as --out generator.{wanted}",
-        args.out.display()
-    );
+    show::check_ending("--out", &args.out, "safetensors")?;
     let (name, model) = sampling::open_model(args.model.as_deref(), &args.outdir)?;
     let card = model.card.clone().with_context(|| {
         format!(

@@ -12,7 +12,7 @@ use dermagan_eval::inception::Inception;
 use dermagan_eval::mmd::Discrepancy;
 use dermagan_eval::{Comparison, Extractor, npz};
 use dermagan_model::{Selected, device};
-use dermagan_train::evaluate::{ClassReport, EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
+use dermagan_train::evaluate::{EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
 use dermagan_train::fakes::Fakes;
 use dermagan_train::nearest::nearest;
 use indicatif::ProgressBar;
@@ -32,19 +32,27 @@ const SHOWN: usize = 6;
 /// Seeds between two `--seed`s of a generator.
 const APART: u64 = 1_000_000;
 
+/// Before the expensive part.
+fn check_outputs(args: &EvalArgs) -> anyhow::Result<()> {
+    let outputs =
+        [("--save-features", &args.save_features, "npz"), ("--nearest", &args.nearest, "png")];
+    for (flag, path, ending) in outputs {
+        let Some(path) = path else { continue };
+        show::check_ending(flag, path, ending)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let there = folder.is_none_or(std::path::Path::is_dir) && !path.is_dir();
+        ensure!(there, "{}: no such folder, or a folder itself", path.display());
+    }
+    Ok(())
+}
+
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<u8> {
     ensure!((2..=1_000_000).contains(&args.number), "-n {}: expected 2 to 1000000", args.number);
     let first = args.seed.checked_mul(APART).filter(|first| first.checked_add(APART).is_some());
     let first = first.with_context(|| format!("--seed {}: too large", args.seed))?;
     let device = device::select(&args.device.device)?;
-    let outputs = [&args.save_features, &args.nearest];
-    for path in outputs.into_iter().flatten() {
-        // Before the expensive part.
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let there = folder.is_none_or(std::path::Path::is_dir) && !path.is_dir();
-        ensure!(there, "{}: no such folder, or a folder itself", path.display());
-    }
+    check_outputs(args)?;
     let fakes = open_fakes(args, &device, first)?;
     let cache = prepared(&args.real, fakes.side().map_or(SIDE, |side| side as u32))?;
     let encoder = match (&args.weights, args.features) {
@@ -228,23 +236,19 @@ fn surer(report: &EvalReport) {
 
 /// Which classes pass for real, in words: neither KID, by one half or by both, sees a difference.
 fn by_class(report: &EvalReport) {
-    let told = |verdict: Verdict| {
-        move |c: &&ClassReport| c.comparison.verdict() == verdict && c.comparison.kid.is_some()
+    let of = |verdict: Verdict| {
+        let found = report
+            .classes
+            .iter()
+            .filter(|c| c.comparison.verdict(c.of_all.map(|of_all| of_all.kid)) == verdict);
+        found.map(|c| c.class.as_str()).collect::<Vec<_>>()
     };
-    let zero = |c: &&ClassReport| c.of_all.is_none_or(|of_all| !of_all.kid.above_zero());
-    let names = |classes: Vec<&ClassReport>| match classes.as_slice() {
-        [] => "none".to_owned(),
-        some => some.iter().map(|c| c.class.as_str()).collect::<Vec<_>>().join(", "),
-    };
+    let (alike, unsure) = (of(Verdict::NoDifference), of(Verdict::None));
     if report.classes.iter().any(|c| c.comparison.kid.is_some()) {
-        let alike = report.classes.iter().filter(told(Verdict::NoDifference)).filter(zero);
-        say!(
-            "\nclasses that KID cannot tell from real at their sample size: {}",
-            names(alike.collect())
-        );
-        let few: Vec<_> = report.classes.iter().filter(told(Verdict::TooFew)).collect();
-        if !few.is_empty() {
-            say!("classes of too few pictures to say: {}", names(few));
+        let alike = if alike.is_empty() { "none".to_owned() } else { alike.join(", ") };
+        say!("\nclasses that KID cannot tell from real at their sample size: {alike}");
+        if !unsure.is_empty() {
+            say!("classes of too few pictures to tell: {}", unsure.join(", "));
         }
     }
 }

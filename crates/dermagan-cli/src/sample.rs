@@ -12,9 +12,6 @@ use crate::show::{self, complain, say};
 /// Makes pictures; the exit code.
 pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     let (name, model) = sampling::open_model(args.model.as_deref(), &args.outdir)?;
-    if let Some(caution) = sampling::caution(&model) {
-        complain!("note: {caution}");
-    }
     if let Some(seeds) = &args.interpolate {
         return walk(&args, interpolation::parse_seeds(seeds)?, &name, &model);
     }
@@ -23,6 +20,7 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
         None => Layout::Files,
     };
     let classes = sampling::classes(&model, &args.class)?;
+    caution(&model);
     let seeds = match (&args.seeds, args.number, &layout) {
         (Some(text), _, _) => sampling::parse_seeds(text)?,
         (None, Some(n), _) => sampling::first(n),
@@ -58,6 +56,12 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+fn caution(model: &ModelFile) {
+    if let Some(caution) = sampling::caution(model) {
+        complain!("note: {caution}");
+    }
+}
+
 fn select(choice: &dermagan_model::Choice) -> anyhow::Result<Selected> {
     let device = device::select(choice)?;
     if let Some(warning) = &device.warning {
@@ -80,6 +84,7 @@ fn walk(args: &SampleArgs, seeds: Vec<u64>, name: &str, model: &ModelFile) -> an
     let device = select(&args.device.device)?;
     let on = device.name.clone();
     let bar = show::bar(request.count(), "walking {wide_bar} {pos}/{len} {per_sec} {eta}");
+    caution(model);
     let made = interpolation::run(model, device, &request, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
     let out = request.out.display();

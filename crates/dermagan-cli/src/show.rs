@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use dermagan_base::name::is_shown;
@@ -43,6 +44,16 @@ pub fn plain(words: &str) -> Cow<'_, str> {
     }
 }
 
+/// Refuses to write a file under another format's name.
+pub fn check_ending(flag: &str, path: &Path, ending: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending)),
+        "{flag} {}: what is written is a .{ending}, such as {flag} out.{ending}",
+        path.display()
+    );
+    Ok(())
+}
+
 /// A bar on a terminal; hidden elsewhere.
 pub fn bar(total: u64, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(total);
@@ -70,7 +81,12 @@ pub fn megabytes(bytes: usize) -> String {
 /// A JSON value on standard output.
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
-    writeln!(std::io::stdout(), "{}", plain(&text))?;
+    // All that is not shown stands in texts, where JSON has a form for it.
+    let escaped = |c: char| match is_shown(c) {
+        true => c.to_string(),
+        false => format!("\\u{:04x}", u32::from(c)),
+    };
+    writeln!(std::io::stdout(), "{}", text.chars().map(escaped).collect::<String>())?;
     Ok(())
 }
 
@@ -116,4 +132,25 @@ pub fn summary(s: &Summary) -> anyhow::Result<()> {
     }
     say_raw!("{}", String::from_utf8_lossy(&out));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_moves_nothing_on_the_terminal() {
+        assert_eq!(plain("nævi\t12\n"), "nævi\t12\n");
+        assert_eq!(plain("a\x1b[2Jb\u{9b}c\u{202e}d\r"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}");
+    }
+
+    #[test]
+    fn a_file_is_not_written_under_another_formats_name() {
+        let ends = |path: &str| check_ending("--out", Path::new(path), "png");
+        assert!(ends("a/b.PNG").is_ok());
+        for wrong in ["a.jpg", "png", "a", ".png"] {
+            let error = ends(wrong).unwrap_err().to_string();
+            assert!(error.contains("such as --out out.png"), "{error}");
+        }
+    }
 }

@@ -198,6 +198,9 @@ fn describe(plan: &Plan, device: &Selected) {
 }
 
 fn dry_run(plan: &Plan) -> anyhow::Result<u8> {
+    for caution in plan.config.cautions(0) {
+        complain!("warning: {caution}");
+    }
     let e = Estimate::of(&plan.config);
     show::json(&plan.config)?;
     say!("generator      {:>12} parameters", e.g_parameters);

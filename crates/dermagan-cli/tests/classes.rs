@@ -4,9 +4,9 @@ mod common;
 
 use common::*;
 
-/// A minute's worth of steps, on the phantom's classes.
-fn trained(desk: &Desk) -> String {
-    desk.ok(&[
+/// A few steps on the phantom's classes, of `rare` with more settings.
+fn train_with(desk: &Desk, more: &[&str]) -> String {
+    let small = [
         "train",
         "--preset",
         "rare",
@@ -18,17 +18,18 @@ fn trained(desk: &Desk) -> String {
         "4",
         "--batch",
         "8",
-        "--kimg",
-        "0.16",
         "--device",
         "cpu",
-        "--set",
-        "condition.from_kimg=0",
-        "--set",
-        "condition.to_kimg=0.08",
         "--outdir",
         "r",
-    ])
+    ];
+    desk.ok(&[&small[..], more].concat())
+}
+
+/// As [`train_with`], told of classes.
+fn trained(desk: &Desk) -> String {
+    let told = ["--set", "condition.from_kimg=0", "--set", "condition.to_kimg=0.08"];
+    train_with(desk, &[&told[..], &["--kimg", "0.16"]].concat())
 }
 
 fn rows(table: &str) -> Vec<(String, String)> {
@@ -210,25 +211,7 @@ fn that_pictures_are_of_other_classes_than_the_real_ones_is_noted_of_those_that_
 #[test]
 fn a_generator_that_was_not_told_of_classes_yet_labels_nothing() {
     let desk = Desk::new();
-    let said = desk.ok(&[
-        "train",
-        "--preset",
-        "rare",
-        "--data",
-        "phantom:60",
-        "--size",
-        "32",
-        "--width",
-        "4",
-        "--batch",
-        "8",
-        "--kimg",
-        "0.04",
-        "--device",
-        "cpu",
-        "--outdir",
-        "r",
-    ]);
+    let said = train_with(&desk, &["--kimg", "0.04"]);
     assert!(said.contains("told of classes from 10 to 40 kimg, so not at all"), "{said}");
     let run = desk.run_folder("r").display().to_string();
     let error = desk.fails(&["sample", &run, "--class", "df", "-n", "2", "--out", "a"], 1);

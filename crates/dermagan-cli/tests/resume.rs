@@ -383,9 +383,13 @@ fn going_on_from_an_older_checkpoint_sets_the_newer_ones_aside() {
     assert!(!run.join("checkpoint-000002.safetensors").exists());
     let back = ["train", "--resume", "latest", "--kimg", "1", "--device", "cpu"];
     assert!(desk.fails(&back, 1).contains("at 3.000 kimg already"));
-    let again = desk.ok(&["train", "--resume", "latest", "--device", "cpu"]);
-    assert!(again.contains("finished before, at 3.000 kimg"), "{again}");
     assert_eq!(stats(&run).len(), 6);
+    // 3.001 is done with 3.008.
+    for _ in 0..2 {
+        desk.ok(&["train", "--resume", "latest", "--kimg", "3.001", "--device", "cpu"]);
+    }
+    let again = desk.ok(&["train", "--resume", "latest", "--device", "cpu"]);
+    assert!(again.contains("finished before, at 3.008 kimg"), "{again}");
 }
 
 #[test]
@@ -423,4 +427,28 @@ fn a_time_lapse_that_cannot_be_made_does_not_make_the_run_a_failure() {
     std::fs::write(desk.run_folder("runs").join("fakes7.png"), b"mine").unwrap();
     let out = desk.ok(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"]);
     assert!(out.contains("time-lapse was not written") && out.contains("finished 0.200"), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_somebody_left_in_a_folder_are_not_followed() {
+    use std::os::unix::fs::symlink;
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    let run = desk.run_folder("runs");
+    let victim = desk.join("victim");
+    std::fs::write(&victim, b"years of work").unwrap();
+    let untouched = || assert_eq!(std::fs::read(&victim).unwrap(), b"years of work");
+    symlink(&victim, run.join("training_options.json.partial")).unwrap();
+    let on = ["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"];
+    desk.ok(&on);
+    untouched();
+    std::fs::create_dir(desk.join("s")).unwrap();
+    symlink(&victim, desk.join("s/seed0000.png.partial")).unwrap();
+    desk.ok(&["sample", "-n", "1", "--out", "s", "--device", "cpu"]);
+    untouched();
+    std::fs::rename(run.join("log.txt"), desk.join("log.txt")).unwrap();
+    symlink(&victim, run.join("log.txt")).unwrap();
+    assert!(desk.fails(&on, 1).contains("put the file itself in its place"));
+    untouched();
 }

@@ -6,7 +6,7 @@ use crate::error::EvalError;
 use crate::features::Features;
 use crate::fid;
 use crate::kid::kid_by_lesion;
-use crate::mmd::{FEWEST, distinct};
+use crate::mmd::{Discrepancy, FEWEST, distinct};
 use crate::prdc::prdc;
 
 /// Neighbours that make the radius of precision, recall, density and coverage: Naeem et al. 2020
@@ -166,9 +166,11 @@ pub fn compare(
     })
 }
 
-/// Standard errors beyond which a difference is called one.
+/// Standard errors beyond which a difference is called one, and beyond which it is also of few pictures, whose
+/// error is itself not sure.
 const CERTAIN: f64 = 2.0;
-/// Fewer pictures than these say nothing.
+const CERTAIN_OF_FEW: f64 = 4.0;
+/// Fewer pictures than these cannot be called alike.
 const TOO_FEW: usize = 100;
 /// Standard errors of a share beyond which more than chance is missing: neighbours are shared, so the
 /// shares vary more than those of independent pictures would.
@@ -177,40 +179,47 @@ const SURELY: f64 = 4.0;
 /// What KID says of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// There are too few pictures.
-    TooFew,
     /// It sees no difference from real pictures; a larger sample might.
     NoDifference,
     /// It tells generated from real.
     Different,
+    /// There is none, or there are too few pictures for it to call them alike.
+    None,
 }
 
 impl Comparison {
-    /// What KID says.
-    pub fn verdict(&self) -> Verdict {
-        match self.kid {
-            Some(kid) if self.n >= TOO_FEW => match kid.apart() < CERTAIN {
-                true => Verdict::NoDifference,
-                false => Verdict::Different,
-            },
-            _ => Verdict::TooFew,
+    /// What KID says, and the KID by all of the real pictures where there is one.
+    pub fn verdict(&self, by_all: Option<Discrepancy>) -> Verdict {
+        let Some(kid) = self.kid else { return Verdict::None };
+        let few = self.n < TOO_FEW;
+        let bound = if few { CERTAIN_OF_FEW } else { CERTAIN };
+        if kid.apart() >= bound || by_all.is_some_and(|all| all.above_zero(bound)) {
+            return Verdict::Different;
         }
+        if few { Verdict::None } else { Verdict::NoDifference }
     }
 
     /// What the figures mean, in a sentence.
-    pub fn words(&self) -> String {
+    pub fn words(&self, by_all: Option<Discrepancy>) -> String {
         let n = self.n;
-        let mut words = match (self.kid, self.verdict()) {
-            (None, _) | (_, Verdict::TooFew) => {
-                return format!("{n} pictures are too few to say anything");
-            }
-            (Some(_), Verdict::NoDifference) => {
+        let Some(kid) = self.kid else { return format!("no KID of {n} pictures, so no verdict") };
+        let mut words = match self.verdict(by_all) {
+            Verdict::None => return format!("{n} pictures are too few to tell"),
+            Verdict::NoDifference => {
                 format!("KID cannot tell them from real ones at this sample size ({n} pictures)")
             }
-            (Some(kid), Verdict::Different) => format!(
-                "distinguishable from real: KID {:.4} ± {:.4}, where real pictures differ by {:.4} ± {:.4}",
-                kid.fake, kid.fake_se, kid.real, kid.real_se
-            ),
+            Verdict::Different => match by_all.filter(|_| self.verdict(None) != Verdict::Different)
+            {
+                Some(all) => format!(
+                    "distinguishable from real: KID {:.4} ± {:.4} by all real pictures together",
+                    all.value, all.standard_error
+                ),
+                None => format!(
+                    "distinguishable from real: KID {:.4} ± {:.4}, where real pictures differ by {:.4} ± \
+                     {:.4}",
+                    kid.fake, kid.fake_se, kid.real, kid.real_se
+                ),
+            },
         };
         let ratio = |f: Option<Figure>| f.and_then(|f| f.ratio);
         if ratio(self.precision).is_some_and(|r| r < 0.5) {
@@ -255,20 +264,31 @@ mod tests {
     #[test]
     fn the_sentence_says_no_more_than_the_figures() {
         let alike = comparison(2048, 0.009, 0.94);
-        assert_eq!(alike.verdict(), Verdict::NoDifference);
-        assert!(alike.words().ends_with("(2048 pictures)"), "{}", alike.words());
-        let narrow = comparison(2048, 0.009, 0.87).words();
+        assert_eq!(alike.verdict(None), Verdict::NoDifference);
+        assert!(alike.words(None).ends_with("(2048 pictures)"), "{}", alike.words(None));
+        let narrow = comparison(2048, 0.009, 0.87).words(None);
         assert!(
             narrow.contains("some of what") && narrow.contains("recall 0.87 of 0.95"),
             "{narrow}"
         );
-        assert!(!comparison(200, 0.009, 0.90).words().contains("missing"), "not sure of 200");
+        assert!(!comparison(200, 0.009, 0.90).words(None).contains("missing"), "not sure of 200");
         let far = comparison(2048, 12.0, 0.0);
-        assert_eq!(far.verdict(), Verdict::Different);
-        assert!(far.words().contains("much of what"), "{}", far.words());
+        assert_eq!(far.verdict(None), Verdict::Different);
+        assert!(far.words(None).contains("much of what"), "{}", far.words(None));
         let few = comparison(14, 0.0, 0.9);
-        assert_eq!(few.verdict(), Verdict::TooFew);
-        assert!(few.words().contains("14 pictures are too few"));
+        assert_eq!(few.verdict(None), Verdict::None);
+        assert!(few.words(None).contains("14 pictures are too few"));
+        // Of few pictures what is far off can be told all the same.
+        assert_eq!(comparison(14, 12.0, 0.0).verdict(None), Verdict::Different);
+        let all = Discrepancy { value: 0.03, standard_error: 0.01 };
+        assert_eq!(alike.verdict(Some(all)), Verdict::Different);
+        assert!(
+            alike.words(Some(all)).contains("0.0300 ± 0.0100 by all"),
+            "{}",
+            alike.words(Some(all))
+        );
+        let none = Comparison { kid: None, ..comparison(300, 0.0, 0.9) };
+        assert!(none.words(None).contains("no KID of 300"));
         assert!((alike.kid.unwrap().apart() - 1.8).abs() < 1e-9);
     }
 }

@@ -53,9 +53,9 @@ pub struct Discrepancy {
 }
 
 impl Discrepancy {
-    /// Whether it is more than two standard errors above zero, where equal populations are.
-    pub fn above_zero(&self) -> bool {
-        self.value > 2.0 * self.standard_error
+    /// Whether it is so many standard errors above zero, where equal populations are.
+    pub fn above_zero(&self, errors: f64) -> bool {
+        self.value >= errors * self.standard_error
     }
 }
 

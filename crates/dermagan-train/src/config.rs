@@ -216,7 +216,12 @@ fn short(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     let short: String = stem.chars().map(plain).take(40).collect();
     let short = short.trim_matches('-');
-    if short.is_empty() { "own".into() } else { short.to_owned() }
+    let known = PRESETS.iter().any(|(known, _)| *known == short);
+    match known && short != name {
+        true => format!("own-{short}"),
+        false if short.is_empty() => "own".to_owned(),
+        false => short.to_owned(),
+    }
 }
 
 /// The largest preset that is read.
@@ -397,8 +402,8 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// What to know of a run's length before it starts or goes on.
-    pub fn cautions(&self) -> Vec<String> {
+    /// What to know of a run's length before it starts, or goes on after `nimg` images.
+    pub fn cautions(&self, nimg: u64) -> Vec<String> {
         let mut found = Vec::new();
         let (kimg, told) = (self.schedule.kimg, &self.condition);
         if self.model.classes > 0 && told.to_kimg > kimg {
@@ -406,9 +411,10 @@ impl TrainConfig {
                 true => "not at all",
                 false => "in part",
             };
+            let sooner = if nimg == 0 { ", or --set condition.to_kimg=N" } else { "" };
             found.push(format!(
-                "it is told of classes from {} to {} kimg, so {how} in {kimg} kimg: --kimg {} or more, or \
-                 --set condition.to_kimg=N",
+                "it is told of classes from {} to {} kimg, so {how} in {kimg} kimg: --kimg {} or \
+                 more{sooner}",
                 told.from_kimg, told.to_kimg, told.to_kimg
             ));
         }

@@ -199,7 +199,7 @@ pub fn evaluate(
         dims: eyes.extractor.dims(),
         seed: request.seed,
         width: sets.width,
-        words: overall.words(),
+        words: overall.words(None),
         overall,
         classes,
         off: off(&sets.real.handmade, &sets.fake.handmade, &rows),
@@ -292,7 +292,8 @@ impl Sets {
         };
         let rows = [r, y, f].map(|rows| rows[..n].to_vec());
         let comparison = self.compare(&rows)?;
-        let (class, words) = (code.to_owned(), comparison.words());
+        let class = code.to_owned();
+        let words = comparison.words(of_all.map(|of_all| of_all.kid));
         Ok(Some(ClassReport { class, basis, comparison, words, of_all, recognised }))
     }
 
@@ -342,9 +343,10 @@ fn notes(
     {
         notes.push(format!(
             "the generated pictures are of other classes than the real ones ({code}: {:.0} % for {:.0} %), \
-             and the figures of all together measure that too: --per-class compares like with like",
+             and the figures of all together measure that too{}",
             100.0 * made,
-            100.0 * there
+            100.0 * there,
+            if request.per_class { "" } else { ": --per-class compares like with like" }
         ));
     }
     match labels {
@@ -383,9 +385,14 @@ fn other_shares<'a>(
     });
     let shares: Vec<_> = shares.collect();
     let apart = |(_, made, there): &(_, f64, f64)| (made - there).abs();
-    // Half the sum is 0 for equal shares, 1 for no class in common; a small sample differs by chance.
+    // Half the sum is 0 for equal shares, 1 for no class in common; small samples differ by chance, each class
+    // by so much.
     let total: f64 = shares.iter().map(apart).sum::<f64>() / 2.0;
-    let chance = 1.0 / (n.max(1) as f64).sqrt();
+    let chance = |(_, made, there): &(_, f64, f64)| {
+        let share = (made + there) / 2.0;
+        (2.0 * share * (1.0 - share) / n.max(1) as f64).sqrt()
+    };
+    let chance: f64 = shares.iter().map(chance).sum::<f64>() / 2.0;
     let most = shares.into_iter().max_by(|a, b| apart(a).total_cmp(&apart(b)));
     most.filter(|_| total > 0.2 + chance)
 }

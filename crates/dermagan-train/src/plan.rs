@@ -125,7 +125,10 @@ impl Plan {
         config.schedule.kimg = request.kimg.unwrap_or(config.schedule.kimg);
         config.schedule.snap = request.snap.unwrap_or(config.schedule.snap);
         let done = checkpoint.meta.nimg;
-        if let Some(kimg) = request.kimg.filter(|kimg| images(*kimg) < done) {
+        // A run ends with a whole step.
+        let batch = config.optimiser.batch.max(1) as u64;
+        let end = |kimg: f64| images(kimg).div_ceil(batch).saturating_mul(batch);
+        if let Some(kimg) = request.kimg.filter(|kimg| end(*kimg) < done) {
             return Err(TrainError::Option(format!(
                 "--kimg {kimg}: this run is at {:.3} kimg already; to go on ask for more",
                 done as f64 / 1000.0

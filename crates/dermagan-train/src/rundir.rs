@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic;
+use serde::Serialize;
 
 use crate::checkpoint;
 use crate::config::TrainConfig;
@@ -51,7 +52,10 @@ impl RunDir {
         let append = |name: &str| {
             let file = path.join(name);
             if file.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
-                let what = format!("{}: a link, which a run's folder has none of", file.display());
+                let what = format!(
+                    "{}: a link, and a run may be somebody else's: put the file itself in its place",
+                    file.display()
+                );
                 return Err(TrainError::Option(what));
             }
             OpenOptions::new().create(true).append(true).open(&file).map_err(TrainError::io(file))
@@ -78,9 +82,13 @@ impl RunDir {
     /// When the folder cannot be written.
     pub fn write_options(&self, config: &TrainConfig, keep: usize) -> Result<(), TrainError> {
         let bad = |e| TrainError::Option(format!("{OPTIONS}: {e}"));
-        let mut options = serde_json::to_value(config).map_err(bad)?;
-        options["keep"] = keep.into();
-        self.write(OPTIONS, &serde_json::to_vec_pretty(&options).map_err(bad)?)
+        #[derive(Serialize)]
+        struct Options<'a> {
+            #[serde(flatten)]
+            config: &'a TrainConfig,
+            keep: usize,
+        }
+        self.write(OPTIONS, &serde_json::to_vec_pretty(&Options { config, keep }).map_err(bad)?)
     }
 
     /// Writes a file as a whole or not at all.

@@ -216,8 +216,10 @@ impl<'a> Session<'a> {
             (images(schedule.kimg), images(schedule.snap), images(schedule.tick));
         let run = self.dir.path().to_owned();
         (self.sink)(Event::Started { run: run.clone(), nimg: self.trainer.nimg, total });
-        for caution in self.plan.config.cautions() {
-            self.warn(&caution);
+        if self.trainer.nimg < total {
+            for caution in self.plan.config.cautions(self.trainer.nimg) {
+                self.warn(&caution);
+            }
         }
         let mut interrupted = false;
         while self.trainer.nimg < total {
