@@ -1,5 +1,7 @@
 //! Names from files that others wrote: of classes, of data.
 
+use std::path::Path;
+
 /// What a name has to be, for messages that refuse one.
 pub const RULE: &str = "up to 100 bytes of letters, digits and the like, without / \\ : * ? \" < > | and no . - = + @ first";
 
@@ -25,6 +27,20 @@ pub fn is_shown(c: char) -> bool {
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
     );
     matches!(c, '\n' | '\t') || !(c.is_control() || unseen)
+}
+
+/// Letters and digits that any folder on any system may be called by, of somebody's `text`: at most 40, with
+/// `-` for others, and `none` where nothing is left.
+pub fn shortened(text: &str, none: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let short: String = text.chars().map(plain).take(40).collect();
+    let short = short.trim_matches('-');
+    if short.is_empty() { none.to_owned() } else { short.to_owned() }
+}
+
+/// Whether a file's name has an ending, in whatever letters.
+pub fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 #[cfg(test)]

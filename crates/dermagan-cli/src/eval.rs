@@ -237,10 +237,7 @@ fn surer(report: &EvalReport) {
 /// Which classes pass for real, in words: neither KID, by one half or by both, sees a difference.
 fn by_class(report: &EvalReport) {
     let of = |verdict: Verdict| {
-        let found = report
-            .classes
-            .iter()
-            .filter(|c| c.comparison.verdict(c.of_all.map(|of_all| of_all.kid)) == verdict);
+        let found = report.classes.iter().filter(|c| c.verdict() == verdict);
         found.map(|c| c.class.as_str()).collect::<Vec<_>>()
     };
     let (alike, unsure) = (of(Verdict::NoDifference), of(Verdict::None));

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use dermagan_base::name::is_shown;
+use dermagan_base::name::{has_ending, is_shown};
 use dermagan_data::Summary;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -47,7 +47,7 @@ pub fn plain(words: &str) -> Cow<'_, str> {
 /// Refuses to write a file under another format's name.
 pub fn check_ending(flag: &str, path: &Path, ending: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
-        path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending)),
+        has_ending(path, ending),
         "{flag} {}: what is written is a .{ending}, such as {flag} out.{ending}",
         path.display()
     );

@@ -90,15 +90,11 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
 
 /// Says how the run ended, and what to type next; the exit code.
 fn end(outcome: &Outcome, before: u64) -> u8 {
-    let run = outcome.run.display();
+    let (run, kimg) = (outcome.run.display(), outcome.nimg as f64 / 1000.0);
     if outcome.interrupted {
-        say!(
-            "stopped at {:.3} kimg; continue with: dermagan train --resume {run}",
-            outcome.nimg as f64 / 1000.0
-        );
+        say!("stopped at {kimg:.3} kimg; continue with: dermagan train --resume {run}");
         return exit::INTERRUPTED;
     }
-    let kimg = outcome.nimg as f64 / 1000.0;
     match outcome.nimg == before {
         true => say!(
             "finished before, at {kimg:.3} kimg; to go on: dermagan train --resume {run} --kimg {}",

@@ -185,9 +185,7 @@ impl Cache {
     /// Names the first that is not what was prepared: features kept of it, and a run that began with it,
     /// would be taken for those of other pixels.
     pub fn verified(&self, images: &[u32]) -> Result<(), DataError> {
-        let differs =
-            |i: &&u32| pixel_hash(self.pixels(**i as usize)) != self.header.hashes[**i as usize];
-        match images.par_iter().find_first(differs) {
+        match images.par_iter().find_first(|i| self.has_changed(**i as usize)) {
             None => Ok(()),
             Some(i) => Err(DataError::Bad {
                 path: self.path.display().to_string(),
@@ -202,7 +200,11 @@ impl Cache {
 
     /// Compares every image with its hash; the indices of those that differ.
     pub fn verify(&self) -> Vec<usize> {
-        (0..self.len()).filter(|&i| pixel_hash(self.pixels(i)) != self.header.hashes[i]).collect()
+        (0..self.len()).filter(|i| self.has_changed(*i)).collect()
+    }
+
+    fn has_changed(&self, image: usize) -> bool {
+        pixel_hash(self.pixels(image)) != self.header.hashes[image]
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use dermagan_base::name::shortened;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -269,13 +270,7 @@ fn starts_like_zip(path: &Path) -> Result<bool, DataError> {
 fn name_of(path: &Path) -> String {
     let full = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = full.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let clean: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
-        .take(40)
-        .collect();
-    let clean = clean.trim_matches('-').to_owned();
-    if clean.is_empty() { "data".into() } else { clean }
+    shortened(&name, "data")
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -244,11 +244,12 @@ fn check(weights: &Weights, config: &ModelConfig) -> Result<(), String> {
 
 /// A residual generator's tensors do not say all that its card does.
 fn refuse_residual(weights: &Weights) -> Result<(), String> {
-    let small = |name: &str| weights.get(name).is_some_and(|array| array.shape.ends_with(&[3, 3]));
-    let residual = ["embed", "noise.0", "main.1.weight"];
-    let is =
-        |name: &&str| weights.contains_key(*name) && (!name.starts_with("main") || small(name));
-    if let Some(name) = residual.into_iter().find(is) {
+    let is = |(name, array): &(&String, &Array)| match name.as_str() {
+        "embed" | "noise.0" => true,
+        "main.1.weight" => array.shape.ends_with(&[3, 3]),
+        _ => false,
+    };
+    if let Some((name, _)) = weights.iter().find(is) {
         return Err(format!(
             "tensor '{name}' is a residual generator's, which is read with its card only: save it as \
              safetensors with the metadata '{METADATA_KEY}' that it came with"

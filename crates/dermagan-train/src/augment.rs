@@ -82,7 +82,7 @@ impl AugmentConfig {
             ("contrast", self.contrast),
         ];
         let set = strengths.iter().find(|(_, strength)| *strength > 0.0);
-        match set.filter(|_| self.probability.most() <= 0.0 && self.target <= 0.0) {
+        match set.filter(|_| !self.may_come()) {
             Some((key, strength)) => Err(TrainError::Option(format!(
                 "augment.{key} = {strength} changes no picture while augment.probability and \
                  augment.target are 0; expected also such as augment.probability = 0.5"
@@ -94,7 +94,12 @@ impl AugmentConfig {
     /// Whether no picture is ever changed.
     pub fn is_off(&self) -> bool {
         let any = self.translate > 0.0 || self.cutout > 0.0 || self.colours();
-        !(self.turns || any && (self.probability.most() > 0.0 || self.target > 0.0))
+        !(self.turns || any && self.may_come())
+    }
+
+    /// Whether the transforms with a probability ever come.
+    fn may_come(&self) -> bool {
+        self.probability.most() > 0.0 || self.target > 0.0
     }
 
     /// The probability after `images` more images, from the one before, `p`, and the mean sign (-1 to

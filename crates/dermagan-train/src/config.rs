@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use dermagan_base::name::shortened;
 use dermagan_data::{Filter, Fit};
 use dermagan_model::weights::read_at_most;
 use dermagan_model::{Backbone, Init, ModelConfig, Precision, PrecisionChoice};
@@ -213,15 +214,9 @@ impl Preset {
 /// A preset's name as part of a run's: of a file's path its name, in letters that any folder may have.
 fn short(name: &str) -> String {
     let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
-    let short: String = stem.chars().map(plain).take(40).collect();
-    let short = short.trim_matches('-');
+    let short = shortened(&stem, "own");
     let known = PRESETS.iter().any(|(known, _)| *known == short);
-    match known && short != name {
-        true => format!("own-{short}"),
-        false if short.is_empty() => "own".to_owned(),
-        false => short.to_owned(),
-    }
+    if known && short != name { format!("own-{short}") } else { short }
 }
 
 /// The largest preset that is read.

@@ -3,6 +3,7 @@
 
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
+use dermagan_eval::compare::Verdict;
 use dermagan_eval::handmade::{Off, Standard, what_is_off};
 use dermagan_eval::kid::kid_by_lesion;
 use dermagan_eval::mmd::{Discrepancy, FEWEST, Kernel, distinct, median_distance, mmd_by_lesion};
@@ -85,6 +86,13 @@ pub struct ClassReport {
     /// Share of its generated pictures that the lesion encoder takes for it, and the same of real
     /// ones; where pictures have labels.
     pub recognised: Option<[f64; 2]>,
+}
+
+impl ClassReport {
+    /// What KID says of it, by one half of the real pictures and by both.
+    pub fn verdict(&self) -> Verdict {
+        self.comparison.verdict(self.of_all.map(|of_all| of_all.kid))
+    }
 }
 
 /// Both halves of a class's real pictures together, at most twice those asked for, against as many generated

@@ -10,7 +10,7 @@ use dermagan_model::Precision;
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{InputConfig, Part, TrainConfig, images};
+use crate::config::{InputConfig, Part, TrainConfig};
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::schedule::Scheduled;
@@ -124,20 +124,16 @@ impl Plan {
         let mut config = checkpoint.meta.config.clone();
         config.schedule.kimg = request.kimg.unwrap_or(config.schedule.kimg);
         config.schedule.snap = request.snap.unwrap_or(config.schedule.snap);
-        let done = checkpoint.meta.nimg;
-        // A run ends with a whole step.
-        let batch = config.optimiser.batch.max(1) as u64;
-        let end = |kimg: f64| images(kimg).div_ceil(batch).saturating_mul(batch);
-        if let Some(kimg) = request.kimg.filter(|kimg| end(*kimg) < done) {
-            return Err(TrainError::Option(format!(
-                "--kimg {kimg}: this run is at {:.3} kimg already; to go on ask for more",
-                done as f64 / 1000.0
-            )));
-        }
         if let Some(data) = &request.data {
             config.source.source = absolute(data);
         }
         config.validate()?;
+        if let Some(kimg) = request.kimg.filter(|_| config.steps() < checkpoint.meta.steps) {
+            return Err(TrainError::Option(format!(
+                "--kimg {kimg}: this run is at {:.3} kimg already; to go on ask for more",
+                checkpoint.meta.nimg as f64 / 1000.0
+            )));
+        }
         let began = config.source.clone();
         let cache = open(&mut config, sink)?;
         let images = choose(&mut config, &cache)?;

@@ -51,7 +51,7 @@ impl RunDir {
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         let append = |name: &str| {
             let file = path.join(name);
-            if file.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+            if atomic::is_link(&file) {
                 let what = format!(
                     "{}: a link, and a run may be somebody else's: put the file itself in its place",
                     file.display()

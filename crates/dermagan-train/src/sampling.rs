@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::{self, Pending};
+use dermagan_base::name::has_ending;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_model::{ModelFile, Selected};
@@ -267,12 +268,11 @@ pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usiz
         );
         return Err(TrainError::Option(what));
     }
-    if let Some(card) = model.card.as_ref().filter(|card| card.condition == 0.0) {
+    let untold = model.card.as_ref().is_some_and(|card| card.condition == 0.0);
+    if let Some(caution) = caution(model).filter(|_| untold) {
         return Err(TrainError::Option(format!(
-            "--class {}: this generator was saved at {:.3} kimg, before it was told of classes; go on with \
-             its training by `dermagan train --resume RUN`",
-            codes.join(","),
-            card.nimg as f64 / 1000.0
+            "--class {}: {caution}; go on with its training by `dermagan train --resume RUN`",
+            codes.join(",")
         )));
     }
     let place = |code: &String| {
@@ -322,7 +322,7 @@ fn write_grid(
     (columns, rows): (usize, usize),
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
-    if !request.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+    if !has_ending(&request.out, "png") {
         return Err(TrainError::Option(format!(
             "--out {}: a grid is a .png, such as --out grid.png",
             request.out.display()
@@ -400,7 +400,7 @@ fn write_files(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
     let folder = &request.out;
-    if folder.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+    if has_ending(folder, "png") {
         let what =
             format!("--out {}: a single .png needs --grid, such as --grid 8x8", folder.display());
         return Err(TrainError::Option(what));
@@ -416,7 +416,6 @@ fn write_files(
     }
     let mut pending = Pending::create(&table).map_err(TrainError::io(&table))?;
     let mut rows = csv::Writer::from_writer(pending.file());
-    let io = |path: &Path| TrainError::io(path.to_owned());
     let bad = |e: csv::Error| TrainError::io(&table)(e.into());
     rows.write_record(COLUMNS).map_err(bad)?;
     let print: String = model.hash.chars().take(8).collect();
@@ -437,14 +436,8 @@ fn write_files(
         }
         let png = picture.to_png(&text).map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
         let path = folder.join(format!("{name}.png"));
-        // Renamed, so that none is ever half; without a flush to the disk each, which would take
-        // an hour for 100,000. The table comes last, and says that the set is whole.
-        let half = atomic::partial_name(&path);
-        if half.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
-            std::fs::remove_file(&half).map_err(io(&half))?;
-        }
-        std::fs::write(&half, &png).map_err(io(&half))?;
-        std::fs::rename(&half, &path).map_err(io(&path))?;
+        // The table comes last, and says that the set is whole.
+        atomic::write_unflushed(&path, &png).map_err(TrainError::io(&path))?;
         let lesion = format!("SYN_{print}_{name}");
         rows.write_record([&lesion, &name, &dx, "synthetic", "", "unknown", "unknown"])
             .map_err(bad)?;
@@ -452,9 +445,9 @@ fn write_files(
         progress(done);
         Ok::<(), TrainError>(())
     })?;
-    rows.flush().map_err(io(&table))?;
+    rows.flush().map_err(TrainError::io(&table))?;
     drop(rows);
-    pending.commit().map_err(io(&table))?;
+    pending.commit().map_err(TrainError::io(&table))?;
     Ok(done)
 }
 
