@@ -32,3 +32,33 @@ pub fn bf16_products() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
+
+/// Tiles of bfloat16 pairs (AMX: Intel's servers since Sapphire Rapids), on Linux, which lends a process
+/// their registers when it asks.
+#[inline]
+pub fn amx() -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    {
+        static LENT: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+        *LENT.get_or_init(|| bf16_products() && lend_tiles())
+    }
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    false
+}
+
+/// Whether the processor has the tiles and the system lets this process use them. Rust's own detection of
+/// AMX is not stable yet.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[allow(unsafe_code, reason = "a system call without pointers")]
+fn lend_tiles() -> bool {
+    use std::arch::x86_64::{__cpuid_count, __get_cpuid_max};
+    const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    if __get_cpuid_max(0).0 < 7 || __cpuid_count(7, 0).edx & BF16_AND_TILES != BF16_AND_TILES {
+        return false;
+    }
+    // SAFETY: asks for a permission; nothing is read or written. Systems that know no tiles answer with
+    // an error.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}

@@ -2,6 +2,7 @@
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
+use crate::gemm::{Extents, Into, Left, Out, Right};
 use crate::scratch::{Buffer, Pool};
 use crate::tile::{self, Job};
 
@@ -107,6 +108,23 @@ pub trait Lane: Copy + Default + Send + Sync + 'static {
     #[doc(hidden)]
     #[allow(unsafe_code, reason = "implemented in `tile`, called there only")]
     unsafe fn tile<const ROWS: usize>(job: Job<Self>);
+
+    /// The whole product, where the machine has a unit for that; false where it must be made of tiles.
+    ///
+    /// # Safety
+    /// Every access that extents and strides imply must be inside the operands, and none of the extents
+    /// is 0.
+    #[doc(hidden)]
+    #[allow(unsafe_code, reason = "implemented in `amx`, called in `gemm` only")]
+    unsafe fn whole(
+        _: Extents,
+        _: Left<'_, Self>,
+        _: Right<'_, Self>,
+        _: &mut Out<'_, Self::Real>,
+        _: Into,
+    ) -> bool {
+        false
+    }
 }
 
 impl<T: Real> Lane for T {
@@ -205,6 +223,23 @@ impl Lane for Pair {
     unsafe fn tile<const ROWS: usize>(job: Job<Self>) {
         // SAFETY: the caller's promise.
         unsafe { tile::pairs::<ROWS>(job) }
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[allow(unsafe_code, reason = "passes the caller's promise on")]
+    unsafe fn whole(
+        size: Extents,
+        a: Left<'_, Self>,
+        b: Right<'_, Self>,
+        c: &mut Out<'_, f32>,
+        into: Into,
+    ) -> bool {
+        let there = crate::cpu::amx();
+        if there {
+            // SAFETY: the unit was found; the rest is the caller's promise.
+            unsafe { crate::amx::product(size, a, b, c, into) };
+        }
+        there
     }
 }
 

@@ -16,6 +16,8 @@
 
 pub mod activation;
 pub mod adam;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 pub mod cpu;
 pub mod dense;
 pub mod few;

@@ -1,0 +1,372 @@
+//! Products of bfloat16 pairs on the matrix unit of Intel's servers since Sapphire Rapids (AMX): 16 × 16
+//! sums of 32 products each in 16 cycles, eight times what its vectors do.
+//!
+//! Rust has no stable intrinsics for it, so the tile instructions stand here as assembly. The panels of
+//! [`Right`] are already what the unit takes: a row of tile B is two neighbours along the summed index for
+//! each of 16 columns. Tile A is 16 rows of 16 lanes, so lanes that lie column by column are turned first.
+#![allow(unsafe_code, reason = "tile instructions; every pointer stays inside checked slices")]
+
+use std::arch::asm;
+
+use crate::gemm::{Extents, Into, Left, Out, PANEL, Right};
+use crate::lane::{Lane, Pair};
+use crate::scratch::Buffer;
+
+/// Rows of a tile, and lanes of a row.
+const SIDE: usize = 16;
+/// Rows of C that two tiles take.
+const ROWS: usize = 2 * SIDE;
+
+/// Every tile is 16 rows of 64 bytes.
+#[repr(C, align(64))]
+struct Config {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+static CONFIG: Config = Config {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
+    bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+/// The tiles of this thread, in use until dropped: then the system need not save them any more.
+struct Tiles;
+
+impl Tiles {
+    /// # Safety
+    /// [`crate::cpu::amx`] must have said yes.
+    unsafe fn new() -> Self {
+        // SAFETY: the unit is there, and the configuration is a valid one.
+        unsafe {
+            asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly));
+        }
+        Self
+    }
+}
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: `new` has configured them.
+        unsafe {
+            asm!("tilerelease", options(nostack, nomem));
+        }
+    }
+}
+
+/// Full tiles of A and a panel of B, and where they go; strides in bytes.
+#[derive(Clone, Copy)]
+struct Job {
+    /// Tiles along the summed index.
+    steps: usize,
+    a: *const Pair,
+    a_row: usize,
+    b: *const Pair,
+    b_row: usize,
+    c: *mut f32,
+    c_row: usize,
+    add: bool,
+}
+
+impl Job {
+    /// 32 rows × 32 columns: each tile that is loaded is used twice.
+    ///
+    /// # Safety
+    /// The tiles are configured, and every access that the job implies is inside its operands.
+    unsafe fn both(self, _: &Tiles) {
+        // SAFETY: the caller's promise. The tiles are the compiler's to forget: it never uses them.
+        unsafe {
+            let below = self.c.cast::<u8>().add(SIDE * self.c_row);
+            match self.add {
+                true => asm!(
+                    "tileloadd tmm0, [{c} + {row}*1]",
+                    "tileloadd tmm1, [{c} + {row}*1 + 64]",
+                    "tileloadd tmm2, [{d} + {row}*1]",
+                    "tileloadd tmm3, [{d} + {row}*1 + 64]",
+                    c = in(reg) self.c, d = in(reg) below, row = in(reg) self.c_row,
+                    options(nostack, readonly)
+                ),
+                false => asm!(
+                    "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+                    options(nostack, nomem)
+                ),
+            }
+            asm!(
+                "2:",
+                "tileloadd tmm4, [{a} + {a_row}*1]",
+                "tileloadd tmm6, [{b} + {b_row}*1]",
+                "tileloadd tmm7, [{b} + {b_row}*1 + 64]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{e} + {a_row}*1]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {a}, 64",
+                "add {e}, 64",
+                "add {b}, {b_step}",
+                "dec {steps}",
+                "jnz 2b",
+                a = inout(reg) self.a => _,
+                e = inout(reg) self.a.cast::<u8>().add(SIDE * self.a_row) => _,
+                a_row = in(reg) self.a_row,
+                b = inout(reg) self.b => _,
+                b_row = in(reg) self.b_row,
+                b_step = in(reg) SIDE * self.b_row,
+                steps = inout(reg) self.steps => _,
+                options(nostack, readonly)
+            );
+            asm!(
+                "tilestored [{c} + {row}*1], tmm0",
+                "tilestored [{c} + {row}*1 + 64], tmm1",
+                "tilestored [{d} + {row}*1], tmm2",
+                "tilestored [{d} + {row}*1 + 64], tmm3",
+                c = in(reg) self.c, d = in(reg) below, row = in(reg) self.c_row,
+                options(nostack)
+            );
+        }
+    }
+
+    /// 16 rows × 32 columns, for what is left over.
+    ///
+    /// # Safety
+    /// As [`Job::both`].
+    unsafe fn upper(self, _: &Tiles) {
+        // SAFETY: as in `both`.
+        unsafe {
+            match self.add {
+                true => asm!(
+                    "tileloadd tmm0, [{c} + {row}*1]",
+                    "tileloadd tmm1, [{c} + {row}*1 + 64]",
+                    c = in(reg) self.c, row = in(reg) self.c_row,
+                    options(nostack, readonly)
+                ),
+                false => asm!("tilezero tmm0", "tilezero tmm1", options(nostack, nomem)),
+            }
+            asm!(
+                "2:",
+                "tileloadd tmm4, [{a} + {a_row}*1]",
+                "tileloadd tmm6, [{b} + {b_row}*1]",
+                "tileloadd tmm7, [{b} + {b_row}*1 + 64]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "add {a}, 64",
+                "add {b}, {b_step}",
+                "dec {steps}",
+                "jnz 2b",
+                a = inout(reg) self.a => _,
+                a_row = in(reg) self.a_row,
+                b = inout(reg) self.b => _,
+                b_row = in(reg) self.b_row,
+                b_step = in(reg) SIDE * self.b_row,
+                steps = inout(reg) self.steps => _,
+                options(nostack, readonly)
+            );
+            asm!(
+                "tilestored [{c} + {row}*1], tmm0",
+                "tilestored [{c} + {row}*1 + 64], tmm1",
+                c = in(reg) self.c, row = in(reg) self.c_row,
+                options(nostack)
+            );
+        }
+    }
+}
+
+/// Rows of A as tiles take them: each a whole number of tiles long, filled up with zeros.
+struct Rows<'a> {
+    lanes: &'a [Pair],
+    row: usize,
+}
+
+/// The product on this thread, as [`crate::gemm::gemm`] defines it: that has checked the extents.
+///
+/// # Safety
+/// [`crate::cpu::amx`] must have said yes, and every access that the extents and strides imply must be
+/// inside the operands.
+pub unsafe fn product(
+    size: Extents,
+    a: Left<'_, Pair>,
+    b: Right<'_, Pair>,
+    c: &mut Out<'_, f32>,
+    into: Into,
+) {
+    let Extents { m, n, k } = size;
+    let steps = k.div_ceil(SIDE);
+    let whole = steps * SIDE;
+    // Whole tiles in rows are taken where they are; all else is laid out anew, once for all panels.
+    let full = if a.col == 1 && k == whole { m / SIDE * SIDE } else { 0 };
+    let rest = laid_out(m - full, k, whole, Left { data: &a.data[full * a.row..], ..a });
+    let taken = Rows { lanes: a.data, row: a.row };
+    let copied = Rows { lanes: &rest, row: whole };
+    let mut filled = Pair::scratch(if k == whole { 0 } else { whole * PANEL });
+    // SAFETY: the caller's promise.
+    let tiles = unsafe { Tiles::new() };
+    for panel in 0..n.div_ceil(PANEL) {
+        let width = PANEL.min(n - panel * PANEL);
+        let mut b = Right { data: &b.data[panel * b.panel..], ..b };
+        if k < whole {
+            for (row, lanes) in filled.chunks_exact_mut(PANEL).enumerate() {
+                match row < k {
+                    true => lanes.copy_from_slice(&b.data[row * b.row..][..PANEL]),
+                    false => lanes.fill(Pair(0)),
+                }
+            }
+            b = Right { data: &filled, panel: 0, row: PANEL };
+        }
+        let mut row = 0;
+        while row < m {
+            let (from, first, last) =
+                if row < full { (&taken, row, full) } else { (&copied, row - full, m - full) };
+            let rows = ROWS.min(last - first);
+            let job = Job {
+                steps,
+                a: from.lanes[first * from.row..].as_ptr(),
+                a_row: from.row * size_of::<Pair>(),
+                b: b.data.as_ptr(),
+                b_row: b.row * size_of::<Pair>(),
+                c: std::ptr::null_mut(),
+                c_row: 0,
+                add: into == Into::Add,
+            };
+            let at = row * c.row + panel * PANEL;
+            // SAFETY: tiles of A are whole, as are those of B; C is checked in `put`.
+            unsafe { put(job, &tiles, &mut c.data[at..], c.row, rows, width) };
+            row += rows;
+        }
+    }
+}
+
+/// Runs a job of `rows` × `width` into C: where that is no whole number of tiles, through a square of its
+/// own.
+///
+/// # Safety
+/// The job's A and B are readable in whole tiles.
+unsafe fn put(job: Job, tiles: &Tiles, c: &mut [f32], row: usize, rows: usize, width: usize) {
+    let size = size_of::<f32>();
+    let high = rows > SIDE;
+    let run = |job: Job| {
+        // SAFETY: the caller's promise for A and B; the callers below for C.
+        unsafe { if high { job.both(tiles) } else { job.upper(tiles) } }
+    };
+    if width == PANEL && rows.is_multiple_of(SIDE) {
+        assert!(c.len() >= (rows - 1) * row + PANEL);
+        run(Job { c: c.as_mut_ptr(), c_row: row * size, ..job });
+        return;
+    }
+    let mut square = [[0.0f32; PANEL]; ROWS];
+    if job.add {
+        for (square, c) in square.iter_mut().zip(c.chunks(row.max(width))).take(rows) {
+            square[..width].copy_from_slice(&c[..width]);
+        }
+    }
+    run(Job { c: square.as_flattened_mut().as_mut_ptr(), c_row: PANEL * size, ..job });
+    for (square, c) in square.iter().zip(c.chunks_mut(row.max(width))).take(rows) {
+        c[..width].copy_from_slice(&square[..width]);
+    }
+}
+
+/// `rows` rows of `k` lanes, each filled up to `whole`, and rows up to whole tiles, with zeros.
+fn laid_out(rows: usize, k: usize, whole: usize, a: Left<'_, Pair>) -> Buffer<Pair> {
+    let mut into = Pair::scratch(rows.div_ceil(SIDE) * SIDE * whole);
+    if a.col == 1 {
+        for (i, to) in into.chunks_exact_mut(whole).enumerate() {
+            let lanes = if i < rows { &a.data[i * a.row..][..k] } else { &[] };
+            to[..lanes.len()].copy_from_slice(lanes);
+            to[lanes.len()..].fill(Pair(0));
+        }
+        return into;
+    }
+    let mut square = [[Pair(0); SIDE]; SIDE];
+    for (block, to) in into.chunks_exact_mut(SIDE * whole).enumerate() {
+        let (first, high) = (block * SIDE, SIDE.min(rows - block * SIDE));
+        for from in (0..whole).step_by(SIDE) {
+            let wide = SIDE.min(k.saturating_sub(from));
+            for (p, square) in square.iter_mut().enumerate() {
+                *square = [Pair(0); SIDE];
+                if p < wide {
+                    let at = first * a.row + (from + p) * a.col;
+                    match a.row {
+                        1 => square[..high].copy_from_slice(&a.data[at..][..high]),
+                        row => (0..high).for_each(|i| square[i] = a.data[at + i * row]),
+                    }
+                }
+            }
+            // SAFETY: a machine with AMX has AVX-512.
+            unsafe { turn(&square, &mut to[from..], whole) };
+        }
+    }
+    into
+}
+
+/// Columns to rows, `row` lanes apart.
+#[target_feature(enable = "avx512f")]
+fn turn(from: &[[Pair; SIDE]; SIDE], to: &mut [Pair], row: usize) {
+    use std::arch::x86_64::{
+        __m512i, _mm512_loadu_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
+        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+        _mm512_unpacklo_epi64,
+    };
+    assert!(to.len() >= (SIDE - 1) * row + SIDE);
+    // SAFETY: each row is 64 bytes.
+    let r = from.each_ref().map(|row| unsafe { _mm512_loadu_si512(row.as_ptr().cast()) });
+    // Within 128 bits: four rows become four columns of a quarter each.
+    let four = |i: usize| -> [__m512i; 4] {
+        let (a, b) = (_mm512_unpacklo_epi32(r[i], r[i + 1]), _mm512_unpackhi_epi32(r[i], r[i + 1]));
+        let (c, d) =
+            (_mm512_unpacklo_epi32(r[i + 2], r[i + 3]), _mm512_unpackhi_epi32(r[i + 2], r[i + 3]));
+        [
+            _mm512_unpacklo_epi64(a, c),
+            _mm512_unpackhi_epi64(a, c),
+            _mm512_unpacklo_epi64(b, d),
+            _mm512_unpackhi_epi64(b, d),
+        ]
+    };
+    let quarters = [four(0), four(4), four(8), four(12)];
+    for i in 0..4 {
+        let [a, b, c, d] = quarters.map(|q| q[i]);
+        // Columns i and i + 8, then i + 4 and i + 12.
+        let (even, odd) = (
+            (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d)),
+            (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d)),
+        );
+        let columns = [
+            (i, _mm512_shuffle_i32x4::<0x88>(even.0, even.1)),
+            (i + 8, _mm512_shuffle_i32x4::<0xdd>(even.0, even.1)),
+            (i + 4, _mm512_shuffle_i32x4::<0x88>(odd.0, odd.1)),
+            (i + 12, _mm512_shuffle_i32x4::<0xdd>(odd.0, odd.1)),
+        ];
+        for (column, values) in columns {
+            // SAFETY: within `to`, by the assertion.
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(column * row).cast(), values) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_become_rows() {
+        if !crate::cpu::avx512() {
+            return;
+        }
+        let mut from = [[Pair(0); SIDE]; SIDE];
+        for (i, row) in from.iter_mut().enumerate() {
+            for (j, lane) in row.iter_mut().enumerate() {
+                *lane = Pair((100 * i + j) as u32);
+            }
+        }
+        let mut to = [Pair(7); 20 * SIDE];
+        // SAFETY: the features were found.
+        unsafe { turn(&from, &mut to, 20) };
+        for (at, lane) in to.iter().enumerate() {
+            let (j, i) = (at / 20, at % 20);
+            assert_eq!(*lane, if i < SIDE { Pair((100 * i + j) as u32) } else { Pair(7) });
+        }
+    }
+}
