@@ -10,7 +10,10 @@ const EACH: usize = 1 << 14;
 
 vectorised! {
     fn leaky_chunk[T: Real](x: &mut [T], slope: T) {
-        x.iter_mut().for_each(|x| *x = if *x > T::default() { *x } else { *x * slope });
+        // A loop here and below: a closure that is not inlined is compiled without these vectors.
+        for x in x {
+            *x = if *x > T::default() { *x } else { *x * slope };
+        }
     }
 }
 
@@ -21,7 +24,10 @@ pub fn leaky<T: Real>(x: &mut [T], slope: f64) {
 
 vectorised! {
     fn leaky_back[T: Real](y: &[T], g: &mut [T], slope: T) {
-        g.iter_mut().zip(y).for_each(|(g, y)| *g = if *y > T::default() { *g } else { *g * slope });
+        let y = &y[..g.len()];
+        for k in 0..g.len() {
+            g[k] = if y[k] > T::default() { g[k] } else { g[k] * slope };
+        }
     }
 }
 
@@ -68,7 +74,9 @@ fn tanh_of(x: f32) -> f32 {
 vectorised! {
     /// tanh of single floats.
     pub(crate) fn tanh_chunk[](x: &mut [f32]) {
-        x.iter_mut().for_each(|x| *x = tanh_of(*x));
+        for x in x {
+            *x = tanh_of(*x);
+        }
     }
 }
 
@@ -84,7 +92,10 @@ pub fn tanh_here<T: Real>(x: &mut [T]) {
 
 vectorised! {
     fn tanh_back[T: Real](y: &[T], g: &mut [T]) {
-        g.iter_mut().zip(y).for_each(|(g, y)| *g = *g * (T::of(1.0) - *y * *y));
+        let y = &y[..g.len()];
+        for k in 0..g.len() {
+            g[k] = g[k] * (T::of(1.0) - y[k] * y[k]);
+        }
     }
 }
 

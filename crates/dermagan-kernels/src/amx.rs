@@ -11,6 +11,7 @@ use std::arch::asm;
 use crate::gemm::{Extents, Into, Left, Out, PANEL, Right};
 use crate::lane::{Lane, Pair};
 use crate::scratch::Buffer;
+use crate::turn;
 
 /// Rows of a tile, and lanes of a row.
 const SIDE: usize = 16;
@@ -92,7 +93,10 @@ impl Job {
                     options(nostack, readonly)
                 ),
                 false => asm!(
-                    "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
                     options(nostack, nomem)
                 ),
             }
@@ -295,78 +299,11 @@ fn laid_out(rows: usize, k: usize, whole: usize, a: Left<'_, Pair>) -> Buffer<Pa
                     }
                 }
             }
-            // SAFETY: a machine with AMX has AVX-512.
-            unsafe { turn(&square, &mut to[from..], whole) };
+            let to = &mut to[from..];
+            assert!(to.len() >= (SIDE - 1) * whole + SIDE);
+            // SAFETY: a machine with AMX has AVX-512; both sides are 16 rows of 16 lanes of 32 bits.
+            unsafe { turn::square(square.as_ptr().cast(), SIDE, to.as_mut_ptr().cast(), whole) };
         }
     }
     into
-}
-
-/// Columns to rows, `row` lanes apart.
-#[target_feature(enable = "avx512f")]
-fn turn(from: &[[Pair; SIDE]; SIDE], to: &mut [Pair], row: usize) {
-    use std::arch::x86_64::{
-        __m512i, _mm512_loadu_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
-        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-        _mm512_unpacklo_epi64,
-    };
-    assert!(to.len() >= (SIDE - 1) * row + SIDE);
-    // SAFETY: each row is 64 bytes.
-    let r = from.each_ref().map(|row| unsafe { _mm512_loadu_si512(row.as_ptr().cast()) });
-    // Within 128 bits: four rows become four columns of a quarter each.
-    let four = |i: usize| -> [__m512i; 4] {
-        let (a, b) = (_mm512_unpacklo_epi32(r[i], r[i + 1]), _mm512_unpackhi_epi32(r[i], r[i + 1]));
-        let (c, d) =
-            (_mm512_unpacklo_epi32(r[i + 2], r[i + 3]), _mm512_unpackhi_epi32(r[i + 2], r[i + 3]));
-        [
-            _mm512_unpacklo_epi64(a, c),
-            _mm512_unpackhi_epi64(a, c),
-            _mm512_unpacklo_epi64(b, d),
-            _mm512_unpackhi_epi64(b, d),
-        ]
-    };
-    let quarters = [four(0), four(4), four(8), four(12)];
-    for i in 0..4 {
-        let [a, b, c, d] = quarters.map(|q| q[i]);
-        // Columns i and i + 8, then i + 4 and i + 12.
-        let (even, odd) = (
-            (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d)),
-            (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d)),
-        );
-        let columns = [
-            (i, _mm512_shuffle_i32x4::<0x88>(even.0, even.1)),
-            (i + 8, _mm512_shuffle_i32x4::<0xdd>(even.0, even.1)),
-            (i + 4, _mm512_shuffle_i32x4::<0x88>(odd.0, odd.1)),
-            (i + 12, _mm512_shuffle_i32x4::<0xdd>(odd.0, odd.1)),
-        ];
-        for (column, values) in columns {
-            // SAFETY: within `to`, by the assertion.
-            unsafe { _mm512_storeu_si512(to.as_mut_ptr().add(column * row).cast(), values) };
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_become_rows() {
-        if !crate::cpu::avx512() {
-            return;
-        }
-        let mut from = [[Pair(0); SIDE]; SIDE];
-        for (i, row) in from.iter_mut().enumerate() {
-            for (j, lane) in row.iter_mut().enumerate() {
-                *lane = Pair((100 * i + j) as u32);
-            }
-        }
-        let mut to = [Pair(7); 20 * SIDE];
-        // SAFETY: the features were found.
-        unsafe { turn(&from, &mut to, 20) };
-        for (at, lane) in to.iter().enumerate() {
-            let (j, i) = (at / 20, at % 20);
-            assert_eq!(*lane, if i < SIDE { Pair((100 * i + j) as u32) } else { Pair(7) });
-        }
-    }
 }

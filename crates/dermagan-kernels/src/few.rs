@@ -15,22 +15,54 @@ const GROUP: usize = 8;
 /// Groups whose sums are held at once, so that memory does not grow with the batch.
 const AT_ONCE: usize = 16;
 
-/// Calls `f(pixel, offset in the patch, offset in the picture, length)` for every run of a picture
-/// that lies in a patch. A patch holds (row, column, channel); its padding is not called for.
+/// Numbers in a row of a patch of a picture in colour.
+const RGB_ROW: usize = 3 * SIDE;
+
+/// A run of a picture that lies in a patch: offset in the patch, offset in the picture, length.
+#[derive(Clone, Copy)]
+struct Run {
+    patch: usize,
+    at: usize,
+    len: usize,
+}
+
+/// Row `u` of the patch of pixel (i, j), which holds (row, column, channel); none in the padding.
 #[inline(always)]
-fn runs(shape: &Shape, mut f: impl FnMut(usize, usize, usize, usize)) {
+fn run(shape: &Shape, i: usize, j: usize, u: usize) -> Option<Run> {
     let (height, width, wide) = (2 * shape.height, 2 * shape.width, shape.wide);
-    for i in 0..shape.height {
-        for j in 0..shape.width {
-            // Columns 2j-1 to 2j+2 of the picture, without those outside.
-            let (from, to) = ((2 * j).saturating_sub(1), (2 * j + 3).min(width));
-            let skipped = if j == 0 { 1 } else { 0 };
-            for u in 0..SIDE {
-                let row = 2 * i + u;
-                if row >= 1 && row <= height {
-                    let patch = (u * SIDE + skipped) * wide;
-                    let at = ((row - 1) * width + from) * wide;
-                    f(i * shape.width + j, patch, at, (to - from) * wide);
+    // Columns 2j-1 to 2j+2 of the picture, without those outside.
+    let (from, to) = ((2 * j).saturating_sub(1), (2 * j + 3).min(width));
+    let skipped = if j == 0 { 1 } else { 0 };
+    let row = 2 * i + u;
+    (row >= 1 && row <= height).then(|| Run {
+        patch: (u * SIDE + skipped) * wide,
+        at: ((row - 1) * width + from) * wide,
+        len: (to - from) * wide,
+    })
+}
+
+// Nested loops here and below: a closure that is not inlined is compiled without the vectors of the
+// function around it.
+vectorised! {
+    /// The patches of one large picture: `into` is [pixel, (row, column, channel)].
+    fn patches[T: Real](shape: Shape, picture: &[T], into: &mut [T]) {
+        let size = TAPS * shape.wide;
+        for i in 0..shape.height {
+            for j in 0..shape.width {
+                let patch = &mut into[(i * shape.width + j) * size..][..size];
+                // Only at the border is a part of the patch beyond the picture.
+                if i == 0 || j == 0 || i == shape.height - 1 || j == shape.width - 1 {
+                    patch.fill(T::default());
+                }
+                for u in 0..SIDE {
+                    let Some(run) = run(&shape, i, j, u) else { continue };
+                    let (to, from) = (&mut patch[run.patch..], &picture[run.at..][..run.len]);
+                    // A row of three channels within the picture: a call of memmove costs more than
+                    // the copy.
+                    match (to.first_chunk_mut::<RGB_ROW>(), from.as_array::<RGB_ROW>()) {
+                        (Some(to), Some(from)) => *to = *from,
+                        _ => to[..run.len].copy_from_slice(from),
+                    }
                 }
             }
         }
@@ -38,31 +70,39 @@ fn runs(shape: &Shape, mut f: impl FnMut(usize, usize, usize, usize)) {
 }
 
 vectorised! {
-    /// The patches of one large picture: `into` is [pixel, (row, column, channel)].
-    fn patches[T: Real](shape: Shape, picture: &[T], into: &mut [T]) {
-        let size = TAPS * shape.wide;
-        into.fill(T::default());
-        runs(&shape, |pixel, patch, at, len| {
-            into[pixel * size + patch..][..len].copy_from_slice(&picture[at..at + len]);
-        });
-    }
-}
-
-vectorised! {
     /// Adds patches back to the picture that they came from.
     fn unpatch[T: Real](shape: Shape, from: &[T], row: usize, picture: &mut [T]) {
-        runs(&shape, |pixel, patch, at, len| {
-            let patch = &from[pixel * row + patch..][..len];
-            picture[at..at + len].iter_mut().zip(patch).for_each(|(to, v)| *to += *v);
-        });
+        for i in 0..shape.height {
+            for j in 0..shape.width {
+                let patch = &from[(i * shape.width + j) * row..][..row];
+                for u in 0..SIDE {
+                    let Some(run) = run(&shape, i, j, u) else { continue };
+                    let (from, to) = (&patch[run.patch..], &mut picture[run.at..][..run.len]);
+                    match (to.as_mut_array::<RGB_ROW>(), from.first_chunk::<RGB_ROW>()) {
+                        (Some(to), Some(from)) => {
+                            for k in 0..RGB_ROW {
+                                to[k] += from[k];
+                            }
+                        }
+                        _ => {
+                            let from = &from[..to.len()];
+                            for k in 0..to.len() {
+                                to[k] += from[k];
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
 vectorised! {
-    /// Rows of `row` floats to rows of lanes.
-    fn pack_rows[L: Lane](from: &[L::Real], row: usize, into: &mut [L]) {
-        let lanes = into.chunks_exact_mut(row.div_ceil(L::PER));
-        from.chunks_exact(row).zip(lanes).for_each(|(row, lanes)| L::pack_row(row, lanes));
+    /// Rows of `row` floats to rows of `k` lanes.
+    fn pack_rows[L: Lane](from: &[L::Real], row: usize, k: usize, into: &mut [L]) {
+        for i in 0..into.len() / k {
+            L::pack_row(&from[i * row..][..row], &mut into[i * k..][..k]);
+        }
     }
 }
 
@@ -77,7 +117,7 @@ pub fn down<L: Lane>(shape: &Shape, large: &[L::Real], filter: &[L::Real]) -> Bu
         let mut taken = L::Real::scratch(m * size);
         let mut left = L::scratch(m * k);
         patches(*shape, large, &mut taken);
-        pack_rows(&taken, size, &mut left);
+        pack_rows(&taken, size, k, &mut left);
         let a = Left { data: &left[..], row: k, col: 1 };
         let b = Right { data: &b[..], panel: k * PANEL, row: PANEL };
         gemm(Extents { m, n, k }, a, b, &mut Out { data: small, row: n }, Into::Replace);
@@ -117,7 +157,7 @@ impl<L: Lane> UpFilter<L> {
         pictures.for_each(|(large, small)| {
             let mut left = L::scratch(m * k);
             let mut out = L::Real::scratch(m * n);
-            pack_rows(small, shape.deep, &mut left);
+            pack_rows(small, shape.deep, k, &mut left);
             let a = Left { data: &left[..], row: k, col: 1 };
             let b = Right { data: &self.packed[..], panel: k * PANEL, row: PANEL };
             gemm(Extents { m, n, k }, a, b, &mut Out { data: &mut out, row: n }, Into::Replace);

@@ -128,13 +128,14 @@ pub fn gemm<L: Lane>(
     }
 }
 
-/// Packs a right operand given as values (k, j) for `k` floats and `n` columns.
+/// Packs a right operand given as values (k, j) for `k` floats and `n` columns. Returns how many lanes are
+/// to be summed, those that were filled up with zeros included.
 pub fn pack<L: Lane>(
     k: usize,
     n: usize,
     value: impl Fn(usize, usize) -> L::Real + Sync,
 ) -> (Buffer<L>, usize) {
-    let lanes = k.div_ceil(L::PER);
+    let lanes = L::lanes(k);
     let mut packed = L::scratch(panels(lanes, n));
     packed.par_chunks_mut((lanes * PANEL).max(1)).enumerate().for_each(|(p, panel)| {
         let mut column = L::Real::scratch(L::PER * PANEL);

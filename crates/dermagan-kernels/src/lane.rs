@@ -5,6 +5,11 @@ use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 use crate::gemm::{Extents, Into, Left, Out, Right};
 use crate::scratch::{Buffer, Pool};
 use crate::tile::{self, Job};
+#[cfg(target_arch = "x86_64")]
+use crate::turn;
+
+/// Rows and columns of what is turned at once: a 512-bit vector of floats.
+pub(crate) const SQUARE: usize = 16;
 
 /// A float that the kernels compute in: f32 at work, f64 where tests judge the formulas.
 pub trait Real:
@@ -28,6 +33,16 @@ pub trait Real:
     /// tanh to the last bits.
     #[doc(hidden)]
     fn tanh_all(values: &mut [Self]);
+    /// Columns to rows: `to[j * to_row + i]` = `from[i * from_row + j]` for i and j below 16.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn turn(from: &[Self], from_row: usize, to: &mut [Self], to_row: usize) {
+        for i in 0..SQUARE {
+            for j in 0..SQUARE {
+                to[j * to_row + i] = from[i * from_row + j];
+            }
+        }
+    }
     /// Where working memory of this kind is kept.
     #[doc(hidden)]
     fn memory() -> &'static Pool<Self>;
@@ -46,6 +61,23 @@ impl Real for f32 {
     }
     fn double(self) -> f64 {
         f64::from(self)
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code, reason = "a function with target features, checked at run time")]
+    #[inline(always)]
+    fn turn(from: &[f32], from_row: usize, to: &mut [f32], to_row: usize) {
+        if !crate::cpu::avx512() {
+            for i in 0..SQUARE {
+                for j in 0..SQUARE {
+                    to[j * to_row + i] = from[i * from_row + j];
+                }
+            }
+            return;
+        }
+        assert!(from.len() >= (SQUARE - 1) * from_row + SQUARE, "16 rows");
+        assert!(to.len() >= (SQUARE - 1) * to_row + SQUARE, "16 rows");
+        // SAFETY: the feature was found, and both sides hold 16 rows of 16 numbers of 32 bits.
+        unsafe { turn::square(from.as_ptr().cast(), from_row, to.as_mut_ptr().cast(), to_row) }
     }
     fn tanh_all(values: &mut [f32]) {
         crate::activation::tanh_chunk(values);
@@ -88,6 +120,11 @@ pub trait Lane: Copy + Default + Send + Sync + 'static {
     type Real: Real;
     /// How many floats one lane holds.
     const PER: usize;
+
+    /// How many lanes hold `k` floats in the form that products are fastest in.
+    fn lanes(k: usize) -> usize {
+        k.div_ceil(Self::PER)
+    }
 
     /// Packs neighbours of one row: `from` holds `PER` floats for each lane of `into`; missing ones
     /// count as zero.
@@ -189,6 +226,12 @@ impl Pair {
 impl Lane for Pair {
     type Real = f32;
     const PER: usize = 2;
+
+    /// Whole tiles where a matrix unit takes them: it would have to fill them up itself every time.
+    fn lanes(k: usize) -> usize {
+        let lanes = k.div_ceil(2);
+        if crate::cpu::amx() { lanes.next_multiple_of(SQUARE) } else { lanes }
+    }
 
     #[inline(always)]
     fn pack_row(from: &[f32], into: &mut [Self]) {

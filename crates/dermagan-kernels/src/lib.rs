@@ -30,5 +30,7 @@ pub mod rms;
 pub mod scratch;
 pub mod shape;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod turn;
 mod vectorised;
 pub mod winograd;

@@ -10,36 +10,58 @@ pub const EPSILON: f64 = 1e-8;
 /// Rows that one task takes.
 const ROWS: usize = 128;
 
-vectorised! {
-    /// Σ a·b: sixteen sums side by side, so that the compiler makes vectors of them.
-    fn dot[T: Real](a: &[T], b: &[T], sum: &mut T) {
-        let mut sums = [T::default(); 16];
-        let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
-        let mut rest = T::default();
-        for (a, b) in a16.remainder().iter().zip(b16.remainder()) {
-            rest += *a * *b;
-        }
-        for (a, b) in a16.zip(b16) {
-            for k in 0..16 {
-                sums[k] += a[k] * b[k];
-            }
-        }
-        *sum = sums.iter().fold(rest, |sum, s| sum + *s);
+/// Σ a·b: sixteen sums side by side, so that the compiler makes vectors of them.
+#[inline(always)]
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let mut sums = [T::default(); 16];
+    let b = &b[..a.len()];
+    let whole = a.len() / 16 * 16;
+    let mut rest = T::default();
+    for k in whole..a.len() {
+        rest += a[k] * b[k];
     }
+    for at in (0..whole).step_by(16) {
+        let (a, b) = (&a[at..at + 16], &b[at..at + 16]);
+        for k in 0..16 {
+            sums[k] += a[k] * b[k];
+        }
+    }
+    sums.iter().fold(rest, |sum, s| sum + *s)
 }
 
 /// 1 / √(mean square + ε) of a row.
+#[inline(always)]
 fn scale<T: Real>(row: &[T]) -> T {
-    let mut sum = T::default();
-    dot(row, row, &mut sum);
-    T::of(1.0 / (sum.double() / row.len() as f64 + EPSILON).sqrt())
+    T::of(1.0 / (dot(row, row).double() / row.len() as f64 + EPSILON).sqrt())
+}
+
+// A block of rows at a time: asking for the machine's vectors once a row cost as much as the row.
+vectorised! {
+    fn forward_block[T: Real](x: &[T], channels: usize, slope: T, y: &mut [T]) {
+        for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+            let (by, x) = (scale(x), &x[..y.len()]);
+            for k in 0..y.len() {
+                let v = x[k] * by;
+                y[k] = if v > T::default() { v } else { v * slope };
+            }
+        }
+    }
 }
 
 vectorised! {
-    fn scaled[T: Real](x: &[T], by: T, slope: T, y: &mut [T]) {
-        for (y, x) in y.iter_mut().zip(x) {
-            let v = *x * by;
-            *y = if v > T::default() { v } else { v * slope };
+    fn backward_block[T: Real](x: &[T], channels: usize, slope: T, g: &mut [T]) {
+        for (g, x) in g.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+            let x = &x[..g.len()];
+            for k in 0..g.len() {
+                g[k] = if x[k] > T::default() { g[k] } else { g[k] * slope };
+            }
+            let by = scale(x);
+            let along = dot(x, g);
+            // d(s·x) with s = (mean x² + ε)^-½: s·g − x·s³·mean(x·g).
+            let back = T::of(by.double().powi(3) * along.double() / channels as f64);
+            for k in 0..g.len() {
+                g[k] = g[k] * by - x[k] * back;
+            }
         }
     }
 }
@@ -50,27 +72,8 @@ vectorised! {
 /// When the slices are not of one length.
 pub fn forward<T: Real>(x: &[T], channels: usize, slope: f64, y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "the result's extent");
-    y.par_chunks_mut(ROWS * channels).zip(x.par_chunks(ROWS * channels)).for_each(|(y, x)| {
-        for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-            scaled(x, scale(x), T::of(slope), y);
-        }
-    });
-}
-
-vectorised! {
-    fn gated[T: Real](x: &[T], slope: T, g: &mut [T]) {
-        for (g, x) in g.iter_mut().zip(x) {
-            *g = if *x > T::default() { *g } else { *g * slope };
-        }
-    }
-}
-
-vectorised! {
-    fn spread[T: Real](x: &[T], by: T, back: T, g: &mut [T]) {
-        for (g, x) in g.iter_mut().zip(x) {
-            *g = *g * by - *x * back;
-        }
-    }
+    let blocks = y.par_chunks_mut(ROWS * channels).zip(x.par_chunks(ROWS * channels));
+    blocks.for_each(|(y, x)| forward_block(x, channels, T::of(slope), y));
 }
 
 /// From the gradient of [`forward`]'s result to that of `x`, in place.
@@ -79,17 +82,8 @@ vectorised! {
 /// When the slices are not of one length.
 pub fn backward<T: Real>(x: &[T], channels: usize, slope: f64, g: &mut [T]) {
     assert_eq!(x.len(), g.len(), "the gradient's extent");
-    g.par_chunks_mut(ROWS * channels).zip(x.par_chunks(ROWS * channels)).for_each(|(g, x)| {
-        for (g, x) in g.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-            gated(x, T::of(slope), g);
-            let by = scale(x);
-            let mut along = T::default();
-            dot(x, g, &mut along);
-            // d(s·x) with s = (mean x² + ε)^-½: s·g − x·s³·mean(x·g).
-            let back = by.double().powi(3) * along.double() / channels as f64;
-            spread(x, by, T::of(back), g);
-        }
-    });
+    let blocks = g.par_chunks_mut(ROWS * channels).zip(x.par_chunks(ROWS * channels));
+    blocks.for_each(|(g, x)| backward_block(x, channels, T::of(slope), g));
 }
 
 #[cfg(test)]

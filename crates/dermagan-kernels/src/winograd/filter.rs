@@ -21,12 +21,7 @@ pub(super) fn tap(phase: usize, a: usize, b: usize) -> usize {
 #[inline(always)]
 pub(super) fn turn<T: Real>(filter: &[T], at: usize, stride: usize) -> [Values<T>; TAPS] {
     let mut taps = [[T::default(); BLOCK]; TAPS];
-    for j in 0..BLOCK {
-        let values: &Values<T> = block(filter, at + j * stride);
-        for (taps, value) in taps.iter_mut().zip(values) {
-            taps[j] = *value;
-        }
-    }
+    T::turn(&filter[at..], stride, taps.as_flattened_mut(), BLOCK);
     taps
 }
 
@@ -42,7 +37,8 @@ pub(super) fn filter_nodes<T: Real>(
 ) {
     let taps = turn(filter, at, stride);
     let mut nodes = [[T::default(); BLOCK]; NODES];
-    for (phase, pair) in pair.iter_mut().enumerate() {
+    // Indices here and below: iterators over nine blocks are not unrolled, and each costs a call.
+    for phase in 0..PHASES {
         let g = [
             &taps[tap(phase, 0, 0)],
             &taps[tap(phase, 0, 1)],
@@ -50,8 +46,8 @@ pub(super) fn filter_nodes<T: Real>(
             &taps[tap(phase, 1, 1)],
         ];
         lanewise!(taps_to_nodes, [0 1 2 3] of g, nodes);
-        for (pair, values) in pair.iter_mut().zip(&nodes) {
-            pair[i] = *values;
+        for node in 0..NODES {
+            pair[phase][node][i] = nodes[node];
         }
     }
 }
@@ -69,11 +65,11 @@ vectorised! {
                     let at = ((first + half) * shape.wide + channel + i) * TAPS;
                     filter_nodes(filter, at, shape.wide * TAPS, i, &mut pair);
                 }
-                for (phase, pair) in pair.iter().enumerate() {
+                for phase in 0..PHASES {
                     let to = (phase * shape.wide + channel) / L::PER * PANEL + half;
-                    for (node, pair) in nodes.iter_mut().zip(pair) {
-                        let packed = &pair.as_flattened()[..L::PER * BLOCK];
-                        L::pack_rows(packed, &mut node[to..][..BLOCK]);
+                    for node in 0..NODES {
+                        let packed = &pair[phase][node].as_flattened()[..L::PER * BLOCK];
+                        L::pack_rows(packed, &mut nodes[node][to..][..BLOCK]);
                     }
                 }
             }
@@ -94,10 +90,11 @@ vectorised! {
                     let at = ((deep + i) * shape.wide + first + half) * TAPS;
                     filter_nodes(filter, at, TAPS, i, &mut pair);
                 }
-                for (phase, pair) in pair.iter().enumerate() {
-                    for (node, pair) in pair.iter().enumerate() {
+                for phase in 0..PHASES {
+                    for node in 0..NODES {
+                        let packed = &pair[phase][node].as_flattened()[..L::PER * BLOCK];
                         let to = &mut panels[node * PHASES + phase][deep / L::PER * PANEL + half..];
-                        L::pack_rows(&pair.as_flattened()[..L::PER * BLOCK], &mut to[..BLOCK]);
+                        L::pack_rows(packed, &mut to[..BLOCK]);
                     }
                 }
             }
@@ -146,8 +143,8 @@ vectorised! {
         for at in (0..from).step_by(BLOCK) {
             let m = nine_blocks(sums, from, at);
             lanewise!(nodes_to_taps, [0 1 2 3 4 5 6 7 8] of m, values);
-            for (i, values) in values.iter().enumerate() {
-                *block_mut(taps, i * to + at) = *values;
+            for i in 0..4 {
+                *block_mut(taps, i * to + at) = values[i];
             }
         }
     }
@@ -169,12 +166,8 @@ vectorised! {
                     turned[tap(phase, i / 2, i % 2)] = *block(taps, row * n + first);
                 }
             }
-            for j in 0..BLOCK {
-                let values = block_mut(filters, (j * shape.wide + channel) * TAPS);
-                for (value, turned) in values.iter_mut().zip(&turned) {
-                    *value = turned[j];
-                }
-            }
+            let to = &mut filters[channel * TAPS..];
+            T::turn(turned.as_flattened(), BLOCK, to, shape.wide * TAPS);
         }
     }
 }

@@ -123,8 +123,8 @@ macro_rules! lanewise {
 #[inline(always)]
 pub(super) fn nine_blocks<T: Real>(from: &[T], node: usize, at: usize) -> [&Values<T>; NODES] {
     let mut blocks = [block(from, at); NODES];
-    for (i, block_i) in blocks.iter_mut().enumerate() {
-        *block_i = block(from, i * node + at);
+    for i in 1..NODES {
+        blocks[i] = block(from, i * node + at);
     }
     blocks
 }

@@ -50,9 +50,10 @@ pub(super) fn large_nodes<T: Real>(
 ) {
     let zero = [T::default(); BLOCK];
     let mut data = [&zero; NODES];
-    for (data, place) in data.iter_mut().zip(places) {
-        if *place != NOWHERE {
-            *data = block(picture, place + channel);
+    // Indices, as in `filter`: iterators over nine blocks are not unrolled.
+    for i in 0..NODES {
+        if places[i] != NOWHERE {
+            data[i] = block(picture, places[i] + channel);
         }
     }
     lanewise!(data_to_nodes, [0 1 2 3 4 5 6 7 8] of data, *nodes);
@@ -89,8 +90,8 @@ vectorised! {
                     for channel in (0..shape.wide).step_by(BLOCK) {
                         large_nodes(picture, &places, channel, &mut nodes);
                         let to = at + (phase * shape.wide + channel) / L::PER;
-                        for (i, values) in nodes.iter().enumerate() {
-                            L::pack_row(values, &mut into[i * node + to..][..BLOCK / L::PER]);
+                        for i in 0..NODES {
+                            L::pack_row(&nodes[i], &mut into[i * node + to..][..BLOCK / L::PER]);
                         }
                     }
                 }
@@ -112,9 +113,9 @@ vectorised! {
                 let places = small_places(&shape, tile);
                 for channel in (0..shape.deep).step_by(BLOCK) {
                     small_nodes(picture, &places, channel, &mut nodes);
-                    for (i, values) in nodes.iter().enumerate() {
+                    for i in 0..NODES {
                         let to = i * node + at + channel / L::PER;
-                        L::pack_row(values, &mut into[to..][..BLOCK / L::PER]);
+                        L::pack_row(&nodes[i], &mut into[to..][..BLOCK / L::PER]);
                     }
                 }
                 at += row;
@@ -135,8 +136,8 @@ vectorised! {
                 for channel in (0..shape.deep).step_by(BLOCK) {
                     let m = nine_blocks(products, node, at + channel);
                     lanewise!(nodes_to_tile, [0 1 2 3 4 5 6 7 8] of m, pixels);
-                    for (values, place) in pixels.iter().zip(places) {
-                        *block_mut(picture, place + channel) = *values;
+                    for i in 0..4 {
+                        *block_mut(picture, places[i] + channel) = pixels[i];
                     }
                 }
                 at += shape.deep;
@@ -158,11 +159,11 @@ vectorised! {
                 for channel in (0..part.channels).step_by(BLOCK) {
                     let m = nine_blocks(products, node, at + channel);
                     lanewise!(nodes_to_data, [0 1 2 3 4 5 6 7 8] of m, data);
-                    for (values, place) in data.iter().zip(places) {
-                        if place != NOWHERE {
-                            let to = block_mut(picture, place + part.first + channel);
+                    for i in 0..NODES {
+                        if places[i] != NOWHERE {
+                            let to = block_mut(picture, places[i] + part.first + channel);
                             for lane in 0..BLOCK {
-                                to[lane] += values[lane];
+                                to[lane] += data[i][lane];
                             }
                         }
                     }
@@ -198,13 +199,13 @@ vectorised! {
                 for channel in (0..part.channels).step_by(BLOCK) {
                     for t in 0..L::PER {
                         large_nodes(picture, &places[t], part.first + channel, &mut nodes);
-                        for (row, values) in rows.iter_mut().zip(&nodes) {
-                            row[t] = *values;
+                        for i in 0..NODES {
+                            rows[i][t] = nodes[i];
                         }
                     }
-                    for (i, row) in rows.iter().enumerate() {
+                    for i in 0..NODES {
                         let to = &mut into[i * node + at + channel..][..BLOCK];
-                        L::pack_rows(&row.as_flattened()[..L::PER * BLOCK], to);
+                        L::pack_rows(&rows[i].as_flattened()[..L::PER * BLOCK], to);
                     }
                 }
                 at += part.channels;
@@ -230,13 +231,13 @@ vectorised! {
                 for channel in (0..shape.deep).step_by(BLOCK) {
                     for t in 0..L::PER {
                         small_nodes(picture, &places[t], channel, &mut nodes);
-                        for (row, values) in rows.iter_mut().zip(&nodes) {
-                            row[t] = *values;
+                        for i in 0..NODES {
+                            rows[i][t] = nodes[i];
                         }
                     }
-                    for (i, row) in rows.iter().enumerate() {
+                    for i in 0..NODES {
                         let to = &mut into[i * node + at + channel..][..BLOCK];
-                        L::pack_rows(&row.as_flattened()[..L::PER * BLOCK], to);
+                        L::pack_rows(&rows[i].as_flattened()[..L::PER * BLOCK], to);
                     }
                 }
                 at += padded(shape.deep);
