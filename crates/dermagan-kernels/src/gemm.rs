@@ -197,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn products_of_any_extent_are_exact_where_floats_are(
-            m in 1usize..40, n in 1usize..80, k in 1usize..20, transposed: bool, add: bool,
+            m in 1usize..70, n in 1usize..80, k in 1usize..100, transposed: bool, add: bool,
         ) {
             let into = if add { Into::Add } else { Into::Replace };
             check::<f32>(m, n, k, transposed, into);

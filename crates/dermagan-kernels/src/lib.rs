@@ -13,6 +13,10 @@
 //! - [`gemm`], [`lane`]: matrix products of float32 or of bfloat16 pairs, which the layers share.
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "in the hot loops iterators are not always inlined, and then compiled without vectors"
+)]
 
 pub mod activation;
 pub mod adam;

@@ -75,7 +75,7 @@ impl Selected {
     /// The CPU backend.
     pub fn cpu() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let name = format!("cpu ({threads} threads)");
+        let name = format!("cpu ({threads} threads, {})", dermagan_kernels::cpu::name());
         Self { device: Device::flex(), name, is_cpu: true, warning: None }
     }
 }

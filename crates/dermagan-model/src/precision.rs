@@ -17,7 +17,7 @@ pub enum Precision {
     /// float32.
     #[default]
     F32,
-    /// bfloat16: float32's range with 8 bits of precision. On CPUs with AVX-512 BF16.
+    /// bfloat16: float32's range with 8 bits of precision. On CPUs with AVX-512 BF16 or AMX.
     Bf16,
     /// float16: 11 bits, but a small range, so gradients are computed of a scaled loss
     /// (Micikevicius et al. 2018). On GPUs that compute in it.
@@ -28,7 +28,7 @@ pub enum Precision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum PrecisionChoice {
-    /// The fastest that the device has products for.
+    /// The fastest that the device computes in.
     Auto,
     /// This one, or an error.
     Exactly(Precision),
@@ -67,9 +67,12 @@ impl PrecisionChoice {
         match self {
             Self::Exactly(precision) => precision.check(device).map(|()| precision),
             Self::Auto => {
-                let fast = [Precision::Bf16, Precision::F16];
-                let there = fast.into_iter().find(|p| p.check(device).is_ok());
-                Ok(there.unwrap_or_default())
+                let fast = match device.is_cpu {
+                    true if dermagan_kernels::cpu::bf16_is_faster() => Precision::Bf16,
+                    true => Precision::F32,
+                    false => Precision::F16,
+                };
+                Ok(fast.check(device).map_or(Precision::F32, |()| fast))
             }
         }
     }
@@ -135,7 +138,7 @@ mod tests {
         assert!(error.contains("--precision f32") && error.contains("bf16"), "{error}");
         assert_eq!(PrecisionChoice::Exactly(Precision::F32).resolve(&cpu).unwrap(), Precision::F32);
         let auto = PrecisionChoice::Auto.resolve(&cpu).unwrap();
-        assert_eq!(auto == Precision::Bf16, dermagan_kernels::cpu::bf16_products());
+        assert_eq!(auto == Precision::Bf16, dermagan_kernels::cpu::bf16_is_faster());
         assert!("tf32".parse::<PrecisionChoice>().unwrap_err().to_string().contains("bf16"));
     }
 }
