@@ -230,8 +230,8 @@ pub struct DeviceArgs {
 /// Options of `sample`.
 #[derive(Args, Debug)]
 pub struct SampleArgs {
-    /// A run's folder, a generator.safetensors, or a PyTorch .pth [default: the newest run, else the
-    /// generator that comes with the program].
+    /// A run's folder, a generator.safetensors, or a PyTorch .pth; `latest` for the newest run, `shipped`
+    /// for the generator that comes with the program [default: the first of these two that there is].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
     /// How many pictures: seeds 0 to N-1.
@@ -285,8 +285,8 @@ pub struct SampleArgs {
 /// Options of `export`.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
-    /// A run's folder, a generator.safetensors, or a PyTorch .pth [default: the newest run, else the
-    /// generator that comes with the program].
+    /// A run's folder, a generator.safetensors, or a PyTorch .pth; `latest` for the newest run, `shipped`
+    /// for the generator that comes with the program [default: the first of these two that there is].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
     /// The file.
@@ -330,9 +330,13 @@ pub struct EvalArgs {
     /// The real images: any SOURCE, or a cache that `prepare` made.
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub real: String,
-    /// The generated ones: a folder of pictures, a model, a checkpoint or a run.
+    /// The generated ones: a folder of pictures, a model, a checkpoint or a run; `latest` for the newest
+    /// run, `shipped` for the generator that comes with the program.
     #[arg(long, value_name = "FOLDER|MODEL|RUN")]
     pub fake: PathBuf,
+    /// Where runs are, for --fake latest.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub outdir: PathBuf,
     /// What they are compared by.
     #[arg(long, value_enum, default_value_t = FeaturesArg::Lesion)]
     pub features: FeaturesArg,
@@ -441,9 +445,13 @@ pub struct BenchArgs {
 /// Options of `info`.
 #[derive(Args, Debug)]
 pub struct InfoArgs {
-    /// A run's folder, a checkpoint, a model or a cache.
+    /// A run's folder, a checkpoint, a model or a cache; `latest` for the newest run, `shipped` for the
+    /// generator that comes with the program.
     #[arg(value_name = "RUN|CHECKPOINT|MODEL|CACHE")]
     pub path: PathBuf,
+    /// Where runs are, for `latest`.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub outdir: PathBuf,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

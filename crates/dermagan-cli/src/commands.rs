@@ -9,8 +9,7 @@ use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, pr
 use dermagan_model::{ModelFile, device};
 use dermagan_train::checkpoint::{self, Checkpoint};
 use dermagan_train::plan::SPLIT_SEED;
-use dermagan_train::sampling;
-use dermagan_train::{doctor, rundir};
+use dermagan_train::{doctor, rundir, which_model};
 use serde_json::json;
 
 use crate::args::{
@@ -146,7 +145,7 @@ fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
 
 fn export(args: &ExportArgs) -> anyhow::Result<u8> {
     show::check_ending("--out", &args.out, "safetensors")?;
-    let (name, model) = sampling::open_model(args.model.as_deref(), &args.outdir)?;
+    let (name, model) = which_model::open_model(args.model.as_deref(), &args.outdir)?;
     let card = model.card.clone().with_context(|| {
         format!(
             "{name} has no card that says what it learnt from: only dermagan's own are exported"
@@ -167,7 +166,16 @@ fn export(args: &ExportArgs) -> anyhow::Result<u8> {
 }
 
 fn info(args: &InfoArgs) -> anyhow::Result<u8> {
-    let value = describe(&args.path)?;
+    let value = match &args.path {
+        path if which_model::is_named(path, which_model::LATEST) => {
+            let checkpoint = rundir::latest(&args.outdir)?;
+            describe(checkpoint.parent().unwrap_or(&args.outdir))?
+        }
+        path if which_model::is_named(path, which_model::SHIPPED) => {
+            describe_model(&which_model::open_model(Some(path), &args.outdir)?.1)
+        }
+        path => describe(path)?,
+    };
     if args.json {
         show::json(&value)?;
         return Ok(0);
@@ -210,14 +218,17 @@ fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
             "config": meta.config, "sha256": meta.sha256,
         }));
     }
-    let model = ModelFile::open(path)?;
-    Ok(json!({
+    Ok(describe_model(&ModelFile::open(path)?))
+}
+
+fn describe_model(model: &ModelFile) -> serde_json::Value {
+    json!({
         "what": "generator", "made_by": model.card.as_ref().map_or("another program", |c| c.producer.as_str()),
         "resolution": model.config.resolution, "z_dim": model.config.z_dim, "noise": model.config.noise,
         "width": model.config.g_width,
         "parameters": model.weights.iter().filter(|(n, _)| !n.contains("running_")).map(|(_, a)| a.values.len()).sum::<usize>(),
         "card": model.card, "sha256": model.hash,
-    }))
+    })
 }
 
 fn describe_run(path: &Path) -> anyhow::Result<serde_json::Value> {

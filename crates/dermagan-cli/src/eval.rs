@@ -15,6 +15,7 @@ use dermagan_model::{Selected, device};
 use dermagan_train::evaluate::{EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
 use dermagan_train::fakes::Fakes;
 use dermagan_train::nearest::nearest;
+use dermagan_train::which_model;
 use indicatif::ProgressBar;
 
 use crate::args::{EvalArgs, FeaturesArg, SideArg};
@@ -125,9 +126,13 @@ fn open_fakes(args: &EvalArgs, device: &Selected, first: u64) -> anyhow::Result<
     if spec == "phantom" {
         return Ok(Fakes::Cache(prepared(&spec, SIDE)?));
     }
+    if spec == which_model::LATEST || spec == which_model::SHIPPED {
+        let (name, model) = which_model::open_model(Some(&args.fake), &args.outdir)?;
+        return Ok(Fakes::of_model(&model, &name, device, first)?);
+    }
     anyhow::bail!(
         "--fake {spec}: no such file or folder; expected a folder of pictures, a model, a \
-         checkpoint or a run"
+         checkpoint, a run, latest or shipped"
     )
 }
 

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use dermagan_model::{ModelFile, Selected, device};
 use dermagan_train::interpolation::{self, FRAME_MS, WalkRequest};
 use dermagan_train::sampling::{self, Layout, SampleRequest};
+use dermagan_train::which_model;
 
 use crate::args::SampleArgs;
 use crate::show::{self, complain, say};
 
 /// Makes pictures; the exit code.
 pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
-    let (name, model) = sampling::open_model(args.model.as_deref(), &args.outdir)?;
+    let (name, model) = which_model::open_model(args.model.as_deref(), &args.outdir)?;
     if let Some(seeds) = &args.interpolate {
         return walk(&args, interpolation::parse_seeds(seeds)?, &name, &model);
     }

@@ -11,7 +11,6 @@ use dermagan_model::{Precision, Selected, device};
 use dermagan_train::checkpoint::Checkpoint;
 use dermagan_train::config::Preset;
 use dermagan_train::estimate::Estimate;
-use dermagan_train::metrics::of_run;
 use dermagan_train::plan::{Plan, Request};
 use dermagan_train::rundir;
 use dermagan_train::session::{self, SessionOptions};
@@ -67,16 +66,14 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         return dry_run(&plan);
     }
     let stop = stop_flag()?;
-    let (mut metrics, mut keep) = (args.metrics.clone(), args.keep);
-    if let Some((path, _)) = &resumed {
-        let run = path.parent().unwrap_or(Path::new("."));
-        keep = keep.or_else(|| rundir::keep_of(run));
-        if metrics.is_empty() {
-            metrics = of_run(run);
-        }
+    let run = resumed.as_ref().map(|(path, _)| path.parent().unwrap_or(Path::new(".")));
+    let before = run.and_then(SessionOptions::of_run);
+    let mut options = before.unwrap_or(SessionOptions { keep: KEEP, metrics: Vec::new() });
+    options.keep = args.keep.unwrap_or(options.keep);
+    if !args.metrics.is_empty() {
+        options.metrics.clone_from(&args.metrics);
     }
     let before = resumed.as_ref().map_or(0, |(_, checkpoint)| checkpoint.meta.nimg);
-    let options = SessionOptions { keep: keep.unwrap_or(KEEP), metrics };
     let mut sink = |event| view.show(event);
     let outcome = match resumed {
         Some((path, checkpoint)) => {

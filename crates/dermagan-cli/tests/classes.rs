@@ -308,6 +308,29 @@ fn where_no_run_is_the_programs_own_generator_makes_the_pictures() {
 }
 
 #[test]
+fn the_newest_run_and_the_programs_own_generator_have_names_for_every_command() {
+    let desk = Desk::new();
+    for command in [&["info"][..], &["sample"], &["eval", "--real", "phantom:80", "--fake"]] {
+        let error = desk.fails(&[command, &["latest"]].concat(), 1);
+        assert!(error.contains("no run with a"), "{error}");
+    }
+    desk.train(&["--kimg", "0.1", "--outdir", "r"]);
+    let info = desk.ok(&["info", "latest", "--outdir", "r"]);
+    assert!(info.contains("kimg_planned"), "{info}");
+    let own = desk.ok(&["info", "shipped"]);
+    assert!(own.contains("HAM10000") || own.contains("ham10000"), "{own}");
+    let eval = |fake: &str| {
+        let few = ["--real", "phantom:80", "-n", "16", "--split", "all", "--device", "cpu"];
+        desk.ok(&[&["eval", "--outdir", "r", "--json", "--fake", fake], &few[..]].concat())
+    };
+    assert!(eval("latest").contains("generator.safetensors"));
+    assert!(eval("shipped").contains("dermagan's own generator"));
+    // Where a file is called so, it is meant.
+    std::fs::write(desk.join("shipped"), b"no model").unwrap();
+    desk.fails(&["sample", "shipped", "--grid", "2x2"], 1);
+}
+
+#[test]
 fn an_exported_generator_is_half_as_large_and_makes_nearly_the_same_pictures() {
     let desk = Desk::new();
     trained(&desk);

@@ -452,3 +452,19 @@ fn links_that_somebody_left_in_a_folder_are_not_followed() {
     assert!(desk.fails(&on, 1).contains("put the file itself in its place"));
     untouched();
 }
+
+#[test]
+fn a_run_that_was_stopped_before_its_first_snapshot_is_measured_when_it_goes_on() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1", "--snap", "0.2", "--metrics", "kid", "--keep", "1"]);
+    let run = desk.run_folder("runs");
+    let measured = || -> Vec<std::path::PathBuf> {
+        let files = std::fs::read_dir(&run).unwrap().flatten().map(|file| file.path());
+        let is = |path: &std::path::PathBuf| path.to_string_lossy().contains("metric-kid");
+        files.filter(is).collect()
+    };
+    // As if it had been stopped: nothing but its options says that it was to be measured.
+    measured().into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    desk.ok(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"]);
+    assert_eq!(measured().len(), 1);
+}

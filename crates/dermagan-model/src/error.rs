@@ -15,6 +15,12 @@ pub enum ModelError {
         /// What was expected and what was found.
         what: String,
     },
+    /// A generator whose weights are finite and whose pictures are not.
+    #[error(
+        "the generator makes values that are no numbers: its weights are damaged, or too large for what \
+         they compute. Use an earlier checkpoint, or another model"
+    )]
+    NoPicture,
     /// No such device here.
     #[error("{0}")]
     Device(String),

@@ -4,9 +4,14 @@ use burn::tensor::Tensor;
 use dermagan_base::picture::Picture;
 use rayon::prelude::*;
 
+use crate::error::ModelError;
+
 /// Pictures from a [batch, 3, side, side] tensor of values in [-1, 1]: -1 becomes 0, 1 becomes
 /// 255, and what lies between is rounded to the nearest.
-pub fn to_pictures(x: Tensor<4>) -> Vec<Picture> {
+///
+/// # Errors
+/// When a value is not a number: it would be a black pixel that looks like any other.
+pub fn to_pictures(x: Tensor<4>) -> Result<Vec<Picture>, ModelError> {
     let [_, _, height, width] = x.dims();
     let n = x.shape().num_elements();
     // Channels last, as the CPU has them already.
@@ -15,12 +20,19 @@ pub fn to_pictures(x: Tensor<4>) -> Vec<Picture> {
 }
 
 /// The same from channels-last values, [batch, height, width, 3].
-pub fn pictures(values: &[f32], width: usize, height: usize) -> Vec<Picture> {
+///
+/// # Errors
+/// As [`to_pictures`].
+pub fn pictures(values: &[f32], width: usize, height: usize) -> Result<Vec<Picture>, ModelError> {
     values
         .par_chunks(3 * height * width)
-        .map(|pixels| {
-            let pixels = pixels.iter().map(|value| to_byte(*value)).collect();
-            Picture { width, height, pixels }
+        .map(|values| {
+            // Without an early end, so that it is vectors.
+            if values.iter().fold(false, |found, value| found | value.is_nan()) {
+                return Err(ModelError::NoPicture);
+            }
+            let pixels = values.iter().map(|value| to_byte(*value)).collect();
+            Ok(Picture { width, height, pixels })
         })
         .collect()
 }
@@ -40,6 +52,14 @@ mod tests {
         for byte in 0..=255u8 {
             assert_eq!(to_byte(f32::from(byte) / 127.5 - 1.0), byte);
         }
-        assert_eq!((to_byte(-3.0), to_byte(3.0), to_byte(f32::NAN)), (0, 255, 0));
+        assert_eq!((to_byte(-3.0), to_byte(3.0)), (0, 255));
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_no_pixel() {
+        let mut values = [0.5; 3 * 4 * 2 * 2];
+        assert_eq!(pictures(&values, 2, 2).unwrap().len(), 4);
+        values[40] = f32::NAN;
+        assert!(matches!(pictures(&values, 2, 2), Err(ModelError::NoPicture)));
     }
 }

@@ -76,7 +76,7 @@ pub fn sampling(
     for round in 0..rounds {
         let first = (round * batch) as u64;
         let start = Instant::now();
-        sampler.pictures(first..first + batch as u64, 1.0, batch);
+        sampler.pictures(first..first + batch as u64, 1.0, batch)?;
         each(start.elapsed().as_secs_f64());
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! and its losses do not show it (NVlabs/stylegan3#627; Shahbazi et al. 2022).
 
 use dermagan_base::picture::Picture;
+use dermagan_model::ModelError;
 use rayon::prelude::*;
 
 use crate::fakes::picture;
@@ -49,7 +50,10 @@ pub fn difference(pictures: &[Picture]) -> f64 {
 /// learnt from; classes of fewer than two images are left out. One picture that seeds lay in eight ways, or
 /// whose grain they change, is still one: of what real pictures differ by, those of the program's own
 /// generator differ by 0.76 to 1.13 by their latents, and by 0.13 to 0.41 by their noise alone.
-pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
+///
+/// # Errors
+/// When the generator makes no pictures.
+pub fn varieties(plan: &Plan, sampler: &Sampler) -> Result<Vec<Variety>, ModelError> {
     let codes = &plan.config.source.classes;
     let classes: Vec<Option<usize>> = match plan.config.model.classes {
         0 => vec![None],
@@ -65,13 +69,13 @@ pub fn varieties(plan: &Plan, sampler: &Sampler) -> Vec<Variety> {
             .map(|&image| picture(&plan.cache, image))
             .collect();
         let among_real = difference(&real);
-        let fakes = sampler.by_latent(PICTURES, class);
-        (among_real > 0.0).then(|| Variety {
+        let fakes = sampler.by_latent(PICTURES, class)?;
+        Ok((among_real > 0.0).then(|| Variety {
             class: class.map(|class| codes[class].clone()),
             share: difference(&fakes) / among_real,
-        })
+        }))
     };
-    classes.into_iter().filter_map(variety).collect()
+    classes.into_iter().filter_map(|class| variety(class).transpose()).collect()
 }
 
 /// What a run has found so far.
@@ -84,9 +88,17 @@ pub struct Lookout {
 impl Lookout {
     /// Looks at every class, as [`varieties`] does. A warning for each that has become one picture since
     /// the last time.
-    pub fn look(&mut self, plan: &Plan, sampler: &Sampler, kimg: f64) -> Vec<String> {
+    ///
+    /// # Errors
+    /// As [`varieties`].
+    pub fn look(
+        &mut self,
+        plan: &Plan,
+        sampler: &Sampler,
+        kimg: f64,
+    ) -> Result<Vec<String>, ModelError> {
         let found: Vec<Variety> =
-            varieties(plan, sampler).into_iter().filter(Variety::has_collapsed).collect();
+            varieties(plan, sampler)?.into_iter().filter(Variety::has_collapsed).collect();
         let new = found.iter().filter(|variety| !self.collapsed.contains(&variety.class));
         let warnings = new.map(|Variety { class, share }| {
             let what = match class {
@@ -101,7 +113,7 @@ impl Lookout {
         });
         let warnings = warnings.collect();
         self.collapsed = found.into_iter().map(|variety| variety.class).collect();
-        warnings
+        Ok(warnings)
     }
 }
 

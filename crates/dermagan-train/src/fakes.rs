@@ -10,8 +10,8 @@ use dermagan_model::{Generator, ModelFile, Selected};
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
 use crate::sampler::{Sampler, Shot};
-use crate::sampling::resolve_model;
 use crate::trainer::{sampler_of, shown};
+use crate::which_model::resolve_model;
 
 /// Pictures that are read or made as they are needed.
 #[derive(Debug)]
@@ -70,10 +70,23 @@ impl Fakes {
             return Self::of_checkpoint(Checkpoint::open(&path)?, &path, device, first);
         }
         let model = ModelFile::open(&path)?;
+        Self::of_model(&model, &path.display().to_string(), device, first)
+    }
+
+    /// A generator of this name, and the seed of its first picture.
+    ///
+    /// # Errors
+    /// When its weights and its shape do not belong together.
+    pub fn of_model(
+        model: &ModelFile,
+        name: &str,
+        device: &Selected,
+        first: u64,
+    ) -> Result<Self, TrainError> {
         let classes = model.card.as_ref().map(|card| card.classes.clone()).unwrap_or_default();
         let side = model.config.resolution;
-        let name = format!("{} {}", path.display(), model.hash);
-        let sampler = Sampler::new(&model, device.clone())?;
+        let name = format!("{name} {}", model.hash);
+        let sampler = Sampler::new(model, device.clone())?;
         Ok(Self::Model { sampler, side, classes, first, name })
     }
 
@@ -188,7 +201,7 @@ impl Fakes {
             Self::Cache(cache) => Ok(wanted.iter().map(|i| picture(cache, *i as u32)).collect()),
             Self::Model { sampler, first, .. } => {
                 let seeds = wanted.iter().map(|i| first + *i as u64);
-                Ok(sampler.pictures(seeds, 1.0, AT_ONCE))
+                Ok(sampler.pictures(seeds, 1.0, AT_ONCE)?)
             }
         }
     }

@@ -6,7 +6,7 @@ use dermagan_base::atomic::Pending;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_model::latent::latent;
-use dermagan_model::{ModelConfig, ModelFile, Selected};
+use dermagan_model::{ModelConfig, ModelError, ModelFile, Selected};
 
 use crate::animation::{Format, write_gif, write_png};
 use crate::arc::{lerp, slerp};
@@ -106,7 +106,7 @@ pub fn run(
     let mut pending = Pending::create(&request.out).map_err(bad())?;
     let frames = walk.frames().zip(1..).map(|(picture, made)| {
         progress(made);
-        Ok((picture, request.ms))
+        Ok((picture.map_err(std::io::Error::other)?, request.ms))
     });
     let size = [model.config.resolution * request.scale, request.count() as usize];
     match format {
@@ -177,18 +177,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The frames one by one, a batch made at a time.
-    fn frames(&self) -> impl Iterator<Item = Picture> {
+    /// The frames one by one, a batch made at a time; an error ends them.
+    fn frames(&self) -> impl Iterator<Item = Result<Picture, ModelError>> {
         let count = self.request.seeds.len() * self.request.frames;
         let batch = self.request.batch.min(count);
         (0..count).step_by(batch).flat_map(move |first| {
             let frames = first..(first + batch).min(count);
             let latents = frames.clone().flat_map(|i| self.latent(i));
             let classes: Vec<f32> = frames.clone().flat_map(|i| self.class(i)).collect();
-            let pictures = self.sampler.make(latents.collect(), &classes, batch);
-            pictures
-                .into_iter()
-                .map(|picture| picture.turned(self.orientation).enlarged(self.request.scale))
+            let (pictures, error) = match self.sampler.make(latents.collect(), &classes, batch) {
+                Ok(pictures) => (pictures, None),
+                Err(error) => (Vec::new(), Some(error)),
+            };
+            let laid = |picture: Picture| picture.turned(self.orientation);
+            let frames = pictures.into_iter().map(move |p| laid(p).enlarged(self.request.scale));
+            frames.map(Ok).chain(error.map(Err))
         })
     }
 
@@ -317,7 +320,8 @@ mod tests {
         let (folder, model) = (tempfile::tempdir().unwrap(), model(&[]));
         let (walk, ms) = frames(&model, &WalkRequest { psi: 0.7, ..request(&folder, "a.png") });
         assert_eq!((walk.len(), ms), (12, FRAME_MS));
-        let own = Sampler::new(&model, Selected::cpu()).unwrap().pictures([0, 5, 9], 0.7, 2);
+        let own =
+            Sampler::new(&model, Selected::cpu()).unwrap().pictures([0, 5, 9], 0.7, 2).unwrap();
         assert_eq!([&walk[0], &walk[4], &walk[8]], [&own[0], &own[1], &own[2]]);
         assert!((1..12).all(|i| walk[i] != walk[i - 1]) && walk[11] != walk[0]);
         let large = WalkRequest { psi: 0.7, batch: 64, scale: 2, ..request(&folder, "b.apng") };
@@ -358,7 +362,7 @@ mod tests {
             frames(&plain, &request).0.into_iter().map(|frame| frame.turned(laid)).collect();
         let walk = frames(&turning, &request).0;
         assert_eq!(walk, straight);
-        assert_eq!(walk[0], sampler.pictures([first], 1.0, 1)[0]);
+        assert_eq!(walk[0], sampler.pictures([first], 1.0, 1).unwrap()[0]);
     }
 
     #[test]
@@ -397,7 +401,7 @@ mod tests {
         assert!((1..4).all(|i| moving[i] != moving[i - 1]));
         let sampler = Sampler::new(&model, Selected::cpu()).unwrap();
         let df = Shot { seed: 7, class: Some(2) };
-        assert_eq!(moving[3], sampler.pictures([df], 1.0, 1)[0]);
+        assert_eq!(moving[3], sampler.pictures([df], 1.0, 1).unwrap()[0]);
     }
 
     #[test]
@@ -405,7 +409,7 @@ mod tests {
         let (folder, model) = (tempfile::tempdir().unwrap(), model(&["mel", "nv", "df"]));
         let (walk, _) = frames(&model, &request(&folder, "a.png"));
         let sampler = Sampler::new(&model, Selected::cpu()).unwrap();
-        let own = sampler.pictures([0, 5, 9], 1.0, 3);
+        let own = sampler.pictures([0, 5, 9], 1.0, 3).unwrap();
         assert_eq!([&walk[0], &walk[4], &walk[8]], [&own[0], &own[1], &own[2]]);
     }
 

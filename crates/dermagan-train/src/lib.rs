@@ -42,6 +42,7 @@ pub mod stats;
 pub mod step;
 pub mod trainer;
 pub mod transforms;
+pub mod which_model;
 
 pub use error::TrainError;
 pub use event::{Event, Outcome};

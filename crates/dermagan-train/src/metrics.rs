@@ -1,6 +1,5 @@
 //! Measuring while training: figures of every snapshot, and the best one kept.
 
-use std::path::Path;
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -19,7 +18,8 @@ use crate::stats::Line;
 use crate::trainer::sampler_of;
 
 /// A figure that can be watched while training, by StyleGAN's names where it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// Kernel distance, the steadiest at few pictures.
     Kid,
@@ -81,21 +81,6 @@ pub struct Best {
     pub value: f64,
     /// Images seen.
     pub nimg: u64,
-}
-
-/// The metrics that a run was measured by, as its files say.
-pub fn of_run(run: &Path) -> Vec<Metric> {
-    let files = std::fs::read_dir(run).into_iter().flatten().flatten();
-    let mut found: Vec<Metric> = files
-        .filter_map(|file| {
-            let name = file.file_name().to_string_lossy().into_owned();
-            let name = name.strip_prefix("metric-")?.strip_suffix(".jsonl")?;
-            name.split(|c: char| c.is_ascii_digit()).next()?.parse().ok()
-        })
-        .collect();
-    found.sort();
-    found.dedup();
-    found
 }
 
 /// What measures a run's snapshots.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::checkpoint;
 use crate::config::TrainConfig;
@@ -26,7 +27,11 @@ impl RunDir {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn create(outdir: &Path, config: &TrainConfig, keep: usize) -> Result<Self, TrainError> {
+    pub fn create(
+        outdir: &Path,
+        config: &TrainConfig,
+        asked: &impl Serialize,
+    ) -> Result<Self, TrainError> {
         std::fs::create_dir_all(outdir).map_err(TrainError::io(outdir))?;
         let mut next = next_number(outdir);
         loop {
@@ -34,7 +39,7 @@ impl RunDir {
             match std::fs::create_dir(&path) {
                 Ok(()) => {
                     let run = Self::open(&path)?;
-                    run.write_options(config, keep)?;
+                    run.write_options(config, asked)?;
                     return Ok(run);
                 }
                 // Another process took the number in the meantime.
@@ -76,19 +81,24 @@ impl RunDir {
         &self.path
     }
 
-    /// Writes `training_options.json`: what decides the run, and how many checkpoints it keeps.
+    /// Writes `training_options.json`: what decides the run, and what else was asked for.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn write_options(&self, config: &TrainConfig, keep: usize) -> Result<(), TrainError> {
+    pub fn write_options(
+        &self,
+        config: &TrainConfig,
+        asked: &impl Serialize,
+    ) -> Result<(), TrainError> {
         let bad = |e| TrainError::Option(format!("{OPTIONS}: {e}"));
         #[derive(Serialize)]
-        struct Options<'a> {
+        struct Options<'a, T> {
             #[serde(flatten)]
             config: &'a TrainConfig,
-            keep: usize,
+            #[serde(flatten)]
+            asked: &'a T,
         }
-        self.write(OPTIONS, &serde_json::to_vec_pretty(&Options { config, keep }).map_err(bad)?)
+        self.write(OPTIONS, &serde_json::to_vec_pretty(&Options { config, asked }).map_err(bad)?)
     }
 
     /// Writes a file as a whole or not at all.
@@ -225,11 +235,9 @@ impl RunDir {
 /// The file of a run's options.
 const OPTIONS: &str = "training_options.json";
 
-/// How many checkpoints a run keeps, where its options say so.
-pub fn keep_of(run: &Path) -> Option<usize> {
-    let options: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(run.join(OPTIONS)).ok()?).ok()?;
-    options.get("keep")?.as_u64().map(|keep| keep as usize)
+/// What a run's `training_options.json` says of `T`; `None` where it does not.
+pub fn options_of<T: DeserializeOwned>(run: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(run.join(OPTIONS)).ok()?).ok()
 }
 
 /// The whole lines of a run's `stats.jsonl`.
@@ -287,8 +295,8 @@ pub fn latest(outdir: &Path) -> Result<PathBuf, TrainError> {
     let newest = runs(outdir).into_iter().rev().find_map(|(_, run)| newest_checkpoint(&run));
     newest.ok_or_else(|| {
         TrainError::Option(format!(
-            "--resume latest: no run with a checkpoint in {}; start one without --resume, or name \
-             another folder with --outdir",
+            "latest: no run with a checkpoint in {}; start one with dermagan train, or name another \
+             folder with --outdir",
             outdir.display()
         ))
     })

@@ -1,7 +1,5 @@
 //! Pictures by seed, from a generator that is ready to use.
 
-use std::convert::Infallible;
-
 use burn::tensor::{Tensor, TensorData};
 use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
@@ -135,8 +133,8 @@ impl Sampler {
     /// at one shape.
     ///
     /// # Errors
-    /// The first error of `give`, which ends it.
-    pub fn each<E>(
+    /// The first error of `give`, which ends it, or a picture that is none.
+    pub fn each<E: From<ModelError>>(
         &self,
         shots: impl IntoIterator<Item = impl Into<Shot>>,
         psi: f64,
@@ -152,7 +150,7 @@ impl Sampler {
             }
             let latents = chunk.par_iter().flat_map_iter(|s| latent(s.seed, &self.model, psi));
             let classes: Vec<Option<usize>> = chunk.iter().map(|s| self.class_of(*s)).collect();
-            let made = self.make(latents.collect(), &self.rows(&classes), batch);
+            let made = self.make(latents.collect(), &self.rows(&classes), batch)?;
             for (shot, picture) in chunk.into_iter().zip(made) {
                 give(shot, picture.turned(self.orientation_of(shot.seed)))?;
             }
@@ -161,7 +159,11 @@ impl Sampler {
 
     /// What the latents of seeds 0 to `count` make of a class, as the generator lays it, and with the noise
     /// of the first for all: they differ by z alone.
-    pub(crate) fn by_latent(&self, count: usize, class: Option<usize>) -> Vec<Picture> {
+    pub(crate) fn by_latent(
+        &self,
+        count: usize,
+        class: Option<usize>,
+    ) -> Result<Vec<Picture>, ModelError> {
         let first = latent(0, &self.model, 1.0);
         let noise = &first[self.model.z_dim..];
         let all = (0..count as u64).flat_map(|seed| {
@@ -186,7 +188,12 @@ impl Sampler {
 
     /// The pictures of latents, [pictures, [`ModelConfig::latents`]], of classes, [pictures, classes]; at
     /// most `batch`. None is turned.
-    pub(crate) fn make(&self, mut z: Vec<f32>, classes: &[f32], batch: usize) -> Vec<Picture> {
+    pub(crate) fn make(
+        &self,
+        mut z: Vec<f32>,
+        classes: &[f32],
+        batch: usize,
+    ) -> Result<Vec<Picture>, ModelError> {
         let latents = self.model.latents();
         let wanted = z.len() / latents.max(1);
         match &self.engine {
@@ -203,26 +210,29 @@ impl Sampler {
                     Tensor::from_data(TensorData::new(rows, [filled, *count]), &selected.device)
                 });
                 let z = Tensor::from_data(z, &selected.device);
-                let mut made = to_pictures(generator.forward(z, class));
+                let mut made = to_pictures(generator.forward(z, class))?;
                 made.truncate(wanted);
-                made
+                Ok(made)
             }
         }
     }
 
     /// The pictures of `shots`, together.
+    ///
+    /// # Errors
+    /// When one is none.
     pub fn pictures(
         &self,
         shots: impl IntoIterator<Item = impl Into<Shot>>,
         psi: f64,
         batch: usize,
-    ) -> Vec<Picture> {
+    ) -> Result<Vec<Picture>, ModelError> {
         let mut all = Vec::new();
-        let Ok(()) = self.each(shots, psi, batch, |_, picture| {
+        self.each(shots, psi, batch, |_, picture| {
             all.push(picture);
-            Ok::<(), Infallible>(())
-        });
-        all
+            Ok::<(), ModelError>(())
+        })?;
+        Ok(all)
     }
 }
 
@@ -240,13 +250,27 @@ mod tests {
             let generator = Init::Pytorch.generator(&config, 1, &device.device);
             Sampler::of(generator, &config, None, turns, device.clone())
         };
-        let (turning, straight) = (sampler(true), sampler(false).pictures(0..32u64, 1.0, 8));
-        let turned = turning.pictures(0..32u64, 1.0, 8);
+        let (turning, straight) =
+            (sampler(true), sampler(false).pictures(0..32u64, 1.0, 8).unwrap());
+        let turned = turning.pictures(0..32u64, 1.0, 8).unwrap();
         for (seed, (turned, straight)) in (0..).zip(turned.iter().zip(&straight)) {
             assert_eq!(*turned, straight.clone().turned(turning.orientation_of(seed)));
-            assert_eq!(*turned, turning.pictures([seed], 1.0, 64)[0]);
+            assert_eq!(*turned, turning.pictures([seed], 1.0, 64).unwrap()[0]);
         }
         assert!(turned.iter().zip(&straight).any(|(a, b)| a != b));
+    }
+
+    #[test]
+    fn weights_that_overflow_make_an_error_and_no_black_pictures() {
+        let config = ModelConfig { resolution: 32, z_dim: 8, g_width: 4, ..ModelConfig::default() };
+        let device = Selected::cpu();
+        let mut weights = Init::Pytorch.generator(&config, 1, &device.device).to_weights();
+        for array in weights.values_mut() {
+            array.values.iter_mut().for_each(|value| *value *= 1e38);
+        }
+        let generator = Generator::new(&config, &device.device).with_weights(&weights).unwrap();
+        let sampler = Sampler::of(generator, &config, None, false, device);
+        assert!(matches!(sampler.pictures(0..2u64, 1.0, 2), Err(ModelError::NoPicture)));
     }
 
     #[test]
@@ -275,11 +299,13 @@ mod tests {
         };
         // A generator that does not listen to z makes one picture of many grains.
         let deaf = sampler(true);
-        let [first, rest @ ..] = &deaf.by_latent(4, None)[..] else { panic!("no pictures") };
+        let [first, rest @ ..] = &deaf.by_latent(4, None).unwrap()[..] else {
+            panic!("no pictures")
+        };
         assert!(rest.iter().all(|picture| picture == first));
-        let own = deaf.pictures(0..4u64, 1.0, 4);
+        let own = deaf.pictures(0..4u64, 1.0, 4).unwrap();
         assert!(own.iter().enumerate().all(|(i, a)| own[..i].iter().all(|b| a != b)));
-        let heard = sampler(false).by_latent(4, None);
+        let heard = sampler(false).by_latent(4, None).unwrap();
         assert!(heard[1..].iter().all(|picture| *picture != heard[0]));
     }
 }

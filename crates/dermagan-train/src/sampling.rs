@@ -11,7 +11,6 @@ use dermagan_model::{ModelFile, Selected};
 
 use crate::checkpoint::producer;
 use crate::error::TrainError;
-use crate::rundir;
 use crate::sampler::{Sampler, Shot};
 
 /// The most cells that a grid may have: it is held in memory.
@@ -124,49 +123,6 @@ pub fn parse_grid(text: &str) -> Result<(usize, usize), TrainError> {
         );
         TrainError::Option(what)
     })
-}
-
-/// The generator that comes with the program: its card is in `models/lesion-generator/`.
-const SHIPPED: &[u8] = include_bytes!("../../../models/lesion-generator/generator.safetensors");
-
-/// A generator and its name: the one asked for, else that of the newest run in `outdir`, else the one
-/// that comes with the program.
-///
-/// # Errors
-/// When there is none where one was asked for, or its file is damaged.
-pub fn open_model(given: Option<&Path>, outdir: &Path) -> Result<(String, ModelFile), TrainError> {
-    let path = given.map(resolve_model).transpose()?;
-    if let Some(path) = path.or_else(|| newest_model(outdir)) {
-        return Ok((path.display().to_string(), ModelFile::open(&path)?));
-    }
-    let name = "dermagan's own generator";
-    Ok((name.to_owned(), ModelFile::from_bytes(name, SHIPPED)?))
-}
-
-/// The generator of the newest run that has one.
-fn newest_model(outdir: &Path) -> Option<PathBuf> {
-    let newest = rundir::runs(outdir).into_iter().rev();
-    newest.map(|(_, run)| run.join("generator.safetensors")).find(|file| file.is_file())
-}
-
-/// The generator's file: of a run's folder, or the file named.
-///
-/// # Errors
-/// Says where a generator was looked for.
-pub fn resolve_model(path: &Path) -> Result<PathBuf, TrainError> {
-    let missing =
-        |what: String| TrainError::Option(format!("{what}; train one with `dermagan train`"));
-    if path.is_dir() {
-        let file = path.join("generator.safetensors");
-        return match file.is_file() {
-            true => Ok(file),
-            false => Err(missing(format!("no generator.safetensors in {}", path.display()))),
-        };
-    }
-    match path.is_file() {
-        true => Ok(path.to_owned()),
-        false => Err(missing(format!("no such model or run: {}", path.display()))),
-    }
 }
 
 /// Makes the pictures and writes them; `progress` hears how many are done. Returns how many.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use dermagan_base::picture::Picture;
 use dermagan_model::named::Network;
 use dermagan_model::{Card, Generator, ModelFile, Selected, model_file};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::checkpoint::{Checkpoint, producer};
@@ -29,12 +30,20 @@ const READ_EVERY: u64 = ADAPT_EVERY;
 const WON: (f64, f64) = (0.95, 0.05);
 
 /// Options that do not change what is learnt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionOptions {
     /// Checkpoints to keep, newest first; 0 keeps all.
     pub keep: usize,
     /// What to measure at every snapshot.
+    #[serde(default)]
     pub metrics: Vec<Metric>,
+}
+
+impl SessionOptions {
+    /// Those that a run had last.
+    pub fn of_run(run: &Path) -> Option<Self> {
+        rundir::options_of(run)
+    }
 }
 
 /// Starts a run in a new folder under `outdir`.
@@ -50,7 +59,7 @@ pub fn start(
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     let watch = watch(&options, &device, plan.images.len())?;
-    let dir = RunDir::create(outdir, &plan.config, options.keep)?;
+    let dir = RunDir::create(outdir, &plan.config, &options)?;
     let trainer = Trainer::new(plan, device.clone());
     let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
     session.begin().and_then(|()| session.run(stop)).map_err(|error| session.explain(error))
@@ -87,7 +96,7 @@ pub fn resume(
     let before = dir.rewind_stats(ticks)?;
     dir.rewind_metrics(nimg as f64 / 1000.0)?;
     dir.supersede(nimg)?;
-    dir.write_options(&plan.config, options.keep)?;
+    dir.write_options(&plan.config, &options)?;
     let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
     session.seconds_before = before;
     session.won = rundir::read_stats(folder)
@@ -360,7 +369,7 @@ impl<'a> Session<'a> {
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
         let sampler = self.trainer.sampler(shown.clone());
-        for warning in self.lookout.look(self.plan, &sampler, self.kimg()) {
+        for warning in self.lookout.look(self.plan, &sampler, self.kimg())? {
             self.warn(&warning);
         }
         if measured {
@@ -417,7 +426,7 @@ impl<'a> Session<'a> {
     fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
         let weights = shown.to_weights();
         let count = GRID.0 * GRID.1;
-        let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count);
+        let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count)?;
         let words = format!(
             "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
             cells.len() - 1,

@@ -1,0 +1,77 @@
+//! Which generator is meant: a file, a run's, the newest run's, or the one that comes with the program.
+
+use std::path::{Path, PathBuf};
+
+use dermagan_model::ModelFile;
+
+use crate::error::TrainError;
+use crate::rundir;
+
+/// The name of the newest run's generator.
+pub const LATEST: &str = "latest";
+/// The name of the generator that comes with the program.
+pub const SHIPPED: &str = "shipped";
+
+/// The generator that comes with the program: its card is in `models/lesion-generator/`.
+const BYTES: &[u8] = include_bytes!("../../../models/lesion-generator/generator.safetensors");
+
+/// A generator and its name: the one asked for, by its path or as [`LATEST`] or [`SHIPPED`] where no file
+/// is called so, else that of the newest run in `outdir`, else the one that comes with the program.
+///
+/// # Errors
+/// When there is none where one was asked for, or its file is damaged.
+pub fn open_model(given: Option<&Path>, outdir: &Path) -> Result<(String, ModelFile), TrainError> {
+    let path = match given {
+        Some(path) if is_named(path, SHIPPED) => return shipped(),
+        Some(path) if is_named(path, LATEST) => newest_model(outdir).ok_or_else(|| {
+            let outdir = outdir.display();
+            missing(format!("{LATEST}: no run with a generator in {outdir}"))
+        })?,
+        Some(path) => resolve_model(path)?,
+        None => match newest_model(outdir) {
+            Some(path) => path,
+            None => return shipped(),
+        },
+    };
+    Ok((path.display().to_string(), ModelFile::open(&path)?))
+}
+
+/// Whether a path is this name, and nothing is there that is called so.
+pub fn is_named(path: &Path, name: &str) -> bool {
+    path.as_os_str() == name && !path.exists()
+}
+
+fn shipped() -> Result<(String, ModelFile), TrainError> {
+    let name = "dermagan's own generator";
+    Ok((name.to_owned(), ModelFile::from_bytes(name, BYTES)?))
+}
+
+/// The generator of the newest run that has one.
+fn newest_model(outdir: &Path) -> Option<PathBuf> {
+    let newest = rundir::runs(outdir).into_iter().rev();
+    newest.map(|(_, run)| run.join("generator.safetensors")).find(|file| file.is_file())
+}
+
+fn missing(what: String) -> TrainError {
+    TrainError::Option(format!(
+        "{what}; train one with `dermagan train`, or use the program's own: {SHIPPED}"
+    ))
+}
+
+/// The generator's file: of a run's folder, or the file named.
+///
+/// # Errors
+/// Says where a generator was looked for.
+pub fn resolve_model(path: &Path) -> Result<PathBuf, TrainError> {
+    if path.is_dir() {
+        let file = path.join("generator.safetensors");
+        return match file.is_file() {
+            true => Ok(file),
+            false => Err(missing(format!("no generator.safetensors in {}", path.display()))),
+        };
+    }
+    match path.is_file() {
+        true => Ok(path.to_owned()),
+        false => Err(missing(format!("no such model or run: {}", path.display()))),
+    }
+}
