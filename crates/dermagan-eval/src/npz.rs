@@ -68,7 +68,7 @@ pub fn write(path: &Path, arrays: &[(&str, &Features)]) -> Result<(), EvalError>
     write_arrays(path, &arrays)
 }
 
-/// [`write`] for arrays of any kind.
+/// [`write()`] for arrays of any kind.
 ///
 /// # Errors
 /// When the file cannot be written, or two arrays have the same name.

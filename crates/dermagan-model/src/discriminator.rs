@@ -22,7 +22,7 @@ pub enum Discriminator {
 /// What a discriminator says of pictures.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// The logits, [batch]: above zero for real.
+    /// The logits, `[batch]`: above zero for real.
     pub logits: Tensor<1>,
     /// For each group, the statistics of the normalised blocks.
     pub stats: Vec<Vec<BatchStats>>,

@@ -19,17 +19,17 @@ const MOMENTUM: f64 = 0.1;
 /// 2015).
 #[derive(Module, Debug)]
 pub struct BatchNorm {
-    /// Scale, shape [channels]. PyTorch calls it `weight`.
+    /// Scale, shape `[channels]`. PyTorch calls it `weight`.
     pub gamma: Param<Tensor<1>>,
-    /// Shift, shape [channels]. PyTorch calls it `bias`.
+    /// Shift, shape `[channels]`. PyTorch calls it `bias`.
     pub beta: Param<Tensor<1>>,
-    /// Mean used outside training, shape [channels]; no gradient.
+    /// Mean used outside training, shape `[channels]`; no gradient.
     pub running_mean: Param<Tensor<1>>,
-    /// Variance used outside training, shape [channels]; no gradient.
+    /// Variance used outside training, shape `[channels]`; no gradient.
     pub running_var: Param<Tensor<1>>,
 }
 
-/// Mean and unbiased variance of one batch, shape [channels] each, without a gradient.
+/// Mean and unbiased variance of one batch, shape `[channels]` each, without a gradient.
 #[derive(Clone, Debug)]
 pub struct BatchStats {
     /// Mean.

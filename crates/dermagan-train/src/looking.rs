@@ -117,7 +117,7 @@ pub(crate) fn real_set(
 /// The features of real pictures alone, from the kept file where there is one.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// As [`crate::evaluate::evaluate`].
 pub fn features_of(
     cache: &Cache,
     images: &[u32],

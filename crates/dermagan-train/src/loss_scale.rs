@@ -17,14 +17,14 @@ const RANGE: (f32, f32) = (1.0, 16_777_216.0);
 /// A sum of gradients' sizes above this is not finite, and a NaN is not below it.
 const FINITE: f32 = 1e37;
 
-/// One player's scale and how many good steps it has had, both [1], on the device.
+/// One player's scale and how many good steps it has had, both `[1]`, on the device.
 #[derive(Clone, Debug)]
 pub struct LossScale {
     scale: Tensor<1>,
     good: Tensor<1>,
 }
 
-/// Whether a step's gradients are finite, [1].
+/// Whether a step's gradients are finite, `[1]`.
 pub type Verdict = Tensor<1, Bool>;
 
 impl LossScale {

@@ -2,7 +2,7 @@
 //! gradient.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, sigmoid};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -26,7 +26,7 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// The discriminator's loss, [1]. `real`, `fake`: logits, [batch], in pairs.
+    /// The discriminator's loss, `[1]`. `real`, `fake`: logits, `[batch]`, in pairs.
     pub fn discriminator(self, real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
         match self {
             Self::Bce => softplus(real.neg()).mean() + softplus(fake).mean(),
@@ -40,13 +40,32 @@ impl Loss {
         }
     }
 
-    /// The generator's loss, [1]. `real` is looked at by [`Loss::Relativistic`] only.
+    /// The generator's loss, `[1]`. `real` is looked at by [`Loss::Relativistic`] only.
     pub fn generator(self, real: Option<Tensor<1>>, fake: Tensor<1>) -> Tensor<1> {
         match (self, real) {
             (Self::Relativistic, Some(real)) => softplus(real - fake).mean(),
             (Self::Bce | Self::Relativistic, _) => softplus(fake.neg()).mean(),
             (Self::Hinge, _) => fake.neg().mean(),
             (Self::LeastSquares, _) => fake.sub_scalar(1.0).powi_scalar(2).mean(),
+        }
+    }
+
+    /// How sure the discriminator is, 0 to 1, on the scale that this loss gives its logits: 1 where it pays
+    /// nothing for a real picture, 0 where it pays nothing for a fake. Of [`Loss::Relativistic`] a logit is
+    /// the difference of two.
+    pub fn certainty(self, logit: Tensor<1>) -> Tensor<1> {
+        match self {
+            Self::Bce | Self::Relativistic => sigmoid(logit),
+            Self::Hinge => logit.add_scalar(1.0).div_scalar(2.0).clamp(0.0, 1.0),
+            Self::LeastSquares => logit.clamp(0.0, 1.0),
+        }
+    }
+
+    /// 1 where the discriminator takes a picture for a real one, -1 where for a fake.
+    pub fn sign(self, logit: Tensor<1>) -> Tensor<1> {
+        match self {
+            Self::LeastSquares => logit.sub_scalar(0.5).sign(),
+            _ => logit.sign(),
         }
     }
 
@@ -145,6 +164,25 @@ mod tests {
         near(g(Loss::LeastSquares, &real, &fake), mean(&|i| (fake[i] - 1.0).powi(2)));
         near(d(Loss::Relativistic, &real, &fake), mean(&|i| plus(fake[i] - real[i])));
         near(g(Loss::Relativistic, &real, &fake), mean(&|i| plus(real[i] - fake[i])));
+    }
+
+    #[test]
+    fn a_discriminator_that_pays_nothing_is_sure_whatever_its_loss() {
+        let sure = |loss: Loss, logit: f32| loss.certainty(row(&[logit])).into_scalar::<f32>();
+        for (loss, real, fake) in [
+            (Loss::Bce, 20.0, -20.0),
+            (Loss::Hinge, 1.0, -1.0),
+            (Loss::LeastSquares, 1.0, 0.0),
+            (Loss::Relativistic, 20.0, -20.0),
+        ] {
+            near(d(loss, &[real], &[fake]), 0.0);
+            near(sure(loss, real), 1.0);
+            near(sure(loss, fake), 0.0);
+            let undecided = f32::midpoint(real, fake);
+            near(sure(loss, undecided), 0.5);
+            let sign = |logit: f32| loss.sign(row(&[logit])).into_scalar::<f32>();
+            assert_eq!((sign(undecided + 0.1), sign(undecided - 0.1)), (1.0, -1.0));
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! from the new discriminator.
 
 use burn::module::Module;
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use dermagan_model::named::Network;
 use dermagan_model::ops::join;
@@ -86,8 +85,9 @@ impl Turn {
 }
 
 /// What a step measures, in the order of the values that [`Players::step`] returns. New ones come last:
-/// older checkpoints hold fewer. With a relativistic loss the probabilities are of a real picture being
-/// told from the fake it is paired with, and of the opposite. The penalties are γ/2 · |gradient|².
+/// older checkpoints hold fewer. The probabilities are on the scale of the loss ([`Loss::certainty`]); with
+/// a relativistic one they are of a real picture being told from the fake it is paired with, and of the
+/// opposite. The penalties are γ/2 · |gradient|².
 pub const MEASURES: [&str; 10] = [
     "Loss/D/loss",
     "Loss/G/loss",
@@ -190,7 +190,7 @@ impl Players {
         self.generator = self.g_adam.step(g, gradients, turn.time, finite);
 
         let mean = |x: Tensor<1>| x.inner().mean();
-        let probability = |x: Tensor<1>| mean(sigmoid(x));
+        let probability = |x: Tensor<1>| mean(turn.loss.certainty(x));
         let (sure_real, sure_fake, sure_after) = match &beside {
             Some(beside) => {
                 let gap = real_logits.clone() - fake_logits.clone();
@@ -198,7 +198,7 @@ impl Players {
             }
             None => (real_logits.clone(), fake_logits.clone(), after_logits),
         };
-        let signs = mean(sure_real.clone().sign());
+        let signs = mean(turn.loss.sign(sure_real.clone()));
         let nothing = || Tensor::zeros([1], &signs.device());
         let [r1, r2] = penalties.map(|p| p.map_or_else(nothing, Tensor::inner));
         Tensor::cat(
@@ -218,7 +218,7 @@ impl Players {
         )
     }
 
-    /// γ/2 times the mean squared norm of the logits' gradients by the pictures, [1] each, on the
+    /// γ/2 times the mean squared norm of the logits' gradients by the pictures, `[1]` each, on the
     /// real half and on the fake half of what was judged. The gradient is taken where the
     /// discriminator looks: after the transforms.
     fn penalties(

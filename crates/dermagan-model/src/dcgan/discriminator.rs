@@ -54,7 +54,7 @@ impl DcganDiscriminator {
 
     /// Logits by the batch's statistics, and those statistics. `x`: [batch, 3, side, side] in
     /// [-1, 1], `groups` batches one after another that are normalised each by itself: the filters
-    /// are then prepared once for all of them. Result: [batch], and for each group the statistics of
+    /// are then prepared once for all of them. Result: `[batch]`, and for each group the statistics of
     /// its normalised blocks.
     pub fn forward_train(
         &self,

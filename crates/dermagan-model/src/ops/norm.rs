@@ -23,7 +23,7 @@ fn activate(x: Tensor<4>, slope: f64) -> Tensor<4> {
 
 /// Normalises by the batch's own mean and variance, then LeakyReLU of `slope` (0: ReLU). The batch
 /// is `groups` batches one after another, each normalised by itself. `x`: [batch, channels, height,
-/// width], `gamma` and `beta`: [channels]. Returns the result and each group's mean and biased
+/// width], `gamma` and `beta`: `[channels]`. Returns the result and each group's mean and biased
 /// variance, [groups · channels] each.
 ///
 /// # Panics
@@ -54,7 +54,7 @@ pub fn norm_act_train(
 }
 
 /// Normalises by the given mean and variance, then LeakyReLU of `slope`. `x`: [batch, channels,
-/// height, width], all others [channels].
+/// height, width], all others `[channels]`.
 pub fn norm_act(
     x: Tensor<4>,
     gamma: Tensor<1>,

@@ -34,7 +34,7 @@ pub fn add_resampled(
     Tensor::from_dispatch(<Dispatch as Residual>::add_resampled(main, source, direction, gain))
 }
 
-/// `x` [batch, channels, height, width] with `bias` [channels] added to every pixel.
+/// `x` [batch, channels, height, width] with `bias` `[channels]` added to every pixel.
 pub fn add_bias(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     if !is_cpu(&x.device()) {
         return x + bias.unsqueeze_dims::<4>(&[0, 2, 3]);
@@ -44,7 +44,7 @@ pub fn add_bias(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
 }
 
 /// `x` [batch, channels, height, width] with `noise` [batch, 1, height, width], which gets no gradient,
-/// times each channel's `strength` [channels] added (Karras et al. 2019).
+/// times each channel's `strength` `[channels]` added (Karras et al. 2019).
 pub fn add_noise(x: Tensor<4>, noise: Tensor<4>, strength: Tensor<1>) -> Tensor<4> {
     let noise = noise.detach();
     if !is_cpu(&x.device()) {

@@ -70,7 +70,7 @@ impl ResidualDiscriminator {
         }
     }
 
-    /// Logits, [batch], of `x`: [batch, 3, side, side] in [-1, 1], and what came out of each
+    /// Logits, `[batch]`, of `x`: [batch, 3, side, side] in [-1, 1], and what came out of each
     /// activation, for [`Self::input_gradient`]. `class`: [batch, classes].
     pub fn forward(
         &self,
