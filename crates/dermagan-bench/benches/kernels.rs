@@ -19,8 +19,8 @@ fn values(n: usize) -> Vec<f32> {
 fn products<L: Lane<Real = f32>>(c: &mut Criterion, name: &str) {
     let mut group = c.benchmark_group("matrix product, one thread");
     let (m, n, k) = (64, 256, 512);
-    let a = vec![L::default(); m * k / L::PER];
     let (b, lanes) = pack::<L>(k, n, |i, j| (i + j) as f32);
+    let a = vec![L::default(); m * lanes];
     let mut out = vec![0.0; m * n];
     group.throughput(Throughput::Elements((m * n * k) as u64));
     group.bench_function(name, |bench| {

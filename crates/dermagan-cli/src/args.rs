@@ -200,7 +200,7 @@ pub struct TrainArgs {
     pub classes: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Numbers that convolutions multiply: f32, bf16 (CPUs with AVX-512 BF16), f16 (GPUs), or auto
+    /// Numbers that convolutions multiply: f32, bf16 (CPUs with AVX-512 BF16 or AMX), f16 (GPUs), or auto
     /// for the fastest that the device has [default: the preset's].
     #[arg(long)]
     pub precision: Option<PrecisionChoice>,
@@ -275,7 +275,7 @@ pub struct SampleArgs {
     /// Pictures computed at a time; changes speed and memory, never the pictures.
     #[arg(long, alias = "batch-size", default_value_t = 64)]
     pub batch: usize,
-    /// Where runs are, if no MODEL is named.
+    /// Where runs are, for the newest.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
     #[command(flatten)]
@@ -295,7 +295,7 @@ pub struct ExportArgs {
     /// Keep all 32 bits.
     #[arg(long)]
     pub full: bool,
-    /// Where runs are, if no MODEL is named.
+    /// Where runs are, for the newest.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
 }

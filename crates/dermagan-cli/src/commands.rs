@@ -168,8 +168,7 @@ fn export(args: &ExportArgs) -> anyhow::Result<u8> {
 fn info(args: &InfoArgs) -> anyhow::Result<u8> {
     let value = match &args.path {
         path if which_model::is_named(path, which_model::LATEST) => {
-            let checkpoint = rundir::latest(&args.outdir)?;
-            describe(checkpoint.parent().unwrap_or(&args.outdir))?
+            describe(&which_model::latest_run(&args.outdir)?)?
         }
         path if which_model::is_named(path, which_model::SHIPPED) => {
             describe_model(&which_model::open_model(Some(path), &args.outdir)?.1)

@@ -25,9 +25,6 @@ use crate::{exit, show};
 /// Without a terminal, a line at least so often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// Checkpoints that a run keeps where nothing else is said.
-const KEEP: usize = 3;
-
 /// Runs the command.
 pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     let mut view = View::new();
@@ -67,8 +64,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     }
     let stop = stop_flag()?;
     let run = resumed.as_ref().map(|(path, _)| path.parent().unwrap_or(Path::new(".")));
-    let before = run.and_then(SessionOptions::of_run);
-    let mut options = before.unwrap_or(SessionOptions { keep: KEEP, metrics: Vec::new() });
+    let mut options = run.map_or_else(SessionOptions::default, SessionOptions::of_run);
     options.keep = args.keep.unwrap_or(options.keep);
     if !args.metrics.is_empty() {
         options.metrics.clone_from(&args.metrics);
@@ -146,7 +142,7 @@ fn refuse_changes(args: &TrainArgs) -> Result<(), TrainError> {
     match given.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(TrainError::Option(format!(
             "{flag} cannot change a run that is resumed: it goes on with the options it began with. \
-             --kimg, --snap, --keep, --data and --device may change"
+             --kimg, --snap, --keep, --metrics, --data and --device may change"
         ))),
         None => Ok(()),
     }

@@ -312,7 +312,7 @@ fn the_newest_run_and_the_programs_own_generator_have_names_for_every_command() 
     let desk = Desk::new();
     for command in [&["info"][..], &["sample"], &["eval", "--real", "phantom:80", "--fake"]] {
         let error = desk.fails(&[command, &["latest"]].concat(), 1);
-        assert!(error.contains("no run with a"), "{error}");
+        assert!(error.contains("no run with a generator in runs"), "{error}");
     }
     desk.train(&["--kimg", "0.1", "--outdir", "r"]);
     let info = desk.ok(&["info", "latest", "--outdir", "r"]);
@@ -327,7 +327,8 @@ fn the_newest_run_and_the_programs_own_generator_have_names_for_every_command() 
     assert!(eval("shipped").contains("dermagan's own generator"));
     // Where a file is called so, it is meant.
     std::fs::write(desk.join("shipped"), b"no model").unwrap();
-    desk.fails(&["sample", "shipped", "--grid", "2x2"], 1);
+    let error = desk.fails(&["sample", "shipped", "--grid", "2x2"], 1);
+    assert!(error.contains("shipped: "), "{error}");
 }
 
 #[test]

@@ -80,28 +80,22 @@ impl Job {
     /// # Safety
     /// The tiles are configured, and every access that the job implies is inside its operands.
     unsafe fn both(self, _: &Tiles) {
-        // SAFETY: the caller's promise. The tiles are the compiler's to forget: it never uses them.
+        // SAFETY: the caller's promise. What the tiles hold does not leave the block.
         unsafe {
-            let below = self.c.cast::<u8>().add(SIDE * self.c_row);
-            match self.add {
-                true => asm!(
-                    "tileloadd tmm0, [{c} + {row}*1]",
-                    "tileloadd tmm1, [{c} + {row}*1 + 64]",
-                    "tileloadd tmm2, [{d} + {row}*1]",
-                    "tileloadd tmm3, [{d} + {row}*1 + 64]",
-                    c = in(reg) self.c, d = in(reg) below, row = in(reg) self.c_row,
-                    options(nostack, readonly)
-                ),
-                false => asm!(
-                    "tilezero tmm0",
-                    "tilezero tmm1",
-                    "tilezero tmm2",
-                    "tilezero tmm3",
-                    options(nostack, nomem)
-                ),
-            }
             asm!(
+                "test {add}, {add}",
+                "jz 2f",
+                "tileloadd tmm0, [{c} + {c_row}*1]",
+                "tileloadd tmm1, [{c} + {c_row}*1 + 64]",
+                "tileloadd tmm2, [{d} + {c_row}*1]",
+                "tileloadd tmm3, [{d} + {c_row}*1 + 64]",
+                "jmp 3f",
                 "2:",
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "3:",
                 "tileloadd tmm4, [{a} + {a_row}*1]",
                 "tileloadd tmm6, [{b} + {b_row}*1]",
                 "tileloadd tmm7, [{b} + {b_row}*1 + 64]",
@@ -114,7 +108,15 @@ impl Job {
                 "add {e}, 64",
                 "add {b}, {b_step}",
                 "dec {steps}",
-                "jnz 2b",
+                "jnz 3b",
+                "tilestored [{c} + {c_row}*1], tmm0",
+                "tilestored [{c} + {c_row}*1 + 64], tmm1",
+                "tilestored [{d} + {c_row}*1], tmm2",
+                "tilestored [{d} + {c_row}*1 + 64], tmm3",
+                add = in(reg) u64::from(self.add),
+                c = in(reg) self.c,
+                d = in(reg) self.c.cast::<u8>().add(SIDE * self.c_row),
+                c_row = in(reg) self.c_row,
                 a = inout(reg) self.a => _,
                 e = inout(reg) self.a.cast::<u8>().add(SIDE * self.a_row) => _,
                 a_row = in(reg) self.a_row,
@@ -122,14 +124,8 @@ impl Job {
                 b_row = in(reg) self.b_row,
                 b_step = in(reg) SIDE * self.b_row,
                 steps = inout(reg) self.steps => _,
-                options(nostack, readonly)
-            );
-            asm!(
-                "tilestored [{c} + {row}*1], tmm0",
-                "tilestored [{c} + {row}*1 + 64], tmm1",
-                "tilestored [{d} + {row}*1], tmm2",
-                "tilestored [{d} + {row}*1 + 64], tmm3",
-                c = in(reg) self.c, d = in(reg) below, row = in(reg) self.c_row,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack)
             );
         }
@@ -142,17 +138,16 @@ impl Job {
     unsafe fn upper(self, _: &Tiles) {
         // SAFETY: as in `both`.
         unsafe {
-            match self.add {
-                true => asm!(
-                    "tileloadd tmm0, [{c} + {row}*1]",
-                    "tileloadd tmm1, [{c} + {row}*1 + 64]",
-                    c = in(reg) self.c, row = in(reg) self.c_row,
-                    options(nostack, readonly)
-                ),
-                false => asm!("tilezero tmm0", "tilezero tmm1", options(nostack, nomem)),
-            }
             asm!(
+                "test {add}, {add}",
+                "jz 2f",
+                "tileloadd tmm0, [{c} + {c_row}*1]",
+                "tileloadd tmm1, [{c} + {c_row}*1 + 64]",
+                "jmp 3f",
                 "2:",
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "3:",
                 "tileloadd tmm4, [{a} + {a_row}*1]",
                 "tileloadd tmm6, [{b} + {b_row}*1]",
                 "tileloadd tmm7, [{b} + {b_row}*1 + 64]",
@@ -161,19 +156,19 @@ impl Job {
                 "add {a}, 64",
                 "add {b}, {b_step}",
                 "dec {steps}",
-                "jnz 2b",
+                "jnz 3b",
+                "tilestored [{c} + {c_row}*1], tmm0",
+                "tilestored [{c} + {c_row}*1 + 64], tmm1",
+                add = in(reg) u64::from(self.add),
+                c = in(reg) self.c,
+                c_row = in(reg) self.c_row,
                 a = inout(reg) self.a => _,
                 a_row = in(reg) self.a_row,
                 b = inout(reg) self.b => _,
                 b_row = in(reg) self.b_row,
                 b_step = in(reg) SIDE * self.b_row,
                 steps = inout(reg) self.steps => _,
-                options(nostack, readonly)
-            );
-            asm!(
-                "tilestored [{c} + {row}*1], tmm0",
-                "tilestored [{c} + {row}*1 + 64], tmm1",
-                c = in(reg) self.c, row = in(reg) self.c_row,
+                out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
                 options(nostack)
             );
         }
@@ -203,23 +198,24 @@ pub unsafe fn product(
     let whole = steps * SIDE;
     // Whole tiles in rows are taken where they are; all else is laid out anew, once for all panels.
     let full = if a.col == 1 && k == whole { m / SIDE * SIDE } else { 0 };
-    let rest = laid_out(m - full, k, whole, Left { data: &a.data[full * a.row..], ..a });
+    let left = Left { data: a.data.get(full * a.row..).unwrap_or_default(), ..a };
+    let rest = (full < m).then(|| laid_out(m - full, k, whole, left));
     let taken = Rows { lanes: a.data, row: a.row };
-    let copied = Rows { lanes: &rest, row: whole };
-    let mut filled = Pair::scratch(if k == whole { 0 } else { whole * PANEL });
+    let copied = Rows { lanes: rest.as_deref().unwrap_or_default(), row: whole };
+    let mut filled = (k < whole).then(|| Pair::scratch(whole * PANEL));
     // SAFETY: the caller's promise.
     let tiles = unsafe { Tiles::new() };
     for panel in 0..n.div_ceil(PANEL) {
         let width = PANEL.min(n - panel * PANEL);
         let mut b = Right { data: &b.data[panel * b.panel..], ..b };
-        if k < whole {
+        if let Some(filled) = &mut filled {
             for (row, lanes) in filled.chunks_exact_mut(PANEL).enumerate() {
                 match row < k {
                     true => lanes.copy_from_slice(&b.data[row * b.row..][..PANEL]),
                     false => lanes.fill(Pair(0)),
                 }
             }
-            b = Right { data: &filled, panel: 0, row: PANEL };
+            b = Right { data: filled, panel: 0, row: PANEL };
         }
         let mut row = 0;
         while row < m {
@@ -261,14 +257,16 @@ unsafe fn put(job: Job, tiles: &Tiles, c: &mut [f32], row: usize, rows: usize, w
         run(Job { c: c.as_mut_ptr(), c_row: row * size, ..job });
         return;
     }
+    // One row has no next one.
+    let row = row.max(width);
     let mut square = [[0.0f32; PANEL]; ROWS];
     if job.add {
-        for (square, c) in square.iter_mut().zip(c.chunks(row.max(width))).take(rows) {
+        for (square, c) in square.iter_mut().zip(c.chunks(row)).take(rows) {
             square[..width].copy_from_slice(&c[..width]);
         }
     }
     run(Job { c: square.as_flattened_mut().as_mut_ptr(), c_row: PANEL * size, ..job });
-    for (square, c) in square.iter().zip(c.chunks_mut(row.max(width))).take(rows) {
+    for (square, c) in square.iter().zip(c.chunks_mut(row)).take(rows) {
         c[..width].copy_from_slice(&square[..width]);
     }
 }

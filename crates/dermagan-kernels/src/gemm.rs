@@ -81,11 +81,12 @@ pub(crate) fn reach(terms: &[(usize, usize)]) -> usize {
     terms.iter().fold(0, |sum: usize, (n, stride)| sum.saturating_add(n.saturating_mul(*stride)))
 }
 
-/// Computes the product on this thread. Every value is summed over k in order, whatever the
-/// extents, so results depend neither on the batch nor on the number of threads.
+/// Computes the product on this thread. The order in which a value is summed depends on k alone (in order
+/// by the vectors, in pairs of 16 by a matrix unit), so results depend neither on the batch nor on the
+/// number of threads.
 ///
 /// # Panics
-/// When an operand is shorter than the extents and strides say.
+/// When an operand is shorter than the extents and strides say, or rows of C overlap.
 #[allow(unsafe_code, reason = "hands checked operands to a unit for whole products")]
 pub fn gemm<L: Lane>(
     size: Extents,
@@ -100,6 +101,7 @@ pub fn gemm<L: Lane>(
     }
     let panels = n.div_ceil(PANEL);
     assert!(c.data.len() >= reach(&[(m - 1, c.row), (n, 1)]), "C is too short");
+    assert!(m == 1 || c.row >= n, "rows of C overlap");
     if k == 0 {
         if into == Into::Replace {
             c.data.chunks_mut(c.row).take(m).for_each(|row| row[..n].fill(L::Real::default()));
@@ -161,34 +163,40 @@ mod tests {
         ((i * 7919 + 13) % 17) as f32 - 8.0
     }
 
-    fn check<L: Lane<Real = f32>>(m: usize, n: usize, k: usize, transposed: bool, into: Into) {
+    fn check<L: Lane<Real = f32>>(
+        (m, n, k): (usize, usize, usize),
+        gap: usize,
+        transposed: bool,
+        into: Into,
+    ) {
         let left = |i: usize, p: usize| number(i * k + p);
         let right = |p: usize, j: usize| number(1000 + p * n + j);
-        let lanes = k.div_ceil(L::PER);
-        let mut a = vec![L::default(); m * lanes];
+        let (b, lanes) = pack::<L>(k, n, right);
+        // Rows with a gap between them, and nothing behind the last.
+        let (row, col) = if transposed { (1, m + gap) } else { (lanes + gap, 1) };
+        let mut a = vec![L::default(); (m - 1) * row + (lanes - 1) * col + 1];
         for i in 0..m {
-            let row: Vec<f32> = (0..k).map(|p| left(i, p)).collect();
+            let values: Vec<f32> = (0..k).map(|p| left(i, p)).collect();
             let mut packed = vec![L::default(); lanes];
-            L::pack_row(&row, &mut packed);
+            L::pack_row(&values, &mut packed);
             for (p, lane) in packed.into_iter().enumerate() {
-                a[if transposed { p * m + i } else { i * lanes + p }] = lane;
+                a[i * row + p * col] = lane;
             }
         }
-        let (row, col) = if transposed { (1, m) } else { (lanes, 1) };
-        let (b, packed) = pack::<L>(k, n, right);
-        let stride = n + 3;
-        let mut c = vec![0.5; m * stride];
+        // One row has no next one.
+        let (row, stride) = if m == 1 { (0, 0) } else { (row, n + gap) };
+        let mut c = vec![0.5; (m - 1) * stride + n];
         gemm(
             Extents { m, n, k: lanes },
             Left { data: &a, row, col },
-            Right { data: &b, panel: packed * PANEL, row: PANEL },
+            Right { data: &b, panel: lanes * PANEL, row: PANEL },
             &mut Out { data: &mut c, row: stride },
             into,
         );
         let start = if into == Into::Add { 0.5 } else { 0.0 };
         for (at, value) in c.iter().enumerate() {
-            let (i, j) = (at / stride, at % stride);
-            let sum: f32 = (0..k).map(|p| left(i, p) * right(p, j % n.max(1))).sum();
+            let (i, j) = (at / stride.max(n), at % stride.max(n));
+            let sum: f32 = (0..k).map(|p| left(i, p) * right(p, j % n)).sum();
             let expected = if j < n { start + sum } else { 0.5 };
             assert_eq!(*value, expected, "({i}, {j}) of {m}x{n}x{k}");
         }
@@ -197,11 +205,48 @@ mod tests {
     proptest! {
         #[test]
         fn products_of_any_extent_are_exact_where_floats_are(
-            m in 1usize..70, n in 1usize..80, k in 1usize..100, transposed: bool, add: bool,
+            m in 1usize..70, n in 1usize..80, k in 1usize..100, gap in 0usize..4,
+            transposed: bool, add: bool,
         ) {
             let into = if add { Into::Add } else { Into::Replace };
-            check::<f32>(m, n, k, transposed, into);
-            check::<Pair>(m, n, k, transposed, into);
+            check::<f32>((m, n, k), gap, transposed, into);
+            check::<Pair>((m, n, k), gap, transposed, into);
         }
+    }
+
+    /// Rows `rows` of a product whose sums are rounded.
+    fn rounded<L: Lane<Real = f32>>(k: usize, rows: std::ops::Range<usize>) -> Vec<f32> {
+        let value = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 1009.0 - 0.3;
+        let n = 40;
+        let (b, lanes) = pack::<L>(k, n, |p, j| value(p * n + j));
+        let mut a = vec![L::default(); rows.len() * lanes];
+        for (i, lanes) in rows.clone().zip(a.chunks_mut(lanes)) {
+            let values: Vec<f32> = (0..k).map(|p| value(77 + i * k + p)).collect();
+            L::pack_row(&values, lanes);
+        }
+        let mut c = vec![0.0; rows.len() * n];
+        gemm(
+            Extents { m: rows.len(), n, k: lanes },
+            Left { data: &a, row: lanes, col: 1 },
+            Right { data: &b, panel: lanes * PANEL, row: PANEL },
+            &mut Out { data: &mut c, row: n },
+            Into::Replace,
+        );
+        c
+    }
+
+    #[test]
+    fn a_row_is_the_same_bits_whatever_rows_are_beside_it() {
+        fn same<L: Lane<Real = f32>>() {
+            for k in [16, 31, 32, 34, 100] {
+                let all = rounded::<L>(k, 0..70);
+                for (i, row) in all.chunks(40).enumerate() {
+                    assert!(row == rounded::<L>(k, i..i + 1), "row {i} of k {k}");
+                }
+                assert!(all[5 * 40..38 * 40] == rounded::<L>(k, 5..38), "k {k}");
+            }
+        }
+        same::<f32>();
+        same::<Pair>();
     }
 }

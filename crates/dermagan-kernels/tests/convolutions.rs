@@ -141,14 +141,13 @@ fn on_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(f)
 }
 
-#[test]
-fn results_are_the_same_bits_on_any_number_of_threads() {
+fn same_on_any_number_of_threads<L: Lane<Real = f32>>() {
     for (wide, deep) in [(64, 48), (3, 64)] {
         let shape = Shape { batch: 21, height: 8, width: 8, wide, deep };
         let x = noise::<f32>(shape.batch * shape.large(), 1);
         let y = noise::<f32>(shape.batch * shape.small(), 2);
         let w = noise::<f32>(shape.filter(), 3);
-        for form in forms::<f32>(&shape) {
+        for form in forms::<L>(&shape) {
             let all = || {
                 let small = (form.down)(&shape, &x, &w).to_vec();
                 let large = (form.up)(&shape, &y, &w).to_vec();
@@ -163,14 +162,19 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
 }
 
 #[test]
-fn a_picture_is_the_same_bits_in_any_batch() {
+fn results_are_the_same_bits_on_any_number_of_threads() {
+    same_on_any_number_of_threads::<f32>();
+    same_on_any_number_of_threads::<Pair>();
+}
+
+fn same_in_any_batch<L: Lane<Real = f32>>() {
     for (wide, deep) in [(32, 48), (3, 64)] {
         let many = Shape { batch: 13, height: 4, width: 4, wide, deep };
         let one = Shape { batch: 1, ..many };
         let x = noise::<f32>(many.batch * many.large(), 1);
         let y = noise::<f32>(many.batch * many.small(), 2);
         let w = noise::<f32>(many.filter(), 3);
-        for form in forms::<f32>(&many) {
+        for form in forms::<L>(&many) {
             let (small, large) = ((form.down)(&many, &x, &w), (form.up)(&many, &y, &w));
             for b in 0..many.batch {
                 let (l, s) = (b * one.large(), b * one.small());
@@ -181,4 +185,10 @@ fn a_picture_is_the_same_bits_in_any_batch() {
             }
         }
     }
+}
+
+#[test]
+fn a_picture_is_the_same_bits_in_any_batch() {
+    same_in_any_batch::<f32>();
+    same_in_any_batch::<Pair>();
 }

@@ -102,7 +102,13 @@ pub fn run(
         orientation: sampler.orientation_of(request.seeds[0]),
         request,
     };
-    let bad = || TrainError::io(&request.out);
+    // A picture that is none comes through the writer, but is no fault of the file.
+    let bad = || {
+        |error: std::io::Error| match error.downcast::<ModelError>() {
+            Ok(error) => TrainError::Model(error),
+            Err(error) => TrainError::io(&request.out)(error),
+        }
+    };
     let mut pending = Pending::create(&request.out).map_err(bad())?;
     let frames = walk.frames().zip(1..).map(|(picture, made)| {
         progress(made);

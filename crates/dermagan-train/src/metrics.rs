@@ -1,5 +1,6 @@
 //! Measuring while training: figures of every snapshot, and the best one kept.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -81,6 +82,21 @@ pub struct Best {
     pub value: f64,
     /// Images seen.
     pub nimg: u64,
+}
+
+/// The metrics that a run has been measured by, as its files say.
+pub fn found_in(run: &Path) -> Vec<Metric> {
+    let files = std::fs::read_dir(run).into_iter().flatten().flatten();
+    let mut found: Vec<Metric> = files
+        .filter_map(|file| {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let name = name.strip_prefix("metric-")?.strip_suffix(".jsonl")?;
+            name.split(|c: char| c.is_ascii_digit()).next()?.parse().ok()
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// What measures a run's snapshots.

@@ -235,9 +235,12 @@ impl RunDir {
 /// The file of a run's options.
 const OPTIONS: &str = "training_options.json";
 
-/// What a run's `training_options.json` says of `T`; `None` where it does not.
-pub fn options_of<T: DeserializeOwned>(run: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(run.join(OPTIONS)).ok()?).ok()
+/// What a run's `training_options.json` says of an option; `None` where it does not.
+pub fn option_of<T: DeserializeOwned>(run: &Path, name: &str) -> Option<T> {
+    let bytes = std::fs::read(run.join(OPTIONS)).ok()?;
+    let mut options: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&bytes).ok()?;
+    serde_json::from_value(options.remove(name)?).ok()
 }
 
 /// The whole lines of a run's `stats.jsonl`.

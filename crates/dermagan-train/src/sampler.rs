@@ -210,9 +210,7 @@ impl Sampler {
                     Tensor::from_data(TensorData::new(rows, [filled, *count]), &selected.device)
                 });
                 let z = Tensor::from_data(z, &selected.device);
-                let mut made = to_pictures(generator.forward(z, class))?;
-                made.truncate(wanted);
-                Ok(made)
+                to_pictures(generator.forward(z, class).narrow(0, 0, wanted))
             }
         }
     }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use dermagan_base::picture::Picture;
 use dermagan_model::named::Network;
-use dermagan_model::{Card, Generator, ModelFile, Selected, model_file};
-use serde::{Deserialize, Serialize};
+use dermagan_model::{Card, Generator, ModelError, ModelFile, Selected, model_file};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::checkpoint::{Checkpoint, producer};
@@ -15,7 +15,7 @@ use crate::collapse::Lookout;
 use crate::config::images;
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
-use crate::metrics::{BEST, Best, Measured, Metric, Watch};
+use crate::metrics::{self, BEST, Best, Measured, Metric, Watch};
 use crate::outputs::{self, GRID};
 use crate::plan::Plan;
 use crate::plot;
@@ -30,19 +30,29 @@ const READ_EVERY: u64 = ADAPT_EVERY;
 const WON: (f64, f64) = (0.95, 0.05);
 
 /// Options that do not change what is learnt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SessionOptions {
     /// Checkpoints to keep, newest first; 0 keeps all.
     pub keep: usize,
     /// What to measure at every snapshot.
-    #[serde(default)]
     pub metrics: Vec<Metric>,
 }
 
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { keep: 3, metrics: Vec::new() }
+    }
+}
+
 impl SessionOptions {
-    /// Those that a run had last.
-    pub fn of_run(run: &Path) -> Option<Self> {
-        rundir::options_of(run)
+    /// Those that a run had last, each by itself: what its file does not say is as for a new run, but
+    /// that the metrics that it has files of go on.
+    pub fn of_run(run: &Path) -> Self {
+        let metrics = rundir::option_of(run, "metrics");
+        Self {
+            keep: rundir::option_of(run, "keep").unwrap_or(Self::default().keep),
+            metrics: metrics.unwrap_or_else(|| metrics::found_in(run)),
+        }
     }
 }
 
@@ -293,6 +303,14 @@ impl<'a> Session<'a> {
         TrainError::NotFinite { kimg, what, checkpoint: self.last_good.clone() }
     }
 
+    /// A generator whose weights are numbers and whose pictures are not has broken down too.
+    fn without_pictures(&mut self, error: ModelError) -> TrainError {
+        match error {
+            ModelError::NoPicture => self.broken("a picture of the generator".to_owned()),
+            other => other.into(),
+        }
+    }
+
     fn warn(&mut self, words: &str) {
         self.dir.log(&format!("warning: {words}"));
         (self.sink)(Event::Warning(words.to_owned()));
@@ -369,7 +387,8 @@ impl<'a> Session<'a> {
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
         let sampler = self.trainer.sampler(shown.clone());
-        for warning in self.lookout.look(self.plan, &sampler, self.kimg())? {
+        let warnings = self.lookout.look(self.plan, &sampler, self.kimg());
+        for warning in warnings.map_err(|error| self.without_pictures(error))? {
             self.warn(&warning);
         }
         if measured {
@@ -426,7 +445,8 @@ impl<'a> Session<'a> {
     fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
         let weights = shown.to_weights();
         let count = GRID.0 * GRID.1;
-        let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count)?;
+        let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count);
+        let cells = cells.map_err(|error| self.without_pictures(error))?;
         let words = format!(
             "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
             cells.len() - 1,

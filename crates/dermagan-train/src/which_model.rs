@@ -23,10 +23,7 @@ const BYTES: &[u8] = include_bytes!("../../../models/lesion-generator/generator.
 pub fn open_model(given: Option<&Path>, outdir: &Path) -> Result<(String, ModelFile), TrainError> {
     let path = match given {
         Some(path) if is_named(path, SHIPPED) => return shipped(),
-        Some(path) if is_named(path, LATEST) => newest_model(outdir).ok_or_else(|| {
-            let outdir = outdir.display();
-            missing(format!("{LATEST}: no run with a generator in {outdir}"))
-        })?,
+        Some(path) if is_named(path, LATEST) => latest(outdir)?,
         Some(path) => resolve_model(path)?,
         None => match newest_model(outdir) {
             Some(path) => path,
@@ -39,6 +36,21 @@ pub fn open_model(given: Option<&Path>, outdir: &Path) -> Result<(String, ModelF
 /// Whether a path is this name, and nothing is there that is called so.
 pub fn is_named(path: &Path, name: &str) -> bool {
     path.as_os_str() == name && !path.exists()
+}
+
+/// The folder of the newest run that has a generator.
+///
+/// # Errors
+/// When there is none.
+pub fn latest_run(outdir: &Path) -> Result<PathBuf, TrainError> {
+    let model = latest(outdir)?;
+    Ok(model.parent().unwrap_or(outdir).to_owned())
+}
+
+fn latest(outdir: &Path) -> Result<PathBuf, TrainError> {
+    newest_model(outdir).ok_or_else(|| {
+        missing(format!("{LATEST}: no run with a generator in {}", outdir.display()))
+    })
 }
 
 fn shipped() -> Result<(String, ModelFile), TrainError> {
