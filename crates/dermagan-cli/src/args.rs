@@ -174,6 +174,9 @@ pub struct TrainArgs {
     /// longer later keeps their last values.
     #[arg(long)]
     pub kimg: Option<f64>,
+    /// Length, as many images as fit into so much training time here: some steps are timed first.
+    #[arg(long, value_name = "N", conflicts_with = "kimg", allow_hyphen_values = true)]
+    pub minutes: Option<f64>,
     /// Pictures and a checkpoint every so many thousand images [default: the preset's].
     #[arg(long, value_name = "KIMG")]
     pub snap: Option<f64>,

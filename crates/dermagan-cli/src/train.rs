@@ -12,10 +12,10 @@ use dermagan_train::checkpoint::Checkpoint;
 use dermagan_train::config::Preset;
 use dermagan_train::estimate::Estimate;
 use dermagan_train::plan::{Plan, Request};
-use dermagan_train::rundir;
 use dermagan_train::session::{self, SessionOptions};
 use dermagan_train::stats::mean_of;
 use dermagan_train::{Event, Outcome, TrainError};
+use dermagan_train::{length, rundir};
 use indicatif::ProgressBar;
 
 use crate::args::TrainArgs;
@@ -54,11 +54,15 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
             request.precision = wanted.resolve(&device)?;
         }
     }
-    let plan = match &resumed {
+    args.minutes.map_or(Ok(()), length::check)?;
+    let mut plan = match &resumed {
         Some((_, checkpoint)) => Plan::resume(checkpoint, &request, &mut |event| view.show(event))?,
         None => Plan::new(&request, &mut |event| view.show(event))?,
     };
     describe(&plan, &device);
+    if let Some(minutes) = args.minutes {
+        length::fit_into(&mut plan, minutes, &device, &mut |event| view.show(event))?;
+    }
     if args.dry_run {
         return dry_run(&plan);
     }
@@ -130,6 +134,7 @@ fn refuse_changes(args: &TrainArgs) -> Result<(), TrainError> {
         ("--batch", args.batch.is_some()),
         ("--width", args.width.is_some()),
         ("--lr", args.lr.is_some()),
+        ("--minutes", args.minutes.is_some()),
         ("--tick", args.tick.is_some()),
         ("--seed", args.seed.is_some()),
         ("--mirror", args.mirror),
@@ -241,6 +246,10 @@ impl View {
                         say_raw!("prepared {} images/s: {}\n{report}", rate.round(), path.display())
                     }
                 }
+            }
+            Event::Fitted { kimg, seconds_per_kimg } => {
+                self.close();
+                say!("{seconds_per_kimg:.1} s/kimg here, so this run has {kimg} kimg");
             }
             Event::Started { run, nimg, total } => {
                 say!("run {}", run.display());

@@ -263,6 +263,31 @@ fn a_dry_run_shows_the_plan_and_writes_no_run() {
 }
 
 #[test]
+fn a_run_can_be_as_long_as_the_time_allows_and_its_schedules_with_it() {
+    let desk = Desk::new();
+    let ramp = "optimiser.learning_rate={ from = 2e-4, to = 1e-4 }";
+    let out = desk.train(&["--minutes", "0.02", "--set", ramp, "--snap", "100"]);
+    let words = out.lines().find(|line| line.contains("s/kimg here")).expect("says so");
+    let kimg: f64 = words.rsplit(' ').nth(1).unwrap().parse().unwrap();
+    assert!(kimg >= 0.008, "{words}");
+    let options = std::fs::read_to_string(desk.run_folder("runs").join("training_options.json"));
+    let options: serde_json::Value = serde_json::from_str(&options.unwrap()).unwrap();
+    assert_eq!(options["schedule"]["kimg"], kimg);
+    assert_eq!(options["horizon_kimg"], kimg);
+    assert!(out.contains(&format!("finished {:.3} kimg", (kimg * 125.0).ceil() / 125.0)), "{out}");
+    for (more, words) in [
+        (vec!["--minutes", "0"], "more than 0"),
+        (vec!["--minutes=1e-9"], "one step takes"),
+        (vec!["--minutes", "1", "--resume", "latest"], "cannot change"),
+    ] {
+        assert!(
+            desk.fails(&[&["train", "--device", "cpu"], &more[..]].concat(), 1).contains(words)
+        );
+    }
+    desk.fails(&["train", "--minutes", "1", "--kimg", "1"], 2);
+}
+
+#[test]
 fn wrong_options_say_what_is_possible() {
     let desk = Desk::new();
     assert!(

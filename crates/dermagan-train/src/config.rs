@@ -423,6 +423,13 @@ impl TrainConfig {
         found
     }
 
+    /// Makes a new run this long, in thousands of images: settings that change over it do so over all of
+    /// it.
+    pub fn set_length(&mut self, kimg: f64) {
+        self.schedule.kimg = kimg;
+        self.horizon_kimg = if self.changes() { kimg } else { 0.0 };
+    }
+
     /// Whether any setting changes over the run.
     pub fn changes(&self) -> bool {
         let (o, j) = (&self.optimiser, &self.objective);

@@ -28,6 +28,13 @@ pub enum Event {
         /// How long it took.
         seconds: f64,
     },
+    /// The run was made as long as the time that there is.
+    Fitted {
+        /// Its length in thousands of images.
+        kimg: f64,
+        /// What its steps took when they were timed.
+        seconds_per_kimg: f64,
+    },
     /// The run's folder is open.
     Started {
         /// The folder.

@@ -24,6 +24,7 @@ pub mod evaluate;
 mod event;
 pub mod fakes;
 pub mod interpolation;
+pub mod length;
 pub mod lookahead;
 mod looking;
 pub mod loss_scale;

@@ -86,12 +86,10 @@ impl Plan {
         if let Some(rate) = request.learning_rate {
             config.optimiser.learning_rate = Scheduled::Constant(rate);
         }
+        config.set_length(request.kimg.unwrap_or(config.schedule.kimg));
         let schedule = &mut config.schedule;
-        schedule.kimg = request.kimg.unwrap_or(schedule.kimg);
         schedule.snap = request.snap.unwrap_or(schedule.snap);
         schedule.tick = request.tick.unwrap_or(schedule.tick);
-        let kimg = schedule.kimg;
-        config.horizon_kimg = if config.changes() { kimg } else { 0.0 };
         let input = &mut config.input;
         input.mirror |= request.mirror;
         input.quarter_turns |= request.quarter_turns;
