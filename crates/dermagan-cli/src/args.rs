@@ -13,7 +13,7 @@ use dermagan_train::metrics::Metric;
 #[command(
     name = "dermagan",
     version,
-    after_help = "Exit codes: 0 done · 1 error · 2 wrong usage · 3 --strict refused the data · \
+    after_help = "Exit codes: 0 done · 1 error · 2 a command line that cannot be read · 3 --strict refused the data · \
                   4 training broke down (loss not finite) · 5 doctor: this device computes wrongly · \
                   130 stopped by Ctrl-C, checkpoint written"
 )]
@@ -154,7 +154,8 @@ pub struct TrainArgs {
     /// own [default: reference].
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
-    /// Change one setting of the preset, such as objective.r1=0.1; may be given again and again.
+    /// Change one setting of the preset, such as objective.r1=0.1; may be given again and again. A flag of
+    /// its own, such as --batch, comes after it.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
     /// Side of the pictures: 32, 64 or 128 [default: the preset's].
@@ -210,16 +211,24 @@ pub struct TrainArgs {
     /// Continue: `latest`, a run's folder, or a checkpoint. --kimg may ask for more than before.
     #[arg(long, value_name = "latest|PATH")]
     pub resume: Option<String>,
-    /// Measure every snapshot, such as kid,fid, and keep the best. Of kid, fid, pr (precision and
-    /// recall) and dc (density and coverage).
-    #[arg(long, value_delimiter = ',', value_name = "METRICS")]
-    pub metrics: Vec<Metric>,
+    /// Measure every snapshot, such as kid,fid, and keep the best by kid, or by fid without it. Of kid,
+    /// fid, pr (precision and recall) and dc (density and coverage); none for a resumed run to stop.
+    #[arg(long, value_delimiter = ',', value_name = "METRICS", value_parser = metric)]
+    pub metrics: Vec<Option<Metric>>,
     /// Checkpoints to keep, the newest; 0 keeps all [default: 3].
     #[arg(long)]
     pub keep: Option<usize>,
     /// Show what would be done, and stop before doing it.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+}
+
+/// A metric by its name, or `none`.
+fn metric(text: &str) -> Result<Option<Metric>, String> {
+    match text.trim().eq_ignore_ascii_case("none") {
+        true => Ok(None),
+        false => text.parse().map(Some),
+    }
 }
 
 /// Which device.
@@ -257,10 +266,22 @@ pub struct SampleArgs {
     #[arg(long, value_name = "SEEDS", conflicts_with_all = ["number", "seeds", "grid"])]
     pub interpolate: Option<String>,
     /// Frames from one seed of a walk to the next.
-    #[arg(long, default_value_t = 24, value_name = "N", requires = "interpolate")]
+    #[arg(
+        long,
+        default_value_t = 24,
+        value_name = "N",
+        requires = "interpolate",
+        conflicts_with_all = ["number", "seeds", "grid"]
+    )]
     pub frames: usize,
     /// Side of the square that each pixel of a walk is shown as.
-    #[arg(long, default_value_t = 4, value_name = "N", requires = "interpolate")]
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_name = "N",
+        requires = "interpolate",
+        conflicts_with_all = ["number", "seeds", "grid"]
+    )]
     pub scale: usize,
     /// A folder, or with --grid a .png file, or with --interpolate a .gif (256 colours a frame) or an
     /// animated .png or .apng (every colour) [default: samples, grid.png, or walk.gif].

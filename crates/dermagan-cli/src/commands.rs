@@ -192,6 +192,11 @@ fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
     if path.is_dir() {
         return describe_run(path);
     }
+    anyhow::ensure!(
+        path.exists(),
+        "{}: no such file or folder; expected a run, a checkpoint, a model, a cache, latest or shipped",
+        path.display()
+    );
     if Cache::is_cache(path) {
         let cache = Cache::open(path)?;
         let header = cache.header();

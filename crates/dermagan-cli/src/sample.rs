@@ -53,7 +53,8 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
              train one that does: dermagan train --preset rare"
         );
     }
-    say!("{made} synthetic pictures of {name} in {}, on {on}", out.display());
+    let pictures = if made == 1 { "picture" } else { "pictures" };
+    say!("{made} synthetic {pictures} of {name} in {}, on {on}", out.display());
     Ok(0)
 }
 

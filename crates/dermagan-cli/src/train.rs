@@ -60,26 +60,29 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         None => Plan::new(&request, &mut |event| view.show(event))?,
     };
     describe(&plan, &device);
-    if let Some(minutes) = args.minutes {
-        length::fit_into(&mut plan, minutes, &device, &mut |event| view.show(event))?;
-    }
-    if args.dry_run {
-        return dry_run(&plan);
-    }
     let stop = stop_flag()?;
+    let before = resumed.as_ref().map_or(0, |(_, checkpoint)| checkpoint.meta.nimg);
+    if args.dry_run {
+        if let Some(minutes) = args.minutes {
+            length::fit_into(&mut plan, minutes, &device, &stop, &mut |event| view.show(event))?;
+        }
+        return dry_run(&plan, before);
+    }
     let run = resumed.as_ref().map(|(path, _)| path.parent().unwrap_or(Path::new(".")));
     let mut options = run.map_or_else(SessionOptions::default, SessionOptions::of_run);
     options.keep = args.keep.unwrap_or(options.keep);
     if !args.metrics.is_empty() {
-        options.metrics.clone_from(&args.metrics);
+        options.metrics = args.metrics.iter().copied().flatten().collect();
     }
-    let before = resumed.as_ref().map_or(0, |(_, checkpoint)| checkpoint.meta.nimg);
     let mut sink = |event| view.show(event);
     let outcome = match resumed {
         Some((path, checkpoint)) => {
             session::resume(&plan, device, &path, checkpoint, options, &stop, &mut sink)?
         }
-        None => session::start(&plan, device, &args.outdir, options, &stop, &mut sink)?,
+        None => {
+            let asked = (options, args.minutes);
+            session::start(&mut plan, device, &args.outdir, asked, &stop, &mut sink)?
+        }
     };
     view.close();
     Ok(end(&outcome, before))
@@ -191,8 +194,8 @@ fn describe(plan: &Plan, device: &Selected) {
     }
 }
 
-fn dry_run(plan: &Plan) -> anyhow::Result<u8> {
-    for caution in plan.config.cautions(0) {
+fn dry_run(plan: &Plan, nimg: u64) -> anyhow::Result<u8> {
+    for caution in plan.config.cautions(nimg) {
         complain!("warning: {caution}");
     }
     let e = Estimate::of(&plan.config);

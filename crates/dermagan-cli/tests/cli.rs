@@ -181,6 +181,25 @@ fn a_class_model_writes_its_class_and_its_samples_are_a_source_again() {
 }
 
 #[test]
+fn what_sample_cannot_do_as_asked_is_refused() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.05"]);
+    let refused = |more: &[&str], code: i32, words: &str| {
+        let error = desk.fails(&[&["sample"], more].concat(), code);
+        assert!(error.contains(words), "{more:?}: {error}");
+    };
+    refused(&["--class", "all", "--grid", "8x7"], 1, "makes no class on demand");
+    refused(&["--class", "all", "-n", "2"], 1, "makes no class on demand");
+    refused(&["--interpolate", "0-1", "--class", "all"], 1, "makes no class on demand");
+    refused(&["shipped", "--class", "all,mel", "-n", "1"], 1, "`all` stands alone");
+    refused(&["--frames", "3", "--grid", "2x2"], 2, "--frames");
+    refused(&["-n", "1", "--out", "x.jpg"], 1, "PNG");
+    assert!(!desk.join("x.jpg").exists());
+    desk.ok(&["sample", "shipped", "--class", "mel, df", "-n", "1", "--out", "two"]);
+    assert!(desk.join("two/df-seed0000.png").is_file());
+}
+
+#[test]
 fn prepare_makes_a_cache_that_train_takes_and_info_describes() {
     let desk = Desk::new();
     let out = desk.ok(&[

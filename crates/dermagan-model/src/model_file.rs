@@ -193,17 +193,18 @@ pub fn parse_card(path: &str, json: &str) -> Result<Card, ModelError> {
     }
     let bad = |e: serde_json::Error| ModelError::weights(path, format!("its metadata: {e}"));
     let version: Version = serde_json::from_str(json).map_err(bad)?;
-    if version.format > FORMAT {
-        let what = format!(
-            "format {}, written by a newer dermagan; this one reads up to {FORMAT}",
-            version.format
-        );
-        return Err(ModelError::weights(path, what));
-    }
+    // Formats are counted by kind.
     if version.kind != "generator" {
         let what = format!(
             "a {}, not a generator; a run's generator is the generator.safetensors beside it",
             version.kind
+        );
+        return Err(ModelError::weights(path, what));
+    }
+    if version.format > FORMAT {
+        let what = format!(
+            "format {}, written by a newer dermagan; this one reads up to {FORMAT}",
+            version.format
         );
         return Err(ModelError::weights(path, what));
     }

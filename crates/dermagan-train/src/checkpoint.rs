@@ -2,7 +2,7 @@
 //!
 //! Tensors: `G.…`, `D.…`, `G_ema.…` by PyTorch's names, and `adam_G.m.…`, `adam_G.v.…`,
 //! `adam_D.…`, with lookahead `slow_G.…` and `slow_D.…`. Metadata: the options, the counters, the
-//! open tick, and a SHA-256 of the tensors. No clock goes in, so equal states of equal options are equal files.
+//! open tick, and a SHA-256 of all that and of the tensors. No clock goes in, so equal states of equal options are equal files.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::stats::Tally;
 
-/// Raise when an older program would misread a checkpoint.
-const FORMAT: u32 = 1;
+/// Raise when an older program would misread a checkpoint. In format 1 the SHA-256 was of the tensors alone.
+const FORMAT: u32 = 2;
 /// The largest header of a safetensors file that is read for its metadata.
 const MAX_HEADER: u64 = 64 << 20;
 
@@ -43,7 +43,8 @@ pub struct Meta {
     /// What the probability of the transforms has become, if it adapts.
     #[serde(default)]
     pub adaptive: Adaptive,
-    /// SHA-256 of names and values.
+    /// SHA-256 of the metadata without it, and of the tensors' names and values. Empty in a checkpoint that
+    /// was not saved yet.
     pub sha256: String,
 }
 
@@ -70,8 +71,10 @@ pub fn producer() -> String {
     format!("dermagan {}", env!("CARGO_PKG_VERSION"))
 }
 
-fn digest(tensors: &Weights) -> String {
+/// The SHA-256 of metadata, as its text without this hash, and of tensors.
+fn digest(blank: &str, tensors: &Weights) -> String {
     let mut hash = Sha256::new();
+    hash.update(blank);
     for (name, array) in tensors {
         hash.update(name);
         for values in array.values.chunks(4096) {
@@ -92,7 +95,6 @@ impl Checkpoint {
         tally: Tally,
         tensors: Weights,
     ) -> Self {
-        let sha256 = digest(&tensors);
         let (format, kind, producer) = (FORMAT, "checkpoint".to_owned(), producer());
         Self {
             meta: Meta {
@@ -105,7 +107,7 @@ impl Checkpoint {
                 ticks,
                 tally,
                 adaptive: Adaptive::default(),
-                sha256,
+                sha256: String::new(),
             },
             tensors,
         }
@@ -117,8 +119,13 @@ impl Checkpoint {
     /// When the disk is full or the folder cannot be written; an older file of this name is then
     /// untouched.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let json = serde_json::to_string(&self.meta)
-            .map_err(|e| TrainError::Option(format!("the checkpoint's metadata: {e}")))?;
+        let text = |meta: &Meta| {
+            let bad = |e| TrainError::Option(format!("the checkpoint's metadata: {e}"));
+            serde_json::to_string(meta).map_err(bad)
+        };
+        let mut meta = Meta { sha256: String::new(), ..self.meta.clone() };
+        meta.sha256 = digest(&text(&meta)?, &self.tensors);
+        let json = text(&meta)?;
         let bytes = to_safetensors(&self.tensors, json)?;
         atomic::write(path, &bytes).map_err(TrainError::io(path))
     }
@@ -132,12 +139,16 @@ impl Checkpoint {
         let refused = |what: String| refuse(path, what);
         let length = std::fs::metadata(path).map_err(TrainError::io(path))?.len();
         // The header is looked at first, so that a foreign file of any size costs nothing.
-        let meta = read_meta(path).map_err(refused)?;
+        let (meta, text) = read_text(path).map_err(refused)?;
         let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
         let file = from_safetensors(&path.display().to_string(), &bytes)
             .map_err(|e| refuse(path, format!("cut short or damaged at {length} bytes ({e})")))?;
-        if digest(&file.weights) != meta.sha256 {
-            return Err(refuse(path, "its tensors do not match their checksum".into()));
+        let blank = match meta.format {
+            ..2 => String::new(),
+            _ => text.replacen(&meta.sha256, "", 1),
+        };
+        if digest(&blank, &file.weights) != meta.sha256 {
+            return Err(refuse(path, "it does not match its checksum: it was changed".into()));
         }
         let batch = meta.config.optimiser.batch as u64;
         let chance = meta.adaptive.probability;
@@ -167,6 +178,11 @@ impl Checkpoint {
 /// # Errors
 /// Says what is wrong, without the path.
 pub fn read_meta(path: &Path) -> Result<Meta, String> {
+    read_text(path).map(|(meta, _)| meta)
+}
+
+/// As [`read_meta`], with the text that it stands in.
+fn read_text(path: &Path) -> Result<(Meta, String), String> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
@@ -214,7 +230,8 @@ pub fn read_meta(path: &Path) -> Result<Meta, String> {
             end.saturating_add(8 + header)
         ));
     }
-    serde_json::from_str(text).map_err(|e| format!("its metadata: {e}"))
+    let meta = serde_json::from_str(text).map_err(|e| format!("its metadata: {e}"))?;
+    Ok((meta, text.to_owned()))
 }
 
 fn refuse(path: &Path, what: String) -> TrainError {
@@ -254,4 +271,28 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_of_the_first_format_opens_and_its_tensors_are_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint-000000.safetensors");
+        let config = TrainConfig::of_preset("tiny", 3).unwrap();
+        let array = dermagan_model::weights::Array { shape: vec![2], values: vec![1.0, 2.0] };
+        let tensors = Weights::from([("G.a".to_owned(), array)]);
+        let checkpoint = Checkpoint::new(config, 0, 0, 0, Tally::default(), tensors);
+        let write = |sha256: String| {
+            let meta = Meta { format: 1, sha256, ..checkpoint.meta.clone() };
+            let json = serde_json::to_string(&meta).unwrap();
+            std::fs::write(&path, to_safetensors(&checkpoint.tensors, json).unwrap()).unwrap();
+        };
+        write(digest("", &checkpoint.tensors));
+        assert_eq!(Checkpoint::open(&path).unwrap().meta.config.seed, 3);
+        write(digest("x", &checkpoint.tensors));
+        assert!(Checkpoint::open(&path).unwrap_err().to_string().contains("checksum"));
+    }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::AugmentConfig;
 use crate::error::TrainError;
+use crate::idle;
 use crate::objective::Objective;
 use crate::schedule::Scheduled;
 
@@ -201,6 +202,12 @@ impl Preset {
             bad(format!("preset {name}{with}: {}", e.to_string().trim()))
         })?;
         preset.augment.check_heard()?;
+        for setting in settings {
+            let key = setting.split('=').next().unwrap_or_default().replace(' ', "");
+            if let Some(reason) = idle::reason(&preset, &key) {
+                return Err(bad(format!("--set {setting} changes nothing here: {reason}")));
+            }
+        }
         match preset.model.classes {
             0 => Ok(preset),
             _ => Err(bad(format!(
@@ -223,6 +230,13 @@ fn short(name: &str) -> String {
 const MAX_PRESET: u64 = 1 << 20;
 
 fn read_preset(path: &str) -> Result<String, TrainError> {
+    if !Path::new(path).exists() {
+        let names: Vec<_> = Preset::names().collect();
+        return Err(TrainError::Option(format!(
+            "--preset {path}: no such file; expected one, or one of {}",
+            names.join(", ")
+        )));
+    }
     let bytes = read_at_most(Path::new(path), MAX_PRESET)?;
     String::from_utf8(bytes).map_err(|_| TrainError::Option(format!("preset {path}: not text")))
 }
@@ -231,9 +245,10 @@ fn read_preset(path: &str) -> Result<String, TrainError> {
 fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
     let (key, value) = setting.split_once('=').ok_or("no '='")?;
     let parsed: Result<toml::Table, _> = format!("value = {value}").parse();
-    // A bare word is a text.
+    // A bare word is a text, and so is what would set other keys too.
     let value = parsed
         .ok()
+        .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| toml::Value::String(value.trim().to_owned()));
     let mut keys: Vec<&str> = key.split('.').map(str::trim).collect();
@@ -343,7 +358,7 @@ impl TrainConfig {
         let o = &self.optimiser;
         if !(2..=4096).contains(&o.batch) {
             return bad(format!(
-                "--batch {}: 2 to 4096 are possible (batch normalisation needs two)",
+                "--batch {}: 2 to 4096 are possible (statistics of one image are none)",
                 o.batch
             ));
         }
@@ -359,9 +374,13 @@ impl TrainConfig {
         }
         self.objective.validate()?;
         self.augment.validate()?;
-        let finite = [o.beta1, o.beta2, o.epsilon, o.ema_rampup];
-        if finite.iter().any(|v| !v.is_finite() || *v < 0.0) || o.beta1 >= 1.0 || o.beta2 >= 1.0 {
-            return bad("an optimiser setting is negative, infinite, or a beta of 1 or more".into());
+        for (key, value) in [("beta1", o.beta1), ("beta2", o.beta2)] {
+            if !(0.0..1.0).contains(&value) {
+                return bad(format!("optimiser.{key} = {value}: 0 to less than 1 are possible"));
+            }
+        }
+        for (key, value) in [("epsilon", o.epsilon), ("ema_rampup", o.ema_rampup)] {
+            Scheduled::Constant(value).check(&format!("optimiser.{key}"), 0.0, f64::INFINITY)?;
         }
         let dcgan = self.model.backbone == Backbone::Dcgan;
         if dcgan == (o.init == Init::He) {
@@ -391,7 +410,9 @@ impl TrainConfig {
         let s = &self.schedule;
         for (flag, value) in [("--kimg", s.kimg), ("--snap", s.snap), ("--tick", s.tick)] {
             if !(value.is_finite() && value > 0.0 && value <= 1e9) {
-                return bad(format!("{flag} {value}: expected thousands of images, more than 0"));
+                return bad(format!(
+                    "{flag} {value}: expected thousands of images, more than 0 and at most a billion"
+                ));
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! How long a run can be in the time that there is.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dermagan_model::Selected;
@@ -18,7 +19,7 @@ const MOST_MINUTES: f64 = 10.0 * 365.25 * 24.0 * 60.0;
 
 /// Makes the run as long as fits into `minutes` of training on this device: times some of its own steps,
 /// on its own images, and forgets what they learnt. Settings that change over the run then do so over
-/// that length. Pictures, checkpoints and figures of the snapshots come on top (on a CPU 1 % of a run of
+/// that length. `stop` ends the timing early; the run that follows stops at its first step. Pictures, checkpoints and figures of the snapshots come on top (on a CPU 1 % of a run of
 /// `fast` with four metrics every 60 kimg).
 ///
 /// # Errors
@@ -27,17 +28,18 @@ pub fn fit_into(
     plan: &mut Plan,
     minutes: f64,
     device: &Selected,
+    stop: &AtomicBool,
     sink: &mut dyn FnMut(Event),
 ) -> Result<(), TrainError> {
     check(minutes)?;
     let timed = Duration::from_secs_f64(minutes * 60.0 / 20.0).min(TIMED);
-    let seconds_per_kimg = seconds_per_kimg(plan, device, timed);
+    let seconds_per_kimg = seconds_per_kimg(plan, device, timed, stop);
     let kimg = length(minutes, seconds_per_kimg);
     let step = plan.config.optimiser.batch as f64 / 1000.0;
     if kimg < step {
         return Err(TrainError::Option(format!(
-            "--minutes {minutes}: one step takes {:.1} seconds here",
-            seconds_per_kimg * step
+            "--minutes {minutes}: one step takes {:.2e} minutes here",
+            seconds_per_kimg * step / 60.0
         )));
     }
     plan.config.set_length(kimg);
@@ -54,7 +56,7 @@ pub fn check(minutes: f64) -> Result<(), TrainError> {
     match minutes > 0.0 && minutes <= MOST_MINUTES {
         true => Ok(()),
         false => Err(TrainError::Option(format!(
-            "--minutes {minutes}: more than 0 is needed, such as --minutes 30"
+            "--minutes {minutes}: more than 0 and at most ten years are possible, such as --minutes 30"
         ))),
     }
 }
@@ -69,12 +71,12 @@ fn length(minutes: f64, seconds_per_kimg: f64) -> f64 {
 /// Seconds that a thousand images take, as the median over groups of steps. A group holds a step with
 /// penalties for every `objective.every` steps, as the run does; the first is left out, as a GPU chooses
 /// and builds its kernels in it.
-fn seconds_per_kimg(plan: &Plan, device: &Selected, timed: Duration) -> f64 {
+fn seconds_per_kimg(plan: &Plan, device: &Selected, timed: Duration, stop: &AtomicBool) -> f64 {
     let mut trainer = Trainer::new(plan, device.clone());
     let steps = plan.config.objective.every.clamp(1, ADAPT_EVERY);
     let mut seconds = Vec::new();
     let start = Instant::now();
-    while seconds.len() <= GROUPS || start.elapsed() < timed {
+    while seconds.len() <= GROUPS || start.elapsed() < timed && !stop.load(Ordering::Relaxed) {
         let group = Instant::now();
         for _ in 0..steps {
             trainer.step();

@@ -84,6 +84,12 @@ pub struct Best {
     pub nimg: u64,
 }
 
+/// The best snapshot of a run, where its generator is kept.
+pub fn best_of(run: &Path) -> Option<Best> {
+    let best = serde_json::from_slice(&std::fs::read(run.join(BEST[1])).ok()?).ok()?;
+    run.join(BEST[0]).is_file().then_some(best)
+}
+
 /// The metrics that a run has been measured by, as its files say.
 pub fn found_in(run: &Path) -> Vec<Metric> {
     let files = std::fs::read_dir(run).into_iter().flatten().flatten();

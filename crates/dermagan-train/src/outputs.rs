@@ -15,8 +15,9 @@ pub const GRID: (usize, usize) = (8, 8);
 const FRAME_MS: u32 = 250;
 const LAST_FRAME_MS: u32 = 2000;
 
-/// The fixed-latent grids of a run in the order of training.
-pub fn grids(run: &Path) -> Vec<PathBuf> {
+/// The fixed-latent grids of a run up to so many thousand images, in the order of training. A run that
+/// went back to an earlier checkpoint may have later ones, of another future.
+pub fn grids(run: &Path, kimg: f64) -> Vec<PathBuf> {
     let mut found: Vec<(f64, PathBuf)> = std::fs::read_dir(run)
         .into_iter()
         .flatten()
@@ -29,18 +30,19 @@ pub fn grids(run: &Path) -> Vec<PathBuf> {
             };
             Some((kimg, path))
         })
+        .filter(|(of, _)| *of <= kimg)
         .collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Writes `timelapse.gif` from the run's grids, one at a time.
+/// Writes `timelapse.gif` from the run's grids up to `kimg`, one at a time.
 ///
 /// # Errors
 /// When the folder cannot be written, or a grid cannot be read.
-pub fn write_timelapse(run: &Path) -> Result<(), TrainError> {
+pub fn write_timelapse(run: &Path, kimg: f64) -> Result<(), TrainError> {
     let target = run.join("timelapse.gif");
-    let grids = grids(run);
+    let grids = grids(run, kimg);
     let last = grids.len().saturating_sub(1);
     let frames = grids.iter().enumerate().map(|(i, path)| {
         let grid = image::open(path).map_err(std::io::Error::other)?.into_rgb8();

@@ -250,7 +250,7 @@ fn choose(config: &mut TrainConfig, cache: &Cache) -> Result<Vec<u32>, TrainErro
     let header = cache.header();
     let sides = split::of_header(header, SPLIT_SEED);
     let mut wanted = Vec::new();
-    for code in &config.source.classes {
+    for code in config.source.classes.iter().map(|code| code.trim()) {
         let class = header.classes.iter().position(|c| c.eq_ignore_ascii_case(code));
         wanted.push(class.ok_or_else(|| {
             let known = header.classes.join(", ");

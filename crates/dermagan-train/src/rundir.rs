@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic;
+use dermagan_model::ModelConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,7 +33,7 @@ impl RunDir {
         config: &TrainConfig,
         asked: &impl Serialize,
     ) -> Result<Self, TrainError> {
-        std::fs::create_dir_all(outdir).map_err(TrainError::io(outdir))?;
+        make_outdir(outdir)?;
         let mut next = next_number(outdir);
         loop {
             let path = outdir.join(format!("{next:05}-{}-{}", config.source.name, config.preset));
@@ -202,19 +203,33 @@ impl RunDir {
     }
 
     /// Sets checkpoints aside that are newer than the one the run continues from, as
-    /// `NAME.superseded`: `latest` and the rotation must not take them for this run's future.
+    /// `NAME.superseded`: `latest` and the rotation must not take them for this run's future. One that
+    /// cannot be read is as old as its name says.
     ///
     /// # Errors
     /// When one cannot be renamed.
     pub fn supersede(&mut self, nimg: u64) -> Result<(), TrainError> {
-        for (path, meta) in checkpoint::list(&self.path) {
-            if meta.nimg > nimg {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let aside = path.with_file_name(format!("{name}.superseded"));
-                std::fs::rename(&path, &aside).map_err(TrainError::io(&path))?;
-                self.log(&format!("{name} is newer than where the run goes on: renamed"));
+        for path in checkpoint::files(&self.path) {
+            let newer = match checkpoint::read_meta(&path) {
+                Ok(meta) => meta.nimg > nimg,
+                Err(_) => kimg_of(&path).is_some_and(|kimg| kimg * 1000.0 > nimg as f64),
+            };
+            if newer {
+                self.set_aside(&path.file_name().unwrap_or_default().to_string_lossy())?;
             }
         }
+        Ok(())
+    }
+
+    /// Renames a file that is newer than where the run goes on to `NAME.superseded`.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn set_aside(&mut self, name: &str) -> Result<(), TrainError> {
+        let path = self.path.join(name);
+        let aside = self.path.join(format!("{name}.superseded"));
+        std::fs::rename(&path, &aside).map_err(TrainError::io(&path))?;
+        self.log(&format!("{name} is newer than where the run goes on: renamed"));
         Ok(())
     }
 
@@ -237,10 +252,64 @@ const OPTIONS: &str = "training_options.json";
 
 /// What a run's `training_options.json` says of an option; `None` where it does not.
 pub fn option_of<T: DeserializeOwned>(run: &Path, name: &str) -> Option<T> {
-    let bytes = std::fs::read(run.join(OPTIONS)).ok()?;
-    let mut options: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&bytes).ok()?;
-    serde_json::from_value(options.remove(name)?).ok()
+    serde_json::from_value(options_of(run)?.remove(name)?).ok()
+}
+
+/// A run's `training_options.json`; `None` where it cannot be read.
+pub fn options_of(run: &Path) -> Option<serde_json::Map<String, serde_json::Value>> {
+    serde_json::from_slice(&std::fs::read(run.join(OPTIONS)).ok()?).ok()
+}
+
+/// Checks that a checkpoint is one of the run in whose folder it lies: what it would write there would
+/// else be mixed with another run's.
+///
+/// # Errors
+/// Says why it is not, without the path.
+pub fn belongs(run: &Path, config: &TrainConfig) -> Result<(), String> {
+    if !run.join(OPTIONS).is_file() && !run.join("log.txt").is_file() {
+        return Err(format!(
+            "it lies in no run's folder (neither {OPTIONS} nor log.txt beside it)"
+        ));
+    }
+    let other =
+        |what: &str| Err(format!("it is of another run: {OPTIONS} beside it has another {what}"));
+    let same =
+        |name: &str, own: &dyn Fn(serde_json::Value) -> bool| option_of(run, name).is_none_or(own);
+    if !same("seed", &|seed| seed == config.seed) {
+        return other("seed");
+    }
+    if !same("preset", &|preset| preset == config.preset) {
+        return other("preset");
+    }
+    if !same("model", &|model| {
+        serde_json::from_value::<ModelConfig>(model).is_ok_and(|model| model == config.model)
+    }) {
+        return other("model");
+    }
+    if !same("source", &|source| source["digest"] == config.source.digest) {
+        return other("set of images");
+    }
+    Ok(())
+}
+
+/// Makes the folder that runs go into.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_outdir(outdir: &Path) -> Result<(), TrainError> {
+    if outdir.exists() && !outdir.is_dir() {
+        return Err(TrainError::Option(format!(
+            "--outdir {}: a file; expected a folder, or a name for one",
+            outdir.display()
+        )));
+    }
+    std::fs::create_dir_all(outdir).map_err(TrainError::io(outdir))
+}
+
+/// Thousands of images by a checkpoint's name.
+fn kimg_of(path: &Path) -> Option<f64> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?.parse().ok()
 }
 
 /// The whole lines of a run's `stats.jsonl`.
@@ -308,13 +377,9 @@ pub fn latest(outdir: &Path) -> Result<PathBuf, TrainError> {
 /// The newest checkpoint of a run by its name, whole or not: a broken one must be reported, not
 /// passed over.
 pub fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
-    let kimg = |path: &PathBuf| {
-        let name = path.file_name()?.to_str()?;
-        name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?.parse::<f64>().ok()
-    };
     checkpoint::files(run)
         .into_iter()
-        .max_by(|a, b| kimg(a).unwrap_or(-1.0).total_cmp(&kimg(b).unwrap_or(-1.0)))
+        .max_by(|a, b| kimg_of(a).unwrap_or(-1.0).total_cmp(&kimg_of(b).unwrap_or(-1.0)))
 }
 
 /// Resolves `--resume`: `latest`, a run's folder, or a checkpoint.

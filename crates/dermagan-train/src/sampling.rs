@@ -25,6 +25,9 @@ const MAX_PICTURES: u64 = 100_000_000;
 /// The columns of a folder's table: HAM10000's own.
 const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
 
+/// Endings of files that somebody may expect, none of which is written.
+const NOT_FOLDERS: [&str; 8] = ["jpg", "jpeg", "gif", "apng", "webp", "bmp", "tif", "tiff"];
+
 /// Files or a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -190,10 +193,12 @@ pub fn classes(model: &ModelFile, asked: &[String]) -> Result<Vec<String>, Train
 /// The classes asked for, without `all`.
 pub(crate) fn spelt_out(model: &ModelFile, asked: &[String]) -> Vec<String> {
     match asked {
-        [all] if all.eq_ignore_ascii_case("all") => {
-            model.card.as_ref().map(|card| card.classes.clone()).unwrap_or_default()
-        }
-        _ => asked.to_vec(),
+        // Without a card nobody knows which, and `all` is refused as any other name is.
+        [all] if all.trim().eq_ignore_ascii_case("all") => match &model.card {
+            Some(card) if !card.classes.is_empty() => card.classes.clone(),
+            _ => asked.to_vec(),
+        },
+        _ => asked.iter().map(|code| code.trim().to_owned()).collect(),
     }
 }
 
@@ -212,7 +217,9 @@ pub fn places(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainEr
 /// As [`places`], of codes that may be named again and again.
 pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainError> {
     let known = model.card.as_ref().map(|card| card.classes.as_slice()).unwrap_or_default();
-    if codes.is_empty() || (model.config.classes == 0 && known == codes) {
+    // A model of one class makes that class whether asked to or not.
+    let only = known.len() == 1 && known == codes;
+    if codes.is_empty() || (model.config.classes == 0 && only) {
         return Ok(Vec::new());
     }
     if model.config.classes == 0 {
@@ -227,7 +234,7 @@ pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usiz
     let untold = model.card.as_ref().is_some_and(|card| card.condition == 0.0);
     if let Some(caution) = caution(model).filter(|_| untold) {
         return Err(TrainError::Option(format!(
-            "--class {}: {caution}; go on with its training by `dermagan train --resume RUN`",
+            "--class {}: {caution}; make its run longer with `dermagan train --resume RUN --kimg N`",
             codes.join(",")
         )));
     }
@@ -235,7 +242,9 @@ pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usiz
         let found = known.iter().position(|known| known.eq_ignore_ascii_case(code));
         found.filter(|place| *place < model.config.classes).ok_or_else(|| {
             let known = known.join(", ");
-            TrainError::Option(format!("--class: no class '{code}' in this model; it has {known}"))
+            TrainError::Option(format!(
+                "--class: no class '{code}' in this model; it has {known} (`all` stands alone, for all)"
+            ))
         })
     };
     codes.iter().map(place).collect()
@@ -360,6 +369,12 @@ fn write_files(
         let what =
             format!("--out {}: a single .png needs --grid, such as --grid 8x8", folder.display());
         return Err(TrainError::Option(what));
+    }
+    if let Some(ending) = NOT_FOLDERS.iter().find(|ending| has_ending(folder, ending)) {
+        return Err(TrainError::Option(format!(
+            "--out {}: pictures are PNG files in a folder, or one with --grid; a .{ending} is neither",
+            folder.display()
+        )));
     }
     std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
     refuse_others(folder, request)?;

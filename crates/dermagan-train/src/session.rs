@@ -15,6 +15,7 @@ use crate::collapse::Lookout;
 use crate::config::images;
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
+use crate::length;
 use crate::metrics::{self, BEST, Best, Measured, Metric, Watch};
 use crate::outputs::{self, GRID};
 use crate::plan::Plan;
@@ -46,29 +47,38 @@ impl Default for SessionOptions {
 
 impl SessionOptions {
     /// Those that a run had last, each by itself: what its file does not say is as for a new run, but
-    /// that the metrics that it has files of go on.
+    /// that the metrics that it has files of go on. Of a run whose file cannot be read every checkpoint
+    /// is kept: it may have asked for that.
     pub fn of_run(run: &Path) -> Self {
         let metrics = rundir::option_of(run, "metrics");
+        let keep = rundir::options_of(run).map_or(0, |_| Self::default().keep);
         Self {
-            keep: rundir::option_of(run, "keep").unwrap_or(Self::default().keep),
+            keep: rundir::option_of(run, "keep").unwrap_or(keep),
             metrics: metrics.unwrap_or_else(|| metrics::found_in(run)),
         }
     }
 }
 
-/// Starts a run in a new folder under `outdir`.
+/// Starts a run in a new folder under `outdir`; with `minutes` it is as long as fits into them
+/// ([`length::fit_into`]).
 ///
 /// # Errors
 /// Whatever stops it; the last good checkpoint stays.
 pub fn start(
-    plan: &Plan,
+    plan: &mut Plan,
     device: Selected,
     outdir: &Path,
-    options: SessionOptions,
+    (options, minutes): (SessionOptions, Option<f64>),
     stop: &AtomicBool,
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
+    // What may be refused is, before anything takes time.
     let watch = watch(&options, &device, plan.images.len())?;
+    rundir::make_outdir(outdir)?;
+    if let Some(minutes) = minutes {
+        length::fit_into(plan, minutes, &device, stop, sink)?;
+    }
+    let plan = &*plan;
     let dir = RunDir::create(outdir, &plan.config, &options)?;
     let trainer = Trainer::new(plan, device.clone());
     let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
@@ -89,13 +99,11 @@ pub fn resume(
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.join("training_options.json").is_file() {
-        return Err(TrainError::Checkpoint {
-            path: path.to_owned(),
-            what: "it lies in no run's folder (no training_options.json beside it)".into(),
-            next: "Put it back into the folder of its run.".into(),
-        });
-    }
+    rundir::belongs(folder, &checkpoint.meta.config).map_err(|what| {
+        let next = "Put it back into the folder of its run.".into();
+        TrainError::Checkpoint { path: path.to_owned(), what, next }
+    })?;
+    let unreadable = rundir::options_of(folder).is_none();
     let watch = watch(&options, &device, plan.images.len())?;
     let mut dir = RunDir::open(folder)?;
     let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
@@ -106,6 +114,9 @@ pub fn resume(
     let before = dir.rewind_stats(ticks)?;
     dir.rewind_metrics(nimg as f64 / 1000.0)?;
     dir.supersede(nimg)?;
+    if metrics::best_of(folder).is_some_and(|best| best.nimg > nimg) {
+        BEST.iter().try_for_each(|name| dir.set_aside(name))?;
+    }
     dir.write_options(&plan.config, &options)?;
     let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
     session.seconds_before = before;
@@ -117,6 +128,13 @@ pub fn resume(
         format!("resumed from {from} on {} at {:.3} kimg", session.device.name, session.kimg());
     session.dir.log(&words);
     session.last_good = path.to_owned();
+    if unreadable {
+        session.warn(
+            "training_options.json could not be read and was written anew: every checkpoint is kept \
+             (--keep), and nothing but what there are files of is measured (--metrics)",
+        );
+    }
+    session.restore()?;
     session.run(stop).map_err(|error| session.explain(error))
 }
 
@@ -131,6 +149,9 @@ fn watch(
     }
     Watch::new(&options.metrics, device, images).map(Some)
 }
+
+/// The file of the generator to show and to keep.
+const GENERATOR: &str = "generator.safetensors";
 
 /// The status of a run whose discriminator has won.
 pub const STATUS_WON: &str = "discriminator has won";
@@ -217,16 +238,45 @@ impl<'a> Session<'a> {
         if let Some(warning) = self.device.warning.clone() {
             self.warn(&warning);
         }
+        self.write_reals()?;
+        self.write_split()?;
+        let shown = self.trainer.shown();
+        self.write_grid("fakes_init.png", &shown)?;
+        self.write_generator(&shown)?;
+        let state = self.state()?;
+        self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
+    }
+
+    /// Puts back what a resumed run's folder lacks, and its generator where that is not the checkpoint's:
+    /// a later one, or none.
+    fn restore(&mut self) -> Result<(), TrainError> {
+        let there = |name: &str| self.dir.path().join(name).is_file();
+        let (reals, split) = (there("reals.png"), there("split.csv"));
+        if !reals {
+            self.write_reals()?;
+        }
+        if !split {
+            self.write_split()?;
+        }
+        let model = ModelFile::open(&self.dir.path().join(GENERATOR));
+        let of = model.ok().and_then(|model| model.card).map(|card| card.nimg);
+        if of != Some(self.trainer.nimg) {
+            let shown = self.trainer.shown();
+            self.write_generator(&shown)?;
+        }
+        Ok(())
+    }
+
+    fn write_reals(&mut self) -> Result<(), TrainError> {
         let reals = outputs::png(
             &outputs::reals(self.plan),
             "Real images, one row a class. Do not redistribute against their licence.",
         )?;
-        self.dir.write("reals.png", &reals)?;
-        self.dir.write("split.csv", self.plan.split_table().as_bytes())?;
-        let shown = self.trainer.shown();
-        self.write_grid("fakes_init.png", &shown)?;
-        let state = self.state()?;
-        self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
+        self.dir.write("reals.png", &reals)
+    }
+
+    fn write_split(&mut self) -> Result<(), TrainError> {
+        self.dir.write("split.csv", self.plan.split_table().as_bytes())
     }
 
     fn run(&mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
@@ -386,6 +436,7 @@ impl<'a> Session<'a> {
         let grid = format!("fakes{stamp}.png");
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;
+        self.write_generator(&shown)?;
         let sampler = self.trainer.sampler(shown.clone());
         let warnings = self.lookout.look(self.plan, &sampler, self.kimg());
         for warning in warnings.map_err(|error| self.without_pictures(error))? {
@@ -419,7 +470,9 @@ impl<'a> Session<'a> {
         let chosen = watch.chooses(&measured).cloned();
         for Measured { name, value, words, mut line } in measured {
             let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
-            let best = chosen && self.dir.least(&name).is_none_or(|least| value < least);
+            // The best of all may have been set aside with what came after it.
+            let none = metrics::best_of(self.dir.path()).is_none();
+            let best = chosen && (none || self.dir.least(&name).is_none_or(|least| value < least));
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
             if best {
@@ -434,7 +487,7 @@ impl<'a> Session<'a> {
 
     /// Copies the snapshot's generator aside.
     fn keep_best(&mut self, metric: &str, value: f64) -> Result<(), TrainError> {
-        let path = self.dir.path().join("generator.safetensors");
+        let path = self.dir.path().join(GENERATOR);
         let bytes = std::fs::read(&path).map_err(TrainError::io(path))?;
         self.dir.write(BEST[0], &bytes)?;
         let best = Best { metric: metric.to_owned(), value, nimg: self.trainer.nimg };
@@ -443,7 +496,6 @@ impl<'a> Session<'a> {
     }
 
     fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
-        let weights = shown.to_weights();
         let count = GRID.0 * GRID.1;
         let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count);
         let cells = cells.map_err(|error| self.without_pictures(error))?;
@@ -453,7 +505,12 @@ impl<'a> Session<'a> {
             self.kimg()
         );
         let png = outputs::png(&Picture::grid(&cells, GRID.0), &words)?;
-        self.dir.write(name, &png)?;
+        self.dir.write(name, &png)
+    }
+
+    /// The generator with its card.
+    fn write_generator(&mut self, shown: &Generator) -> Result<(), TrainError> {
+        let weights = shown.to_weights();
         let config = &self.plan.config;
         let card = Card {
             format: model_file::FORMAT,
@@ -475,7 +532,7 @@ impl<'a> Session<'a> {
             preset: config.preset.clone(),
             nimg: self.trainer.nimg,
         };
-        self.dir.write("generator.safetensors", &ModelFile::to_bytes(&weights, &card)?)
+        self.dir.write(GENERATOR, &ModelFile::to_bytes(&weights, &card)?)
     }
 
     /// The state, if it is worth keeping.
@@ -503,7 +560,7 @@ impl<'a> Session<'a> {
                 &outputs::png(&plot, "Losses and probabilities of the run")?,
             )?;
         }
-        outputs::write_timelapse(&run)
+        outputs::write_timelapse(&run, self.kimg())
     }
 }
 

@@ -79,6 +79,11 @@ pub fn resolve_model(path: &Path) -> Result<PathBuf, TrainError> {
         let file = path.join("generator.safetensors");
         return match file.is_file() {
             true => Ok(file),
+            false if rundir::newest_checkpoint(path).is_some() => Err(TrainError::Option(format!(
+                "no generator.safetensors in {run}; `dermagan train --resume {run}` writes it again from \
+                 the checkpoint there",
+                run = path.display()
+            ))),
             false => Err(missing(format!("no generator.safetensors in {}", path.display()))),
         };
     }

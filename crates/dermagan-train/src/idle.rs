@@ -1,0 +1,60 @@
+//! Settings that would change nothing as the others are.
+
+use crate::config::Preset;
+
+/// Why setting this key changes nothing in this preset, if so: somebody who sets it expects an effect. What
+/// a preset's file says by the way is not asked, so that one switch turns a thing off.
+pub fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
+    let (o, augment) = (&preset.optimiser, &preset.augment);
+    let shapes = augment.translate > 0.0 || augment.cutout > 0.0 || augment.colours();
+    match key {
+        "objective.every" if !preset.objective.has_penalty() => {
+            Some("objective.r1 and objective.r2 are 0")
+        }
+        "optimiser.lookahead_back" if o.lookahead == 0 => Some("optimiser.lookahead is 0"),
+        "optimiser.ema_rampup" if o.ema_kimg.most() == 0.0 => Some("optimiser.ema_kimg is 0"),
+        "augment.probability" | "augment.target" | "augment.adapt_kimg" if !shapes => {
+            Some("augment.translate, cutout, brightness, saturation and contrast are 0")
+        }
+        "augment.probability" if augment.target > 0.0 => {
+            Some("with augment.target the probability adapts")
+        }
+        "augment.adapt_kimg" if augment.target == 0.0 => Some("augment.target is 0"),
+        "condition.from_kimg" | "condition.to_kimg" if !preset.condition.classes => {
+            Some("condition.classes is false")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_without_effect_is_refused_and_one_switch_still_turns_a_thing_off() {
+        let with = |preset: &str, settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+            Preset::named(preset, &settings).map(|_| ()).map_err(|e| e.to_string())
+        };
+        for setting in [
+            "objective.every=7",
+            "optimiser.lookahead_back=0.9",
+            "augment.probability=0.5",
+            "augment.target=0.6",
+            "augment.adapt_kimg=5",
+            "condition.to_kimg=5",
+        ] {
+            let error = with("tiny", &[setting]).unwrap_err();
+            assert!(error.contains("changes nothing"), "{error}");
+        }
+        let error = with("fast", &["augment.adapt_kimg=5"]).unwrap_err();
+        assert!(error.contains("augment.target is 0"), "{error}");
+        for off in ["optimiser.lookahead=0", "objective.r1=0", "augment.turns=false"] {
+            assert_eq!(with("fast", &[off]), Ok(()), "{off}");
+        }
+        assert_eq!(with("rare", &["condition.classes=false"]), Ok(()));
+        assert_eq!(with("rare", &["condition.to_kimg=60"]), Ok(()));
+        assert_eq!(with("tiny", &["augment.translate=0.1", "augment.probability=0.5"]), Ok(()));
+    }
+}
