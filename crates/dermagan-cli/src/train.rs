@@ -54,7 +54,6 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
             request.precision = wanted.resolve(&device)?;
         }
     }
-    args.minutes.map_or(Ok(()), length::check)?;
     let mut plan = match &resumed {
         Some((_, checkpoint)) => Plan::resume(checkpoint, &request, &mut |event| view.show(event))?,
         None => Plan::new(&request, &mut |event| view.show(event))?,
@@ -63,14 +62,15 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     let stop = stop_flag()?;
     let before = resumed.as_ref().map_or(0, |(_, checkpoint)| checkpoint.meta.nimg);
     if args.dry_run {
-        if let Some(minutes) = args.minutes {
-            length::fit_into(&mut plan, minutes, &device, &stop, &mut |event| view.show(event))?;
-        }
+        length::fit(&mut plan, &device, &stop, &mut |event| view.show(event))?;
         return dry_run(&plan, before);
     }
     let run = resumed.as_ref().map(|(path, _)| path.parent().unwrap_or(Path::new(".")));
     let mut options = run.map_or_else(SessionOptions::default, SessionOptions::of_run);
     options.keep = args.keep.unwrap_or(options.keep);
+    if args.metrics.len() > 1 && args.metrics.contains(&None) {
+        anyhow::bail!("--metrics: none stands alone");
+    }
     if !args.metrics.is_empty() {
         options.metrics = args.metrics.iter().copied().flatten().collect();
     }
@@ -79,10 +79,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         Some((path, checkpoint)) => {
             session::resume(&plan, device, &path, checkpoint, options, &stop, &mut sink)?
         }
-        None => {
-            let asked = (options, args.minutes);
-            session::start(&mut plan, device, &args.outdir, asked, &stop, &mut sink)?
-        }
+        None => session::start(&mut plan, device, &args.outdir, options, &stop, &mut sink)?,
     };
     view.close();
     Ok(end(&outcome, before))
@@ -116,6 +113,7 @@ fn request(args: &TrainArgs) -> Request {
         width: args.width,
         learning_rate: args.lr,
         kimg: args.kimg,
+        minutes: args.minutes,
         snap: args.snap,
         tick: args.tick,
         seed: args.seed.unwrap_or(0),

@@ -5,10 +5,15 @@ mod common;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::*;
+use dermagan_train::Event;
 use dermagan_train::checkpoint::Checkpoint;
+use dermagan_train::metrics::Metric;
+use dermagan_train::plan::{Plan, Request};
+use dermagan_train::session::{self, SessionOptions};
 
 const SCHEDULE: [&str; 4] = ["--snap", "0.08", "--tick", "0.04"];
 
@@ -497,6 +502,11 @@ fn going_back_takes_the_generator_and_the_best_one_back_too() {
     assert!(back != last, "the generator is the checkpoint's");
     assert!(!run.join("best.json").exists() && run.join("best.json.superseded").exists());
     assert!(run.join("generator-best.safetensors.superseded").exists());
+    // A second time, what was set aside before stays.
+    std::fs::write(run.join("best.json"), br#"{"metric":"kid60_lesion","value":0.1,"nimg":600}"#)
+        .unwrap();
+    desk.ok(&["train", "--resume", &first, "--kimg", "0.2", "--device", "cpu"]);
+    assert!(run.join("best.json.superseded").exists());
     // What a run's folder lacks is put back, in the same bytes.
     let split = read("split.csv");
     for name in ["generator.safetensors", "split.csv", "reals.png"] {
@@ -527,6 +537,17 @@ fn a_checkpoint_of_another_run_is_refused_in_this_ones_folder() {
         ["train", "--resume", "latest", "--outdir", "a", "--kimg", "0.3", "--device", "cpu"];
     let error = desk.fails(&resume, 1);
     assert!(error.contains("another run") && error.contains("seed"), "{error}");
+    desk.train(&["--kimg", "0.1", "--outdir", "c", "--lr", "1e-4"]);
+    let other = desk.run_folder("c").join(name);
+    std::fs::copy(other, a.join("checkpoint-000000.200.safetensors")).unwrap();
+    let error = desk.fails(&resume, 1);
+    assert!(error.contains("another run") && error.contains("optimiser"), "{error}");
+    let bare = |folder: &Path| {
+        let args = ["train", "--resume", name, "--kimg", "0.1", "--device", "cpu"];
+        desk.command(&args).current_dir(folder).output().unwrap()
+    };
+    let out = bare(&b);
+    assert!(out.status.success(), "a bare name is a file of this folder: {}", text(&out.stderr));
     assert!(std::fs::read(a.join("training_options.json")).unwrap() == options);
 }
 
@@ -564,7 +585,37 @@ fn a_run_whose_options_cannot_be_read_loses_no_checkpoint() {
             None => std::fs::remove_file(&options).unwrap(),
         }
         let out = desk.ok(&["train", "--resume", "latest", "--kimg", kimg, "--device", "cpu"]);
-        assert!(out.contains("every checkpoint is kept"), "{out}");
+        assert!(out.contains("could not be read and was written anew"), "{out}");
     }
     assert_eq!(checkpoints(), before + 2);
+}
+
+#[test]
+fn a_stop_in_the_very_step_of_a_snapshot_leaves_that_snapshot() {
+    let desk = Desk::new();
+    desk.ok(&["prepare", "phantom:60", "--size", "32", "--out", "p.dermagan"]);
+    let request = Request {
+        data: Some(desk.join("p.dermagan").display().to_string()),
+        preset: "tiny".into(),
+        width: Some(4),
+        batch: Some(8),
+        kimg: Some(2.0),
+        snap: Some(1.0),
+        ..Request::default()
+    };
+    let mut plan = Plan::new(&request, &mut |_| ()).unwrap();
+    let device = dermagan_model::device::select(&"cpu".parse().unwrap()).unwrap();
+    let stop = AtomicBool::new(false);
+    let mut sink = |event| {
+        if matches!(event, Event::Progress { nimg: 992, .. }) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let options = SessionOptions { keep: 0, metrics: vec![Metric::Kid] };
+    let outcome =
+        session::start(&mut plan, device, &desk.join("runs"), options, &stop, &mut sink).unwrap();
+    assert!(outcome.interrupted && outcome.nimg == 1000);
+    for name in ["checkpoint-000001.safetensors", "fakes000001.png", "best.json"] {
+        assert!(outcome.run.join(name).is_file(), "{name}");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Tensors: `G.…`, `D.…`, `G_ema.…` by PyTorch's names, and `adam_G.m.…`, `adam_G.v.…`,
 //! `adam_D.…`, with lookahead `slow_G.…` and `slow_D.…`. Metadata: the options, the counters, the
-//! open tick, and a SHA-256 of all that and of the tensors. No clock goes in, so equal states of equal options are equal files.
+//! open tick, and a SHA-256 of all that and of the tensors. No clock goes in, so equal states of equal
+//! options are equal files.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,7 @@ impl Checkpoint {
             let bad = |e| TrainError::Option(format!("the checkpoint's metadata: {e}"));
             serde_json::to_string(meta).map_err(bad)
         };
-        let mut meta = Meta { sha256: String::new(), ..self.meta.clone() };
+        let mut meta = Meta { format: FORMAT, sha256: String::new(), ..self.meta.clone() };
         meta.sha256 = digest(&text(&meta)?, &self.tensors);
         let json = text(&meta)?;
         let bytes = to_safetensors(&self.tensors, json)?;

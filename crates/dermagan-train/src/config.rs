@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::AugmentConfig;
 use crate::error::TrainError;
-use crate::idle;
+use crate::no_effect;
 use crate::objective::Objective;
 use crate::schedule::Scheduled;
 
@@ -201,13 +201,7 @@ impl Preset {
         let preset: Self = table.try_into().map_err(|e: toml::de::Error| {
             bad(format!("preset {name}{with}: {}", e.to_string().trim()))
         })?;
-        preset.augment.check_heard()?;
-        for setting in settings {
-            let key = setting.split('=').next().unwrap_or_default().replace(' ', "");
-            if let Some(reason) = idle::reason(&preset, &key) {
-                return Err(bad(format!("--set {setting} changes nothing here: {reason}")));
-            }
-        }
+        no_effect::check(&preset, settings)?;
         match preset.model.classes {
             0 => Ok(preset),
             _ => Err(bad(format!(

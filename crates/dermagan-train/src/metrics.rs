@@ -7,7 +7,7 @@ use std::time::Instant;
 use dermagan_eval::compare::{KidFigure, NEAREST};
 use dermagan_eval::encoder::LesionEncoder;
 use dermagan_eval::{Comparison, Extractor};
-use dermagan_model::{Generator, Selected};
+use dermagan_model::{Generator, ModelFile, Selected};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -88,6 +88,13 @@ pub struct Best {
 pub fn best_of(run: &Path) -> Option<Best> {
     let best = serde_json::from_slice(&std::fs::read(run.join(BEST[1])).ok()?).ok()?;
     run.join(BEST[0]).is_file().then_some(best)
+}
+
+/// After how many images the best snapshot of a run was, by its generator or by what stands beside it,
+/// whichever is later: a process may have been killed between the two.
+pub fn best_nimg(run: &Path) -> Option<u64> {
+    let card = ModelFile::open(&run.join(BEST[0])).ok().and_then(|model| model.card);
+    card.map(|card| card.nimg).max(best_of(run).map(|best| best.nimg))
 }
 
 /// The metrics that a run has been measured by, as its files say.

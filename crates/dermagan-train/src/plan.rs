@@ -13,6 +13,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{InputConfig, Part, TrainConfig};
 use crate::error::TrainError;
 use crate::event::Event;
+use crate::length;
 use crate::schedule::Scheduled;
 
 /// The split's own seed: runs of every seed hold out the same lesions.
@@ -37,6 +38,8 @@ pub struct Request {
     pub learning_rate: Option<f64>,
     /// Length in thousands of images.
     pub kimg: Option<f64>,
+    /// Length in minutes of training instead.
+    pub minutes: Option<f64>,
     /// Pictures and checkpoint every so many thousand images.
     pub snap: Option<f64>,
     /// Statistics every so many thousand images.
@@ -66,6 +69,8 @@ pub struct Plan {
     pub cache: Cache,
     /// Which of them it trains on.
     pub images: Vec<u32>,
+    /// The time that its length is yet to be fitted into ([`crate::length::fit`]).
+    pub minutes: Option<f64>,
 }
 
 impl Plan {
@@ -104,9 +109,10 @@ impl Plan {
             config.model.resolution = cache.size();
         }
         config.validate()?;
+        request.minutes.map_or(Ok(()), length::check)?;
         let cache = open(&mut config, sink)?;
         let images = choose(&mut config, &cache)?;
-        Ok(Self { config, cache, images })
+        Ok(Self { config, cache, images, minutes: request.minutes })
     }
 
     /// Continues from a checkpoint; `data` names the images' place if they have moved, and the
@@ -150,7 +156,7 @@ impl Plan {
             )));
         }
         config.source.name = began.name;
-        Ok(Self { config, cache, images })
+        Ok(Self { config, cache, images, minutes: None })
     }
 
     /// Which side of the lesion-grouped split every image is on, as a table `image_id,side`.

@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic;
-use dermagan_model::ModelConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -168,15 +167,6 @@ impl RunDir {
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(TrainError::io(path))
     }
 
-    /// The least figure that `metric-NAME.jsonl` has so far.
-    pub fn least(&self, name: &str) -> Option<f64> {
-        let bytes = std::fs::read(self.path.join(format!("metric-{name}.jsonl"))).ok()?;
-        let lines = parse_stats(&String::from_utf8_lossy(&bytes))
-            .filter_map(|line| line.get("results")?.get(name)?.as_f64())
-            .collect::<Vec<_>>();
-        lines.into_iter().min_by(f64::total_cmp)
-    }
-
     /// Drops the lines of every `metric-*.jsonl` behind `kimg`, and any line that was cut short:
     /// they will be written again.
     ///
@@ -221,13 +211,21 @@ impl RunDir {
         Ok(())
     }
 
-    /// Renames a file that is newer than where the run goes on to `NAME.superseded`.
+    /// Renames a file that is newer than where the run goes on to `NAME.superseded`, or with a number
+    /// behind it.
     ///
     /// # Errors
     /// When it cannot be renamed.
     pub fn set_aside(&mut self, name: &str) -> Result<(), TrainError> {
         let path = self.path.join(name);
-        let aside = self.path.join(format!("{name}.superseded"));
+        let mut aside = self.path.join(format!("{name}.superseded"));
+        // One that was set aside before stays.
+        for number in 2.. {
+            if !aside.exists() {
+                break;
+            }
+            aside = self.path.join(format!("{name}.superseded.{number}"));
+        }
         std::fs::rename(&path, &aside).map_err(TrainError::io(&path))?;
         self.log(&format!("{name} is newer than where the run goes on: renamed"));
         Ok(())
@@ -266,30 +264,34 @@ pub fn options_of(run: &Path) -> Option<serde_json::Map<String, serde_json::Valu
 /// # Errors
 /// Says why it is not, without the path.
 pub fn belongs(run: &Path, config: &TrainConfig) -> Result<(), String> {
-    if !run.join(OPTIONS).is_file() && !run.join("log.txt").is_file() {
+    let log = std::fs::read(run.join("log.txt")).unwrap_or_default();
+    if !run.join(OPTIONS).is_file() && !log.starts_with(b"dermagan ") {
         return Err(format!(
-            "it lies in no run's folder (neither {OPTIONS} nor log.txt beside it)"
+            "it lies in no run's folder (neither {OPTIONS} nor a run's log.txt beside it)"
         ));
     }
-    let other =
-        |what: &str| Err(format!("it is of another run: {OPTIONS} beside it has another {what}"));
-    let same =
-        |name: &str, own: &dyn Fn(serde_json::Value) -> bool| option_of(run, name).is_none_or(own);
-    if !same("seed", &|seed| seed == config.seed) {
-        return other("seed");
+    let there = options_of(run)
+        .and_then(|options| serde_json::from_value::<TrainConfig>(options.into()).ok());
+    let Some(there) = there else { return Ok(()) };
+    let (there, here) = (what_stays(&there), what_stays(config));
+    match here.as_object().into_iter().flatten().find(|(key, value)| there[*key] != **value) {
+        Some((key, _)) => {
+            Err(format!("it is of another run: {OPTIONS} beside it has another {key}"))
+        }
+        None => Ok(()),
     }
-    if !same("preset", &|preset| preset == config.preset) {
-        return other("preset");
+}
+
+/// What of a run's options stays from its beginning to its end: its schedule may change, and the data,
+/// which is known by its digest, may move.
+fn what_stays(config: &TrainConfig) -> serde_json::Value {
+    let mut config = serde_json::to_value(config).unwrap_or_default();
+    let digest = config["source"]["digest"].take();
+    if let Some(fields) = config.as_object_mut() {
+        fields.remove("schedule");
+        fields.insert("source".into(), digest);
     }
-    if !same("model", &|model| {
-        serde_json::from_value::<ModelConfig>(model).is_ok_and(|model| model == config.model)
-    }) {
-        return other("model");
-    }
-    if !same("source", &|source| source["digest"] == config.source.digest) {
-        return other("set of images");
-    }
-    Ok(())
+    config
 }
 
 /// Makes the folder that runs go into.
@@ -402,5 +404,9 @@ pub fn resolve(wanted: &str, outdir: &Path) -> Result<PathBuf, TrainError> {
             outdir.display()
         )));
     }
-    Ok(path.to_owned())
+    // A bare name lies in this folder, which has to have a name.
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Ok(Path::new(".").join(path)),
+        _ => Ok(path.to_owned()),
+    }
 }

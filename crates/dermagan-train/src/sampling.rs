@@ -208,7 +208,8 @@ pub(crate) fn spelt_out(model: &ModelFile, asked: &[String]) -> Vec<String> {
 /// Names the ones that it makes.
 pub fn places(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainError> {
     let places = each_place(model, codes)?;
-    match (1..places.len()).find(|i| places[..*i].contains(&places[*i])) {
+    let named = |i: usize| codes[..i].iter().any(|code| code.eq_ignore_ascii_case(&codes[i]));
+    match (1..codes.len()).find(|i| named(*i)) {
         Some(i) => Err(TrainError::Option(format!("--class: {} is named twice", codes[i]))),
         None => Ok(places),
     }
@@ -218,7 +219,7 @@ pub fn places(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainEr
 pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainError> {
     let known = model.card.as_ref().map(|card| card.classes.as_slice()).unwrap_or_default();
     // A model of one class makes that class whether asked to or not.
-    let only = known.len() == 1 && known == codes;
+    let only = known.len() == 1 && codes.iter().all(|code| code.eq_ignore_ascii_case(&known[0]));
     if codes.is_empty() || (model.config.classes == 0 && only) {
         return Ok(Vec::new());
     }
@@ -370,7 +371,8 @@ fn write_files(
             format!("--out {}: a single .png needs --grid, such as --grid 8x8", folder.display());
         return Err(TrainError::Option(what));
     }
-    if let Some(ending) = NOT_FOLDERS.iter().find(|ending| has_ending(folder, ending)) {
+    let ending = NOT_FOLDERS.iter().find(|ending| has_ending(folder, ending));
+    if let Some(ending) = ending.filter(|_| !folder.is_dir()) {
         return Err(TrainError::Option(format!(
             "--out {}: pictures are PNG files in a folder, or one with --grid; a .{ending} is neither",
             folder.display()

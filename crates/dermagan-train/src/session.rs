@@ -59,8 +59,7 @@ impl SessionOptions {
     }
 }
 
-/// Starts a run in a new folder under `outdir`; with `minutes` it is as long as fits into them
-/// ([`length::fit_into`]).
+/// Starts a run in a new folder under `outdir`; with [`Plan::minutes`] it is as long as fits into them.
 ///
 /// # Errors
 /// Whatever stops it; the last good checkpoint stays.
@@ -68,16 +67,14 @@ pub fn start(
     plan: &mut Plan,
     device: Selected,
     outdir: &Path,
-    (options, minutes): (SessionOptions, Option<f64>),
+    options: SessionOptions,
     stop: &AtomicBool,
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     // What may be refused is, before anything takes time.
     let watch = watch(&options, &device, plan.images.len())?;
     rundir::make_outdir(outdir)?;
-    if let Some(minutes) = minutes {
-        length::fit_into(plan, minutes, &device, stop, sink)?;
-    }
+    length::fit(plan, &device, stop, sink)?;
     let plan = &*plan;
     let dir = RunDir::create(outdir, &plan.config, &options)?;
     let trainer = Trainer::new(plan, device.clone());
@@ -111,12 +108,14 @@ pub fn resume(
         let next = "It belongs to another program.".into();
         TrainError::Checkpoint { path: path.to_owned(), what, next }
     })?;
+    // Before any line goes: a process that is killed here goes on from a newer checkpoint, or from this.
+    dir.supersede(nimg)?;
+    if metrics::best_nimg(folder).is_some_and(|best| best > nimg) {
+        let mut there = BEST.iter().filter(|name| folder.join(name).is_file());
+        there.try_for_each(|name| dir.set_aside(name))?;
+    }
     let before = dir.rewind_stats(ticks)?;
     dir.rewind_metrics(nimg as f64 / 1000.0)?;
-    dir.supersede(nimg)?;
-    if metrics::best_of(folder).is_some_and(|best| best.nimg > nimg) {
-        BEST.iter().try_for_each(|name| dir.set_aside(name))?;
-    }
     dir.write_options(&plan.config, &options)?;
     let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
     session.seconds_before = before;
@@ -130,12 +129,11 @@ pub fn resume(
     session.last_good = path.to_owned();
     if unreadable {
         session.warn(
-            "training_options.json could not be read and was written anew: every checkpoint is kept \
-             (--keep), and nothing but what there are files of is measured (--metrics)",
+            "training_options.json could not be read and was written anew: unless --keep and --metrics \
+             say so, every checkpoint is kept, and measured is what there are files of",
         );
     }
-    session.restore()?;
-    session.run(stop).map_err(|error| session.explain(error))
+    session.restore().and_then(|()| session.run(stop)).map_err(|error| session.explain(error))
 }
 
 /// What measures the snapshots, if anything was asked for.
@@ -247,8 +245,8 @@ impl<'a> Session<'a> {
         self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
     }
 
-    /// Puts back what a resumed run's folder lacks, and its generator where that is not the checkpoint's:
-    /// a later one, or none.
+    /// Puts back the real pictures and the split of a resumed run, should they be gone, and its generator
+    /// where that is not the checkpoint's: a later one, or none.
     fn restore(&mut self) -> Result<(), TrainError> {
         let there = |name: &str| self.dir.path().join(name).is_file();
         let (reals, split) = (there("reals.png"), there("split.csv"));
@@ -309,7 +307,9 @@ impl<'a> Session<'a> {
             if tick_due {
                 self.tick()?;
             }
-            if snap_due && !interrupted {
+            if snap_due {
+                // Measured also when it is the last step of an interrupted run: a run that was not
+                // stopped has its figure too.
                 self.snapshot(&stamp(nimg, Some((nimg / snap) as f64 * schedule.snap)), true)?;
             } else if interrupted {
                 // Not measured: whoever stops a run does not wait, and a run that was not stopped
@@ -470,9 +470,8 @@ impl<'a> Session<'a> {
         let chosen = watch.chooses(&measured).cloned();
         for Measured { name, value, words, mut line } in measured {
             let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
-            // The best of all may have been set aside with what came after it.
-            let none = metrics::best_of(self.dir.path()).is_none();
-            let best = chosen && (none || self.dir.least(&name).is_none_or(|least| value < least));
+            let before = metrics::best_of(self.dir.path()).filter(|best| best.metric == name);
+            let best = chosen && before.is_none_or(|best| value < best.value);
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
             if best {

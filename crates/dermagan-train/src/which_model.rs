@@ -81,7 +81,7 @@ pub fn resolve_model(path: &Path) -> Result<PathBuf, TrainError> {
             true => Ok(file),
             false if rundir::newest_checkpoint(path).is_some() => Err(TrainError::Option(format!(
                 "no generator.safetensors in {run}; `dermagan train --resume {run}` writes it again from \
-                 the checkpoint there",
+                 the checkpoint there, and goes on if the run has not ended",
                 run = path.display()
             ))),
             false => Err(missing(format!("no generator.safetensors in {}", path.display()))),

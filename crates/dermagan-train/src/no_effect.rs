@@ -1,19 +1,42 @@
 //! Settings that would change nothing as the others are.
 
 use crate::config::Preset;
+use crate::error::TrainError;
 
-/// Why setting this key changes nothing in this preset, if so: somebody who sets it expects an effect. What
-/// a preset's file says by the way is not asked, so that one switch turns a thing off.
-pub fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
+/// What turns a thing off, and so expects no effect: an arm of a comparison may well say so again.
+const OFF: [&str; 4] = ["0", "0.0", "false", "1"];
+
+/// Refuses single settings that change nothing in this preset: somebody who sets one expects an effect.
+/// What a preset's file says by the way is not asked, so that one switch turns a thing off; but that
+/// augmentations have a strength and never come.
+///
+/// # Errors
+/// Names the setting and the reason.
+pub fn check(preset: &Preset, settings: &[String]) -> Result<(), TrainError> {
+    let mut turned_off = false;
+    for setting in settings {
+        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+        let (key, off) = (key.replace(' ', ""), OFF.contains(&value.trim()));
+        turned_off |= off && matches!(key.as_str(), "augment.probability" | "augment.target");
+        if let Some(reason) = reason(preset, &key).filter(|_| !off) {
+            let what = format!("--set {setting} changes nothing here: {reason}");
+            return Err(TrainError::Option(what));
+        }
+    }
+    if turned_off { Ok(()) } else { preset.augment.check_heard() }
+}
+
+/// Why this key changes nothing in this preset, if so.
+fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
     let (o, augment) = (&preset.optimiser, &preset.augment);
-    let shapes = augment.translate > 0.0 || augment.cutout > 0.0 || augment.colours();
+    let strengths = augment.translate > 0.0 || augment.cutout > 0.0 || augment.colours();
     match key {
         "objective.every" if !preset.objective.has_penalty() => {
             Some("objective.r1 and objective.r2 are 0")
         }
         "optimiser.lookahead_back" if o.lookahead == 0 => Some("optimiser.lookahead is 0"),
         "optimiser.ema_rampup" if o.ema_kimg.most() == 0.0 => Some("optimiser.ema_kimg is 0"),
-        "augment.probability" | "augment.target" | "augment.adapt_kimg" if !shapes => {
+        "augment.probability" | "augment.target" | "augment.adapt_kimg" if !strengths => {
             Some("augment.translate, cutout, brightness, saturation and contrast are 0")
         }
         "augment.probability" if augment.target > 0.0 => {
@@ -53,6 +76,10 @@ mod tests {
         for off in ["optimiser.lookahead=0", "objective.r1=0", "augment.turns=false"] {
             assert_eq!(with("fast", &[off]), Ok(()), "{off}");
         }
+        assert_eq!(with("fast", &["augment.probability=0"]), Ok(()));
+        assert_eq!(with("fast", &["augment.probability=0", "augment.translate=0"]), Ok(()));
+        assert_eq!(with("tiny", &["objective.r1=0", "objective.every=1"]), Ok(()));
+        assert!(with("tiny", &["augment.translate=0.1"]).is_err(), "it never comes");
         assert_eq!(with("rare", &["condition.classes=false"]), Ok(()));
         assert_eq!(with("rare", &["condition.to_kimg=60"]), Ok(()));
         assert_eq!(with("tiny", &["augment.translate=0.1", "augment.probability=0.5"]), Ok(()));
