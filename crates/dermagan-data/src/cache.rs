@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
-use crate::fit::{Filter, Fit};
+use crate::fit::Fit;
 use crate::prepare::SIZES;
 use crate::problem::Report;
 use crate::record::Record;
+use crate::resize::Filter;
 use crate::source::Kind;
 
 const MAGIC: [u8; 8] = *b"DERMAGAN";

@@ -1,10 +1,9 @@
 //! From a photograph of any shape to a square of a given size.
 
-use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
+
+use crate::resize::{Filter, Window, resized};
 
 /// How a picture that is not square becomes one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,17 +18,6 @@ pub enum Fit {
     Squash,
 }
 
-/// The filter of the resize; both are antialiased (their support grows with the reduction).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Filter {
-    /// Lanczos with three lobes: the sharpest without visible aliasing.
-    #[default]
-    Lanczos,
-    /// Triangle filter: what Pillow and torchvision's `Resize` do by default.
-    Bilinear,
-}
-
 /// Resizes to `size`×`size` RGB, row by row: `size * size * 3` bytes.
 pub(crate) fn to_square(
     image: &RgbImage,
@@ -38,17 +26,14 @@ pub(crate) fn to_square(
     filter: Filter,
 ) -> Result<Vec<u8>, String> {
     let (width, height) = image.dimensions();
-    let source = TypedImageRef::<U8x3>::from_buffer(width, height, image.as_raw())
-        .map_err(|e| e.to_string())?;
-    // A crop is cut out first: with the resizer's own crop the filter would look beyond its edges.
-    let (mut left, mut top, mut from_width, mut from_height) = (0, 0, width, height);
+    let mut window = Window { left: 0, top: 0, width, height };
     let (mut to_width, mut to_height) = (size, size);
     match fit {
         Fit::Squash => {}
         Fit::Crop => {
             let side = width.min(height);
-            (left, top) = ((width - side) / 2, (height - side) / 2);
-            (from_width, from_height) = (side, side);
+            let (left, top) = ((width - side) / 2, (height - side) / 2);
+            window = Window { left, top, width: side, height: side };
         }
         Fit::Pad => {
             let longest = width.max(height);
@@ -58,18 +43,8 @@ pub(crate) fn to_square(
             (to_width, to_height) = (scaled(width), scaled(height));
         }
     }
-    let algorithm = ResizeAlg::Convolution(match filter {
-        Filter::Lanczos => FilterType::Lanczos3,
-        Filter::Bilinear => FilterType::Bilinear,
-    });
-    let options = ResizeOptions::new().resize_alg(algorithm);
-    let source = TypedCroppedImage::new(source, left, top, from_width, from_height)
-        .map_err(|e| e.to_string())?;
-    let mut pixels = vec![0; to_width as usize * to_height as usize * 3];
-    let mut target = TypedImage::<U8x3>::from_buffer(to_width, to_height, &mut pixels)
-        .map_err(|e| e.to_string())?;
-    // The call for one pixel type: the other compiles the resize for all of them, half a minute.
-    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| e.to_string())?;
+    let to = [to_width, to_height];
+    let pixels = resized(image.as_raw(), [width, height], window, to, filter)?;
     if (to_width, to_height) == (size, size) {
         return Ok(pixels);
     }

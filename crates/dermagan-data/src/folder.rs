@@ -12,7 +12,8 @@ use crate::class_folders::class_of;
 use crate::decode::decode;
 use crate::description::ham_codes;
 use crate::error::DataError;
-use crate::fit::{Filter, Fit, to_square};
+use crate::fit::{Fit, to_square};
+use crate::resize::Filter;
 
 /// The most pictures of one folder.
 const MAX_FILES: usize = 10_000_000;

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::description::HAM10000;
 use crate::error::DataError;
-use crate::fit::{Filter, Fit, to_square};
+use crate::fit::{Fit, to_square};
 use crate::problem::{Problem, Report};
 use crate::record::Record;
+use crate::resize::Filter;
 use crate::source::{Kind, Source};
 
 /// Images and lesions of one class.

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use dermagan_base::picture::Picture;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use dermagan_data::{Filter, Window, resized};
 
 use crate::error::{EvalError, is_rgb};
 
@@ -17,7 +15,7 @@ use crate::error::{EvalError, is_rgb};
 pub(crate) fn to_side(
     picture: &Picture,
     side: usize,
-    filter: FilterType,
+    filter: Filter,
 ) -> Result<Cow<'_, Picture>, EvalError> {
     to_size(picture, [side, side], filter)
 }
@@ -29,7 +27,7 @@ pub(crate) fn to_side(
 pub(crate) fn to_size(
     picture: &Picture,
     [width, height]: [usize; 2],
-    filter: FilterType,
+    filter: Filter,
 ) -> Result<Cow<'_, Picture>, EvalError> {
     if !is_rgb(picture) {
         let what = format!("a picture of {}×{} with no pixels", picture.width, picture.height);
@@ -40,18 +38,9 @@ pub(crate) fn to_size(
     }
     let wrong = |e: String| EvalError::Input(format!("a picture cannot be resized: {e}"));
     let extent = |n: usize| u32::try_from(n).map_err(|e| wrong(e.to_string()));
-    let source = TypedImageRef::<U8x3>::from_buffer(
-        extent(picture.width)?,
-        extent(picture.height)?,
-        &picture.pixels,
-    )
-    .map_err(|e| wrong(e.to_string()))?;
-    let mut pixels = vec![0; width * height * 3];
-    let mut target = TypedImage::<U8x3>::from_buffer(extent(width)?, extent(height)?, &mut pixels)
-        .map_err(|e| wrong(e.to_string()))?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-    Resizer::new()
-        .resize_typed(&source, &mut target, &options)
-        .map_err(|e| wrong(e.to_string()))?;
+    let from = [extent(picture.width)?, extent(picture.height)?];
+    let whole = Window { left: 0, top: 0, width: from[0], height: from[1] };
+    let to = [extent(width)?, extent(height)?];
+    let pixels = resized(&picture.pixels, from, whole, to, filter).map_err(wrong)?;
     Ok(Cow::Owned(Picture { width, height, pixels }))
 }

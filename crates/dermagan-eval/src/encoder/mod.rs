@@ -8,11 +8,11 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::picture::Picture;
+use dermagan_data::Filter;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{
     Array, Weights, from_safetensors, read_at_most, to_safetensors_half,
 };
-use fast_image_resize::FilterType;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -168,7 +168,7 @@ impl LesionEncoder {
 
 /// A picture as the network takes it: channel by channel, in [-1, 1].
 fn planes(picture: &Picture) -> Result<Vec<f32>, EvalError> {
-    let picture = to_side(picture, SIDE, FilterType::Lanczos3)?;
+    let picture = to_side(picture, SIDE, Filter::Lanczos)?;
     let channel = |c: usize| picture.pixels.iter().skip(c).step_by(3);
     let values = (0..3).flat_map(|c| channel(c).map(|v| f32::from(*v) / 127.5 - 1.0));
     Ok(values.collect())

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use dermagan_base::picture::Picture;
-use fast_image_resize::FilterType;
+use dermagan_data::Filter;
 
 use super::plane::{AREA, Plane, SIDE};
 use crate::error::EvalError;
@@ -43,7 +43,7 @@ fn compressed(t: f32) -> f32 {
 
 /// The planes L*, a*, b* of a picture at `SIDE`×`SIDE`.
 pub(super) fn of_picture(picture: &Picture) -> Result<[Plane; 3], EvalError> {
-    let scaled = to_side(picture, SIDE, FilterType::Lanczos3)?;
+    let scaled = to_side(picture, SIDE, Filter::Lanczos)?;
     let mut planes = [(); 3].map(|()| Vec::with_capacity(AREA));
     for pixel in scaled.pixels.as_chunks::<3>().0 {
         for (plane, value) in planes.iter_mut().zip(of(*pixel)) {

@@ -1,7 +1,7 @@
 //! From a picture of any size to the network's input.
 
 use dermagan_base::picture::Picture;
-use fast_image_resize::FilterType;
+use dermagan_data::Filter;
 
 use crate::error::EvalError;
 use crate::resize::to_size;
@@ -24,7 +24,7 @@ pub(super) fn to_input(picture: &Picture, planes: &mut [f32]) -> Result<(), Eval
     // Sides above 299 are reduced by a triangle filter that takes in every pixel, as Pillow's
     // bilinear resize does.
     let size = [picture.width.min(SIDE), picture.height.min(SIDE)];
-    let picture = to_size(picture, size, FilterType::Bilinear)?;
+    let picture = to_size(picture, size, Filter::Bilinear)?;
     let rows = between(picture.height);
     let columns = between(picture.width);
     let value = |x: usize, y: usize, channel: usize| {
