@@ -239,6 +239,9 @@ pub struct DeviceArgs {
     pub device: Choice,
 }
 
+/// What makes pictures, and no walk through latents.
+const NO_WALK: [&str; 3] = ["number", "seeds", "grid"];
+
 /// Options of `sample`.
 #[derive(Args, Debug)]
 pub struct SampleArgs {
@@ -263,7 +266,7 @@ pub struct SampleArgs {
     /// An animation instead: a walk through the latents of these seeds and back to the first, such as
     /// 0,5,9. A seed may come again, such as 7,7 for one latent under two classes. All of it is laid as
     /// the first seed's picture.
-    #[arg(long, value_name = "SEEDS", conflicts_with_all = ["number", "seeds", "grid"])]
+    #[arg(long, value_name = "SEEDS", conflicts_with_all = NO_WALK)]
     pub interpolate: Option<String>,
     /// Frames from one seed of a walk to the next.
     #[arg(
@@ -271,7 +274,7 @@ pub struct SampleArgs {
         default_value_t = 24,
         value_name = "N",
         requires = "interpolate",
-        conflicts_with_all = ["number", "seeds", "grid"]
+        conflicts_with_all = NO_WALK
     )]
     pub frames: usize,
     /// Side of the square that each pixel of a walk is shown as.
@@ -280,7 +283,7 @@ pub struct SampleArgs {
         default_value_t = 4,
         value_name = "N",
         requires = "interpolate",
-        conflicts_with_all = ["number", "seeds", "grid"]
+        conflicts_with_all = NO_WALK
     )]
     pub scale: usize,
     /// A folder, or with --grid a .png file, or with --interpolate a .gif (256 colours a frame) or an

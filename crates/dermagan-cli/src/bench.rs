@@ -3,7 +3,7 @@
 use dermagan_model::{Precision, device};
 use dermagan_train::bench;
 use dermagan_train::config::TrainConfig;
-use dermagan_train::session::peak_gigabytes;
+use dermagan_train::memory::peak_gigabytes;
 use serde_json::json;
 
 use crate::args::{BenchArgs, BenchWhat};

@@ -237,10 +237,8 @@ fn describe_model(model: &ModelFile) -> serde_json::Value {
 
 fn describe_run(path: &Path) -> anyhow::Result<serde_json::Value> {
     let stats = rundir::read_stats(path);
-    let options: serde_json::Value = std::fs::read(path.join("training_options.json"))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .with_context(|| {
+    let options: serde_json::Value =
+        rundir::options_of(path).map(Into::into).with_context(|| {
             format!(
                 "{}: no readable training_options.json, so this is no run of dermagan",
                 path.display()

@@ -1,14 +1,13 @@
 //! `dermagan train`: events to a progress bar on a terminal, to plain lines elsewhere.
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use dermagan_model::{Precision, Selected, device};
-use dermagan_train::checkpoint::Checkpoint;
+use dermagan_train::checkpoint::{self, Checkpoint};
 use dermagan_train::config::Preset;
 use dermagan_train::estimate::Estimate;
 use dermagan_train::plan::{Plan, Request};
@@ -65,7 +64,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         length::fit(&mut plan, &device, &stop, &mut |event| view.show(event))?;
         return dry_run(&plan, before);
     }
-    let run = resumed.as_ref().map(|(path, _)| path.parent().unwrap_or(Path::new(".")));
+    let run = resumed.as_ref().map(|(path, _)| checkpoint::folder_of(path));
     let mut options = run.map_or_else(SessionOptions::default, SessionOptions::of_run);
     options.keep = args.keep.unwrap_or(options.keep);
     if args.metrics.len() > 1 && args.metrics.contains(&None) {

@@ -93,8 +93,12 @@ impl AugmentConfig {
 
     /// Whether no picture is ever changed.
     pub fn is_off(&self) -> bool {
-        let any = self.translate > 0.0 || self.cutout > 0.0 || self.colours();
-        !(self.turns || any && self.may_come())
+        !(self.turns || self.has_strength() && self.may_come())
+    }
+
+    /// Whether any of the transforms with a probability would change a picture.
+    pub(crate) fn has_strength(&self) -> bool {
+        self.translate > 0.0 || self.cutout > 0.0 || self.colours()
     }
 
     /// Whether the transforms with a probability ever come.

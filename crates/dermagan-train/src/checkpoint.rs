@@ -236,7 +236,7 @@ fn read_text(path: &Path) -> Result<(Meta, String), String> {
 }
 
 fn refuse(path: &Path, what: String) -> TrainError {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let good = list(folder).into_iter().find(|(other, _)| other != path);
     let next = match good {
         Some((good, meta)) => format!(
@@ -247,6 +247,11 @@ fn refuse(path: &Path, what: String) -> TrainError {
         None => "There is no other checkpoint beside it; start the run anew.".to_owned(),
     };
     TrainError::Checkpoint { path: path.to_owned(), what, next }
+}
+
+/// The folder that a checkpoint lies in: of a bare name, this one.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The whole checkpoints of a run's folder, newest first by the images they have seen.

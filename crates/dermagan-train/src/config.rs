@@ -173,6 +173,10 @@ impl Preset {
         PRESETS.iter().map(|(name, _)| *name)
     }
 
+    fn listed() -> String {
+        Self::names().collect::<Vec<_>>().join(", ")
+    }
+
     /// A preset by name, or from a file of one's own, with single settings changed: each such as
     /// `objective.r1=0.1`, in the file's own words.
     ///
@@ -185,8 +189,7 @@ impl Preset {
             Some((_, text)) => (*text).into(),
             None if name.ends_with(".toml") => read_preset(name)?.into(),
             None => {
-                let names: Vec<_> = Self::names().collect();
-                let names = names.join(", ");
+                let names = Self::listed();
                 return Err(bad(format!("no preset '{name}'; there are {names}, or FILE.toml")));
             }
         };
@@ -225,10 +228,9 @@ const MAX_PRESET: u64 = 1 << 20;
 
 fn read_preset(path: &str) -> Result<String, TrainError> {
     if !Path::new(path).exists() {
-        let names: Vec<_> = Preset::names().collect();
         return Err(TrainError::Option(format!(
             "--preset {path}: no such file; expected one, or one of {}",
-            names.join(", ")
+            Preset::listed()
         )));
     }
     let bytes = read_at_most(Path::new(path), MAX_PRESET)?;

@@ -9,6 +9,7 @@ use dermagan_model::{Generator, ModelFile, Selected};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
+use crate::rundir;
 use crate::sampler::{Sampler, Shot};
 use crate::trainer::{sampler_of, shown};
 use crate::which_model::resolve_model;
@@ -219,5 +220,5 @@ pub fn picture(cache: &Cache, image: u32) -> Picture {
 }
 
 fn is_run(path: &Path) -> bool {
-    path.join("generator.safetensors").is_file() || path.join("training_options.json").is_file()
+    path.join(rundir::GENERATOR).is_file() || path.join(rundir::OPTIONS).is_file()
 }

@@ -20,13 +20,13 @@ const MOST_STEPS: u64 = 64;
 /// The longest time that is believed: ten years.
 const MOST_MINUTES: f64 = 10.0 * 365.25 * 24.0 * 60.0;
 
-/// Makes a run as long as fits into [`Plan::minutes`] of training on this device, where there are any:
+/// Makes a run as long as fits into the minutes of its plan on this device, where there are any:
 /// times some of its own steps, on its own images, and forgets what they learnt. Settings that change over
 /// the run then do so over that length. Pictures, checkpoints and figures of the snapshots come on top (on
 /// a CPU 1 % of a run of `fast` with four metrics every 60 kimg).
 ///
 /// # Errors
-/// When the time is none, or too short for one step; when `stop` is set meanwhile.
+/// When the time is too short for one step; when `stop` is set meanwhile.
 pub fn fit(
     plan: &mut Plan,
     device: &Selected,
@@ -34,7 +34,6 @@ pub fn fit(
     sink: &mut dyn FnMut(Event),
 ) -> Result<(), TrainError> {
     let Some(minutes) = plan.minutes else { return Ok(()) };
-    check(minutes)?;
     let timed = Duration::from_secs_f64(minutes * 60.0 / 20.0).min(TIMED);
     let seconds_per_kimg = seconds_per_kimg(plan, device, timed, stop)?;
     let kimg = length(minutes, seconds_per_kimg);
@@ -51,7 +50,7 @@ pub fn fit(
     Ok(())
 }
 
-/// Before anything takes time.
+/// Checks a number of minutes, before anything takes time.
 ///
 /// # Errors
 /// When it is no time.

@@ -28,6 +28,7 @@ pub mod length;
 pub mod lookahead;
 mod looking;
 pub mod loss_scale;
+pub mod memory;
 pub mod metrics;
 pub mod nearest;
 mod no_effect;

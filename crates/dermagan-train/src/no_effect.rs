@@ -29,14 +29,15 @@ pub fn check(preset: &Preset, settings: &[String]) -> Result<(), TrainError> {
 /// Why this key changes nothing in this preset, if so.
 fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
     let (o, augment) = (&preset.optimiser, &preset.augment);
-    let strengths = augment.translate > 0.0 || augment.cutout > 0.0 || augment.colours();
     match key {
         "objective.every" if !preset.objective.has_penalty() => {
             Some("objective.r1 and objective.r2 are 0")
         }
         "optimiser.lookahead_back" if o.lookahead == 0 => Some("optimiser.lookahead is 0"),
         "optimiser.ema_rampup" if o.ema_kimg.most() == 0.0 => Some("optimiser.ema_kimg is 0"),
-        "augment.probability" | "augment.target" | "augment.adapt_kimg" if !strengths => {
+        "augment.probability" | "augment.target" | "augment.adapt_kimg"
+            if !augment.has_strength() =>
+        {
             Some("augment.translate, cutout, brightness, saturation and contrast are 0")
         }
         "augment.probability" if augment.target > 0.0 => {

@@ -69,8 +69,8 @@ pub struct Plan {
     pub cache: Cache,
     /// Which of them it trains on.
     pub images: Vec<u32>,
-    /// The time that its length is yet to be fitted into ([`crate::length::fit`]).
-    pub minutes: Option<f64>,
+    /// The time that its length is yet to be fitted into ([`length::fit`]).
+    pub(crate) minutes: Option<f64>,
 }
 
 impl Plan {

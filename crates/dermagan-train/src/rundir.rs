@@ -245,8 +245,10 @@ impl RunDir {
     }
 }
 
+/// The file of a run's generator to show and to keep.
+pub const GENERATOR: &str = "generator.safetensors";
 /// The file of a run's options.
-const OPTIONS: &str = "training_options.json";
+pub const OPTIONS: &str = "training_options.json";
 
 /// What a run's `training_options.json` says of an option; `None` where it does not.
 pub fn option_of<T: DeserializeOwned>(run: &Path, name: &str) -> Option<T> {
@@ -406,9 +408,5 @@ pub fn resolve(wanted: &str, outdir: &Path) -> Result<PathBuf, TrainError> {
             outdir.display()
         )));
     }
-    // A bare name lies in this folder, which has to have a name.
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Ok(Path::new(".").join(path)),
-        _ => Ok(path.to_owned()),
-    }
+    Ok(path.to_owned())
 }

@@ -6,23 +6,24 @@ use std::time::Instant;
 
 use dermagan_base::picture::Picture;
 use dermagan_model::named::Network;
-use dermagan_model::{Card, Generator, ModelError, ModelFile, Selected, model_file};
+use dermagan_model::{Generator, ModelError, ModelFile, Selected};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::checkpoint::{Checkpoint, producer};
+use crate::checkpoint::{self, Checkpoint};
 use crate::collapse::Lookout;
 use crate::config::images;
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
 use crate::length;
+use crate::memory::resident_gigabytes;
 use crate::metrics::{self, BEST, Best, Measured, Metric, Watch};
 use crate::outputs::{self, GRID};
 use crate::plan::Plan;
 use crate::plot;
-use crate::rundir::{self, RunDir, stamp};
+use crate::rundir::{self, GENERATOR, RunDir, stamp};
 use crate::stats::Line;
-use crate::trainer::{ADAPT_EVERY, Trainer};
+use crate::trainer::{ADAPT_EVERY, Trainer, card_of};
 
 /// On a GPU, values are read back every so many steps: each read waits for the device to finish.
 const READ_EVERY: u64 = ADAPT_EVERY;
@@ -59,7 +60,8 @@ impl SessionOptions {
     }
 }
 
-/// Starts a run in a new folder under `outdir`; with [`Plan::minutes`] it is as long as fits into them.
+/// Starts a run in a new folder under `outdir`; where its plan has minutes instead of a
+/// length, it is as long as fits into them.
 ///
 /// # Errors
 /// Whatever stops it; the last good checkpoint stays.
@@ -95,7 +97,7 @@ pub fn resume(
     stop: &AtomicBool,
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = checkpoint::folder_of(path);
     rundir::belongs(folder, &checkpoint.meta.config).map_err(|what| {
         let next = "Put it back into the folder of its run.".into();
         TrainError::Checkpoint { path: path.to_owned(), what, next }
@@ -147,9 +149,6 @@ fn watch(
     }
     Watch::new(&options.metrics, device, images).map(Some)
 }
-
-/// The file of the generator to show and to keep.
-const GENERATOR: &str = "generator.safetensors";
 
 /// The status of a run whose discriminator has won.
 pub const STATUS_WON: &str = "discriminator has won";
@@ -231,7 +230,7 @@ impl<'a> Session<'a> {
     /// What a new run's folder holds before the first step; the checkpoint makes even a process
     /// killed in its first minute one that can be continued.
     fn begin(&mut self) -> Result<(), TrainError> {
-        let words = format!("{} on {}", producer(), self.device.name);
+        let words = format!("{} on {}", checkpoint::producer(), self.device.name);
         self.dir.log(&words);
         if let Some(warning) = self.device.warning.clone() {
             self.warn(&warning);
@@ -247,13 +246,12 @@ impl<'a> Session<'a> {
 
     /// Puts back the real pictures and the split of a resumed run, should they be gone, and its generator
     /// where that is not the checkpoint's: a later one, or none.
-    fn restore(&mut self) -> Result<(), TrainError> {
+    fn restore(&self) -> Result<(), TrainError> {
         let there = |name: &str| self.dir.path().join(name).is_file();
-        let (reals, split) = (there("reals.png"), there("split.csv"));
-        if !reals {
+        if !there("reals.png") {
             self.write_reals()?;
         }
-        if !split {
+        if !there("split.csv") {
             self.write_split()?;
         }
         let model = ModelFile::open(&self.dir.path().join(GENERATOR));
@@ -265,7 +263,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn write_reals(&mut self) -> Result<(), TrainError> {
+    fn write_reals(&self) -> Result<(), TrainError> {
         let reals = outputs::png(
             &outputs::reals(self.plan),
             "Real images, one row a class. Do not redistribute against their licence.",
@@ -273,7 +271,7 @@ impl<'a> Session<'a> {
         self.dir.write("reals.png", &reals)
     }
 
-    fn write_split(&mut self) -> Result<(), TrainError> {
+    fn write_split(&self) -> Result<(), TrainError> {
         self.dir.write("split.csv", self.plan.split_table().as_bytes())
     }
 
@@ -508,29 +506,9 @@ impl<'a> Session<'a> {
     }
 
     /// The generator with its card.
-    fn write_generator(&mut self, shown: &Generator) -> Result<(), TrainError> {
+    fn write_generator(&self, shown: &Generator) -> Result<(), TrainError> {
         let weights = shown.to_weights();
-        let config = &self.plan.config;
-        let card = Card {
-            format: model_file::FORMAT,
-            kind: "generator".into(),
-            producer: producer(),
-            model: config.model,
-            data: config.source.name.clone(),
-            licence: config.source.licence.clone(),
-            classes: config.source.classes.clone(),
-            class_images: match config.model.classes {
-                0 => Vec::new(),
-                _ => config.source.class_images.clone(),
-            },
-            condition: match config.model.classes {
-                0 => 1.0,
-                _ => config.condition.strength(self.trainer.nimg),
-            },
-            turns: config.augment.turns,
-            preset: config.preset.clone(),
-            nimg: self.trainer.nimg,
-        };
+        let card = card_of(&self.plan.config, self.trainer.nimg);
         self.dir.write(GENERATOR, &ModelFile::to_bytes(&weights, &card)?)
     }
 
@@ -561,20 +539,4 @@ impl<'a> Session<'a> {
         }
         outputs::write_timelapse(&run, self.kimg())
     }
-}
-
-/// Memory of this process, where the system says it in `/proc`.
-fn resident_gigabytes() -> Option<f64> {
-    memory("VmRSS:")
-}
-
-/// The most memory that this process has had, where the system says it in `/proc`.
-pub fn peak_gigabytes() -> Option<f64> {
-    memory("VmHWM:")
-}
-
-fn memory(field: &str) -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with(field))?;
-    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / (1024.0 * 1024.0))
 }

@@ -6,11 +6,11 @@ use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::Weights;
-use dermagan_model::{Generator, Selected};
+use dermagan_model::{Card, Generator, Selected, model_file};
 
 use rayon::prelude::*;
 
-use crate::checkpoint::{Adaptive, Checkpoint};
+use crate::checkpoint::{Adaptive, Checkpoint, producer};
 use crate::config::TrainConfig;
 use crate::ema;
 use crate::estimate::parameters;
@@ -307,4 +307,28 @@ pub fn sampler_of(
         strength: config.condition.strength(nimg),
     });
     Sampler::of(generator, &config.model, classes, config.augment.turns, device)
+}
+
+/// The card of a run's generator after `nimg` images.
+pub fn card_of(config: &TrainConfig, nimg: u64) -> Card {
+    Card {
+        format: model_file::FORMAT,
+        kind: "generator".into(),
+        producer: producer(),
+        model: config.model,
+        data: config.source.name.clone(),
+        licence: config.source.licence.clone(),
+        classes: config.source.classes.clone(),
+        class_images: match config.model.classes {
+            0 => Vec::new(),
+            _ => config.source.class_images.clone(),
+        },
+        condition: match config.model.classes {
+            0 => 1.0,
+            _ => config.condition.strength(nimg),
+        },
+        turns: config.augment.turns,
+        preset: config.preset.clone(),
+        nimg,
+    }
 }

@@ -61,7 +61,7 @@ fn shipped() -> Result<(String, ModelFile), TrainError> {
 /// The generator of the newest run that has one.
 fn newest_model(outdir: &Path) -> Option<PathBuf> {
     let newest = rundir::runs(outdir).into_iter().rev();
-    newest.map(|(_, run)| run.join("generator.safetensors")).find(|file| file.is_file())
+    newest.map(|(_, run)| run.join(rundir::GENERATOR)).find(|file| file.is_file())
 }
 
 fn missing(what: String) -> TrainError {
@@ -76,7 +76,7 @@ fn missing(what: String) -> TrainError {
 /// Says where a generator was looked for.
 pub fn resolve_model(path: &Path) -> Result<PathBuf, TrainError> {
     if path.is_dir() {
-        let file = path.join("generator.safetensors");
+        let file = path.join(rundir::GENERATOR);
         return match file.is_file() {
             true => Ok(file),
             false if rundir::newest_checkpoint(path).is_some() => Err(TrainError::Option(format!(
