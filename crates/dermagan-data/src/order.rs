@@ -1,6 +1,6 @@
 //! Which image comes next: a pure function of the seed and of the position in the run.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
@@ -14,7 +14,7 @@ pub struct Order {
     mirror: bool,
     turns: bool,
     /// The permutation last used of each pool, with its epoch: kept for speed only.
-    latest: RefCell<Vec<Option<Shuffled>>>,
+    latest: Mutex<Vec<Option<Shuffled>>>,
 }
 
 /// An epoch's number and its permutation.
@@ -49,7 +49,7 @@ impl Order {
     }
 
     fn of_pools(seed: u64, pools: Vec<Vec<u32>>) -> Self {
-        let latest = RefCell::new(vec![None; pools.len()]);
+        let latest = Mutex::new(vec![None; pools.len()]);
         Self { seed, pools, mirror: false, turns: false, latest }
     }
 
@@ -89,7 +89,7 @@ impl Order {
     }
 
     fn shuffled(&self, pool: usize, epoch: u64, place: usize) -> usize {
-        let mut latest = self.latest.borrow_mut();
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = !matches!(&latest[pool], Some((kept, _)) if *kept == epoch);
         if fresh {
             // The pool's number goes into the index: two classes of one size have two orders.

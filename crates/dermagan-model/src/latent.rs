@@ -17,7 +17,21 @@ pub fn latent(seed: u64, model: &ModelConfig, psi: f64) -> Vec<f32> {
 }
 
 /// What a batch of training is made of, keyed by the run's seed and the number of the image: [count,
-/// [`ModelConfig::latents`]].
+/// [`ModelConfig::latents`]] standard normal numbers.
+pub fn training_values(
+    run: u64,
+    purpose: &'static str,
+    first: u64,
+    count: usize,
+    model: &ModelConfig,
+) -> Vec<f32> {
+    (first..first + count as u64)
+        .into_par_iter()
+        .flat_map_iter(|i| Keyed::new(run, purpose, i).normals(model.latents(), 0.0, 1.0))
+        .collect()
+}
+
+/// [`training_values`] on a device.
 pub fn training_latents(
     run: u64,
     purpose: &'static str,
@@ -26,10 +40,7 @@ pub fn training_latents(
     model: &ModelConfig,
     device: &Device,
 ) -> Tensor<2> {
-    let values: Vec<f32> = (first..first + count as u64)
-        .into_par_iter()
-        .flat_map_iter(|i| Keyed::new(run, purpose, i).normals(model.latents(), 0.0, 1.0))
-        .collect();
+    let values = training_values(run, purpose, first, count, model);
     Tensor::from_data(TensorData::new(values, [count, model.latents()]), device)
 }
 

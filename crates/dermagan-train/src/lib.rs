@@ -23,6 +23,7 @@ pub mod estimate;
 pub mod evaluate;
 mod event;
 pub mod fakes;
+mod feed;
 pub mod interpolation;
 pub mod length;
 pub mod lookahead;

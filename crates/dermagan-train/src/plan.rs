@@ -2,6 +2,7 @@
 //! and split, everything checked before anything expensive.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dermagan_data::order::Order;
 use dermagan_data::split::{self, Side};
@@ -66,7 +67,7 @@ pub struct Plan {
     /// Everything that decides the run.
     pub config: TrainConfig,
     /// Its images.
-    pub cache: Cache,
+    pub cache: Arc<Cache>,
     /// Which of them it trains on.
     pub images: Vec<u32>,
     /// The time that its length is yet to be fitted into ([`length::fit`]).
@@ -110,7 +111,7 @@ impl Plan {
         }
         config.validate()?;
         request.minutes.map_or(Ok(()), length::check)?;
-        let cache = open(&mut config, sink)?;
+        let cache = Arc::new(open(&mut config, sink)?);
         let images = choose(&mut config, &cache)?;
         Ok(Self { config, cache, images, minutes: request.minutes })
     }
@@ -139,7 +140,7 @@ impl Plan {
             )));
         }
         let began = config.source.clone();
-        let cache = open(&mut config, sink)?;
+        let cache = Arc::new(open(&mut config, sink)?);
         let images = choose(&mut config, &cache)?;
         if config.source.digest != began.digest {
             return Err(TrainError::Option(format!(

@@ -2,18 +2,16 @@
 //! and of the number of the image, so the state is: weights, optimisers, average, counters.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::Weights;
 use dermagan_model::{Card, Generator, Selected, model_file};
 
-use rayon::prelude::*;
-
 use crate::checkpoint::{Adaptive, Checkpoint, producer};
 use crate::config::TrainConfig;
 use crate::ema;
 use crate::estimate::parameters;
+use crate::feed::Feed;
 use crate::lookahead::Lookahead;
 use crate::loss_scale::LossScale;
 use crate::plan::Plan;
@@ -28,7 +26,7 @@ const CALIBRATION: (u64, usize) = (16, 64);
 /// A run in memory.
 pub struct Trainer<'a> {
     plan: &'a Plan,
-    order: Order,
+    feed: Feed,
     device: Selected,
     players: Players,
     average: Generator,
@@ -63,7 +61,7 @@ impl<'a> Trainer<'a> {
         let looks = plan.config.optimiser.lookahead > 0;
         let lookahead = looks.then(|| Lookahead::new(&players));
         Self {
-            order: plan.order(),
+            feed: Feed::new(plan),
             plan,
             device,
             players,
@@ -127,8 +125,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Does one step; its values stay on the device until [`Trainer::read_back`], which must be called
-    /// at every [`ADAPT_EVERY`]th step at the latest. Returns how long the batch took to be put
-    /// together, in seconds.
+    /// at every [`ADAPT_EVERY`]th step at the latest. Returns how long it waited for its batch,
+    /// in seconds.
     pub fn step(&mut self) -> f64 {
         let start = std::time::Instant::now();
         let batch = self.batch();
@@ -150,21 +148,26 @@ impl<'a> Trainer<'a> {
     }
 
     /// Everything that the next step learns from.
-    fn batch(&self) -> Batch {
+    fn batch(&mut self) -> Batch {
+        let fed = self.feed.batch(self.nimg);
         let config = self.config();
         let (seed, n) = (config.seed, config.optimiser.batch);
         let side = self.plan.cache.size();
         let device = self.device.device.clone().autodiff();
-        let draws: Vec<_> = (0..n as u64).map(|i| self.order.at(self.nimg + i)).collect();
         let class = (config.model.classes > 0).then(|| {
             let strength = config.condition.strength(self.nimg);
-            let classes = draws.iter().map(|draw| self.plan.class_of(draw.image));
-            class_rows(classes, config.model.classes, strength, &device)
+            class_rows(fed.classes.into_iter(), config.model.classes, strength, &device)
         });
         let (p, purposes) = (self.probability(), ["augment real", "augment fake"]);
         let transforms = Transforms::pair(&config.augment, p, seed, purposes, self.nimg, n, side);
-        let z = training_latents(seed, "z train", self.nimg, n, &config.model, &device);
-        Batch { real: self.real_batch(&draws), z, class, transforms }
+        let real = TensorData::new(fed.planes, [n, 3, side, side]);
+        let z = TensorData::new(fed.latents, [n, config.model.latents()]);
+        Batch {
+            real: Tensor::from_data(real, &device),
+            z: Tensor::from_data(z, &device),
+            class,
+            transforms,
+        }
     }
 
     /// The probability of the transforms at this moment.
@@ -174,18 +177,6 @@ impl<'a> Trainer<'a> {
             true => self.adaptive.probability,
             false => augment.probability.at(self.config().share(self.nimg)),
         }
-    }
-
-    fn real_batch(&self, draws: &[Draw]) -> Tensor<4> {
-        let side = self.plan.cache.size();
-        let each = 3 * side * side;
-        let mut planes = vec![0.0; draws.len() * each];
-        let cache = &self.plan.cache;
-        planes.par_chunks_mut(each).zip(draws).for_each(|(planes, draw)| {
-            to_planes(cache.pixels(draw.image as usize), side, draw.orientation, planes);
-        });
-        let data = TensorData::new(planes, [draws.len(), 3, side, side]);
-        Tensor::from_data(data, &self.device.device.clone().autodiff())
     }
 
     /// Reads the values of all steps since the last time, in one transfer, and takes them into the
