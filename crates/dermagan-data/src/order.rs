@@ -11,6 +11,8 @@ pub struct Order {
     seed: u64,
     /// Images by class when balanced, else all in one list.
     pools: Vec<Vec<u32>>,
+    /// The pool of each draw of a round, pool by pool.
+    round: Vec<usize>,
     mirror: bool,
     turns: bool,
     /// The permutation last used of each pool, with its epoch: kept for speed only.
@@ -35,9 +37,17 @@ impl Order {
         Self::of_pools(seed, vec![images])
     }
 
-    /// Every class equally often: each round of as many draws as there are classes has one image
-    /// of each, in an order of its own; within a class, every image once before any comes again.
-    pub fn balanced(seed: u64, images: &[u32], class_of: impl Fn(u32) -> usize) -> Self {
+    /// A class of n images as often as n to the power 1 - `evenness` says: with 1 every class equally
+    /// often, with 0 as often as it is there, between them rarer classes are favoured without being
+    /// repeated as much as full balance repeats them. Draws come in rounds with a fixed number of
+    /// each class, 1 with evenness 1 and else at least 4 of the rarest where 1024 draws allow it, in an
+    /// order of their own; within a class, every image once before any comes again.
+    pub fn balanced(
+        seed: u64,
+        images: &[u32],
+        class_of: impl Fn(u32) -> usize,
+        evenness: f64,
+    ) -> Self {
         let mut pools: Vec<Vec<u32>> = Vec::new();
         for &image in images {
             let class = class_of(image);
@@ -45,12 +55,14 @@ impl Order {
             pools[class].push(image);
         }
         pools.retain(|pool| !pool.is_empty());
-        Self::of_pools(seed, pools)
+        let sizes: Vec<usize> = pools.iter().map(Vec::len).collect();
+        Self { round: round(&sizes, evenness), ..Self::of_pools(seed, pools) }
     }
 
     fn of_pools(seed: u64, pools: Vec<Vec<u32>>) -> Self {
         let latest = Mutex::new(vec![None; pools.len()]);
-        Self { seed, pools, mirror: false, turns: false, latest }
+        let round = (0..pools.len()).collect();
+        Self { seed, pools, round, mirror: false, turns: false, latest }
     }
 
     /// Also mirror half of the draws, and turn each by 0, 1, 2 or 3 quarters: a lesion has no up.
@@ -69,15 +81,20 @@ impl Order {
     /// # Panics
     /// When [`Order::is_empty`].
     pub fn at(&self, position: u64) -> Draw {
-        let classes = self.pools.len() as u64;
-        let (round, within) = (position / classes, (position % classes) as usize);
-        let pool = if classes == 1 {
+        let draws = self.round.len() as u64;
+        let (round, within) = (position / draws, (position % draws) as usize);
+        let slot = if draws == 1 {
             0
         } else {
-            Keyed::new(self.seed, "classes", round).permutation(classes as usize)[within] as usize
+            Keyed::new(self.seed, "classes", round).permutation(draws as usize)[within] as usize
         };
+        let pool = self.round[slot];
+        // How many of this class came before, in earlier rounds and by the slots of this one.
+        let first = self.round.partition_point(|&other| other < pool);
+        let of_pool = self.round.partition_point(|&other| other <= pool) - first;
+        let before = round * of_pool as u64 + (slot - first) as u64;
         let length = self.pools[pool].len() as u64;
-        let (epoch, place) = (round / length, (round % length) as usize);
+        let (epoch, place) = (before / length, (before % length) as usize);
         let mut flips = Keyed::new(self.seed, "flips", position);
         Draw {
             image: self.pools[pool][self.shuffled(pool, epoch, place)],
@@ -99,6 +116,20 @@ impl Order {
         }
         latest[pool].as_ref().map_or(0, |(_, order)| order[place] as usize)
     }
+}
+
+/// The classes of a round's draws, class by class.
+fn round(sizes: &[usize], evenness: f64) -> Vec<usize> {
+    const LEAST: f64 = 4.0;
+    const MOST: f64 = 1024.0;
+    if evenness >= 1.0 {
+        return (0..sizes.len()).collect();
+    }
+    let weights: Vec<f64> = sizes.iter().map(|&n| libm::pow(n as f64, 1.0 - evenness)).collect();
+    let smallest = weights.iter().copied().fold(f64::INFINITY, f64::min);
+    let unit = (LEAST / smallest).min(MOST / weights.iter().sum::<f64>());
+    let draws = weights.iter().map(|weight| (weight * unit).round().max(1.0) as usize);
+    draws.enumerate().flat_map(|(class, draws)| std::iter::repeat_n(class, draws)).collect()
 }
 
 /// Writes `pixels` (`size`×`size` RGB rows), turned, as floats in [-1, 1], channel by channel:

@@ -182,7 +182,7 @@ proptest! {
     ) {
         let class_of: Vec<usize> = sizes.iter().enumerate().flat_map(|(c, n)| vec![c; *n]).collect();
         let images: Vec<u32> = (0..class_of.len() as u32).collect();
-        let order = Order::balanced(seed, &images, |i| class_of[i as usize]);
+        let order = Order::balanced(seed, &images, |i| class_of[i as usize], 1.0);
         let rounds = 24u64;
         let draws: Vec<Draw> = (0..rounds * sizes.len() as u64).map(|i| order.at(i)).collect();
         for (class, size) in sizes.iter().enumerate() {
@@ -192,6 +192,31 @@ proptest! {
             prop_assert_eq!(first.len(), *size);
         }
     }
+}
+
+#[test]
+fn half_evened_draws_go_by_the_square_root_of_a_classs_size_and_take_every_image_in_turn() {
+    let sizes = [400, 25, 100];
+    let class_of: Vec<usize> = (0..).zip(sizes).flat_map(|(c, n)| vec![c; n]).collect();
+    let images: Vec<u32> = (0..class_of.len() as u32).collect();
+    let order = |evenness| Order::balanced(3, &images, |i| class_of[i as usize], evenness);
+    for (evenness, round) in [(0.5, [16, 4, 8]), (0.0, [64, 4, 16]), (1.0, [1, 1, 1])] {
+        let (order, draws) = (order(evenness), round.iter().sum::<usize>());
+        let drawn: Vec<u32> = (0..40 * draws as u64).map(|i| order.at(i).image).collect();
+        for (class, (size, share)) in sizes.into_iter().zip(round).enumerate() {
+            let of_class = |drawn: &[u32]| -> Vec<u32> {
+                drawn.iter().copied().filter(|&i| class_of[i as usize] == class).collect()
+            };
+            assert!(drawn.chunks(draws).all(|round| of_class(round).len() == share), "{class}");
+            // Whole rounds may end within an epoch: every image has come as often as any other, or once more.
+            let mut times = BTreeMap::new();
+            of_class(&drawn).into_iter().for_each(|i| *times.entry(i).or_insert(0) += 1);
+            let (least, most) = (times.values().min().unwrap(), times.values().max().unwrap());
+            let all = times.len() == size.min(40 * share);
+            assert!(all && most - least <= 1, "{class} of {evenness}: {least} to {most}");
+        }
+    }
+    assert_ne!(order(0.5).at(7), order(1.0).at(7));
 }
 
 #[test]

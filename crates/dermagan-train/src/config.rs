@@ -88,7 +88,7 @@ pub enum Part {
 }
 
 /// How images come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputConfig {
     /// How a photograph becomes square.
@@ -101,8 +101,35 @@ pub struct InputConfig {
     pub mirror: bool,
     /// Turn images by quarter turns.
     pub quarter_turns: bool,
-    /// Draw every class equally often.
-    pub balanced: bool,
+    /// From 0, classes as often as they are there, to 1, every class equally often; between them a class
+    /// of n images as often as n to the power 1 - this. In files also `false` and `true`.
+    #[serde(with = "share")]
+    pub balanced: f64,
+}
+
+/// A share that is written as `false` where it is nothing and `true` where it is all.
+mod share {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged, expecting = "true, false or a number from 0 to 1")]
+    enum Written {
+        All(bool),
+        Share(f64),
+    }
+
+    pub fn serialize<S: Serializer>(share: &f64, to: S) -> Result<S::Ok, S::Error> {
+        let whole = *share == 0.0 || *share == 1.0;
+        let written = if whole { Written::All(*share == 1.0) } else { Written::Share(*share) };
+        written.serialize(to)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+        Ok(match Written::deserialize(from)? {
+            Written::All(all) => f64::from(all),
+            Written::Share(share) => share,
+        })
+    }
 }
 
 /// Classes that the players are told of.
@@ -370,6 +397,7 @@ impl TrainConfig {
         }
         self.objective.validate()?;
         self.augment.validate()?;
+        Scheduled::Constant(self.input.balanced).check("data.balanced", 0.0, 1.0)?;
         for (key, value) in [("beta1", o.beta1), ("beta2", o.beta2)] {
             if !(0.0..1.0).contains(&value) {
                 return bad(format!("optimiser.{key} = {value}: 0 to less than 1 are possible"));

@@ -102,8 +102,8 @@ pub fn train(
     let sides = Sides::of(cache)?;
     let header = cache.header();
     let classes = header.classes.len();
-    let order =
-        Order::balanced(config.seed, &sides.train, |i| class_of(cache, i)).augmented(true, true);
+    let order = Order::balanced(config.seed, &sides.train, |i| class_of(cache, i), 1.0)
+        .augmented(true, true);
     let autodiff = device.device.clone().autodiff();
     let empty = LesionNet::new(config.width, classes, &autodiff);
     let mut network = Init::Pytorch.fill(empty, config.seed, "init encoder");

@@ -99,7 +99,9 @@ impl Plan {
         let input = &mut config.input;
         input.mirror |= request.mirror;
         input.quarter_turns |= request.quarter_turns;
-        input.balanced |= request.balanced;
+        if request.balanced {
+            input.balanced = 1.0;
+        }
         if request.all_images {
             input.split = Part::All;
         }
@@ -186,9 +188,10 @@ impl Plan {
     pub fn order(&self) -> Order {
         let InputConfig { balanced, mirror, quarter_turns, .. } = self.config.input;
         let records = &self.cache.header().records;
-        let order = match balanced {
-            true => Order::balanced(self.config.seed, &self.images, |i| records[i as usize].class),
-            false => Order::uniform(self.config.seed, self.images.clone()),
+        let (seed, class_of) = (self.config.seed, |i: u32| records[i as usize].class);
+        let order = match balanced > 0.0 {
+            true => Order::balanced(seed, &self.images, class_of, balanced),
+            false => Order::uniform(seed, self.images.clone()),
         };
         order.augmented(mirror, quarter_turns)
     }
