@@ -19,6 +19,12 @@ pub struct AugmentConfig {
     /// Largest shift along each axis as a share of the side, 0 to 0.5; whole pixels, the border
     /// reflected without repeating the edge. Zhao et al.: 0.125.
     pub translate: f64,
+    /// Largest angle by which a picture is turned about its middle, as a share of half a turn, 0 to 1: 1 is
+    /// any angle. Between pixels in proportion, the border reflected.
+    pub rotate: f64,
+    /// Largest part by which a picture is larger or smaller than it was, 0 to 1: the factor lies between
+    /// 1 / (1 + this) and 1 + this.
+    pub zoom: f64,
     /// Side of a square set to mid-grey as a share of the picture's side, 0 to 1; its centre is
     /// anywhere in the picture, so that it may hang over the edge. Zhao et al.: 0.5.
     pub cutout: f64,
@@ -31,8 +37,8 @@ pub struct AugmentConfig {
     /// the picture's mean; here about mid-grey, 0, so that one linear map serves every pixel and
     /// nothing has to be summed over the picture, neither here nor in the gradient.
     pub contrast: f64,
-    /// Probability, 0 to 1, of translation, of cutout and of colour, each drawn on its own; with a
-    /// target it is not used.
+    /// Probability, 0 to 1, of translation, of rotation with zoom, of cutout and of colour, each drawn on
+    /// its own; with a target it is not used.
     pub probability: Scheduled,
     /// Above 0, up to 1, the probability adapts until the mean sign of the real logits is this.
     /// Karras et al.: 0.6.
@@ -50,6 +56,8 @@ impl AugmentConfig {
         self.probability.check("augment.probability", 0.0, 1.0)?;
         for (key, value, most) in [
             ("translate", self.translate, 0.5),
+            ("rotate", self.rotate, 1.0),
+            ("zoom", self.zoom, 1.0),
             ("cutout", self.cutout, 1.0),
             ("brightness", self.brightness, 2.0),
             ("saturation", self.saturation, 1.0),
@@ -76,6 +84,8 @@ impl AugmentConfig {
     pub fn check_heard(&self) -> Result<(), TrainError> {
         let strengths = [
             ("translate", self.translate),
+            ("rotate", self.rotate),
+            ("zoom", self.zoom),
             ("cutout", self.cutout),
             ("brightness", self.brightness),
             ("saturation", self.saturation),
@@ -98,7 +108,11 @@ impl AugmentConfig {
 
     /// Whether any of the transforms with a probability would change a picture.
     pub(crate) fn has_strength(&self) -> bool {
-        self.translate > 0.0 || self.cutout > 0.0 || self.colours()
+        self.translate > 0.0 || self.cutout > 0.0 || self.warps() || self.colours()
+    }
+
+    pub(crate) fn warps(&self) -> bool {
+        self.rotate > 0.0 || self.zoom > 0.0
     }
 
     /// Whether the transforms with a probability ever come.
@@ -129,6 +143,8 @@ pub(crate) mod tests {
     pub(crate) const FULL: AugmentConfig = AugmentConfig {
         turns: true,
         translate: 0.3,
+        rotate: 1.0,
+        zoom: 0.5,
         cutout: 0.4,
         brightness: 0.5,
         saturation: 1.0,
@@ -159,8 +175,10 @@ pub(crate) mod tests {
     fn bad_values_are_refused_by_name() {
         assert!(FULL.validate().is_ok() && AugmentConfig::default().validate().is_ok());
         type Setting = fn(&mut AugmentConfig) -> &mut f64;
-        let settings: [(&str, Setting, f64); 7] = [
+        let settings: [(&str, Setting, f64); 9] = [
             ("translate", |c| &mut c.translate, 0.51),
+            ("rotate", |c| &mut c.rotate, 1.1),
+            ("zoom", |c| &mut c.zoom, 1.1),
             ("cutout", |c| &mut c.cutout, 1.1),
             ("brightness", |c| &mut c.brightness, 2.1),
             ("saturation", |c| &mut c.saturation, 1.1),

@@ -49,6 +49,8 @@ fn configs() -> Result<[(&'static str, TrainConfig); 2], TrainError> {
     other.augment = AugmentConfig {
         turns: true,
         translate: 0.125,
+        rotate: 1.0,
+        zoom: 0.2,
         cutout: 0.25,
         brightness: 0.2,
         saturation: 0.2,

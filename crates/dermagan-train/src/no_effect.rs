@@ -38,7 +38,9 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
         "augment.probability" | "augment.target" | "augment.adapt_kimg"
             if !augment.has_strength() =>
         {
-            Some("augment.translate, cutout, brightness, saturation and contrast are 0")
+            Some(
+                "augment.translate, rotate, zoom, cutout, brightness, saturation and contrast are 0",
+            )
         }
         "augment.probability" if augment.target > 0.0 => {
             Some("with augment.target the probability adapts")

@@ -23,10 +23,29 @@ struct Change {
     orientation: Orientation,
     /// Pixels to the right and down.
     shift: [isize; 2],
+    warp: Option<Warp>,
     colour: Option<Colour>,
     /// Columns and rows.
     cut: Option<[Range<usize>; 2]>,
 }
+
+/// Turned and scaled about the middle: the columns of the matrix from a place to where its value lay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Warp {
+    right: [f64; 2],
+    down: [f64; 2],
+}
+
+impl Warp {
+    /// Turned by `angle` counter-clockwise and `zoom` times as large.
+    fn of(angle: f64, zoom: f64) -> Self {
+        let (sin, cos) = libm::sincos(angle);
+        Self { right: [cos / zoom, sin / zoom], down: [-sin / zoom, cos / zoom] }
+    }
+}
+
+/// A value between four pixels is so much of each.
+const TAPS: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Colour {
@@ -63,9 +82,14 @@ impl Change {
             let end = random.below(places) as usize + size.div_ceil(2);
             end.saturating_sub(size)..end.min(side)
         });
+
+        let warped = random.unit() < probability && config.warps();
+        let angle = random.range(-1.0, 1.0) * std::f64::consts::PI * config.rotate;
+        let zoom = libm::exp(random.range(-1.0, 1.0) * libm::log1p(config.zoom));
         Self {
             orientation: if config.turns { orientation } else { Orientation::default() },
             shift: if moved { shift } else { [0, 0] },
+            warp: warped.then(|| Warp::of(angle, zoom)),
             colour: coloured.then_some(colour),
             cut: cut.then_some(square),
         }
@@ -75,22 +99,60 @@ impl Change {
         self.orientation != Orientation::default() || self.shift != [0, 0]
     }
 
-    /// Where each value comes from: places in a picture of pixels by rows, channels last.
+    /// Where the pixel at `x`, `y` of a turned picture lay: its first value in a picture of pixels by
+    /// rows, channels last.
+    fn place(&self, side: usize, x: usize, y: usize) -> i64 {
+        let (x, y) = self.orientation.source((x, y), side - 1);
+        3 * (y * side + x) as i64
+    }
+
+    /// Where each value comes from.
     fn sources(&self, side: usize, places: &mut [i64]) {
-        let last = side.cast_signed() - 1;
-        let reflected = |p: isize| (last - (last - p.abs()).abs()).cast_unsigned();
-        let turned = |x, y| {
-            let (x, y) = self.orientation.source((x, y), side - 1);
-            3 * (y * side + x) as i64
-        };
+        let turned = |x, y| self.place(side, reflected(x, side), reflected(y, side));
         let [right, down] = self.shift;
-        let columns: Vec<i64> = (0..=last).map(|x| turned(reflected(x - right), 0)).collect();
+        let columns: Vec<i64> = (0..side.cast_signed()).map(|x| turned(x - right, 0)).collect();
         for (y, row) in (0..).zip(places.chunks_exact_mut(3 * side)) {
-            let from = turned(0, reflected(y - down)) - turned(0, 0);
+            let from = turned(0, y - down) - turned(0, 0);
             for (pixel, column) in row.chunks_exact_mut(3).zip(&columns) {
                 pixel.copy_from_slice(&[from + column, from + column + 1, from + column + 2]);
             }
         }
+    }
+
+    /// Which four pixels each value comes from and how much of each: [`TAPS`] pictures of places, and as
+    /// many of shares.
+    fn between(&self, side: usize) -> (Vec<i64>, Vec<f32>) {
+        let values = 3 * side * side;
+        let (mut places, mut shares) = (vec![0; TAPS * values], vec![0.0; TAPS * values]);
+        let warp = self.warp.unwrap_or(Warp::of(0.0, 1.0));
+        let middle = (side as f64 - 1.0) / 2.0;
+        let [right, down] = self.shift.map(|pixels| pixels as f64);
+        for i in 0..side * side {
+            let from = [(i % side) as f64 - right - middle, (i / side) as f64 - down - middle];
+            let axis = |a: usize| {
+                let at = warp.right[a] * from[0] + warp.down[a] * from[1] + middle;
+                let (low, part) = (at.floor() as isize, at - at.floor());
+                [(reflected(low, side), 1.0 - part), (reflected(low + 1, side), part)]
+            };
+            let (columns, rows) = (axis(0), axis(1));
+            let taps = rows.into_iter().flat_map(|row| columns.map(|column| (column, row)));
+            for (tap, ((x, wide), (y, high))) in taps.enumerate() {
+                let (place, value) = (self.place(side, x, y), tap * values + 3 * i);
+                places[value..value + 3].copy_from_slice(&[place, place + 1, place + 2]);
+                shares[value..value + 3].fill((wide * high) as f32);
+            }
+        }
+        (places, shares)
+    }
+}
+
+/// Beyond the border a picture is reflected without repeating its edge, as often as it takes.
+fn reflected(p: isize, side: usize) -> usize {
+    let last = side.cast_signed() - 1;
+    match 2 * last {
+        _ if (0..=last).contains(&p) => p.cast_unsigned(),
+        0 => 0,
+        period => (last - (last - p.rem_euclid(period)).abs()).cast_unsigned(),
     }
 }
 
@@ -134,24 +196,38 @@ impl Transforms {
     /// When `x` has not the batch and side that were drawn for.
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         let moves = self.changes.iter().any(Change::moves);
+        let warps = self.changes.iter().any(|c| c.warp.is_some());
         let colours = self.changes.iter().any(|c| c.colour.is_some());
         let cuts = self.changes.iter().any(|c| c.cut.is_some());
-        if !(moves || colours || cuts) {
+        if !(moves || warps || colours || cuts) {
             return x;
         }
         let (batch, side) = (self.changes.len(), self.side);
         let [pixels, values] = [side * side, 3 * side * side];
         let (device, dtype) = (x.device(), x.dtype());
         let mut x = x.permute([0, 2, 3, 1]).reshape([batch, values]);
-        if moves {
+        let width = if is_cpu(&device) { DType::I64 } else { DType::I32 };
+        let gathered = |x: Tensor<2>, places: Vec<i64>| {
+            let places = TensorData::new(places, [batch, values]);
+            x.gather(1, Tensor::<2, Int>::from_data(places, (&device, width)))
+        };
+        if warps {
+            let taps: Vec<_> = self.changes.par_iter().map(|change| change.between(side)).collect();
+            let of_tap = |tap: usize| tap * values..(tap + 1) * values;
+            let parts = (0..TAPS).map(|tap| {
+                let places: Vec<_> = taps.iter().map(|(places, _)| &places[of_tap(tap)]).collect();
+                let shares: Vec<_> = taps.iter().map(|(_, shares)| &shares[of_tap(tap)]).collect();
+                let shares = TensorData::new(shares.concat(), [batch, values]);
+                gathered(x.clone(), places.concat()) * Tensor::from_data(shares, (&device, dtype))
+            });
+            x = parts.reduce(|sum, part| sum + part).unwrap_or(x);
+        } else if moves {
             // An index for each value, not for each pixel: the gradient of `select` runs on GPUs in
             // as many threads as there are channels, that of `gather` in one for each value. On the
             // CPU burn copies indices that are not of 64 bits, here and in the gradient: that alone
             // would double the time of both.
             let places = self.each(values, 0i64, |change, places| change.sources(side, places));
-            let width = if is_cpu(&device) { DType::I64 } else { DType::I32 };
-            let places = TensorData::new(places, [batch, values]);
-            x = x.gather(1, Tensor::<2, Int>::from_data(places, (&device, width)));
+            x = gathered(x, places);
         }
         if colours {
             let maps = self.each(9, 0.0f32, |change, map| {
@@ -291,6 +367,64 @@ mod tests {
     }
 
     #[test]
+    fn a_quarter_turned_by_its_angle_is_a_quarter_turned() {
+        let side = 7;
+        let x = noise(1, side);
+        for quarters in 0..4u8 {
+            let orientation = Orientation { mirror: false, quarters };
+            let whole = applied(&of(side, Change { orientation, ..Change::default() }), &x);
+            let angle = f64::from(quarters) * std::f64::consts::FRAC_PI_2;
+            let warp = Some(Warp::of(angle, 1.0));
+            let y = applied(&of(side, Change { warp, ..Change::default() }), &x);
+            assert!(y.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-6), "{quarters}");
+        }
+        // With what else moves a picture: first laid, then turned about its middle, then shifted.
+        let laid = Orientation { mirror: true, quarters: 1 };
+        let both = Change { orientation: laid, shift: [2, -1], ..Change::default() };
+        let still = Change { warp: Some(Warp::of(0.0, 1.0)), ..both.clone() };
+        assert_eq!(applied(&of(side, both), &x), applied(&of(side, still), &x));
+    }
+
+    #[test]
+    fn a_picture_is_enlarged_about_its_middle_and_values_lie_between_their_neighbours() {
+        // One row of values, 0 to 4, in every row and channel.
+        let x: Vec<f64> = (0..75).map(|i| f64::from(i % 5)).collect();
+        let warped = |angle, zoom, shift| {
+            let warp = Some(Warp::of(angle, zoom));
+            let y = applied(&of(5, Change { warp, shift, ..Change::default() }), &x);
+            assert!(y.chunks(5).all(|row| row == &y[..5]), "{y:?}");
+            y[..5].to_vec()
+        };
+        assert_eq!(warped(0.0, 2.0, [0, 0]), [1.0, 1.5, 2.0, 2.5, 3.0]);
+        assert_eq!(warped(0.0, 2.0, [1, 0]), [0.5, 1.0, 1.5, 2.0, 2.5]);
+        // Half as large: beyond the border it is reflected.
+        assert_eq!(warped(0.0, 0.5, [0, 0]), [2.0, 0.0, 2.0, 4.0, 2.0]);
+        assert_eq!(warped(0.0, 0.25, [0, 0]), [2.0, 2.0, 2.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn angles_and_zooms_stay_within_their_bounds_and_reach_them() {
+        let draws = |rotate, zoom| {
+            let config = AugmentConfig { rotate, zoom, probability: ALWAYS, ..Default::default() };
+            let warp = |change: Change| {
+                let Warp { right: [c, s], .. } = change.warp.unwrap();
+                (s.atan2(c) / std::f64::consts::PI, 1.0 / c.hypot(s))
+            };
+            draw(&config, 2000, 8).changes.into_iter().map(warp).collect::<Vec<_>>()
+        };
+        for (angle, zoom) in draws(0.25, 0.0) {
+            assert!(angle.abs() <= 0.25 && (zoom - 1.0).abs() < 1e-12);
+        }
+        let both = draws(1.0, 0.5);
+        let most = |of: fn(&(f64, f64)) -> f64| both.iter().map(of).fold(f64::MIN, f64::max);
+        let (angle, large, small) = (most(|w| w.0), most(|w| w.1), most(|w| 1.0 / w.1));
+        assert!((0.99..=1.0).contains(&angle), "{angle}");
+        assert!((1.49..=1.5).contains(&large) && (1.49..=1.5).contains(&small));
+        let larger = both.iter().filter(|w| w.1 > 1.0).count();
+        assert!((900..1100).contains(&larger), "{larger}");
+    }
+
+    #[test]
     fn the_cutout_is_a_square_of_zeros_that_may_hang_over_the_edge() {
         for (cutout, size) in [(0.5, 4), (0.4, 3), (1.0, 8)] {
             let config = AugmentConfig { cutout, probability: ALWAYS, ..Default::default() };
@@ -312,7 +446,14 @@ mod tests {
 
     #[test]
     fn colour_leaves_grey_grey_and_stays_within_its_bounds() {
-        let config = AugmentConfig { turns: false, translate: 0.0, cutout: 0.0, ..FULL };
+        let config = AugmentConfig {
+            turns: false,
+            translate: 0.0,
+            rotate: 0.0,
+            zoom: 0.0,
+            cutout: 0.0,
+            ..FULL
+        };
         let (batch, side) = (32, 4);
         let transforms = draw(&config, batch, side);
         for plane in applied(&transforms, &vec![0.5; batch * 48]).chunks(48) {
@@ -337,7 +478,7 @@ mod tests {
         assert_ne!(one.changes[0], all.changes[4]);
         let fewer = draw(&AugmentConfig { turns: false, translate: 0.0, ..FULL }, 8, 16);
         for (a, b) in all.changes.iter().zip(&fewer.changes) {
-            assert_eq!((&a.colour, &a.cut), (&b.colour, &b.cut));
+            assert_eq!((&a.warp, &a.colour, &a.cut), (&b.warp, &b.colour, &b.cut));
         }
         let half = Transforms::draw(&FULL, 0.5, 7, "augment", 0, 1000, 16).changes;
         let share = half.iter().filter(|c| c.cut.is_some()).count();
@@ -359,6 +500,7 @@ mod tests {
         let (batch, side) = (4, 5);
         let transforms = draw(&AugmentConfig { translate: 0.5, ..FULL }, batch, side);
         assert!(transforms.changes.iter().any(|c| c.shift[0] != 0 && c.shift[1] != 0));
+        assert!(transforms.changes.iter().all(|c| c.warp.is_some()));
         let (x, weights) = (noise(batch, side), noise(2 * batch, side)[300..].to_vec());
         let loss = |x: Tensor<4>| {
             let (device, y) = (x.device(), transforms.apply(x));
