@@ -82,16 +82,7 @@ impl AugmentConfig {
     /// # Errors
     /// Names them, and what is missing.
     pub fn check_heard(&self) -> Result<(), TrainError> {
-        let strengths = [
-            ("translate", self.translate),
-            ("rotate", self.rotate),
-            ("zoom", self.zoom),
-            ("cutout", self.cutout),
-            ("brightness", self.brightness),
-            ("saturation", self.saturation),
-            ("contrast", self.contrast),
-        ];
-        let set = strengths.iter().find(|(_, strength)| *strength > 0.0);
+        let set = self.strengths().into_iter().find(|(_, strength)| *strength > 0.0);
         match set.filter(|_| !self.may_come()) {
             Some((key, strength)) => Err(TrainError::Option(format!(
                 "augment.{key} = {strength} changes no picture while augment.probability and \
@@ -108,7 +99,20 @@ impl AugmentConfig {
 
     /// Whether any of the transforms with a probability would change a picture.
     pub(crate) fn has_strength(&self) -> bool {
-        self.translate > 0.0 || self.cutout > 0.0 || self.warps() || self.colours()
+        self.strengths().iter().any(|(_, strength)| *strength > 0.0)
+    }
+
+    /// The strengths of the transforms with a probability, by key.
+    fn strengths(&self) -> [(&'static str, f64); 7] {
+        [
+            ("translate", self.translate),
+            ("rotate", self.rotate),
+            ("zoom", self.zoom),
+            ("cutout", self.cutout),
+            ("brightness", self.brightness),
+            ("saturation", self.saturation),
+            ("contrast", self.contrast),
+        ]
     }
 
     pub(crate) fn warps(&self) -> bool {

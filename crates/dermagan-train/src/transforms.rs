@@ -99,20 +99,25 @@ impl Change {
         self.orientation != Orientation::default() || self.shift != [0, 0]
     }
 
-    /// Where the pixel at `x`, `y` of a turned picture lay: its first value in a picture of pixels by
-    /// rows, channels last.
-    fn place(&self, side: usize, x: usize, y: usize) -> i64 {
-        let (x, y) = self.orientation.source((x, y), side - 1);
-        3 * (y * side + x) as i64
+    /// Where the pixels of a turned picture lay: the pixel at x, y at the sum of the column's number and
+    /// the row's, which is the place of its first value in a picture of pixels by rows, channels last.
+    fn laid(&self, side: usize) -> [Vec<i64>; 2] {
+        let place = |x, y| {
+            let (x, y) = self.orientation.source((x, y), side - 1);
+            3 * (y * side + x) as i64
+        };
+        let columns = (0..side).map(|x| place(x, 0)).collect();
+        [columns, (0..side).map(|y| place(0, y) - place(0, 0)).collect()]
     }
 
     /// Where each value comes from.
     fn sources(&self, side: usize, places: &mut [i64]) {
-        let turned = |x, y| self.place(side, reflected(x, side), reflected(y, side));
+        let [columns, rows] = self.laid(side);
         let [right, down] = self.shift;
-        let columns: Vec<i64> = (0..side.cast_signed()).map(|x| turned(x - right, 0)).collect();
+        let columns: Vec<i64> =
+            (0..side.cast_signed()).map(|x| columns[reflected(x - right, side)]).collect();
         for (y, row) in (0..).zip(places.chunks_exact_mut(3 * side)) {
-            let from = turned(0, y - down) - turned(0, 0);
+            let from = rows[reflected(y - down, side)];
             for (pixel, column) in row.chunks_exact_mut(3).zip(&columns) {
                 pixel.copy_from_slice(&[from + column, from + column + 1, from + column + 2]);
             }
@@ -125,6 +130,7 @@ impl Change {
         let values = 3 * side * side;
         let (mut places, mut shares) = (vec![0; TAPS * values], vec![0.0; TAPS * values]);
         let warp = self.warp.unwrap_or(Warp::of(0.0, 1.0));
+        let [columns, rows] = self.laid(side);
         let middle = (side as f64 - 1.0) / 2.0;
         let [right, down] = self.shift.map(|pixels| pixels as f64);
         for i in 0..side * side {
@@ -134,10 +140,10 @@ impl Change {
                 let (low, part) = (at.floor() as isize, at - at.floor());
                 [(reflected(low, side), 1.0 - part), (reflected(low + 1, side), part)]
             };
-            let (columns, rows) = (axis(0), axis(1));
-            let taps = rows.into_iter().flat_map(|row| columns.map(|column| (column, row)));
+            let (across, along) = (axis(0), axis(1));
+            let taps = along.into_iter().flat_map(|y| across.map(|x| (x, y)));
             for (tap, ((x, wide), (y, high))) in taps.enumerate() {
-                let (place, value) = (self.place(side, x, y), tap * values + 3 * i);
+                let (place, value) = (columns[x] + rows[y], tap * values + 3 * i);
                 places[value..value + 3].copy_from_slice(&[place, place + 1, place + 2]);
                 shares[value..value + 3].fill((wide * high) as f32);
             }
