@@ -1,19 +1,14 @@
 //! What a run is made of: one structure that is the preset's file, the run's
 //! `training_options.json` and the checkpoint's metadata.
 
-use std::borrow::Cow;
-use std::path::Path;
-
-use dermagan_base::name::shortened;
 use dermagan_data::{Filter, Fit};
-use dermagan_model::weights::read_at_most;
-use dermagan_model::{Backbone, Init, ModelConfig, Precision, PrecisionChoice};
+use dermagan_model::{Backbone, Init, ModelConfig, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::AugmentConfig;
 use crate::error::TrainError;
-use crate::no_effect;
 use crate::objective::Objective;
+use crate::preset::{Preset, short};
 use crate::schedule::Scheduled;
 
 fn is_zero(n: &u64) -> bool {
@@ -103,33 +98,8 @@ pub struct InputConfig {
     pub quarter_turns: bool,
     /// From 0, classes as often as they are there, to 1, every class equally often; between them a class
     /// of n images as often as n to the power 1 - this. In files also `false` and `true`.
-    #[serde(with = "share")]
+    #[serde(with = "crate::share")]
     pub balanced: f64,
-}
-
-/// A share that is written as `false` where it is nothing and `true` where it is all.
-mod share {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(untagged, expecting = "true, false or a number from 0 to 1")]
-    enum Written {
-        All(bool),
-        Share(f64),
-    }
-
-    pub fn serialize<S: Serializer>(share: &f64, to: S) -> Result<S::Ok, S::Error> {
-        let whole = *share == 0.0 || *share == 1.0;
-        let written = if whole { Written::All(*share == 1.0) } else { Written::Share(*share) };
-        written.serialize(to)
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
-        Ok(match Written::deserialize(from)? {
-            Written::All(all) => f64::from(all),
-            Written::Share(share) => share,
-        })
-    }
 }
 
 /// Classes that the players are told of.
@@ -155,134 +125,6 @@ impl ConditionConfig {
             false => ((kimg - self.from_kimg) / (self.to_kimg - self.from_kimg)).clamp(0.0, 1.0),
         }
     }
-}
-
-/// A preset: a file in `models/`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Preset {
-    /// A line for people.
-    pub description: String,
-    /// Number format of the convolutions where the user asks for none.
-    #[serde(default)]
-    pub precision: PrecisionChoice,
-    /// Sizes of the networks.
-    pub model: ModelConfig,
-    /// Optimiser and average.
-    pub optimiser: OptimiserConfig,
-    /// What the players want.
-    #[serde(default)]
-    pub objective: Objective,
-    /// What is done to pictures before the discriminator sees them.
-    #[serde(default)]
-    pub augment: AugmentConfig,
-    /// Classes that the players are told of.
-    #[serde(default)]
-    pub condition: ConditionConfig,
-    /// Length and rhythm.
-    pub schedule: ScheduleConfig,
-    /// How images come in.
-    pub data: InputConfig,
-}
-
-/// The presets that are part of the program, by name.
-const PRESETS: [(&str, &str); 5] = [
-    ("reference", include_str!("../../../models/reference.toml")),
-    ("fast", include_str!("../../../models/fast.toml")),
-    ("rare", include_str!("../../../models/rare.toml")),
-    ("notebook", include_str!("../../../models/notebook.toml")),
-    ("tiny", include_str!("../../../models/tiny.toml")),
-];
-
-impl Preset {
-    /// Names of all presets.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        PRESETS.iter().map(|(name, _)| *name)
-    }
-
-    fn listed() -> String {
-        Self::names().collect::<Vec<_>>().join(", ")
-    }
-
-    /// A preset by name, or from a file of one's own, with single settings changed: each such as
-    /// `objective.r1=0.1`, in the file's own words.
-    ///
-    /// # Errors
-    /// Lists the names there are, or says which key or value is wrong.
-    pub fn named(name: &str, settings: &[String]) -> Result<Self, TrainError> {
-        let bad = |what: String| TrainError::Option(what);
-        let known = PRESETS.iter().find(|(known, _)| *known == name);
-        let text: Cow<'static, str> = match known {
-            Some((_, text)) => (*text).into(),
-            None if name.ends_with(".toml") => read_preset(name)?.into(),
-            None => {
-                let names = Self::listed();
-                return Err(bad(format!("no preset '{name}'; there are {names}, or FILE.toml")));
-            }
-        };
-        let mut table: toml::Table =
-            text.parse().map_err(|e| bad(format!("preset {name}: {e}")))?;
-        for setting in settings {
-            set(&mut table, setting).map_err(|what| {
-                bad(format!("--set {setting}: {what}; expected such as objective.r1=0.1"))
-            })?;
-        }
-        let with = if settings.is_empty() { "" } else { " with what --set says" };
-        let preset: Self = table.try_into().map_err(|e: toml::de::Error| {
-            bad(format!("preset {name}{with}: {}", e.to_string().trim()))
-        })?;
-        no_effect::check(&preset, settings)?;
-        match preset.model.classes {
-            0 => Ok(preset),
-            _ => Err(bad(format!(
-                "preset {name}{with}: model.classes is as many as the data has; expected \
-                 condition.classes = true, which tells the networks of them"
-            ))),
-        }
-    }
-}
-
-/// A preset's name as part of a run's: of a file's path its name, in letters that any folder may have.
-fn short(name: &str) -> String {
-    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-    let short = shortened(&stem, "own");
-    let known = PRESETS.iter().any(|(known, _)| *known == short);
-    if known && short != name { format!("own-{short}") } else { short }
-}
-
-/// The largest preset that is read.
-const MAX_PRESET: u64 = 1 << 20;
-
-fn read_preset(path: &str) -> Result<String, TrainError> {
-    if !Path::new(path).exists() {
-        return Err(TrainError::Option(format!(
-            "--preset {path}: no such file; expected one, or one of {}",
-            Preset::listed()
-        )));
-    }
-    let bytes = read_at_most(Path::new(path), MAX_PRESET)?;
-    String::from_utf8(bytes).map_err(|_| TrainError::Option(format!("preset {path}: not text")))
-}
-
-/// Changes one value of a preset's table.
-fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
-    let (key, value) = setting.split_once('=').ok_or("no '='")?;
-    let parsed: Result<toml::Table, _> = format!("value = {value}").parse();
-    // A bare word is a text, and so is what would set other keys too.
-    let value = parsed
-        .ok()
-        .filter(|table| table.len() == 1)
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.trim().to_owned()));
-    let mut keys: Vec<&str> = key.split('.').map(str::trim).collect();
-    let last = keys.pop().filter(|last| !last.is_empty()).ok_or("no key")?;
-    let mut place = table;
-    for key in keys {
-        let inner = place.entry(key).or_insert_with(|| toml::Table::new().into());
-        place = inner.as_table_mut().ok_or_else(|| format!("{key} is no section"))?;
-    }
-    place.insert(last.to_owned(), value);
-    Ok(())
 }
 
 /// Where the images come from.
@@ -508,18 +350,4 @@ impl TrainConfig {
 /// Thousands of images as images.
 pub(crate) fn images(kimg: f64) -> u64 {
     (kimg * 1000.0).round().max(1.0) as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_preset_is_readable_and_has_a_valid_model() {
-        for name in Preset::names() {
-            Preset::named(name, &[]).unwrap().model.validate().unwrap();
-        }
-        let error = Preset::named("none", &[]).unwrap_err().to_string();
-        assert!(error.contains("reference, fast, rare, notebook, tiny"), "{error}");
-    }
 }

@@ -32,7 +32,7 @@ pub fn update<N: Network>(average: N, live: &N, decay: f64) -> N {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Preset;
+    use crate::preset::Preset;
     use crate::schedule::Scheduled;
 
     #[test]

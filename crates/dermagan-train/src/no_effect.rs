@@ -1,7 +1,7 @@
 //! Settings that would change nothing as the others are.
 
-use crate::config::Preset;
 use crate::error::TrainError;
+use crate::preset::Preset;
 
 /// What turns a thing off, and so expects no effect: an arm of a comparison may well say so again.
 const OFF: [&str; 4] = ["0", "0.0", "false", "1"];
