@@ -40,6 +40,12 @@ pub struct AugmentConfig {
     /// Probability, 0 to 1, of translation, of rotation with zoom, of cutout and of colour, each drawn on
     /// its own; with a target it is not used.
     pub probability: Scheduled,
+    /// That probability in the rarest class, 0 to 1: balanced sampling shows each of a hundred pictures
+    /// sixty times as often as each of six thousand, and the discriminator learns them by heart that much
+    /// sooner. Between the commonest class, which has the other, and this one by the logarithm of how many
+    /// images a class has. Without it all classes have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rarest: Option<Scheduled>,
     /// Above 0, up to 1, the probability adapts until the mean sign of the real logits is this.
     /// Karras et al.: 0.6.
     pub target: f64,
@@ -54,6 +60,7 @@ impl AugmentConfig {
     /// Names the key and what is allowed.
     pub fn validate(&self) -> Result<(), TrainError> {
         self.probability.check("augment.probability", 0.0, 1.0)?;
+        self.rarest.unwrap_or_default().check("augment.rarest", 0.0, 1.0)?;
         for (key, value, most) in [
             ("translate", self.translate, 0.5),
             ("rotate", self.rotate, 1.0),
@@ -121,7 +128,18 @@ impl AugmentConfig {
 
     /// Whether the transforms with a probability ever come.
     fn may_come(&self) -> bool {
-        self.probability.most() > 0.0 || self.target > 0.0
+        self.target > 0.0 || self.most() > 0.0
+    }
+
+    /// The largest probability that any class comes to, but for one that adapts.
+    pub fn most(&self) -> f64 {
+        self.probability.most().max(self.rarest.unwrap_or_default().most())
+    }
+
+    /// The probability in a class of this [`rarity`] when `share` of the run is done, where it is `common` in
+    /// the commonest.
+    pub fn of_class(&self, common: f64, rarity: f64, share: f64) -> f64 {
+        self.rarest.map_or(common, |rarest| common + (rarest.at(share) - common) * rarity)
     }
 
     /// The probability after `images` more images, from the one before, `p`, and the mean sign (-1 to
@@ -134,6 +152,15 @@ impl AugmentConfig {
     pub(crate) fn colours(&self) -> bool {
         self.brightness > 0.0 || self.saturation > 0.0 || self.contrast > 0.0
     }
+}
+
+/// How rare each class is, 0 for the commonest and 1 for the rarest, by the logarithm of how many images it
+/// has; 0 for all where all have as many.
+pub fn rarity(images: &[u64]) -> Vec<f64> {
+    let sizes: Vec<f64> = images.iter().map(|n| libm::log((*n).max(1) as f64)).collect();
+    let most = sizes.iter().copied().fold(0.0, f64::max);
+    let range = sizes.iter().map(|size| most - size).fold(0.0, f64::max);
+    sizes.iter().map(|size| if range > 0.0 { (most - size) / range } else { 0.0 }).collect()
 }
 
 #[cfg(test)]
@@ -154,6 +181,7 @@ pub(crate) mod tests {
         saturation: 1.0,
         contrast: 0.5,
         probability: ALWAYS,
+        rarest: None,
         target: 0.6,
         adapt_kimg: 500.0,
     };
@@ -165,6 +193,22 @@ pub(crate) mod tests {
         assert!(AugmentConfig { probability: NEVER, target: 0.0, turns: false, ..FULL }.is_off());
         assert!(!AugmentConfig { turns: true, ..off }.is_off());
         assert!(!AugmentConfig { probability: NEVER, turns: false, ..FULL }.is_off());
+    }
+
+    #[test]
+    fn rare_classes_have_the_probability_of_the_rarest_by_the_logarithm_of_their_size() {
+        let rare = rarity(&[100, 10_000, 1000, 0]);
+        assert_eq!((rare[1], rare[3]), (0.0, 1.0), "no image counts as one: {rare:?}");
+        assert!((rare[0] - 0.5).abs() < 1e-12 && (rare[2] - 0.25).abs() < 1e-12, "{rare:?}");
+        assert_eq!((rarity(&[7, 7]), rarity(&[])), (vec![0.0; 2], Vec::new()));
+
+        let rarest = Some(Scheduled::Ramp { from: 0.5, to: 0.9 });
+        let config = AugmentConfig { rarest, ..FULL };
+        assert!((config.of_class(0.3, 1.0, 1.0) - 0.9).abs() < 1e-12);
+        assert!((config.of_class(0.3, 0.5, 0.0) - 0.4).abs() < 1e-12);
+        assert_eq!((config.of_class(0.3, 0.0, 1.0), FULL.of_class(0.3, 1.0, 1.0)), (0.3, 0.3));
+        let alone = AugmentConfig { probability: NEVER, target: 0.0, turns: false, ..config };
+        assert!(!alone.is_off() && alone.check_heard().is_ok() && alone.most() == 0.9);
     }
 
     #[test]
@@ -200,6 +244,8 @@ pub(crate) mod tests {
         }
         let probability = Scheduled::Ramp { from: 0.5, to: 1.1 };
         assert!(AugmentConfig { probability, ..FULL }.validate().is_err());
+        let error = AugmentConfig { rarest: Some(probability), ..FULL }.validate().unwrap_err();
+        assert!(error.to_string().starts_with("augment.rarest = 1.1: "), "{error}");
         assert_eq!(toml::from_str::<AugmentConfig>("").unwrap(), AugmentConfig::default());
         assert!(toml::from_str::<AugmentConfig>("turn = true").is_err());
     }

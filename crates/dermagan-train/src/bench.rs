@@ -49,8 +49,8 @@ pub fn training_steps(
             )
         });
         let augment = &config.augment;
-        let (p, purposes) = (augment.probability.most(), ["bench real", "bench fake"]);
-        let transforms = Transforms::pair(augment, p, 1, purposes, first, batch, side);
+        let (p, purposes) = (vec![augment.most(); batch], ["bench real", "bench fake"]);
+        let transforms = Transforms::pair(augment, &p, 1, purposes, first, side);
         let turn = Turn::of(config, step as u64 + 1, 0.0);
         to_vec(players.step(Batch { real, z, class, transforms }, &turn));
         each(start.elapsed().as_secs_f64());

@@ -328,6 +328,7 @@ impl TrainConfig {
             j.r1,
             j.r2,
             self.augment.probability,
+            self.augment.rarest.unwrap_or_default(),
         ]
         .iter()
         .any(|setting| matches!(setting, Scheduled::Ramp { .. }))

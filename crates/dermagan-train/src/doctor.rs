@@ -136,7 +136,7 @@ fn batch(config: &TrainConfig, device: &Device) -> Batch {
     let classes = config.model.classes;
     let class =
         (classes > 0).then(|| class_rows((0..BATCH).map(|i| i % classes), classes, 1.0, device));
-    let (p, purposes) = (augment.probability.most(), ["doctor real", "doctor fake"]);
-    let transforms = Transforms::pair(augment, p, 1, purposes, 0, BATCH, side);
+    let (p, purposes) = ([augment.most(); BATCH], ["doctor real", "doctor fake"]);
+    let transforms = Transforms::pair(augment, &p, 1, purposes, 0, side);
     Batch { real, z, class, transforms }
 }

@@ -35,7 +35,7 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
         }
         "optimiser.lookahead_back" if o.lookahead == 0 => Some("optimiser.lookahead is 0"),
         "optimiser.ema_rampup" if o.ema_kimg.most() == 0.0 => Some("optimiser.ema_kimg is 0"),
-        "augment.probability" | "augment.target" | "augment.adapt_kimg"
+        "augment.probability" | "augment.rarest" | "augment.target" | "augment.adapt_kimg"
             if !augment.has_strength() =>
         {
             Some(
@@ -46,7 +46,9 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
             Some("with augment.target the probability adapts")
         }
         "augment.adapt_kimg" if augment.target == 0.0 => Some("augment.target is 0"),
-        "condition.from_kimg" | "condition.to_kimg" if !preset.condition.classes => {
+        "augment.rarest" | "condition.from_kimg" | "condition.to_kimg"
+            if !preset.condition.classes =>
+        {
             Some("condition.classes is false")
         }
         _ => None,
@@ -70,12 +72,16 @@ mod tests {
             "augment.target=0.6",
             "augment.adapt_kimg=5",
             "condition.to_kimg=5",
+            "augment.rarest=0.8",
         ] {
             let error = with("tiny", &[setting]).unwrap_err();
             assert!(error.contains("changes nothing"), "{error}");
         }
         let error = with("fast", &["augment.adapt_kimg=5"]).unwrap_err();
         assert!(error.contains("augment.target is 0"), "{error}");
+        let error = with("fast", &["augment.rarest=0.8"]).unwrap_err();
+        assert!(error.contains("condition.classes is false"), "{error}");
+        assert_eq!(with("rare", &["augment.rarest=0.8"]), Ok(()));
         for off in ["optimiser.lookahead=0", "objective.r1=0", "augment.turns=false"] {
             assert_eq!(with("fast", &[off]), Ok(()), "{off}");
         }

@@ -409,6 +409,9 @@ impl<'a> Session<'a> {
         single("Timing/data_wait_share", self.waited / seconds.max(1e-9));
         if !self.plan.config.augment.is_off() {
             single("Progress/augment", self.trainer.probability());
+            if let Some(rarest) = self.trainer.probability_of_rarest() {
+                single("Progress/augment_rarest", rarest);
+            }
         }
         if self.plan.config.model.classes > 0 {
             single("Progress/condition", self.plan.config.condition.strength(self.trainer.nimg));

@@ -7,6 +7,7 @@ use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::Weights;
 use dermagan_model::{Card, Generator, Selected, model_file};
 
+use crate::augment::rarity;
 use crate::checkpoint::{Adaptive, Checkpoint, producer};
 use crate::config::TrainConfig;
 use crate::ema;
@@ -31,6 +32,8 @@ pub struct Trainer<'a> {
     players: Players,
     average: Generator,
     lookahead: Option<Lookahead>,
+    /// How rare each class is.
+    rarity: Vec<f64>,
     /// Images seen.
     pub nimg: u64,
     /// Steps done.
@@ -67,6 +70,7 @@ impl<'a> Trainer<'a> {
             players,
             average,
             lookahead,
+            rarity: rarity(&plan.config.source.class_images),
             nimg: 0,
             steps: 0,
             ticks: 0,
@@ -154,12 +158,15 @@ impl<'a> Trainer<'a> {
         let (seed, n) = (config.seed, config.optimiser.batch);
         let side = self.plan.cache.size();
         let device = self.device.device.clone().autodiff();
-        let class = (config.model.classes > 0).then(|| {
-            let strength = config.condition.strength(self.nimg);
-            class_rows(fed.classes.into_iter(), config.model.classes, strength, &device)
-        });
-        let (p, purposes) = (self.probability(), ["augment real", "augment fake"]);
-        let transforms = Transforms::pair(&config.augment, p, seed, purposes, self.nimg, n, side);
+        let told = self.told();
+        let rarity = |class: &usize| self.rarity.get(*class).copied().unwrap_or_default();
+        let probabilities: Vec<f64> =
+            fed.classes.iter().map(|class| self.probability_of(rarity(class))).collect();
+        let class = (config.model.classes > 0)
+            .then(|| class_rows(fed.classes.into_iter(), config.model.classes, told, &device));
+        let purposes = ["augment real", "augment fake"];
+        let transforms =
+            Transforms::pair(&config.augment, &probabilities, seed, purposes, self.nimg, side);
         let real = TensorData::new(fed.planes, [n, 3, side, side]);
         let z = TensorData::new(fed.latents, [n, config.model.latents()]);
         Batch {
@@ -170,7 +177,28 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The probability of the transforms at this moment.
+    /// How much of the class the players are told at this moment, 0 to 1.
+    fn told(&self) -> f64 {
+        match self.config().model.classes {
+            0 => 0.0,
+            _ => self.config().condition.strength(self.nimg),
+        }
+    }
+
+    /// The probability of the transforms for pictures of a class of this rarity at this moment. As long as
+    /// the generator is not fully told of classes, a fake is of its class in part only, and so is this:
+    /// more of it on one class's real pictures than on what looks like them would tell the players apart.
+    fn probability_of(&self, rarity: f64) -> f64 {
+        let config = self.config();
+        config.augment.of_class(self.probability(), self.told() * rarity, config.share(self.nimg))
+    }
+
+    /// The probability of the transforms in the rarest class at this moment, where it has its own.
+    pub fn probability_of_rarest(&self) -> Option<f64> {
+        self.config().augment.rarest.map(|_| self.probability_of(1.0))
+    }
+
+    /// The probability of the transforms at this moment, in the commonest class where they differ.
     pub fn probability(&self) -> f64 {
         let augment = &self.config().augment;
         match augment.target > 0.0 {

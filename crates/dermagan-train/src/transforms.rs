@@ -163,34 +163,33 @@ fn reflected(p: isize, side: usize) -> usize {
 }
 
 impl Transforms {
-    /// Draws for `batch` pictures of `side`×`side`, each kind but the turns with `probability`, 0
-    /// (never) to 1 (always). Picture i's draw depends on `config`, `probability`, `side`, `seed`,
-    /// `purpose` (at most 16 bytes) and `first` + i alone.
+    /// Draws for as many pictures of `side`×`side` as there are `probabilities`, each kind but the turns
+    /// with the picture's, 0 (never) to 1 (always). Picture i's draw depends on `config`, its probability,
+    /// `side`, `seed`, `purpose` (at most 16 bytes) and `first` + i alone.
     pub fn draw(
         config: &AugmentConfig,
-        probability: f64,
+        probabilities: &[f64],
         seed: u64,
         purpose: &'static str,
         first: u64,
-        batch: usize,
         side: usize,
     ) -> Self {
-        let draw = |i| Change::draw(config, probability, side, Keyed::new(seed, purpose, i));
-        Self { side, changes: (first..first + batch as u64).map(draw).collect() }
+        let draw =
+            |(i, p): (u64, &f64)| Change::draw(config, *p, side, Keyed::new(seed, purpose, i));
+        Self { side, changes: (first..).zip(probabilities).map(draw).collect() }
     }
 
     /// Draws for the real pictures and for the fakes of a batch, each under a purpose of its own; `None`
     /// where no picture is ever changed.
     pub fn pair(
         config: &AugmentConfig,
-        probability: f64,
+        probabilities: &[f64],
         seed: u64,
         purposes: [&'static str; 2],
         first: u64,
-        batch: usize,
         side: usize,
     ) -> Option<[Self; 2]> {
-        let draw = |purpose| Self::draw(config, probability, seed, purpose, first, batch, side);
+        let draw = |purpose| Self::draw(config, probabilities, seed, purpose, first, side);
         (!config.is_off()).then(|| purposes.map(draw))
     }
 
@@ -286,7 +285,7 @@ mod tests {
     use burn::tensor::Device;
 
     fn draw(config: &AugmentConfig, batch: usize, side: usize) -> Transforms {
-        Transforms::draw(config, config.probability.most(), 7, "augment", 0, batch, side)
+        Transforms::draw(config, &vec![config.most(); batch], 7, "augment", 0, side)
     }
 
     fn of(side: usize, change: Change) -> Transforms {
@@ -479,14 +478,14 @@ mod tests {
     #[test]
     fn a_draw_depends_on_its_picture_alone_and_one_option_moves_no_other() {
         let all = draw(&FULL, 8, 16);
-        let one = Transforms::draw(&FULL, 1.0, 7, "augment", 5, 1, 16);
+        let one = Transforms::draw(&FULL, &[1.0], 7, "augment", 5, 16);
         assert_eq!(one.changes[0], all.changes[5]);
         assert_ne!(one.changes[0], all.changes[4]);
         let fewer = draw(&AugmentConfig { turns: false, translate: 0.0, ..FULL }, 8, 16);
         for (a, b) in all.changes.iter().zip(&fewer.changes) {
             assert_eq!((&a.warp, &a.colour, &a.cut), (&b.warp, &b.colour, &b.cut));
         }
-        let half = Transforms::draw(&FULL, 0.5, 7, "augment", 0, 1000, 16).changes;
+        let half = Transforms::draw(&FULL, &[0.5; 1000], 7, "augment", 0, 16).changes;
         let share = half.iter().filter(|c| c.cut.is_some()).count();
         assert!((450..550).contains(&share), "{share}");
     }
