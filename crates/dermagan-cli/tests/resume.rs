@@ -128,6 +128,14 @@ fn a_setting_that_changes_over_a_run_goes_on_where_the_run_was_stopped() {
         "optimiser.learning_rate={ from = 1e-3, to = 1e-5 }",
         "--set",
         "objective.r1={ from = 0.5, to = 0.05 }",
+        "--set",
+        "augment.rotate=1",
+        "--set",
+        "augment.zoom=0.2",
+        "--set",
+        "augment.rare_probability={ from = 0.2, to = 0.9 }",
+        "--set",
+        "data.balanced=0.5",
     ];
     let start = |outdir: &'static str| -> Vec<&str> {
         [&["train"], &ALL[..], &ramp[..], &["--outdir", outdir, "--kimg", "6"]].concat()
@@ -141,7 +149,12 @@ fn a_setting_that_changes_over_a_run_goes_on_where_the_run_was_stopped() {
     child.kill().unwrap();
     child.wait().unwrap();
     desk.ok(&["train", "--outdir", "killed", "--resume", "latest", "--device", "cpu"]);
-    assert_same_end(&desk.run_folder("whole"), &desk.run_folder("killed"), "000006");
+    let whole = desk.run_folder("whole");
+    assert_same_end(&whole, &desk.run_folder("killed"), "000006");
+    let stats = stats(&whole);
+    let rare = |line: &serde_json::Value| line["Progress/augment_rare"]["mean"].as_f64().unwrap();
+    let (first, last) = (stats.first().unwrap(), stats.last().unwrap());
+    assert!(rare(first) < rare(last), "from {} to {}", rare(first), rare(last));
 }
 
 #[test]

@@ -83,16 +83,16 @@ impl Order {
     pub fn at(&self, position: u64) -> Draw {
         let draws = self.round.len() as u64;
         let (round, within) = (position / draws, (position % draws) as usize);
-        let slot = if draws == 1 {
-            0
-        } else {
-            Keyed::new(self.seed, "classes", round).permutation(draws as usize)[within] as usize
+        let slots = match draws {
+            1 => vec![0],
+            _ => Keyed::new(self.seed, "classes", round).permutation(draws as usize),
         };
-        let pool = self.round[slot];
-        // How many of this class came before, in earlier rounds and by the slots of this one.
-        let first = self.round.partition_point(|&other| other < pool);
-        let of_pool = self.round.partition_point(|&other| other <= pool) - first;
-        let before = round * of_pool as u64 + (slot - first) as u64;
+        let pool_of = |slot: &u32| self.round[*slot as usize];
+        let pool = pool_of(&slots[within]);
+        // How many of this class came before, in earlier rounds and in this one.
+        let a_round = self.round.iter().filter(|&&other| other == pool).count();
+        let this_round = slots[..within].iter().filter(|slot| pool_of(slot) == pool).count();
+        let before = round * a_round as u64 + this_round as u64;
         let length = self.pools[pool].len() as u64;
         let (epoch, place) = (before / length, (before % length) as usize);
         let mut flips = Keyed::new(self.seed, "flips", position);

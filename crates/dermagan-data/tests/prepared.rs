@@ -208,12 +208,10 @@ fn half_evened_draws_go_by_the_square_root_of_a_classs_size_and_take_every_image
                 drawn.iter().copied().filter(|&i| class_of[i as usize] == class).collect()
             };
             assert!(drawn.chunks(draws).all(|round| of_class(round).len() == share), "{class}");
-            // Whole rounds may end within an epoch: every image has come as often as any other, or once more.
-            let mut times = BTreeMap::new();
-            of_class(&drawn).into_iter().for_each(|i| *times.entry(i).or_insert(0) += 1);
-            let (least, most) = (times.values().min().unwrap(), times.values().max().unwrap());
-            let all = times.len() == size.min(40 * share);
-            assert!(all && most - least <= 1, "{class} of {evenness}: {least} to {most}");
+            for epoch in of_class(&drawn).chunks(size) {
+                let images: BTreeSet<u32> = epoch.iter().copied().collect();
+                assert_eq!(images.len(), epoch.len(), "{class} of {evenness}: one came twice");
+            }
         }
     }
     assert_ne!(order(0.5).at(7), order(1.0).at(7));

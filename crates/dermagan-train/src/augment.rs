@@ -42,10 +42,10 @@ pub struct AugmentConfig {
     pub probability: Scheduled,
     /// That probability in the rarest class, 0 to 1: balanced sampling shows each of a hundred pictures
     /// sixty times as often as each of six thousand, and the discriminator learns them by heart that much
-    /// sooner. Between the commonest class, which has the other, and this one by the logarithm of how many
-    /// images a class has. Without it all classes have one.
+    /// sooner. Between the commonest class, which has the other, and this one by their [`rarity`]. Without
+    /// it all classes have one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rarest: Option<Scheduled>,
+    pub rare_probability: Option<Scheduled>,
     /// Above 0, up to 1, the probability adapts until the mean sign of the real logits is this.
     /// Karras et al.: 0.6.
     pub target: f64,
@@ -60,7 +60,8 @@ impl AugmentConfig {
     /// Names the key and what is allowed.
     pub fn validate(&self) -> Result<(), TrainError> {
         self.probability.check("augment.probability", 0.0, 1.0)?;
-        self.rarest.unwrap_or_default().check("augment.rarest", 0.0, 1.0)?;
+        let rare = self.rare_probability.unwrap_or_default();
+        rare.check("augment.rare_probability", 0.0, 1.0)?;
         for (key, value, most) in [
             ("translate", self.translate, 0.5),
             ("rotate", self.rotate, 1.0),
@@ -93,7 +94,8 @@ impl AugmentConfig {
         match set.filter(|_| !self.may_come()) {
             Some((key, strength)) => Err(TrainError::Option(format!(
                 "augment.{key} = {strength} changes no picture while augment.probability and \
-                 augment.target are 0; expected also such as augment.probability = 0.5"
+                 augment.target are 0, and augment.rare_probability is or no class is told; expected also \
+                 such as augment.probability = 0.5"
             ))),
             None => Ok(()),
         }
@@ -133,13 +135,13 @@ impl AugmentConfig {
 
     /// The largest probability that any class comes to, but for one that adapts.
     pub fn most(&self) -> f64 {
-        self.probability.most().max(self.rarest.unwrap_or_default().most())
+        self.probability.most().max(self.rare_probability.unwrap_or_default().most())
     }
 
     /// The probability in a class of this [`rarity`] when `share` of the run is done, where it is `common` in
     /// the commonest.
     pub fn of_class(&self, common: f64, rarity: f64, share: f64) -> f64 {
-        self.rarest.map_or(common, |rarest| common + (rarest.at(share) - common) * rarity)
+        self.rare_probability.map_or(common, |rare| common + (rare.at(share) - common) * rarity)
     }
 
     /// The probability after `images` more images, from the one before, `p`, and the mean sign (-1 to
@@ -154,13 +156,15 @@ impl AugmentConfig {
     }
 }
 
-/// How rare each class is, 0 for the commonest and 1 for the rarest, by the logarithm of how many images it
-/// has; 0 for all where all have as many.
-pub fn rarity(images: &[u64]) -> Vec<f64> {
+/// How rare each class is: 0 for the commonest, 1 for the rarest, between them by the logarithm of how many
+/// images it has. A class is not rare that has half as many as another: 1 takes a tenth at most. It is
+/// `evenness` of that, 0 to 1, the share by which classes are drawn equally often: drawn as they are, no
+/// class's pictures are seen more often than another's.
+pub fn rarity(images: &[u64], evenness: f64) -> Vec<f64> {
     let sizes: Vec<f64> = images.iter().map(|n| libm::log((*n).max(1) as f64)).collect();
     let most = sizes.iter().copied().fold(0.0, f64::max);
-    let range = sizes.iter().map(|size| most - size).fold(0.0, f64::max);
-    sizes.iter().map(|size| if range > 0.0 { (most - size) / range } else { 0.0 }).collect()
+    let range = sizes.iter().map(|size| most - size).fold(std::f64::consts::LN_10, f64::max);
+    sizes.iter().map(|size| evenness * (most - size) / range).collect()
 }
 
 #[cfg(test)]
@@ -181,7 +185,7 @@ pub(crate) mod tests {
         saturation: 1.0,
         contrast: 0.5,
         probability: ALWAYS,
-        rarest: None,
+        rare_probability: None,
         target: 0.6,
         adapt_kimg: 500.0,
     };
@@ -197,13 +201,16 @@ pub(crate) mod tests {
 
     #[test]
     fn rare_classes_have_the_probability_of_the_rarest_by_the_logarithm_of_their_size() {
-        let rare = rarity(&[100, 10_000, 1000, 0]);
+        let rare = rarity(&[100, 10_000, 1000, 0], 1.0);
         assert_eq!((rare[1], rare[3]), (0.0, 1.0), "no image counts as one: {rare:?}");
         assert!((rare[0] - 0.5).abs() < 1e-12 && (rare[2] - 0.25).abs() < 1e-12, "{rare:?}");
-        assert_eq!((rarity(&[7, 7]), rarity(&[])), (vec![0.0; 2], Vec::new()));
+        assert_eq!((rarity(&[7, 7], 1.0), rarity(&[], 1.0)), (vec![0.0; 2], Vec::new()));
+        assert!((rarity(&[100, 200], 1.0)[0] - 0.301).abs() < 1e-3, "half as many is not rare");
+        assert_eq!(rarity(&[10, 1000], 0.5), [0.5, 0.0]);
+        assert_eq!(rarity(&[10, 1000], 0.0), [0.0, 0.0], "drawn as they are");
 
-        let rarest = Some(Scheduled::Ramp { from: 0.5, to: 0.9 });
-        let config = AugmentConfig { rarest, ..FULL };
+        let rare_probability = Some(Scheduled::Ramp { from: 0.5, to: 0.9 });
+        let config = AugmentConfig { rare_probability, ..FULL };
         assert!((config.of_class(0.3, 1.0, 1.0) - 0.9).abs() < 1e-12);
         assert!((config.of_class(0.3, 0.5, 0.0) - 0.4).abs() < 1e-12);
         assert_eq!((config.of_class(0.3, 0.0, 1.0), FULL.of_class(0.3, 1.0, 1.0)), (0.3, 0.3));
@@ -244,8 +251,9 @@ pub(crate) mod tests {
         }
         let probability = Scheduled::Ramp { from: 0.5, to: 1.1 };
         assert!(AugmentConfig { probability, ..FULL }.validate().is_err());
-        let error = AugmentConfig { rarest: Some(probability), ..FULL }.validate().unwrap_err();
-        assert!(error.to_string().starts_with("augment.rarest = 1.1: "), "{error}");
+        let rare_probability = Some(probability);
+        let error = AugmentConfig { rare_probability, ..FULL }.validate().unwrap_err();
+        assert!(error.to_string().starts_with("augment.rare_probability = 1.1: "), "{error}");
         assert_eq!(toml::from_str::<AugmentConfig>("").unwrap(), AugmentConfig::default());
         assert!(toml::from_str::<AugmentConfig>("turn = true").is_err());
     }

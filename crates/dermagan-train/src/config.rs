@@ -1,5 +1,5 @@
-//! What a run is made of: one structure that is the preset's file, the run's
-//! `training_options.json` and the checkpoint's metadata.
+//! What a run is made of: the sections of a preset's file, and the whole that is a run's
+//! `training_options.json` and its checkpoints' metadata.
 
 use dermagan_data::{Filter, Fit};
 use dermagan_model::{Backbone, Init, ModelConfig, Precision};
@@ -328,7 +328,7 @@ impl TrainConfig {
             j.r1,
             j.r2,
             self.augment.probability,
-            self.augment.rarest.unwrap_or_default(),
+            self.augment.rare_probability.unwrap_or_default(),
         ]
         .iter()
         .any(|setting| matches!(setting, Scheduled::Ramp { .. }))

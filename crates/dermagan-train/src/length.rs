@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use dermagan_eval::EvalError;
 use dermagan_model::Selected;
 
+use crate::config::images;
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::plan::Plan;
@@ -87,6 +88,9 @@ fn seconds_per_kimg(
     stop: &AtomicBool,
 ) -> Result<f64, TrainError> {
     let mut trainer = Trainer::new(plan, device.clone());
+    // In the middle of the preset's length: by then classes are told, and probabilities that change, of
+    // transforms that take time, are half the way.
+    trainer.nimg = images(plan.config.schedule.kimg / 2.0);
     let steps = group(plan.config.objective.every, device.is_cpu);
     let mut seconds = Vec::new();
     let start = Instant::now();

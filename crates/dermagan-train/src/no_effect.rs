@@ -1,10 +1,11 @@
 //! Settings that would change nothing as the others are.
 
+use crate::augment::AugmentConfig;
 use crate::error::TrainError;
 use crate::preset::Preset;
 
 /// What turns a thing off, and so expects no effect: an arm of a comparison may well say so again.
-const OFF: [&str; 4] = ["0", "0.0", "false", "1"];
+const OFF: [&str; 3] = ["0", "0.0", "false"];
 
 /// Refuses single settings that change nothing in this preset: somebody who sets one expects an effect.
 /// What a preset's file says by the way is not asked, so that one switch turns a thing off; but that
@@ -16,14 +17,22 @@ pub fn check(preset: &Preset, settings: &[String]) -> Result<(), TrainError> {
     let mut turned_off = false;
     for setting in settings {
         let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let (key, off) = (key.replace(' ', ""), OFF.contains(&value.trim()));
-        turned_off |= off && matches!(key.as_str(), "augment.probability" | "augment.target");
+        let (key, value) = (key.replace(' ', ""), value.trim());
+        let off = OFF.contains(&value) || key == "objective.every" && value == "1";
+        turned_off |= off
+            && matches!(
+                key.as_str(),
+                "augment.probability" | "augment.rare_probability" | "augment.target"
+            );
         if let Some(reason) = reason(preset, &key).filter(|_| !off) {
             let what = format!("--set {setting} changes nothing here: {reason}");
             return Err(TrainError::Option(what));
         }
     }
-    if turned_off { Ok(()) } else { preset.augment.check_heard() }
+    let told = preset.condition.classes;
+    let rare_probability = preset.augment.rare_probability.filter(|_| told);
+    let heard = AugmentConfig { rare_probability, ..preset.augment };
+    if turned_off { Ok(()) } else { heard.check_heard() }
 }
 
 /// Why this key changes nothing in this preset, if so.
@@ -35,7 +44,10 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
         }
         "optimiser.lookahead_back" if o.lookahead == 0 => Some("optimiser.lookahead is 0"),
         "optimiser.ema_rampup" if o.ema_kimg.most() == 0.0 => Some("optimiser.ema_kimg is 0"),
-        "augment.probability" | "augment.rarest" | "augment.target" | "augment.adapt_kimg"
+        "augment.probability"
+        | "augment.rare_probability"
+        | "augment.target"
+        | "augment.adapt_kimg"
             if !augment.has_strength() =>
         {
             Some(
@@ -46,7 +58,7 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
             Some("with augment.target the probability adapts")
         }
         "augment.adapt_kimg" if augment.target == 0.0 => Some("augment.target is 0"),
-        "augment.rarest" | "condition.from_kimg" | "condition.to_kimg"
+        "augment.rare_probability" | "condition.from_kimg" | "condition.to_kimg"
             if !preset.condition.classes =>
         {
             Some("condition.classes is false")
@@ -58,6 +70,7 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Scheduled;
 
     #[test]
     fn a_setting_without_effect_is_refused_and_one_switch_still_turns_a_thing_off() {
@@ -72,16 +85,25 @@ mod tests {
             "augment.target=0.6",
             "augment.adapt_kimg=5",
             "condition.to_kimg=5",
-            "augment.rarest=0.8",
+            "augment.rare_probability=0.8",
+            "augment.rare_probability=1",
         ] {
             let error = with("tiny", &[setting]).unwrap_err();
             assert!(error.contains("changes nothing"), "{error}");
         }
         let error = with("fast", &["augment.adapt_kimg=5"]).unwrap_err();
         assert!(error.contains("augment.target is 0"), "{error}");
-        let error = with("fast", &["augment.rarest=0.8"]).unwrap_err();
+        let error = with("fast", &["augment.rare_probability=0.8"]).unwrap_err();
         assert!(error.contains("condition.classes is false"), "{error}");
-        assert_eq!(with("rare", &["augment.rarest=0.8"]), Ok(()));
+        assert_eq!(with("rare", &["augment.rare_probability=0.8"]), Ok(()));
+        let rare_only = ["augment.probability=0", "augment.rare_probability=0.8"];
+        assert_eq!(with("rare", &rare_only), Ok(()));
+        let mut untold = Preset::named("rare", &[]).unwrap();
+        untold.condition.classes = false;
+        assert!(check(&untold, &[]).is_ok());
+        untold.augment.probability = Scheduled::Constant(0.0);
+        untold.augment.rare_probability = Some(Scheduled::Constant(0.8));
+        assert!(check(&untold, &[]).is_err(), "no class is told, so none is known to be rare");
         for off in ["optimiser.lookahead=0", "objective.r1=0", "augment.turns=false"] {
             assert_eq!(with("fast", &[off]), Ok(()), "{off}");
         }

@@ -410,7 +410,7 @@ impl<'a> Session<'a> {
         if !self.plan.config.augment.is_off() {
             single("Progress/augment", self.trainer.probability());
             if let Some(rarest) = self.trainer.probability_of_rarest() {
-                single("Progress/augment_rarest", rarest);
+                single("Progress/augment_rare", rarest);
             }
         }
         if self.plan.config.model.classes > 0 {

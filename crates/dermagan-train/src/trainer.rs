@@ -70,7 +70,7 @@ impl<'a> Trainer<'a> {
             players,
             average,
             lookahead,
-            rarity: rarity(&plan.config.source.class_images),
+            rarity: rarity(&plan.config.source.class_images, plan.config.input.balanced),
             nimg: 0,
             steps: 0,
             ticks: 0,
@@ -129,8 +129,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Does one step; its values stay on the device until [`Trainer::read_back`], which must be called
-    /// at every [`ADAPT_EVERY`]th step at the latest. Returns how long it waited for its batch,
-    /// in seconds.
+    /// at every [`ADAPT_EVERY`]th step at the latest. Returns how long it waited for its batch
+    /// and drew what is done to it, in seconds.
     pub fn step(&mut self) -> f64 {
         let start = std::time::Instant::now();
         let batch = self.batch();
@@ -159,9 +159,9 @@ impl<'a> Trainer<'a> {
         let side = self.plan.cache.size();
         let device = self.device.device.clone().autodiff();
         let told = self.told();
-        let rarity = |class: &usize| self.rarity.get(*class).copied().unwrap_or_default();
+        let rare = |class: &usize| self.rarity.get(*class).copied().unwrap_or_default();
         let probabilities: Vec<f64> =
-            fed.classes.iter().map(|class| self.probability_of(rarity(class))).collect();
+            fed.classes.iter().map(|class| self.probability_of(rare(class))).collect();
         let class = (config.model.classes > 0)
             .then(|| class_rows(fed.classes.into_iter(), config.model.classes, told, &device));
         let purposes = ["augment real", "augment fake"];
@@ -193,9 +193,10 @@ impl<'a> Trainer<'a> {
         config.augment.of_class(self.probability(), self.told() * rarity, config.share(self.nimg))
     }
 
-    /// The probability of the transforms in the rarest class at this moment, where it has its own.
+    /// The probability of the transforms in the rarest class at this moment, where classes differ by it.
     pub fn probability_of_rarest(&self) -> Option<f64> {
-        self.config().augment.rarest.map(|_| self.probability_of(1.0))
+        let rarest = self.rarity.iter().copied().fold(0.0, f64::max);
+        self.config().augment.rare_probability.map(|_| self.probability_of(rarest))
     }
 
     /// The probability of the transforms at this moment, in the commonest class where they differ.

@@ -21,9 +21,9 @@ pub struct Transforms {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Change {
     orientation: Orientation,
+    warp: Option<Warp>,
     /// Pixels to the right and down.
     shift: [isize; 2],
-    warp: Option<Warp>,
     colour: Option<Colour>,
     /// Columns and rows.
     cut: Option<[Range<usize>; 2]>,
