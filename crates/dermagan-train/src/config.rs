@@ -342,6 +342,11 @@ impl TrainConfig {
         }
     }
 
+    /// How much of the class the players are told after `nimg` images, 0 to 1; `None` where they never are.
+    pub fn told(&self, nimg: u64) -> Option<f64> {
+        (self.model.classes > 0).then(|| self.condition.strength(nimg))
+    }
+
     /// Steps of the whole run.
     pub fn steps(&self) -> u64 {
         (images(self.schedule.kimg)).div_ceil(self.optimiser.batch as u64)

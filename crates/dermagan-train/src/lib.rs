@@ -11,6 +11,7 @@ mod animation;
 mod arc;
 pub mod augment;
 pub mod bench;
+mod change;
 pub mod checkpoint;
 pub mod collapse;
 pub mod config;

@@ -413,8 +413,8 @@ impl<'a> Session<'a> {
                 single("Progress/augment_rare", rarest);
             }
         }
-        if self.plan.config.model.classes > 0 {
-            single("Progress/condition", self.plan.config.condition.strength(self.trainer.nimg));
+        if let Some(told) = self.plan.config.told(self.trainer.nimg) {
+            single("Progress/condition", told);
         }
         if let Some(gigabytes) = resident_gigabytes() {
             single("Resources/cpu_mem_gb", gigabytes);

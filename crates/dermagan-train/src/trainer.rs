@@ -158,12 +158,12 @@ impl<'a> Trainer<'a> {
         let (seed, n) = (config.seed, config.optimiser.batch);
         let side = self.plan.cache.size();
         let device = self.device.device.clone().autodiff();
-        let told = self.told();
+        let told = config.told(self.nimg);
         let rare = |class: &usize| self.rarity.get(*class).copied().unwrap_or_default();
         let probabilities: Vec<f64> =
             fed.classes.iter().map(|class| self.probability_of(rare(class))).collect();
-        let class = (config.model.classes > 0)
-            .then(|| class_rows(fed.classes.into_iter(), config.model.classes, told, &device));
+        let class = told
+            .map(|told| class_rows(fed.classes.into_iter(), config.model.classes, told, &device));
         let purposes = ["augment real", "augment fake"];
         let transforms =
             Transforms::pair(&config.augment, &probabilities, seed, purposes, self.nimg, side);
@@ -177,20 +177,13 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// How much of the class the players are told at this moment, 0 to 1.
-    fn told(&self) -> f64 {
-        match self.config().model.classes {
-            0 => 0.0,
-            _ => self.config().condition.strength(self.nimg),
-        }
-    }
-
     /// The probability of the transforms for pictures of a class of this rarity at this moment. As long as
     /// the generator is not fully told of classes, a fake is of its class in part only, and so is this:
     /// more of it on one class's real pictures than on what looks like them would tell the players apart.
     fn probability_of(&self, rarity: f64) -> f64 {
         let config = self.config();
-        config.augment.of_class(self.probability(), self.told() * rarity, config.share(self.nimg))
+        let told = config.told(self.nimg).unwrap_or_default();
+        config.augment.of_class(self.probability(), told * rarity, config.share(self.nimg))
     }
 
     /// The probability of the transforms in the rarest class at this moment, where classes differ by it.
@@ -322,10 +315,8 @@ pub fn sampler_of(
     nimg: u64,
     device: Selected,
 ) -> Sampler {
-    let classes = (config.model.classes > 0).then(|| Classes {
-        images: config.source.class_images.clone(),
-        strength: config.condition.strength(nimg),
-    });
+    let images = config.source.class_images.clone();
+    let classes = config.told(nimg).map(|strength| Classes { images, strength });
     Sampler::of(generator, &config.model, classes, config.augment.turns, device)
 }
 
@@ -343,10 +334,7 @@ pub fn card_of(config: &TrainConfig, nimg: u64) -> Card {
             0 => Vec::new(),
             _ => config.source.class_images.clone(),
         },
-        condition: match config.model.classes {
-            0 => 1.0,
-            _ => config.condition.strength(nimg),
-        },
+        condition: config.told(nimg).unwrap_or(1.0),
         turns: config.augment.turns,
         preset: config.preset.clone(),
         nimg,
