@@ -77,7 +77,7 @@ const ALL: [&str; 34] = [
     "f32",
     "--device",
     "cpu",
-    // The preset's falls over the run, whose length would be another when it is stopped.
+    // The preset's changes over the run, whose length would be another when it is stopped.
     "--set",
     "optimiser.learning_rate=2e-4",
     "--set",

@@ -317,9 +317,11 @@ impl TrainConfig {
         self.horizon_kimg = if self.changes() { kimg } else { 0.0 };
     }
 
-    /// Whether any setting changes over the run.
+    /// Whether any setting that counts changes over the run.
     pub fn changes(&self) -> bool {
-        let (o, j) = (&self.optimiser, &self.objective);
+        let (o, j, augment) = (&self.optimiser, &self.objective, &self.augment);
+        // Where the probability adapts, the one that is set counts for nothing.
+        let probability = Some(augment.probability).filter(|_| augment.target == 0.0);
         [
             o.learning_rate,
             o.d_rate(),
@@ -327,8 +329,8 @@ impl TrainConfig {
             o.ema_kimg,
             j.r1,
             j.r2,
-            self.augment.probability,
-            self.augment.rare_probability.unwrap_or_default(),
+            probability.unwrap_or_default(),
+            augment.rare_probability.unwrap_or_default(),
         ]
         .iter()
         .any(|setting| matches!(setting, Scheduled::Ramp { .. }))
