@@ -150,7 +150,7 @@ pub struct TrainArgs {
     /// Where runs go; each gets a numbered folder.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
-    /// A preset from models/: reference, fast, rare, notebook or tiny, or a FILE.toml of one's
+    /// A preset from models/: reference, fast, rare, best, notebook or tiny, or a FILE.toml of one's
     /// own [default: reference].
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,

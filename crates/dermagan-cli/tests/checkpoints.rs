@@ -118,6 +118,18 @@ fn a_checkpoint_that_claims_a_larger_network_than_it_holds_is_refused() {
 }
 
 #[test]
+fn a_checkpoint_without_its_optimisers_state_is_refused_not_continued_from_nothing() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "1"]);
+    let file = desk.run_folder("runs").join("checkpoint-000001.safetensors");
+    let mut checkpoint = Checkpoint::open(&file).unwrap();
+    checkpoint.tensors.retain(|name, _| !name.starts_with("adam_G."));
+    checkpoint.save(&file).unwrap();
+    let error = desk.fails(&["train", "--resume", "latest", "--kimg", "2", "--device", "cpu"], 1);
+    assert!(error.contains("no tensor 'adam_G.m."), "{error}");
+}
+
+#[test]
 fn going_back_takes_the_generator_and_the_best_one_back_too() {
     let desk = Desk::new();
     let metrics = ["--metrics", "kid", "--keep", "0"];

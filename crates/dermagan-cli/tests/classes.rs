@@ -288,6 +288,7 @@ fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
         ("condition.to_kimg=-1", "condition"),
         ("model.classes=9", "condition.classes"),
         ("optimiser.learning_rate=-1", "0 or more"),
+        ("optimiser.epsilon=0", "more than 0"),
     ] {
         let out = train(&["--preset", "rare", "--set", setting]);
         let error = text(&out.stderr);

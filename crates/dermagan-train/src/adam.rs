@@ -104,8 +104,8 @@ impl Adam {
         }
     }
 
-    /// Takes the state back from [`Adam::save`]'s names, for the trainable parameters of
-    /// `network`; before the first step there is none.
+    /// Takes the state after `time` steps back from [`Adam::save`]'s names, for the trainable parameters
+    /// of `network`; before the first step there is none.
     ///
     /// # Errors
     /// Names the first tensor that is missing or of the wrong length.
@@ -113,11 +113,12 @@ impl Adam {
         &mut self,
         prefix: &str,
         network: &N,
+        time: u64,
         from: &mut Weights,
         device: &Device,
     ) -> Result<(), String> {
         self.moments.clear();
-        if !from.keys().any(|name| name.starts_with(&format!("{prefix}."))) {
+        if time == 0 {
             return Ok(());
         }
         for parameter in network.parameters().into_iter().filter(|p| p.trainable) {

@@ -85,6 +85,22 @@ impl AugmentConfig {
         Ok(())
     }
 
+    /// Refuses a shift or a square of less than a pixel in pictures of `side`.
+    ///
+    /// # Errors
+    /// Names it, and the least that does anything.
+    pub fn check_pixels(&self, side: usize) -> Result<(), TrainError> {
+        for (key, share) in [("translate", self.translate), ("cutout", self.cutout)] {
+            if share > 0.0 && pixels(share, side) == 0 {
+                return Err(TrainError::Option(format!(
+                    "augment.{key} = {share} is no pixel of {side}: expected at least {:.3}, or 0",
+                    0.5 / side as f64
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses strengths that no picture would feel.
     ///
     /// # Errors
@@ -112,7 +128,7 @@ impl AugmentConfig {
     }
 
     /// The strengths of the transforms with a probability, by key.
-    fn strengths(&self) -> [(&'static str, f64); 7] {
+    pub(crate) fn strengths(&self) -> [(&'static str, f64); 7] {
         [
             ("translate", self.translate),
             ("rotate", self.rotate),
@@ -129,7 +145,7 @@ impl AugmentConfig {
     }
 
     /// Whether the transforms with a probability ever come.
-    fn may_come(&self) -> bool {
+    pub(crate) fn may_come(&self) -> bool {
         self.target > 0.0 || self.most() > 0.0
     }
 
@@ -154,6 +170,11 @@ impl AugmentConfig {
     pub(crate) fn colours(&self) -> bool {
         self.brightness > 0.0 || self.saturation > 0.0 || self.contrast > 0.0
     }
+}
+
+/// The pixels of a share of the side.
+pub(crate) fn pixels(share: f64, side: usize) -> usize {
+    (share * side as f64).round() as usize
 }
 
 /// How rare each class is: 0 for the commonest, 1 for the rarest, between them by the logarithm of how many
@@ -216,6 +237,20 @@ pub(crate) mod tests {
         assert_eq!((config.of_class(0.3, 0.0, 1.0), FULL.of_class(0.3, 1.0, 1.0)), (0.3, 0.3));
         let alone = AugmentConfig { probability: NEVER, target: 0.0, turns: false, ..config };
         assert!(!alone.is_off() && alone.check_heard().is_ok() && alone.most() == 0.9);
+    }
+
+    #[test]
+    fn less_than_a_pixel_is_refused() {
+        let of = |translate, cutout| AugmentConfig { translate, cutout, ..FULL };
+        assert!(of(0.0, 0.0).check_pixels(32).is_ok() && of(0.016, 0.016).check_pixels(32).is_ok());
+        for (small, key) in [(of(0.015, 0.4), "translate"), (of(0.3, 0.015), "cutout")] {
+            let error = small.check_pixels(32).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("augment.{key} = 0.015 is no pixel of 32")),
+                "{error}"
+            );
+            assert!(small.check_pixels(64).is_ok());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
 
-use crate::augment::AugmentConfig;
+use crate::augment::{AugmentConfig, pixels};
 
 /// What is done to one picture, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,11 +47,10 @@ pub(crate) struct Colour {
 impl Change {
     /// Draws every number whether it is used or not: one option changes no other's draws.
     pub fn draw(config: &AugmentConfig, probability: f64, side: usize, mut random: Keyed) -> Self {
-        let share = |share: f64| (share * side as f64).round() as usize;
         let orientation = Orientation::draw(&mut random);
 
         let moved = random.unit() < probability;
-        let most = share(config.translate).min(side.saturating_sub(1));
+        let most = pixels(config.translate, side).min(side.saturating_sub(1));
         let shift = [(); 2].map(|()| {
             random.below(2 * most as u64 + 1).cast_signed() as isize - most.cast_signed()
         });
@@ -64,7 +63,7 @@ impl Change {
             contrast: 1.0 + within(config.contrast),
         };
 
-        let size = share(config.cutout);
+        let size = pixels(config.cutout, side);
         let cut = random.unit() < probability && size > 0;
         // The centre of an even square lies between pixels, of which there is one place more.
         let places = (side + 1 - size % 2) as u64;

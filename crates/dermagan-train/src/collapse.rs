@@ -120,6 +120,38 @@ impl Lookout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Request;
+    use crate::plan::tests::phantom;
+    use crate::trainer::sampler_of;
+    use dermagan_model::named::Network;
+    use dermagan_model::{Generator, Init, Selected};
+
+    #[test]
+    fn a_generator_that_does_not_hear_its_latent_is_told_of_once_for_each_class() {
+        let rare = Request { preset: "rare".into(), width: Some(4), ..Request::default() };
+        let plan = phantom(rare).unwrap();
+        let (config, device) = (&plan.config, Selected::cpu());
+        let sampler = |deaf: bool| {
+            let mut weights = Init::He.generator(&config.model, 1, &device.device).to_weights();
+            let first = weights.get_mut("main.0.weight").unwrap();
+            first.values.iter_mut().for_each(|value| *value *= if deaf { 0.0 } else { 4.0 });
+            let generator = Generator::new(&config.model, &device.device).with_weights(&weights);
+            sampler_of(generator.unwrap(), config, 540_000, device.clone())
+        };
+        let mut lookout = Lookout::default();
+        let mut warnings = |deaf| lookout.look(&plan, &sampler(deaf), 540.0).unwrap();
+        for _ in 0..2 {
+            let found = warnings(true);
+            assert_eq!(found.len(), config.source.classes.len(), "{found:?}");
+            for (class, words) in config.source.classes.iter().zip(&found) {
+                let expected =
+                    format!("class {class} is nearly one picture for every seed at 540.0");
+                assert!(words.starts_with(&expected) && words.contains(" 0 % of"), "{words}");
+            }
+            assert_eq!(warnings(true), [""; 0], "said once");
+            assert_eq!(warnings(false), [""; 0]);
+        }
+    }
 
     #[test]
     fn pictures_that_are_one_picture_have_no_variety() {

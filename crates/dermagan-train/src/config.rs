@@ -245,8 +245,10 @@ impl TrainConfig {
                 return bad(format!("optimiser.{key} = {value}: 0 to less than 1 are possible"));
             }
         }
-        for (key, value) in [("epsilon", o.epsilon), ("ema_rampup", o.ema_rampup)] {
-            Scheduled::Constant(value).check(&format!("optimiser.{key}"), 0.0, f64::INFINITY)?;
+        Scheduled::Constant(o.ema_rampup).check("optimiser.ema_rampup", 0.0, f64::INFINITY)?;
+        // A weight whose gradient has been 0 so far, as a class's before it is told, would go by 0 / 0.
+        if !(o.epsilon > 0.0 && o.epsilon.is_finite()) {
+            return bad(format!("optimiser.epsilon = {}: more than 0 is possible", o.epsilon));
         }
         let dcgan = self.model.backbone == Backbone::Dcgan;
         if dcgan == (o.init == Init::He) {

@@ -117,23 +117,16 @@ impl Maker {
 mod tests {
     use super::*;
     use crate::plan::Request;
-    use dermagan_data::{Filter, Fit, Options, Source, prepare};
+    use crate::plan::tests::phantom;
 
-    /// A plan for 40 made-up pictures of 32 pixels, 8 a step.
     fn plan() -> Plan {
-        let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("p.dermagan");
-        let options = Options { size: 32, fit: Fit::Crop, filter: Filter::Lanczos };
-        let source = Source::open("phantom:40").unwrap();
-        prepare(&source, options, &target, true, &mut |_, _| ()).unwrap();
-        let request = Request {
-            data: Some(target.display().to_string()),
+        phantom(Request {
             preset: "tiny".into(),
             batch: Some(8),
             quarter_turns: true,
             ..Request::default()
-        };
-        Plan::new(&request, &mut |_| ()).unwrap()
+        })
+        .unwrap()
     }
 
     #[test]

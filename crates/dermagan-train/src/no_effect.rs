@@ -1,8 +1,9 @@
 //! Settings that would change nothing as the others are.
 
-use crate::augment::AugmentConfig;
+use crate::augment::{AugmentConfig, rarity};
+use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::preset::Preset;
+use crate::preset::{Preset, key_of};
 
 /// What turns a thing off, and so expects no effect: an arm of a comparison may well say so again.
 const OFF: [&str; 3] = ["0", "0.0", "false"];
@@ -16,8 +17,8 @@ const OFF: [&str; 3] = ["0", "0.0", "false"];
 pub fn check(preset: &Preset, settings: &[String]) -> Result<(), TrainError> {
     let mut turned_off = false;
     for setting in settings {
-        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let (key, value) = (key.replace(' ', ""), value.trim());
+        let key = key_of(setting);
+        let value = setting.split_once('=').map_or("", |(_, value)| value.trim());
         let off = OFF.contains(&value) || key == "objective.every" && value == "1";
         turned_off |= off
             && matches!(
@@ -29,10 +30,36 @@ pub fn check(preset: &Preset, settings: &[String]) -> Result<(), TrainError> {
             return Err(TrainError::Option(what));
         }
     }
-    let told = preset.condition.classes;
-    let rare_probability = preset.augment.rare_probability.filter(|_| told);
-    let heard = AugmentConfig { rare_probability, ..preset.augment };
-    if turned_off { Ok(()) } else { heard.check_heard() }
+    if turned_off { Ok(()) } else { heard(preset).check_heard() }
+}
+
+/// Refuses a probability in rare classes where this data, drawn so, has none: if it was `asked` for, or if
+/// no transform ever comes without it.
+///
+/// # Errors
+/// Says so.
+pub fn check_rare(config: &TrainConfig, asked: bool) -> Result<(), TrainError> {
+    let Some(probability) = config.augment.rare_probability.filter(|p| p.most() > 0.0) else {
+        return Ok(());
+    };
+    let rarity = rarity(&config.source.class_images, config.input.balanced);
+    if config.model.classes > 0 && rarity.iter().any(|rarity| *rarity > 0.0) {
+        return Ok(());
+    }
+    if asked {
+        return Err(TrainError::Option(format!(
+            "augment.rare_probability, at most {}, changes nothing here: no class's pictures come more \
+             often than another's; expected classes of several sizes and data.balanced above 0",
+            probability.most()
+        )));
+    }
+    AugmentConfig { rare_probability: None, ..config.augment }.check_heard()
+}
+
+/// The augmentation as far as the data may hear of it: without told classes none is known to be rare.
+fn heard(preset: &Preset) -> AugmentConfig {
+    let rare_probability = preset.augment.rare_probability.filter(|_| preset.condition.classes);
+    AugmentConfig { rare_probability, ..preset.augment }
 }
 
 /// Why this key changes nothing in this preset, if so.
@@ -54,6 +81,13 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
                 "augment.translate, rotate, zoom, cutout, brightness, saturation and contrast are 0",
             )
         }
+        key if !heard(preset).may_come()
+            && key.strip_prefix("augment.").is_some_and(|name| {
+                augment.strengths().iter().any(|(strength, _)| *strength == name)
+            }) =>
+        {
+            Some("augment.probability, rare_probability and target are 0 or heard by no class")
+        }
         "augment.probability" if augment.target > 0.0 => {
             Some("with augment.target the probability adapts")
         }
@@ -70,6 +104,7 @@ fn reason(preset: &Preset, key: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SourceConfig;
     use crate::schedule::Scheduled;
 
     #[test]
@@ -104,6 +139,12 @@ mod tests {
         untold.augment.probability = Scheduled::Constant(0.0);
         untold.augment.rare_probability = Some(Scheduled::Constant(0.8));
         assert!(check(&untold, &[]).is_err(), "no class is told, so none is known to be rare");
+        // What is asked for is to be felt, whatever else is turned off; what is there already need not be.
+        for arm in ["augment.probability=0", "augment.target=0"] {
+            let error = with("tiny", &[arm, "augment.translate=0.2"]).unwrap_err();
+            assert!(error.contains("augment.translate=0.2 changes nothing"), "{error}");
+        }
+        assert!(with("fast", &["augment.probability=0", "augment.rotate=1"]).is_err());
         for off in ["optimiser.lookahead=0", "objective.r1=0", "augment.turns=false"] {
             assert_eq!(with("fast", &[off]), Ok(()), "{off}");
         }
@@ -114,5 +155,26 @@ mod tests {
         assert_eq!(with("rare", &["condition.classes=false"]), Ok(()));
         assert_eq!(with("rare", &["condition.to_kimg=60"]), Ok(()));
         assert_eq!(with("tiny", &["augment.translate=0.1", "augment.probability=0.5"]), Ok(()));
+    }
+    #[test]
+    fn a_probability_in_rare_classes_needs_a_class_that_is_drawn_more_often_than_its_images() {
+        let mut config = TrainConfig::of_preset("rare", 0).unwrap();
+        config.augment.rare_probability = Some(Scheduled::Constant(0.8));
+        (config.model.classes, config.source.class_images) = (2, vec![10, 100]);
+        assert_eq!(check_rare(&config, true).map_err(|e| e.to_string()), Ok(()));
+        let uneven = config.clone();
+        let alike = TrainConfig {
+            source: SourceConfig { class_images: vec![10, 10], ..config.source.clone() },
+            ..config.clone()
+        };
+        config.input.balanced = 0.0;
+        for mut none in [config, alike] {
+            assert!(check_rare(&none, true).is_err() && check_rare(&none, false).is_ok());
+            none.augment.probability = Scheduled::Constant(0.0);
+            assert!(check_rare(&none, false).is_err(), "nothing ever comes");
+            none.augment.rare_probability = Some(Scheduled::Constant(0.0));
+            assert!(check_rare(&none, true).is_ok(), "it is off");
+        }
+        assert!(check_rare(&uneven, false).is_ok());
     }
 }

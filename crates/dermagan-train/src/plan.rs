@@ -15,6 +15,8 @@ use crate::config::{InputConfig, Part, TrainConfig};
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::length;
+use crate::no_effect;
+use crate::preset::key_of;
 use crate::schedule::Scheduled;
 
 /// The split's own seed: runs of every seed hold out the same lesions.
@@ -61,6 +63,13 @@ pub struct Request {
     pub precision: Precision,
 }
 
+impl Request {
+    /// Whether a single setting is of this key.
+    fn sets(&self, key: &str) -> bool {
+        self.settings.iter().any(|setting| key_of(setting) == key)
+    }
+}
+
 /// A run that can start or go on.
 #[derive(Debug)]
 pub struct Plan {
@@ -91,6 +100,9 @@ impl Plan {
         config.optimiser.batch = request.batch.unwrap_or(config.optimiser.batch);
         if let Some(rate) = request.learning_rate {
             config.optimiser.learning_rate = Scheduled::Constant(rate);
+            if !request.sets("optimiser.d_learning_rate") {
+                config.optimiser.d_learning_rate = None;
+            }
         }
         config.set_length(request.kimg.unwrap_or(config.schedule.kimg));
         let schedule = &mut config.schedule;
@@ -105,16 +117,15 @@ impl Plan {
         if request.all_images {
             input.split = Part::All;
         }
-        // A prepared cache has a size of its own, which only an explicit --size contradicts.
-        if request.size.is_none()
-            && let Some(cache) = given_cache(&config.source.source)?
-        {
-            config.model.resolution = cache.size();
+        if let Some(cache) = given_cache(&config.source.source)? {
+            as_prepared(&mut config, &cache, request, sink)?;
         }
         config.validate()?;
+        config.augment.check_pixels(config.model.resolution)?;
         request.minutes.map_or(Ok(()), length::check)?;
         let cache = Arc::new(open(&mut config, sink)?);
         let images = choose(&mut config, &cache)?;
+        no_effect::check_rare(&config, request.sets("augment.rare_probability"))?;
         Ok(Self { config, cache, images, minutes: request.minutes })
     }
 
@@ -214,6 +225,50 @@ fn given_cache(source: &str) -> Result<Option<Cache>, TrainError> {
     Ok(None)
 }
 
+/// A prepared cache has a size and a fit of its own: a preset gives way, with a word where its pictures
+/// would have been others, and what the user asks for must agree.
+fn as_prepared(
+    config: &mut TrainConfig,
+    cache: &Cache,
+    request: &Request,
+    sink: &mut dyn FnMut(Event),
+) -> Result<(), TrainError> {
+    let Options { fit, filter, .. } = cache.header().options;
+    let words = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    let (size, wanted) = (cache.size(), config.model.resolution);
+    let mut other = Vec::new();
+    for (key, has, wanted) in [
+        // --size wins over --set, as every flag, and [`open`] answers it.
+        ("model.resolution", size.to_string(), request.size.map_or(wanted, |_| size).to_string()),
+        ("data.fit", words(&fit), words(&config.input.fit)),
+        ("data.filter", words(&filter), words(&config.input.filter)),
+    ] {
+        if has != wanted && request.sets(key) {
+            return Err(TrainError::Option(format!(
+                "--set {key}={wanted}: {} was prepared with {has}; give the source instead of the cache, \
+                 or leave this out",
+                cache.path().display()
+            )));
+        }
+        if has != wanted && key != "model.resolution" {
+            other.push(format!("{key} {has}, not {wanted}"));
+        }
+    }
+    if !other.is_empty() {
+        sink(Event::Warning(format!(
+            "{} was prepared otherwise than preset {} says ({}): the run takes its pictures as they are",
+            cache.path().display(),
+            config.preset,
+            other.join("; ")
+        )));
+    }
+    if request.size.is_none() {
+        config.model.resolution = size;
+    }
+    (config.input.fit, config.input.filter) = (fit, filter);
+    Ok(())
+}
+
 /// Opens the cache that was given, or makes one of the source that was given.
 fn open(config: &mut TrainConfig, sink: &mut dyn FnMut(Event)) -> Result<Cache, TrainError> {
     let cache = match given_cache(&config.source.source)? {
@@ -300,7 +355,82 @@ fn choose(config: &mut TrainConfig, cache: &Cache) -> Result<Vec<u32>, TrainErro
     config.source.images = images.len();
     if config.condition.classes {
         config.model.classes = config.source.classes.len();
+        config.model.validate()?;
     }
     config.source.digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(images)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use dermagan_data::{Filter, Fit};
+
+    /// A plan for the made-up pictures of 40 lesions, prepared at 32 pixels, and what it was warned of.
+    fn warned(request: Request) -> Result<(Plan, Vec<String>), TrainError> {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("p.dermagan");
+        let options = Options { size: 32, fit: Fit::Crop, filter: Filter::Lanczos };
+        let source = Source::open("phantom:40").unwrap();
+        prepare(&source, options, &target, true, &mut |_, _| ()).unwrap();
+        let request = Request { data: Some(target.display().to_string()), ..request };
+        let mut warnings = Vec::new();
+        let plan = Plan::new(&request, &mut |event| {
+            if let Event::Warning(words) = event {
+                warnings.push(words);
+            }
+        })?;
+        Ok((plan, warnings))
+    }
+
+    pub(crate) fn phantom(request: Request) -> Result<Plan, TrainError> {
+        Ok(warned(request)?.0)
+    }
+
+    fn request(preset: &str, settings: &[&str]) -> Request {
+        let settings = settings.iter().map(|s| (*s).to_owned()).collect();
+        Request { preset: preset.into(), settings, ..Request::default() }
+    }
+
+    #[test]
+    fn what_a_prepared_cache_cannot_be_is_refused_or_told() {
+        for setting in ["model.resolution=64", "data.fit=pad", "data.filter = bilinear"] {
+            let error = phantom(request("tiny", &[setting])).unwrap_err().to_string();
+            assert!(error.contains("was prepared with"), "{error}");
+        }
+        let same =
+            request("tiny", &["model.resolution=32", "data.fit=crop", "data.filter=lanczos"]);
+        assert_eq!(warned(same).unwrap().1, [""; 0]);
+        assert_eq!(
+            warned(request("reference", &[])).unwrap().1,
+            [""; 0],
+            "its side may be another"
+        );
+        let (plan, warnings) = warned(request("notebook", &[])).unwrap();
+        assert_eq!((plan.config.input.fit, plan.config.model.resolution), (Fit::Crop, 32));
+        assert!(warnings[0].contains("fit crop, not squash"), "{warnings:?}");
+        let flag = Request { size: Some(64), ..request("tiny", &[]) };
+        assert!(phantom(flag).unwrap_err().to_string().contains("--size 32"));
+    }
+
+    #[test]
+    fn one_learning_rate_is_both_players_unless_the_discriminators_own_is_asked_for() {
+        let own = "optimiser.d_learning_rate=1e-3";
+        let of = |settings: &[&str]| {
+            let rate = Request { learning_rate: Some(1e-5), ..request("tiny", settings) };
+            phantom(rate).unwrap().config.optimiser.d_rate()
+        };
+        assert_eq!(of(&[]), Scheduled::Constant(1e-5));
+        assert_eq!(of(&[own]), Scheduled::Constant(1e-3));
+    }
+
+    #[test]
+    fn a_shift_of_less_than_a_pixel_and_a_rarity_that_is_none_are_refused() {
+        let shift = ["augment.translate=0.015", "augment.probability=1"];
+        let error = phantom(request("tiny", &shift)).unwrap_err().to_string();
+        assert!(error.contains("no pixel of 32"), "{error}");
+        let rare = ["data.balanced=false", "augment.rare_probability=1"];
+        let error = phantom(request("rare", &rare)).unwrap_err().to_string();
+        assert!(error.contains("changes nothing"), "{error}");
+    }
 }

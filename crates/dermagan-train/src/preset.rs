@@ -43,10 +43,11 @@ pub struct Preset {
 }
 
 /// The presets that are part of the program, by name.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 6] = [
     ("reference", include_str!("../../../models/reference.toml")),
     ("fast", include_str!("../../../models/fast.toml")),
     ("rare", include_str!("../../../models/rare.toml")),
+    ("best", include_str!("../../../models/best.toml")),
     ("notebook", include_str!("../../../models/notebook.toml")),
     ("tiny", include_str!("../../../models/tiny.toml")),
 ];
@@ -107,6 +108,9 @@ pub(crate) fn short(name: &str) -> String {
     if known && short != name { format!("own-{short}") } else { short }
 }
 
+/// Parts of the longest key: a section, a name, and one more for what is wrong to be told by name.
+const MAX_DEPTH: usize = 3;
+
 /// The largest preset that is read.
 const MAX_PRESET: u64 = 1 << 20;
 
@@ -121,6 +125,11 @@ fn read_preset(path: &str) -> Result<String, TrainError> {
     String::from_utf8(bytes).map_err(|_| TrainError::Option(format!("preset {path}: not text")))
 }
 
+/// The key that a `--set` is of, in a preset's own words; all of it where there is no value.
+pub(crate) fn key_of(setting: &str) -> String {
+    setting.split('=').next().unwrap_or_default().replace(' ', "")
+}
+
 /// Changes one value of a preset's table.
 fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
     let (key, value) = setting.split_once('=').ok_or("no '='")?;
@@ -132,6 +141,13 @@ fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| toml::Value::String(value.trim().to_owned()));
     let mut keys: Vec<&str> = key.split('.').map(str::trim).collect();
+    // Before it becomes tables in tables: parsing and dropping them goes as deep as they are.
+    if keys.len() > MAX_DEPTH {
+        return Err(format!(
+            "a key of {} parts, there is none of more than {MAX_DEPTH}",
+            keys.len()
+        ));
+    }
     let last = keys.pop().filter(|last| !last.is_empty()).ok_or("no key")?;
     let mut place = table;
     for key in keys {
@@ -152,6 +168,13 @@ mod tests {
             Preset::named(name, &[]).unwrap().model.validate().unwrap();
         }
         let error = Preset::named("none", &[]).unwrap_err().to_string();
-        assert!(error.contains("reference, fast, rare, notebook, tiny"), "{error}");
+        assert!(error.contains("reference, fast, rare, best, notebook, tiny"), "{error}");
+    }
+
+    #[test]
+    fn a_key_of_any_depth_is_refused_without_going_that_deep() {
+        let deep = format!("{}b=1", "a.".repeat(100_000));
+        let error = Preset::named("tiny", &[deep]).unwrap_err().to_string();
+        assert!(error.contains("100001 parts"), "{}", &error[error.len() - 200..]);
     }
 }

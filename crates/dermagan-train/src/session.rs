@@ -308,7 +308,8 @@ impl<'a> Session<'a> {
             if snap_due {
                 // Measured also when it is the last step of an interrupted run: a run that was not
                 // stopped has its figure too.
-                self.snapshot(&stamp(nimg, Some((nimg / snap) as f64 * schedule.snap)), true)?;
+                let due = (nimg / snap * snap) as f64 / 1000.0;
+                self.snapshot(&stamp(nimg, Some(due)), true)?;
             } else if interrupted {
                 // Not measured: whoever stops a run does not wait, and a run that was not stopped
                 // has no figure here.

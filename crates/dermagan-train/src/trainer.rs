@@ -98,8 +98,9 @@ impl<'a> Trainer<'a> {
         let mut run = Self::new(plan, device);
         let device = &run.device.device;
         let players = &mut run.players;
-        players.g_adam.load("adam_G", &players.generator, &mut checkpoint.tensors, device)?;
-        players.d_adam.load("adam_D", &players.discriminator, &mut checkpoint.tensors, device)?;
+        let (steps, tensors) = (checkpoint.meta.steps, &mut checkpoint.tensors);
+        players.g_adam.load("adam_G", &players.generator, steps, tensors, device)?;
+        players.d_adam.load("adam_D", &players.discriminator, steps, tensors, device)?;
         for (name, scale) in [("scale_G", &mut players.g_scale), ("scale_D", &mut players.d_scale)]
         {
             if scale.is_some() {
