@@ -307,8 +307,8 @@ fn a_run_can_be_as_long_as_the_time_allows_and_its_schedules_with_it() {
 fn wrong_options_say_what_is_possible() {
     let desk = Desk::new();
     assert!(
-        desk.fails(&["train", "--preset", "best"], 1)
-            .contains("reference, fast, rare, notebook, tiny")
+        desk.fails(&["train", "--preset", "finest"], 1)
+            .contains("reference, fast, rare, best, notebook, tiny")
     );
     assert!(
         desk.fails(&["train", "--size", "48", "--data", "phantom:60"], 1).contains("32, 64 or 128")
