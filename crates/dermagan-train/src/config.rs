@@ -322,8 +322,7 @@ impl TrainConfig {
     /// Whether any setting that counts changes over the run.
     pub fn changes(&self) -> bool {
         let (o, j, augment) = (&self.optimiser, &self.objective, &self.augment);
-        // Where the probability adapts, the one that is set counts for nothing.
-        let probability = Some(augment.probability).filter(|_| augment.target == 0.0);
+        let adapts = augment.target > 0.0;
         [
             o.learning_rate,
             o.d_rate(),
@@ -331,7 +330,8 @@ impl TrainConfig {
             o.ema_kimg,
             j.r1,
             j.r2,
-            probability.unwrap_or_default(),
+            // Where the probability adapts, the one that is set counts for nothing.
+            if adapts { Scheduled::default() } else { augment.probability },
             augment.rare_probability.unwrap_or_default(),
         ]
         .iter()

@@ -3,7 +3,7 @@
 use crate::augment::{AugmentConfig, rarity};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::preset::{Preset, key_of};
+use crate::preset::{Preset, key_and_value};
 
 /// What turns a thing off, and so expects no effect: an arm of a comparison may well say so again.
 const OFF: [&str; 3] = ["0", "0.0", "false"];
@@ -17,8 +17,8 @@ const OFF: [&str; 3] = ["0", "0.0", "false"];
 pub fn check(preset: &Preset, settings: &[String]) -> Result<(), TrainError> {
     let mut turned_off = false;
     for setting in settings {
-        let key = key_of(setting);
-        let value = setting.split_once('=').map_or("", |(_, value)| value.trim());
+        let (key, value) = key_and_value(setting);
+        let value = value.unwrap_or_default().trim();
         let off = OFF.contains(&value) || key == "objective.every" && value == "1";
         turned_off |= off
             && matches!(
@@ -156,6 +156,7 @@ mod tests {
         assert_eq!(with("rare", &["condition.to_kimg=60"]), Ok(()));
         assert_eq!(with("tiny", &["augment.translate=0.1", "augment.probability=0.5"]), Ok(()));
     }
+
     #[test]
     fn a_probability_in_rare_classes_needs_a_class_that_is_drawn_more_often_than_its_images() {
         let mut config = TrainConfig::of_preset("rare", 0).unwrap();

@@ -16,7 +16,7 @@ use crate::error::TrainError;
 use crate::event::Event;
 use crate::length;
 use crate::no_effect;
-use crate::preset::key_of;
+use crate::preset::key_and_value;
 use crate::schedule::Scheduled;
 
 /// The split's own seed: runs of every seed hold out the same lesions.
@@ -66,7 +66,7 @@ pub struct Request {
 impl Request {
     /// Whether a single setting is of this key.
     fn sets(&self, key: &str) -> bool {
-        self.settings.iter().any(|setting| key_of(setting) == key)
+        self.settings.iter().any(|setting| key_and_value(setting).0 == key)
     }
 }
 
@@ -117,13 +117,14 @@ impl Plan {
         if request.all_images {
             input.split = Part::All;
         }
-        if let Some(cache) = given_cache(&config.source.source)? {
-            as_prepared(&mut config, &cache, request, sink)?;
+        let given = given_cache(&config.source.source)?;
+        if let Some(cache) = &given {
+            as_prepared(&mut config, cache, request, sink)?;
         }
         config.validate()?;
         config.augment.check_pixels(config.model.resolution)?;
         request.minutes.map_or(Ok(()), length::check)?;
-        let cache = Arc::new(open(&mut config, sink)?);
+        let cache = Arc::new(open(&mut config, given, sink)?);
         let images = choose(&mut config, &cache)?;
         no_effect::check_rare(&config, request.sets("augment.rare_probability"))?;
         Ok(Self { config, cache, images, minutes: request.minutes })
@@ -153,7 +154,8 @@ impl Plan {
             )));
         }
         let began = config.source.clone();
-        let cache = Arc::new(open(&mut config, sink)?);
+        let given = given_cache(&config.source.source)?;
+        let cache = Arc::new(open(&mut config, given, sink)?);
         let images = choose(&mut config, &cache)?;
         if config.source.digest != began.digest {
             return Err(TrainError::Option(format!(
@@ -265,13 +267,16 @@ fn as_prepared(
     if request.size.is_none() {
         config.model.resolution = size;
     }
-    (config.input.fit, config.input.filter) = (fit, filter);
     Ok(())
 }
 
-/// Opens the cache that was given, or makes one of the source that was given.
-fn open(config: &mut TrainConfig, sink: &mut dyn FnMut(Event)) -> Result<Cache, TrainError> {
-    let cache = match given_cache(&config.source.source)? {
+/// The cache that was given, whose pictures are what the run takes them for, or one made of the source.
+fn open(
+    config: &mut TrainConfig,
+    given: Option<Cache>,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Cache, TrainError> {
+    let cache = match given {
         Some(cache) => {
             let Options { fit, filter, .. } = cache.header().options;
             (config.input.fit, config.input.filter) = (fit, filter);

@@ -129,14 +129,20 @@ fn read_preset(path: &str) -> Result<String, TrainError> {
     String::from_utf8(bytes).map_err(|_| TrainError::Option(format!("preset {path}: not text")))
 }
 
-/// The key that a `--set` is of, in a preset's own words; all of it where there is no value.
-pub(crate) fn key_of(setting: &str) -> String {
-    setting.split('=').next().unwrap_or_default().replace(' ', "")
+/// The key that a `--set` is of, in a preset's own words, and its value, if there is a '='.
+pub(crate) fn key_and_value(setting: &str) -> (String, Option<&str>) {
+    let (key, value) = match setting.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (setting, None),
+    };
+    let parts: Vec<&str> = key.split('.').map(str::trim).collect();
+    (parts.join("."), value)
 }
 
 /// Changes one value of a preset's table.
 fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
-    let (key, value) = setting.split_once('=').ok_or("no '='")?;
+    let (key, value) = key_and_value(setting);
+    let value = value.ok_or("no '='")?;
     let parsed: Result<toml::Table, _> = format!("value = {value}").parse();
     // A bare word is a text, and so is what would set other keys too.
     let value = parsed
@@ -144,7 +150,7 @@ fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| toml::Value::String(value.trim().to_owned()));
-    let mut keys: Vec<&str> = key.split('.').map(str::trim).collect();
+    let mut keys: Vec<&str> = key.split('.').collect();
     // Before it becomes tables in tables: parsing and dropping them goes as deep as they are.
     if keys.len() > MAX_DEPTH {
         return Err(format!(

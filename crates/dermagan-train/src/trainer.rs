@@ -316,8 +316,9 @@ pub fn sampler_of(
     nimg: u64,
     device: Selected,
 ) -> Sampler {
-    let images = config.source.class_images.clone();
-    let classes = config.told(nimg).map(|strength| Classes { images, strength });
+    let classes = config
+        .told(nimg)
+        .map(|strength| Classes { images: config.source.class_images.clone(), strength });
     Sampler::of(generator, &config.model, classes, config.augment.turns, device)
 }
 
