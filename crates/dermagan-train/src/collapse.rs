@@ -122,21 +122,23 @@ mod tests {
     use super::*;
     use crate::plan::Request;
     use crate::plan::tests::phantom;
+    use crate::sampler::tests::changed;
     use crate::trainer::sampler_of;
-    use dermagan_model::named::Network;
-    use dermagan_model::{Generator, Init, Selected};
+    use dermagan_model::{Init, Selected};
 
     #[test]
     fn a_generator_that_does_not_hear_its_latent_is_told_of_once_for_each_class() {
         let rare = Request { preset: "rare".into(), width: Some(4), ..Request::default() };
         let plan = phantom(rare).unwrap();
-        let (config, device) = (&plan.config, Selected::cpu());
+        let config = &plan.config;
         let sampler = |deaf: bool| {
-            let mut weights = Init::He.generator(&config.model, 1, &device.device).to_weights();
-            let first = weights.get_mut("main.0.weight").unwrap();
-            first.values.iter_mut().for_each(|value| *value *= if deaf { 0.0 } else { 4.0 });
-            let generator = Generator::new(&config.model, &device.device).with_weights(&weights);
-            sampler_of(generator.unwrap(), config, 540_000, device.clone())
+            let factor = if deaf { 0.0 } else { 4.0 };
+            let generator = changed(&config.model, Init::He, |name, values| {
+                if name == "main.0.weight" {
+                    values.iter_mut().for_each(|value| *value *= factor);
+                }
+            });
+            sampler_of(generator, config, 540_000, Selected::cpu())
         };
         let mut lookout = Lookout::default();
         let mut warnings = |deaf| lookout.look(&plan, &sampler(deaf), 540.0).unwrap();

@@ -3,6 +3,7 @@
 use dermagan_model::{Discriminator, Generator, ModelConfig};
 
 use crate::config::TrainConfig;
+use crate::error::TrainError;
 
 /// Numbers for `--dry-run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,5 +66,43 @@ impl Estimate {
             memory: weights + pictures,
             checkpoint: 4 * (4 * g + 3 * d + slow),
         }
+    }
+    /// Refuses what a machine of so many gigabytes (2³⁰ bytes, if known) has no room for.
+    ///
+    /// # Errors
+    /// When twice its memory were not enough: the estimate may be nearly twice what a step takes (`reference`:
+    /// 700 MB where 400 are measured), and what is left out of memory is killed without a word.
+    pub fn refuse(&self, config: &TrainConfig, machine: Option<f64>) -> Result<(), TrainError> {
+        let needed = self.memory as f64 / f64::from(1 << 30);
+        match machine {
+            Some(machine) if needed > 2.0 * machine => Err(TrainError::Option(format!(
+                "training would take about {needed:.0} GB of memory and this machine has {machine:.0} GB: \
+                 choose a smaller --batch (now {}), --width (now {}) or --size (now {})",
+                config.optimiser.batch,
+                config.model.g_width.max(config.model.d_width),
+                config.model.resolution
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Request;
+    use crate::plan::tests::phantom;
+
+    #[test]
+    fn a_run_that_the_machine_has_no_room_for_is_refused_with_what_would_make_it_smaller() {
+        let size = |width, batch| {
+            let tiny = Request { preset: "tiny".into(), width, batch, ..Request::default() };
+            let config = phantom(tiny).unwrap().config;
+            Estimate::of(&config).refuse(&config, Some(16.0)).map_err(|error| error.to_string())
+        };
+        assert_eq!(size(None, None), Ok(()));
+        let words = size(Some(512), Some(4096)).unwrap_err();
+        assert!(words.contains("this machine has 16 GB"), "{words}");
+        assert!(words.contains("--batch (now 4096), --width (now 512)"), "{words}");
     }
 }

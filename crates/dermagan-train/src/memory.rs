@@ -1,17 +1,22 @@
-//! How much memory this process has.
+//! How much memory this process and its machine have.
 
 /// Memory of this process, where the system says it in `/proc`.
 pub fn resident_gigabytes() -> Option<f64> {
-    memory("VmRSS:")
+    gigabytes("/proc/self/status", "VmRSS:")
 }
 
 /// The most memory that this process has had, where the system says it in `/proc`.
 pub fn peak_gigabytes() -> Option<f64> {
-    memory("VmHWM:")
+    gigabytes("/proc/self/status", "VmHWM:")
 }
 
-fn memory(field: &str) -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+/// Memory of the machine, where the system says it in `/proc`.
+pub fn machine_gigabytes() -> Option<f64> {
+    gigabytes("/proc/meminfo", "MemTotal:")
+}
+
+fn gigabytes(file: &str, field: &str) -> Option<f64> {
+    let status = std::fs::read_to_string(file).ok()?;
     let line = status.lines().find(|line| line.starts_with(field))?;
     Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / (1024.0 * 1024.0))
 }

@@ -235,10 +235,22 @@ impl Sampler {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use dermagan_model::named::Network;
     use dermagan_model::{Backbone, Init};
+
+    /// A generator whose weights, by their names, are changed before its first step.
+    pub(crate) fn changed(
+        config: &ModelConfig,
+        init: Init,
+        change: impl Fn(&str, &mut [f32]),
+    ) -> Generator {
+        let device = Selected::cpu().device;
+        let mut weights = init.generator(config, 1, &device).to_weights();
+        weights.iter_mut().for_each(|(name, array)| change(name, &mut array.values));
+        Generator::new(config, &device).with_weights(&weights).unwrap()
+    }
 
     #[test]
     fn a_seed_lays_its_picture_in_one_way_whatever_the_batch() {
@@ -261,13 +273,10 @@ mod tests {
     #[test]
     fn weights_that_overflow_make_an_error_and_no_black_pictures() {
         let config = ModelConfig { resolution: 32, z_dim: 8, g_width: 4, ..ModelConfig::default() };
-        let device = Selected::cpu();
-        let mut weights = Init::Pytorch.generator(&config, 1, &device.device).to_weights();
-        for array in weights.values_mut() {
-            array.values.iter_mut().for_each(|value| *value *= 1e38);
-        }
-        let generator = Generator::new(&config, &device.device).with_weights(&weights).unwrap();
-        let sampler = Sampler::of(generator, &config, None, false, device);
+        let huge = changed(&config, Init::Pytorch, |_, values| {
+            values.iter_mut().for_each(|value| *value *= 1e38);
+        });
+        let sampler = Sampler::of(huge, &config, None, false, Selected::cpu());
         assert!(matches!(sampler.pictures(0..2u64, 1.0, 2), Err(ModelError::NoPicture)));
     }
 
@@ -281,19 +290,16 @@ mod tests {
             g_width: 4,
             ..ModelConfig::default()
         };
-        let device = Selected::cpu();
         let sampler = |forget: bool| {
-            let mut weights = Init::He.generator(&config, 1, &device.device).to_weights();
-            for (name, array) in &mut weights {
+            let generator = changed(&config, Init::He, |name, values| {
                 if name.starts_with("noise.") {
-                    array.values.fill(1.0);
+                    values.fill(1.0);
                 }
                 if forget && name == "main.0.weight" {
-                    array.values.fill(0.0);
+                    values.fill(0.0);
                 }
-            }
-            let generator = Generator::new(&config, &device.device).with_weights(&weights);
-            Sampler::of(generator.unwrap(), &config, None, true, device.clone())
+            });
+            Sampler::of(generator, &config, None, true, Selected::cpu())
         };
         // A generator that does not listen to z makes one picture of many grains.
         let deaf = sampler(true);

@@ -14,9 +14,10 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::collapse::Lookout;
 use crate::config::images;
 use crate::error::TrainError;
+use crate::estimate::Estimate;
 use crate::event::{Event, Outcome};
 use crate::length;
-use crate::memory::resident_gigabytes;
+use crate::memory::{machine_gigabytes, resident_gigabytes};
 use crate::metrics::{self, BEST, Best, Measured, Metric, Watch};
 use crate::outputs::{self, GRID};
 use crate::plan::Plan;
@@ -74,6 +75,9 @@ pub fn start(
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     // What may be refused is, before anything takes time.
+    if device.is_cpu {
+        Estimate::of(&plan.config).refuse(&plan.config, machine_gigabytes())?;
+    }
     let watch = watch(&options, &device, plan.images.len())?;
     rundir::make_outdir(outdir)?;
     length::fit(plan, &device, stop, sink)?;
