@@ -1,5 +1,6 @@
 //! Names from files that others wrote: of classes, of data.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 /// What a name has to be, for messages that refuse one.
@@ -38,6 +39,15 @@ pub fn shortened(text: &str, none: &str) -> String {
     if short.is_empty() { none.to_owned() } else { short.to_owned() }
 }
 
+/// The beginning of a text that somebody else wrote, for an error to repeat: at most so many letters, and a sign
+/// where there are more.
+pub fn start_of(text: &str, letters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
 /// Whether a file's name has an ending, in whatever letters.
 pub fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
@@ -54,6 +64,12 @@ mod tests {
         {
             assert!(is_plain(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_long_text_is_repeated_by_its_beginning() {
+        assert_eq!(start_of("nævus", 5), "nævus");
+        assert_eq!(start_of("nævus", 2), "næ…");
     }
 
     #[test]

@@ -37,7 +37,10 @@ pub fn run(command: Command) -> anyhow::Result<u8> {
         Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "dermagan", &mut std::io::stdout());
+            // To memory first: clap_complete panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "dermagan", &mut script);
+            show::print(&String::from_utf8_lossy(&script));
             Ok(0)
         }
     }
@@ -145,6 +148,11 @@ fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
 
 fn export(args: &ExportArgs) -> anyhow::Result<u8> {
     show::check_ending("--out", &args.out, "safetensors")?;
+    anyhow::ensure!(
+        !rundir::is_of_run(&args.out),
+        "--out {}: a file of a run, which it may be continued from; name another",
+        args.out.display()
+    );
     let (name, model) = which_model::open_model(args.model.as_deref(), &args.outdir)?;
     let card = model.card.clone().with_context(|| {
         format!(
@@ -190,7 +198,10 @@ fn info(args: &InfoArgs) -> anyhow::Result<u8> {
 
 fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
     if path.is_dir() {
-        return describe_run(path);
+        return match path.join(rundir::OPTIONS).exists() || !path.join(rundir::GENERATOR).exists() {
+            true => describe_run(path),
+            false => Ok(describe_model(&ModelFile::open(&which_model::resolve_model(path)?)?)),
+        };
     }
     anyhow::ensure!(
         path.exists(),
@@ -213,7 +224,7 @@ fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
             "left_out": header.report.left_out(), "damaged_images": damaged.len(),
         }));
     }
-    if checkpoint::read_meta(path).is_ok() {
+    if checkpoint::is_checkpoint(path) {
         // Its tensors too: a description of a damaged checkpoint must not look whole.
         let meta = Checkpoint::open(path)?.meta;
         return Ok(json!({

@@ -27,7 +27,7 @@ mod exit {
 
 fn main() {
     let cli = args::Cli::parse();
-    let code = match commands::run(cli.command) {
+    let mut code = match commands::run(cli.command) {
         Ok(code) => code,
         // A reader that has seen enough (`| head`) is no error.
         Err(error) if is_broken_pipe(&error) => 0,
@@ -36,6 +36,10 @@ fn main() {
             code_of(&error)
         }
     };
+    if let Some(error) = show::lost() {
+        complain!("error: standard output is not whole: {error}");
+        code = if code == 0 { exit::ERROR } else { code };
+    }
     leave(code)
 }
 
@@ -44,9 +48,6 @@ fn main() {
 /// SwiftShader after it had said "pass". Everything of ours is written and flushed by now.
 #[expect(unsafe_code, reason = "declares the C library's _exit, which takes any number")]
 fn leave(code: u8) -> ! {
-    use std::io::Write;
-    let _ = std::io::stdout().flush();
-    let _ = std::io::stderr().flush();
     unsafe extern "C" {
         safe fn _exit(code: std::ffi::c_int) -> !;
     }

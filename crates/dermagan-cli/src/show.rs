@@ -1,28 +1,23 @@
 //! How things look on a terminal, and in a file when the output is one.
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use dermagan_base::name::{has_ending, is_shown};
 use dermagan_data::Summary;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Prints a line. A reader that has gone (`| head`) does not stop the work.
+/// Prints a line.
 macro_rules! say {
-    ($($words:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), "{}", crate::show::plain(&format!($($words)*)));
-    }};
+    ($($words:tt)*) => { crate::show::print(&format!("{}\n", crate::show::plain(&format!($($words)*)))) };
 }
 
 /// Prints without a line's end.
 macro_rules! say_raw {
-    ($($words:tt)*) => {{
-        use std::io::Write;
-        let _ = write!(std::io::stdout(), "{}", crate::show::plain(&format!($($words)*)));
-    }};
+    ($($words:tt)*) => { crate::show::print(&crate::show::plain(&format!($($words)*))) };
 }
 
 /// Prints a line on standard error.
@@ -34,6 +29,29 @@ macro_rules! complain {
 }
 
 pub(crate) use {complain, say, say_raw};
+
+/// Why words did not reach standard output.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints text as it is. What cannot be printed does not stop the work: [`lost`] tells of it at the end.
+pub fn print(text: &str) {
+    keep(io::stdout().write_all(text.as_bytes()));
+}
+
+/// Why words are missing on standard output, if any are, once all have gone out. A reader that has gone
+/// (`| head`) misses none.
+pub fn lost() -> Option<&'static io::Error> {
+    keep(io::stdout().flush());
+    LOST.get()
+}
+
+fn keep(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error);
+    }
+}
 
 /// Words in which nothing moves on the terminal or clears it: names and licences come from files that
 /// others wrote.
@@ -80,13 +98,13 @@ pub fn megabytes(bytes: usize) -> String {
 
 /// A JSON value on standard output.
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
     // All that is not shown stands in texts, where JSON has a form for it.
     let escaped = |c: char| match is_shown(c) {
         true => c.to_string(),
         false => format!("\\u{:04x}", u32::from(c)),
     };
-    writeln!(std::io::stdout(), "{}", text.chars().map(escaped).collect::<String>())?;
+    print(&text.chars().map(escaped).chain(["\n".to_owned()]).collect::<String>());
     Ok(())
 }
 

@@ -214,11 +214,21 @@ fn a_generator_that_was_not_told_of_classes_yet_labels_nothing() {
     let said = train_with(&desk, &["--kimg", "0.04"]);
     assert!(said.contains("told of classes from 10 to 40 kimg, so not at all"), "{said}");
     let run = desk.run_folder("r").display().to_string();
+    assert!(said.contains("--set condition.from_kimg=M --set condition.to_kimg=N"), "{said}");
     let error = desk.fails(&["sample", &run, "--class", "df", "-n", "2", "--out", "a"], 1);
     assert!(error.contains("before it was told of classes"), "{error}");
     desk.ok(&["sample", &run, "-n", "4", "--out", "b"]);
     let table = std::fs::read_to_string(desk.join("b").join("metadata.csv")).unwrap();
     assert!(rows(&table).iter().all(|(_, dx)| dx == "unknown"), "{table}");
+}
+
+#[test]
+fn a_generator_of_one_class_makes_it_before_it_was_told() {
+    let desk = Desk::new();
+    train_with(&desk, &["--kimg", "0.04", "--classes", "mel"]);
+    desk.ok(&["sample", "--outdir", "r", "--class", "MEL", "-n", "2", "--out", "s"]);
+    let table = std::fs::read_to_string(desk.join("s").join("metadata.csv")).unwrap();
+    assert!(rows(&table).iter().all(|(_, dx)| dx == "mel"), "{table}");
 }
 
 #[test]
@@ -288,7 +298,7 @@ fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
         ("condition.to_kimg=-1", "condition"),
         ("model.classes=9", "condition.classes"),
         ("optimiser.learning_rate=-1", "0 or more"),
-        ("optimiser.epsilon=0", "more than 0"),
+        ("optimiser.epsilon=0", "1.18e-38 or more"),
     ] {
         let out = train(&["--preset", "rare", "--set", setting]);
         let error = text(&out.stderr);

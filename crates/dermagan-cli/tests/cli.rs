@@ -138,6 +138,8 @@ fn a_walk_through_seeds_is_an_animation_that_opens_again() {
     let open = |name: &str| std::io::Cursor::new(std::fs::read(desk.join(name)).unwrap());
     let words = desk.ok(&walk);
     assert!(words.contains("a walk of 6 synthetic pictures"), "{words}");
+    let comment = open("walk.gif").into_inner()[13..300].to_vec();
+    assert!(text(&comment).contains("SYNTHETIC"), "before the first frame");
     let gif = image::codecs::gif::GifDecoder::new(open("walk.gif")).unwrap();
     let frames = gif.into_frames().collect_frames().unwrap();
     assert_eq!((frames.len(), frames[0].buffer().dimensions()), (6, (128, 128)));
@@ -278,6 +280,12 @@ fn a_dry_run_shows_the_plan_and_writes_no_run() {
             && out.contains("500 of 8 images"),
         "{out}"
     );
+    let huge = ["--size", "128", "--width", "512", "--batch", "4096"];
+    for more in [&["--dry-run"][..], &[]] {
+        let train = ["train", "--data", "phantom:60", "--device", "cpu"];
+        let error = desk.fails(&[&train[..], &huge, more].concat(), 1);
+        assert!(error.contains("GB of memory and this machine has"), "{error}");
+    }
     assert!(!desk.join("runs").exists());
 }
 
@@ -369,6 +377,29 @@ fn the_notebook_preset_squashes_and_keeps_no_average() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_standard_output_has_no_room_for_is_an_error_and_a_reader_that_has_seen_enough_is_none() {
+    let desk = Desk::new();
+    let commands: [&[&str]; 4] = [
+        &["devices"],
+        &["completions", "zsh"],
+        &["info", "shipped"],
+        &["info", "shipped", "--json"],
+    ];
+    for args in commands {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let out = desk.command(args).stdout(full).output().unwrap();
+        let stderr = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{args:?}: {stderr}");
+        assert!(stderr.contains("standard output is not whole"), "{args:?}: {stderr}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let out = desk.command(args).stdout(writer).output().unwrap();
+        assert_eq!(out.status.code(), Some(0), "{args:?}: {}", text(&out.stderr));
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_reader_that_goes_away_does_not_stop_the_training() {
     let desk = Desk::new();
@@ -410,6 +441,11 @@ fn a_folder_of_other_samples_is_not_mixed_with_new_ones() {
     desk.ok(&["sample", "-n", "6", "--out", "s", "--device", "cpu"]);
     let error = desk.fails(&["sample", "-n", "2", "--out", "s", "--device", "cpu"], 1);
     assert!(error.contains("no part of this set"), "{error}");
+    // The last "-seed" is ours: a class may have one of its own.
+    std::fs::create_dir(desk.join("t")).unwrap();
+    std::fs::write(desk.join("t").join("a-seed1-seed0001.png"), "").unwrap();
+    let error = desk.fails(&["sample", "-n", "1", "--out", "t", "--device", "cpu"], 1);
+    assert!(error.contains("a-seed1-seed0001.png, which is no part of this set"), "{error}");
 }
 
 #[test]
@@ -421,6 +457,28 @@ fn a_cache_or_a_checkpoint_in_the_wrong_place_is_called_by_its_name() {
     let checkpoint = desk.run_folder("runs").join("checkpoint-000000.024.safetensors");
     let error = desk.fails(&["sample", &checkpoint.to_string_lossy()], 1);
     assert!(error.contains("not a generator"), "{error}");
+    // Whatever it is called.
+    std::fs::copy(&checkpoint, desk.join("ck.safetensors")).unwrap();
+    assert!(desk.ok(&["info", "ck.safetensors"]).contains("optimiser"));
+    let eval = ["eval", "--real", "phantom:60", "--features", "handmade", "-n", "10", "--fake"];
+    desk.ok(&[&eval[..], &["ck.safetensors", "--device", "cpu"]].concat());
+    let bytes = std::fs::read(&checkpoint).unwrap();
+    std::fs::write(desk.join("ck.safetensors"), &bytes[..bytes.len() - 9]).unwrap();
+    let error = desk.fails(&["info", "ck.safetensors"], 1);
+    assert!(error.contains("cut short"), "{error}");
+}
+
+#[test]
+fn export_writes_over_no_file_of_a_run() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.02"]);
+    let run = desk.run_folder("runs");
+    for name in ["checkpoint-000000.024.safetensors", "generator.safetensors"] {
+        let before = std::fs::read(run.join(name)).unwrap();
+        let out = run.join(name).display().to_string();
+        assert!(desk.fails(&["export", "--out", &out], 1).contains("a file of a run"));
+        assert!(std::fs::read(run.join(name)).unwrap() == before);
+    }
 }
 
 #[test]

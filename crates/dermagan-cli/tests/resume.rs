@@ -33,6 +33,23 @@ fn a_run_of_n_and_n_more_steps_ends_in_the_bytes_of_a_run_of_2n() {
 }
 
 #[test]
+fn the_time_of_a_run_counts_the_tick_that_was_open_when_it_ended() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.2", "--tick", "5"]);
+    let run = desk.run_folder("runs");
+    let seconds = || -> serde_json::Value {
+        let lines = std::fs::read_to_string(run.join("stats.jsonl")).unwrap();
+        let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        last["Timing/total_sec"]["mean"].clone()
+    };
+    let lines = std::fs::read_to_string(run.join("stats.jsonl")).unwrap();
+    let slower = lines.replace(&seconds().to_string(), "1000.0");
+    std::fs::write(run.join("stats.jsonl"), slower).unwrap();
+    desk.ok(&["train", "--resume", "latest", "--kimg", "0.4", "--device", "cpu"]);
+    assert!(seconds().as_f64().unwrap() > 1000.0, "{}", seconds());
+}
+
+#[test]
 fn a_wider_run_resumes_to_the_same_bytes_in_every_precision_of_this_cpu() {
     let desk = Desk::new();
     let fixed =

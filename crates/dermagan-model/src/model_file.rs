@@ -21,6 +21,9 @@ use crate::weights::{
 /// Raise when an older program would misread the file.
 pub const FORMAT: u32 = 1;
 
+/// Letters of a card's text that an error repeats.
+const SHOWN: usize = 40;
+
 /// The longest text of a card, in bytes: each picture carries its licence.
 const MAX_TEXT: usize = 1000;
 
@@ -122,7 +125,12 @@ impl ModelFile {
             return bad(format!("it makes {made} classes, its card names {named}"));
         }
         if let Some(name) = card.classes.iter().find(|name| !name::is_plain(name)) {
-            return bad(format!("its card names a class {name:?}; expected {}", name::RULE));
+            let start = name::start_of(name, SHOWN);
+            return bad(format!("its card names a class {start:?}; expected {}", name::RULE));
+        }
+        let lower: Vec<String> = card.classes.iter().map(|name| name.to_lowercase()).collect();
+        if let Some(i) = (1..lower.len()).find(|i| lower[..*i].contains(&lower[*i])) {
+            return bad(format!("its card names class {} twice", card.classes[i]));
         }
         let texts = [&card.producer, &card.data, &card.licence, &card.preset];
         if let Some(long) = texts.into_iter().find(|text| text.len() > MAX_TEXT) {
@@ -135,10 +143,10 @@ impl ModelFile {
         let shares = card.class_images.len() == config.classes && total.is_some_and(|sum| sum > 0);
         if !(card.class_images.is_empty() || shares) {
             return bad(format!(
-                "its card counts the images of {} classes, of the {} that it makes, as {:?}",
+                "its card counts the images of {} classes, {} in all, and it makes {} classes",
                 card.class_images.len(),
-                config.classes,
-                total
+                total.map_or("too many".to_owned(), |total| total.to_string()),
+                config.classes
             ));
         }
         if !(0.0..=1.0).contains(&card.condition) {
@@ -195,10 +203,14 @@ pub fn parse_card(path: &str, json: &str) -> Result<Card, ModelError> {
     let version: Version = serde_json::from_str(json).map_err(bad)?;
     // Formats are counted by kind.
     if version.kind != "generator" {
-        let what = format!(
-            "a {}, not a generator; a run's generator is the generator.safetensors beside it",
-            version.kind
-        );
+        let what = match name::start_of(&version.kind, SHOWN) {
+            kind if kind == "checkpoint" => {
+                "a checkpoint, not a generator; a run's generator is the \
+                 generator.safetensors in its folder"
+                    .to_owned()
+            }
+            kind => format!("of the kind '{kind}', not a generator"),
+        };
         return Err(ModelError::weights(path, what));
     }
     if version.format > FORMAT {

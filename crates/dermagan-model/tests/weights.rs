@@ -157,6 +157,10 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
     refused(&ModelFile::to_bytes(&weights, &newer).unwrap(), "newer dermagan");
     let checkpoint = Card { kind: "checkpoint".into(), ..card(SMALL) };
     refused(&ModelFile::to_bytes(&weights, &checkpoint).unwrap(), "not a generator");
+    let other = Card { kind: "x".repeat(100_000), ..card(SMALL) };
+    refused(&ModelFile::to_bytes(&weights, &other).unwrap(), "xx…', not a generator");
+    let twice = Card { classes: vec!["mel".into(), "Mel".into()], ..card(SMALL) };
+    refused(&ModelFile::to_bytes(&weights, &twice).unwrap(), "names class Mel twice");
     let huge = ModelConfig { g_width: 1 << 40, ..SMALL };
     refused(&ModelFile::to_bytes(&weights, &card(huge)).unwrap(), "width");
     let mut beyond = card(SMALL);

@@ -14,6 +14,9 @@ const GIF_SPEED: i32 = 10;
 const GIF_COMMENT: [u8; 2] = [0x21, 0xfe];
 const GIF_PIECE: usize = 255;
 const GIF_END: u8 = 0x3b;
+/// Bytes of a GIF's header without its colours, and where among them it says how many colours follow.
+const GIF_HEADER: usize = 13;
+const GIF_COLOURS: usize = 10;
 
 /// How an animation is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +45,17 @@ pub(crate) type Shown = (Picture, u32);
 
 /// Writes a GIF that goes round for ever, with `text` as its comment.
 ///
-/// `image`'s encoder writes no comment: it is put in behind the last frame, where GIF89a would have it.
+/// `image`'s encoder writes no comment: it is put in before the first frame, where other programs look for it.
 pub(crate) fn write_gif(
     file: &mut File,
     text: &[(&str, String)],
     frames: impl Iterator<Item = io::Result<Shown>>,
 ) -> io::Result<()> {
-    let mut out = BufWriter::new(&mut *file);
+    let mut out = Commented {
+        out: BufWriter::new(&mut *file),
+        header: Vec::new(),
+        comment: gif_comment(text),
+    };
     {
         let mut encoder = GifEncoder::new_with_speed(&mut out, GIF_SPEED);
         encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
@@ -72,9 +79,40 @@ pub(crate) fn write_gif(
     if end != [GIF_END] {
         return Err(io::Error::other("the end of the GIF was not written"));
     }
-    file.seek(SeekFrom::End(-1))?;
-    file.write_all(&gif_comment(text))?;
-    file.write_all(&end)
+    Ok(())
+}
+
+/// Writes a GIF on, with a comment behind its header.
+struct Commented<W> {
+    out: W,
+    /// The header as far as it is here; empty once it is written.
+    header: Vec<u8>,
+    /// The comment; empty once it is written.
+    comment: Vec<u8>,
+}
+
+impl<W: Write> Write for Commented<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.comment.is_empty() {
+            return self.out.write(bytes);
+        }
+        self.header.extend_from_slice(bytes);
+        let colours = match self.header.get(GIF_COLOURS) {
+            Some(flags) if flags & 0x80 != 0 => 3 * (2 << (flags & 7)),
+            _ => 0,
+        };
+        if let Some((header, rest)) = self.header.split_at_checked(GIF_HEADER + colours) {
+            for part in [header, &self.comment, rest] {
+                self.out.write_all(part)?;
+            }
+            (self.header, self.comment) = (Vec::new(), Vec::new());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 fn gif_comment(text: &[(&str, String)]) -> Vec<u8> {
@@ -121,6 +159,21 @@ mod tests {
         let comment = gif_comment(&[("key", "x".repeat(300))]);
         assert_eq!(comment[..3], [0x21, 0xfe, 255]);
         assert_eq!((comment[3 + 255], comment.len()), (51, 2 + 1 + 255 + 1 + 51 + 1));
+    }
+
+    #[test]
+    fn the_comment_stands_behind_the_header_and_its_colours_however_they_come() {
+        for (flags, colours) in [(0x70, 0), (0xf1, 12)] {
+            let mut gif: Vec<u8> = (0..40).collect();
+            gif[GIF_COLOURS] = flags;
+            for step in [1, 7, 40] {
+                let (header, comment) = (Vec::new(), vec![200, 201]);
+                let mut out = Commented { out: Vec::new(), header, comment };
+                gif.chunks(step).for_each(|piece| out.write_all(piece).unwrap());
+                let (before, after) = gif.split_at(13 + colours);
+                assert_eq!(out.out, [before, &[200, 201], after].concat());
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic;
-use dermagan_model::weights::{Weights, from_safetensors, to_safetensors};
+use dermagan_base::name::start_of;
+use dermagan_model::weights::{METADATA_KEY, Weights, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,10 @@ use crate::stats::Tally;
 
 /// Raise when an older program would misread a checkpoint. In format 1 the SHA-256 was of the tensors alone.
 const FORMAT: u32 = 2;
+/// What a checkpoint says that it is.
+const KIND: &str = "checkpoint";
+/// Letters of another file's kind that an error repeats.
+const SHOWN: usize = 40;
 /// The largest header of a safetensors file that is read for its metadata.
 const MAX_HEADER: u64 = 64 << 20;
 
@@ -96,7 +101,7 @@ impl Checkpoint {
         tally: Tally,
         tensors: Weights,
     ) -> Self {
-        let (format, kind, producer) = (FORMAT, "checkpoint".to_owned(), producer());
+        let (format, kind, producer) = (FORMAT, KIND.to_owned(), producer());
         Self {
             meta: Meta {
                 format,
@@ -182,13 +187,25 @@ pub fn read_meta(path: &Path) -> Result<Meta, String> {
     read_text(path).map(|(meta, _)| meta)
 }
 
-/// As [`read_meta`], with the text that it stands in.
-fn read_text(path: &Path) -> Result<(Meta, String), String> {
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-        kind: String,
-    }
+/// Whether a file is one of dermagan's checkpoints, whole or not: by what it says of itself, or by its name.
+pub fn is_checkpoint(path: &Path) -> bool {
+    let named = path.file_name().is_some_and(|name| is_name(&name.to_string_lossy()));
+    let says = || version(metadata(&read_header(path).ok()?.0)?).ok();
+    named || says().is_some_and(|version| version.kind == KIND)
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+    kind: String,
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    serde_json::from_str(text).map_err(|e| format!("its metadata: {e}"))
+}
+
+/// A safetensors file's header, how long that is, and how long the file.
+fn read_header(path: &Path) -> Result<(serde_json::Value, [u64; 2]), String> {
     let mut file = std::fs::File::open(path).map_err(|e| e.to_string())?;
     let length = file.metadata().map_err(|e| e.to_string())?.len();
     let mut word = [0; 8];
@@ -203,14 +220,23 @@ fn read_text(path: &Path) -> Result<(Meta, String), String> {
     }
     let mut json = vec![0; header as usize];
     file.read_exact(&mut json).map_err(short)?;
-    let json: serde_json::Value =
-        serde_json::from_slice(&json).map_err(|_| "not a safetensors file".to_owned())?;
-    let text = json["__metadata__"][dermagan_model::weights::METADATA_KEY]
-        .as_str()
-        .ok_or("a safetensors file, but not one of dermagan's checkpoints")?;
-    let version: Version = serde_json::from_str(text).map_err(|e| format!("its metadata: {e}"))?;
-    if version.kind != "checkpoint" {
-        return Err(format!("a {}, not a checkpoint", version.kind));
+    let json = serde_json::from_slice(&json).map_err(|_| "not a safetensors file".to_owned())?;
+    Ok((json, [header, length]))
+}
+
+fn metadata(json: &serde_json::Value) -> Option<&str> {
+    json["__metadata__"][METADATA_KEY].as_str()
+}
+
+/// As [`read_meta`], with the text that it stands in.
+fn read_text(path: &Path) -> Result<(Meta, String), String> {
+    let (json, [header, length]) = read_header(path)?;
+    let text =
+        metadata(&json).ok_or("a safetensors file, but not one of dermagan's checkpoints")?;
+    let version = version(text)?;
+    if version.kind != KIND {
+        let kind = start_of(&version.kind, SHOWN);
+        return Err(format!("of the kind '{kind}', not a checkpoint"));
     }
     if version.format > FORMAT {
         return Err(format!(
@@ -264,6 +290,11 @@ pub fn list(folder: &Path) -> Vec<(PathBuf, Meta)> {
     found
 }
 
+/// Whether a file of this name is a run's checkpoint.
+fn is_name(name: &str) -> bool {
+    name.starts_with("checkpoint-") && name.ends_with(".safetensors")
+}
+
 /// Every file that is named like a checkpoint, whole or not, in the order of names.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -272,7 +303,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.starts_with("checkpoint-") && name.ends_with(".safetensors")
+            is_name(&name)
         })
         .collect();
     files.sort();

@@ -58,6 +58,52 @@ impl OptimiserConfig {
     pub fn d_rate(&self) -> Scheduled {
         self.d_learning_rate.unwrap_or(self.learning_rate)
     }
+
+    fn validate(&self) -> Result<(), TrainError> {
+        let bad = |what: String| Err(TrainError::Option(what));
+        if !(2..=4096).contains(&self.batch) {
+            return bad(format!(
+                "--batch {}: 2 to 4096 are possible (statistics of one image are none)",
+                self.batch
+            ));
+        }
+        self.learning_rate.check("optimiser.learning_rate", 0.0, f64::INFINITY)?;
+        self.d_rate().check("optimiser.d_learning_rate", 0.0, f64::INFINITY)?;
+        self.ema_kimg.check("ema_kimg", 0.0, 1e9)?;
+        self.lookahead_back.check("optimiser.lookahead_back", 0.0, 1.0)?;
+        if self.learning_rate.most() == 0.0 {
+            return bad("optimiser.learning_rate = 0: nothing would be learnt".into());
+        }
+        if self.lookahead_back.most() == 1.0 {
+            return bad(
+                "optimiser.lookahead_back = 1 takes all of the way back, so that nothing is learnt: less than 1 \
+                 is possible"
+                    .into(),
+            );
+        }
+        if self.lookahead > MAX_LOOKAHEAD {
+            return bad(format!(
+                "optimiser.lookahead = {}: 0 to {MAX_LOOKAHEAD} steps are possible",
+                self.lookahead
+            ));
+        }
+        for (key, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&value) {
+                return bad(format!("optimiser.{key} = {value}: 0 to less than 1 are possible"));
+            }
+        }
+        Scheduled::Constant(self.ema_rampup).check("optimiser.ema_rampup", 0.0, f64::INFINITY)?;
+        // A weight whose gradient has been 0 so far, as a class's before it is told, would go by 0 / 0.
+        // It is added in float32.
+        let least = f64::from(f32::MIN_POSITIVE);
+        if !(least..=f64::from(f32::MAX)).contains(&self.epsilon) {
+            return bad(format!(
+                "optimiser.epsilon = {}: a finite number of {least:.2e} or more is possible",
+                self.epsilon
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Length and rhythm, in thousands of images.
@@ -220,38 +266,12 @@ impl TrainConfig {
     pub fn validate(&self) -> Result<(), TrainError> {
         self.model.validate()?;
         let bad = |what: String| Err(TrainError::Option(what));
-        let o = &self.optimiser;
-        if !(2..=4096).contains(&o.batch) {
-            return bad(format!(
-                "--batch {}: 2 to 4096 are possible (statistics of one image are none)",
-                o.batch
-            ));
-        }
-        o.learning_rate.check("optimiser.learning_rate", 0.0, f64::INFINITY)?;
-        o.d_rate().check("optimiser.d_learning_rate", 0.0, f64::INFINITY)?;
-        o.ema_kimg.check("ema_kimg", 0.0, 1e9)?;
-        o.lookahead_back.check("lookahead_back", 0.0, 1.0)?;
-        if o.lookahead > MAX_LOOKAHEAD {
-            return bad(format!(
-                "optimiser.lookahead = {}: 0 to {MAX_LOOKAHEAD} steps are possible",
-                o.lookahead
-            ));
-        }
+        self.optimiser.validate()?;
         self.objective.validate()?;
         self.augment.validate()?;
         Scheduled::Constant(self.input.balanced).check("data.balanced", 0.0, 1.0)?;
-        for (key, value) in [("beta1", o.beta1), ("beta2", o.beta2)] {
-            if !(0.0..1.0).contains(&value) {
-                return bad(format!("optimiser.{key} = {value}: 0 to less than 1 are possible"));
-            }
-        }
-        Scheduled::Constant(o.ema_rampup).check("optimiser.ema_rampup", 0.0, f64::INFINITY)?;
-        // A weight whose gradient has been 0 so far, as a class's before it is told, would go by 0 / 0.
-        if !(o.epsilon > 0.0 && o.epsilon.is_finite()) {
-            return bad(format!("optimiser.epsilon = {}: more than 0 is possible", o.epsilon));
-        }
         let dcgan = self.model.backbone == Backbone::Dcgan;
-        if dcgan == (o.init == Init::He) {
+        if dcgan == (self.optimiser.init == Init::He) {
             return bad("init \"he\" and the residual backbone belong together".into());
         }
         if dcgan && self.objective.has_penalty() {
@@ -267,8 +287,8 @@ impl TrainConfig {
         let c = &self.condition;
         if !(c.from_kimg >= 0.0 && c.to_kimg >= c.from_kimg && c.to_kimg <= 1e9) {
             return bad(format!(
-                "condition: from {} to {} thousand images; expected 0 or more, and the end not \
-                 before the beginning",
+                "condition.from_kimg = {}, condition.to_kimg = {}: expected 0 or more, and to_kimg not below \
+                 from_kimg",
                 c.from_kimg, c.to_kimg
             ));
         }
@@ -295,7 +315,10 @@ impl TrainConfig {
                 true => "not at all",
                 false => "in part",
             };
-            let sooner = if nimg == 0 { ", or --set condition.to_kimg=N" } else { "" };
+            let sooner = match nimg {
+                0 => ", or --set condition.from_kimg=M --set condition.to_kimg=N",
+                _ => "",
+            };
             found.push(format!(
                 "it is told of classes from {} to {} kimg, so {how} in {kimg} kimg: --kimg {} or \
                  more{sooner}",

@@ -1,9 +1,10 @@
 //! What a run will take, before it starts.
 
-use dermagan_model::{Discriminator, Generator, ModelConfig};
+use dermagan_model::{Discriminator, Generator, ModelConfig, Selected};
 
 use crate::config::TrainConfig;
 use crate::error::TrainError;
+use crate::memory::machine_gigabytes;
 
 /// Numbers for `--dry-run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Estimate {
     /// # Errors
     /// When twice its memory were not enough: the estimate may be nearly twice what a step takes (`reference`:
     /// 700 MB where 400 are measured), and what is left out of memory is killed without a word.
-    pub fn refuse(&self, config: &TrainConfig, machine: Option<f64>) -> Result<(), TrainError> {
+    fn refuse(&self, config: &TrainConfig, machine: Option<f64>) -> Result<(), TrainError> {
         let needed = self.memory as f64 / f64::from(1 << 30);
         match machine {
             Some(machine) if needed > 2.0 * machine => Err(TrainError::Option(format!(
@@ -84,6 +85,17 @@ impl Estimate {
             ))),
             _ => Ok(()),
         }
+    }
+}
+
+/// Refuses a run that a machine's memory cannot hold, where it is to run on its CPU.
+///
+/// # Errors
+/// Says how much it would take, and which settings make it less.
+pub fn check(config: &TrainConfig, device: &Selected) -> Result<(), TrainError> {
+    match device.is_cpu {
+        true => Estimate::of(config).refuse(config, machine_gigabytes()),
+        false => Ok(()),
     }
 }
 

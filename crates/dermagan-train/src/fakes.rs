@@ -7,7 +7,7 @@ use dermagan_data::{Cache, PictureFolder};
 use dermagan_model::named::Network;
 use dermagan_model::{Generator, ModelFile, Selected};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, is_checkpoint};
 use crate::error::TrainError;
 use crate::rundir;
 use crate::sampler::{Sampler, Shot};
@@ -66,8 +66,7 @@ impl Fakes {
             return Ok(Self::Cache(Cache::open(path)?));
         }
         let path = resolve_model(path)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("checkpoint-") {
+        if is_checkpoint(&path) {
             return Self::of_checkpoint(Checkpoint::open(&path)?, &path, device, first);
         }
         let model = ModelFile::open(&path)?;

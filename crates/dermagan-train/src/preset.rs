@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use dermagan_base::name::shortened;
+use dermagan_base::name::{shortened, start_of};
 use dermagan_model::weights::read_at_most;
 use dermagan_model::{ModelConfig, PrecisionChoice};
 use serde::{Deserialize, Serialize};
@@ -79,17 +79,17 @@ impl Preset {
             }
         };
         let mut table: toml::Table =
-            text.parse().map_err(|e| bad(format!("preset {name}: {e}")))?;
+            text.parse().map_err(|e| bad(format!("preset {name}: {}", told(&e))))?;
         for setting in settings {
             set(&mut table, setting).map_err(|what| {
-                let start: String = setting.chars().take(SHOWN).collect();
+                let start = start_of(setting, SHOWN);
                 bad(format!("--set {start}: {what}; expected such as objective.r1=0.1"))
             })?;
         }
         let with = if settings.is_empty() { "" } else { " with what --set says" };
-        let preset: Self = table.try_into().map_err(|e: toml::de::Error| {
-            bad(format!("preset {name}{with}: {}", e.to_string().trim()))
-        })?;
+        let preset: Self = table
+            .try_into()
+            .map_err(|e: toml::de::Error| bad(format!("preset {name}{with}: {}", told(&e))))?;
         no_effect::check(&preset, settings)?;
         match preset.model.classes {
             0 => Ok(preset),
@@ -99,6 +99,13 @@ impl Preset {
             ))),
         }
     }
+}
+
+/// What a file's reader says, with the line that it means as far as an error repeats it.
+fn told(error: &toml::de::Error) -> String {
+    let error = error.to_string();
+    let lines: Vec<_> = error.trim().lines().map(|line| start_of(line, SHOWN)).collect();
+    lines.join("\n")
 }
 
 /// A preset's name as part of a run's: of a file's path its name, in letters that any folder may have.
@@ -171,6 +178,7 @@ fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TrainConfig;
 
     #[test]
     fn every_preset_is_readable_and_has_a_valid_model() {
@@ -179,6 +187,28 @@ mod tests {
         }
         let error = Preset::named("none", &[]).unwrap_err().to_string();
         assert!(error.contains("reference, fast, rare, best, notebook, tiny"), "{error}");
+    }
+
+    #[test]
+    fn what_would_learn_nothing_or_divide_by_nothing_is_refused() {
+        for setting in [
+            "optimiser.learning_rate=0",
+            "optimiser.lookahead_back=1",
+            "optimiser.lookahead_back={ from = 0.0, to = 1.0 }",
+            "optimiser.epsilon=0",
+            "optimiser.epsilon=1e-46",
+        ] {
+            let config = TrainConfig::with_settings("rare", &[setting.to_owned()], 0).unwrap();
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.contains(setting.split(['=', ' ']).next().unwrap()), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_line_an_error_repeats_the_beginning() {
+        let long = format!("model.g_width='{}'", "x".repeat(100_000));
+        let error = Preset::named("tiny", &[long]).unwrap_err().to_string();
+        assert!(error.len() < 2000, "{} letters", error.len());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint;
 use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::stats::Line;
+use crate::stats::{Line, mean_of};
 
 /// An open run folder; while it is open, no other process trains in it.
 #[derive(Debug)]
@@ -128,15 +128,16 @@ impl RunDir {
 
     /// Drops the lines of `stats.jsonl` behind `ticks`, and any line that was cut short: they were
     /// written after the checkpoint that the run continues from, and will be written again.
-    /// Returns the training time of the last line kept, in seconds.
+    /// Returns the training time until the checkpoint after `nimg` images, in seconds, as far as a line says it.
     ///
     /// # Errors
     /// When the file cannot be read, or the folder cannot be written.
-    pub fn rewind_stats(&mut self, ticks: u64) -> Result<f64, TrainError> {
+    pub fn rewind_stats(&mut self, ticks: u64, nimg: u64) -> Result<f64, TrainError> {
         let file = self.path.join("stats.jsonl");
         let text = std::fs::read(&file).map_err(TrainError::io(&file))?;
         let text = String::from_utf8_lossy(&text);
-        let kept: Vec<Line> = parse_stats(&text).take(ticks as usize).collect();
+        let mut lines = parse_stats(&text);
+        let kept: Vec<Line> = lines.by_ref().take(ticks as usize).collect();
         if (kept.len() as u64) < ticks {
             let words =
                 format!("stats.jsonl has {} of the {ticks} lines before this point", kept.len());
@@ -149,9 +150,11 @@ impl RunDir {
         }
         self.write("stats.jsonl", text.as_bytes())?;
         self.stats = OpenOptions::new().append(true).open(&file).map_err(TrainError::io(file))?;
-        let seconds =
-            kept.last().and_then(|l| l.get("Timing/total_sec")).and_then(|v| v["mean"].as_f64());
-        Ok(seconds.unwrap_or(0.0))
+        // Of the tick that was open at its end, a run has left the time.
+        let kimg = nimg as f64 / 1000.0;
+        let open = lines.next().filter(|line| mean_of(line, "Progress/kimg") == Some(kimg));
+        let last = open.as_ref().or(kept.last());
+        Ok(last.and_then(|line| mean_of(line, "Timing/total_sec")).unwrap_or(0.0))
     }
 
     /// Adds a line to `metric-NAME.jsonl`.
@@ -253,6 +256,11 @@ pub const OPTIONS: &str = "training_options.json";
 /// What a run's `training_options.json` says of an option; `None` where it does not.
 pub fn option_of<T: DeserializeOwned>(run: &Path, name: &str) -> Option<T> {
     serde_json::from_value(options_of(run)?.remove(name)?).ok()
+}
+
+/// Whether a file is one that lies in a run's folder.
+pub fn is_of_run(path: &Path) -> bool {
+    path.exists() && checkpoint::folder_of(path).join(OPTIONS).is_file()
 }
 
 /// A run's `training_options.json`; `None` where it cannot be read.

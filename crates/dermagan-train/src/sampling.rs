@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::{self, Pending};
-use dermagan_base::name::has_ending;
+use dermagan_base::name::{has_ending, start_of};
 use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_model::{ModelFile, Selected};
@@ -21,6 +21,9 @@ const MAX_PSI: f64 = 100.0;
 
 /// The most pictures of one call.
 const MAX_PICTURES: u64 = 100_000_000;
+
+/// Letters of a list of seeds that an error repeats.
+const SHOWN: usize = 200;
 
 /// The columns of a folder's table: HAM10000's own.
 const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
@@ -95,7 +98,9 @@ pub fn parse_seeds(text: &str) -> Result<Vec<Range<u64>>, TrainError> {
     }
     ranges.ok_or_else(|| {
         TrainError::Option(format!(
-            "--seeds {text}: expected numbers and ranges, such as 0-63 or 1,5,9-12"
+            "--seeds {}: expected numbers below {} and ranges of them, such as 0-63 or 1,5,9-12",
+            start_of(text, SHOWN),
+            u64::MAX
         ))
     })
 }
@@ -218,9 +223,9 @@ pub fn places(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainEr
 /// As [`places`], of codes that may be named again and again.
 pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, TrainError> {
     let known = model.card.as_ref().map(|card| card.classes.as_slice()).unwrap_or_default();
-    // A model of one class makes that class whether asked to or not.
+    // A model of one class makes that class whether asked to or not, and whether it was told of it or not.
     let only = known.len() == 1 && codes.iter().all(|code| code.eq_ignore_ascii_case(&known[0]));
-    if codes.is_empty() || (model.config.classes == 0 && only) {
+    if codes.is_empty() || only {
         return Ok(Vec::new());
     }
     if model.config.classes == 0 {
@@ -337,7 +342,7 @@ fn refuse_others(folder: &Path, request: &SampleRequest) -> Result<(), TrainErro
     for entry in std::fs::read_dir(folder).map_err(TrainError::io(folder))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(stem) = name.strip_suffix(".png") else { continue };
-        let (class, seed) = match stem.split_once("-seed") {
+        let (class, seed) = match stem.rsplit_once("-seed") {
             Some((class, seed)) => (Some(class), Some(seed)),
             None => (None, stem.strip_prefix("seed")),
         };

@@ -14,10 +14,10 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::collapse::Lookout;
 use crate::config::images;
 use crate::error::TrainError;
-use crate::estimate::Estimate;
+use crate::estimate;
 use crate::event::{Event, Outcome};
 use crate::length;
-use crate::memory::{machine_gigabytes, resident_gigabytes};
+use crate::memory::resident_gigabytes;
 use crate::metrics::{self, BEST, Best, Measured, Metric, Watch};
 use crate::outputs::{self, GRID};
 use crate::plan::Plan;
@@ -75,9 +75,7 @@ pub fn start(
     sink: &mut dyn FnMut(Event),
 ) -> Result<Outcome, TrainError> {
     // What may be refused is, before anything takes time.
-    if device.is_cpu {
-        Estimate::of(&plan.config).refuse(&plan.config, machine_gigabytes())?;
-    }
+    estimate::check(&plan.config, &device)?;
     let watch = watch(&options, &device, plan.images.len())?;
     rundir::make_outdir(outdir)?;
     length::fit(plan, &device, stop, sink)?;
@@ -106,6 +104,7 @@ pub fn resume(
         let next = "Put it back into the folder of its run.".into();
         TrainError::Checkpoint { path: path.to_owned(), what, next }
     })?;
+    estimate::check(&plan.config, &device)?;
     let unreadable = rundir::options_of(folder).is_none();
     let watch = watch(&options, &device, plan.images.len())?;
     let mut dir = RunDir::open(folder)?;
@@ -120,7 +119,7 @@ pub fn resume(
         let mut there = BEST.iter().filter(|name| folder.join(name).is_file());
         there.try_for_each(|name| dir.set_aside(name))?;
     }
-    let before = dir.rewind_stats(ticks)?;
+    let before = dir.rewind_stats(ticks, nimg)?;
     dir.rewind_metrics(nimg as f64 / 1000.0)?;
     dir.write_options(&plan.config, &options)?;
     let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
@@ -325,9 +324,9 @@ impl<'a> Session<'a> {
                 break;
             }
         }
-        if !interrupted && self.trainer.tally.steps() > 0 {
-            // The open tick, so that a short run has statistics too. The checkpoint does not count
-            // it: a run that is made longer writes this tick again, whole.
+        if self.trainer.tally.steps() > 0 {
+            // The open tick, so that a short run has statistics too, and one that goes on its time. The
+            // checkpoint does not count it: a run that goes on writes this tick again, whole.
             let line = self.line();
             self.dir.add_stats(&line)?;
             (self.sink)(Event::Tick(line));
