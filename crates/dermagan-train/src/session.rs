@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use dermagan_base::picture::Picture;
-use dermagan_model::named::Network;
-use dermagan_model::{Generator, ModelError, ModelFile, Selected};
+use dermagan_model::Selected;
 use serde::Serialize;
 use serde_json::json;
 
@@ -18,13 +16,13 @@ use crate::estimate;
 use crate::event::{Event, Outcome};
 use crate::length;
 use crate::memory::resident_gigabytes;
-use crate::metrics::{self, BEST, Best, Measured, Metric, Watch};
-use crate::outputs::{self, GRID};
+use crate::metrics::{self, BEST, Metric, Watch};
 use crate::plan::Plan;
-use crate::plot;
-use crate::rundir::{self, GENERATOR, RunDir, stamp};
-use crate::stats::Line;
-use crate::trainer::{ADAPT_EVERY, Trainer, card_of};
+use crate::rundir::{self, RunDir, stamp};
+use crate::stats::{Line, seconds_since_1970};
+use crate::trainer::{ADAPT_EVERY, Trainer};
+
+mod snapshot;
 
 /// On a GPU, values are read back every so many steps: each read waits for the device to finish.
 const READ_EVERY: u64 = ADAPT_EVERY;
@@ -230,54 +228,6 @@ impl<'a> Session<'a> {
         self.trainer.nimg as f64 / 1000.0
     }
 
-    /// What a new run's folder holds before the first step; the checkpoint makes even a process
-    /// killed in its first minute one that can be continued.
-    fn begin(&mut self) -> Result<(), TrainError> {
-        let words = format!("{} on {}", checkpoint::producer(), self.device.name);
-        self.dir.log(&words);
-        if let Some(warning) = self.device.warning.clone() {
-            self.warn(&warning);
-        }
-        self.write_reals()?;
-        self.write_split()?;
-        let shown = self.trainer.shown();
-        self.write_grid("fakes_init.png", &shown)?;
-        self.write_generator(&shown)?;
-        let state = self.state()?;
-        self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
-    }
-
-    /// Puts back the real pictures and the split of a resumed run, should they be gone, and its generator
-    /// where that is not the checkpoint's: a later one, or none.
-    fn restore(&self) -> Result<(), TrainError> {
-        let there = |name: &str| self.dir.path().join(name).is_file();
-        if !there("reals.png") {
-            self.write_reals()?;
-        }
-        if !there("split.csv") {
-            self.write_split()?;
-        }
-        let model = ModelFile::open(&self.dir.path().join(GENERATOR));
-        let of = model.ok().and_then(|model| model.card).map(|card| card.nimg);
-        if of != Some(self.trainer.nimg) {
-            let shown = self.trainer.shown();
-            self.write_generator(&shown)?;
-        }
-        Ok(())
-    }
-
-    fn write_reals(&self) -> Result<(), TrainError> {
-        let reals = outputs::png(
-            &outputs::reals(self.plan),
-            "Real images, one row a class. Do not redistribute against their licence.",
-        )?;
-        self.dir.write("reals.png", &reals)
-    }
-
-    fn write_split(&self) -> Result<(), TrainError> {
-        self.dir.write("split.csv", self.plan.split_table().as_bytes())
-    }
-
     fn run(&mut self, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let schedule = self.plan.config.schedule;
         let (total, snap, tick) =
@@ -355,14 +305,6 @@ impl<'a> Session<'a> {
         TrainError::NotFinite { kimg, what, checkpoint: self.last_good.clone() }
     }
 
-    /// A generator whose weights are numbers and whose pictures are not has broken down too.
-    fn without_pictures(&mut self, error: ModelError) -> TrainError {
-        match error {
-            ModelError::NoPicture => self.broken("a picture of the generator".to_owned()),
-            other => other.into(),
-        }
-    }
-
     fn warn(&mut self, words: &str) {
         self.dir.log(&format!("warning: {words}"));
         (self.sink)(Event::Warning(words.to_owned()));
@@ -427,123 +369,7 @@ impl<'a> Session<'a> {
             self.trainer.tally.fields().map(|(name, field)| (name.to_owned(), json!(field))),
         );
         line.insert("Status".to_owned(), json!(if self.won { STATUS_WON } else { STATUS_FINE }));
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
+        line.insert("timestamp".to_owned(), json!(seconds_since_1970()));
         line
-    }
-
-    /// Pictures, the generator, and the checkpoint, in this order: what a later process finds is
-    /// never newer than what it continues from would write again.
-    fn snapshot(&mut self, stamp: &str, measured: bool) -> Result<(), TrainError> {
-        let start = Instant::now();
-        // Looked at first: a broken state must not replace the last good generator.
-        let state = self.state()?;
-        let grid = format!("fakes{stamp}.png");
-        let shown = self.trainer.shown();
-        self.write_grid(&grid, &shown)?;
-        self.write_generator(&shown)?;
-        let sampler = self.trainer.sampler(shown.clone());
-        let warnings = self.lookout.look(self.plan, &sampler, self.kimg());
-        for warning in warnings.map_err(|error| self.without_pictures(error))? {
-            self.warn(&warning);
-        }
-        if measured {
-            self.measure(stamp, shown)?;
-        }
-        let checkpoint = self.save(stamp, &state)?;
-        self.dir.rotate(self.keep);
-        self.maintenance += start.elapsed().as_secs_f64();
-        (self.sink)(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
-        Ok(())
-    }
-
-    /// Measures a snapshot and keeps it if it is the best so far. A measurement that fails is a
-    /// warning: the run goes on.
-    fn measure(&mut self, stamp: &str, shown: Generator) -> Result<(), TrainError> {
-        let Some(watch) = self.watch.take() else { return Ok(()) };
-        let nimg = self.trainer.nimg;
-        let snapshot = format!("checkpoint-{stamp}.safetensors");
-        let measured = watch.measure(self.plan, shown, &self.device, &snapshot, nimg);
-        let measured = match measured {
-            Ok(measured) => measured,
-            Err(error) => {
-                self.warn(&format!("the snapshot was not measured: {error}"));
-                self.watch = Some(watch);
-                return Ok(());
-            }
-        };
-        let chosen = watch.chooses(&measured).cloned();
-        for Measured { name, value, words, mut line } in measured {
-            let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
-            let before = metrics::best_of(self.dir.path()).filter(|best| best.metric == name);
-            let best = chosen && before.is_none_or(|best| value < best.value);
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            line.insert("timestamp".to_owned(), json!(now.map_or(0.0, |t| t.as_secs_f64())));
-            if best {
-                self.keep_best(&name, value)?;
-            }
-            self.dir.add_metric(&name, &line)?;
-            (self.sink)(Event::Metric { name, words, best });
-        }
-        self.watch = Some(watch);
-        Ok(())
-    }
-
-    /// Copies the snapshot's generator aside.
-    fn keep_best(&mut self, metric: &str, value: f64) -> Result<(), TrainError> {
-        let path = self.dir.path().join(GENERATOR);
-        let bytes = std::fs::read(&path).map_err(TrainError::io(path))?;
-        self.dir.write(BEST[0], &bytes)?;
-        let best = Best { metric: metric.to_owned(), value, nimg: self.trainer.nimg };
-        let json = serde_json::to_vec_pretty(&best).unwrap_or_default();
-        self.dir.write(BEST[1], &json)
-    }
-
-    fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
-        let count = GRID.0 * GRID.1;
-        let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count);
-        let cells = cells.map_err(|error| self.without_pictures(error))?;
-        let words = format!(
-            "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
-            cells.len() - 1,
-            self.kimg()
-        );
-        let png = outputs::png(&Picture::grid(&cells, GRID.0), &words)?;
-        self.dir.write(name, &png)
-    }
-
-    /// The generator with its card.
-    fn write_generator(&self, shown: &Generator) -> Result<(), TrainError> {
-        let weights = shown.to_weights();
-        let card = card_of(&self.plan.config, self.trainer.nimg);
-        self.dir.write(GENERATOR, &ModelFile::to_bytes(&weights, &card)?)
-    }
-
-    /// The state, if it is worth keeping.
-    fn state(&mut self) -> Result<Checkpoint, TrainError> {
-        self.trainer.checkpoint().map_err(|what| self.broken(what))
-    }
-
-    fn save(
-        &mut self,
-        stamp: &str,
-        checkpoint: &Checkpoint,
-    ) -> Result<std::path::PathBuf, TrainError> {
-        let path = self.dir.path().join(format!("checkpoint-{stamp}.safetensors"));
-        checkpoint.save(&path)?;
-        self.last_good.clone_from(&path);
-        Ok(path)
-    }
-
-    /// The loss plot and the time-lapse.
-    fn finish(&mut self) -> Result<(), TrainError> {
-        let run = self.dir.path().to_owned();
-        if let Some(plot) = plot::losses(&rundir::read_stats(&run)) {
-            self.dir.write(
-                "losses.png",
-                &outputs::png(&plot, "Losses and probabilities of the run")?,
-            )?;
-        }
-        outputs::write_timelapse(&run, self.kimg())
     }
 }

@@ -85,6 +85,12 @@ impl Tally {
     }
 }
 
+/// The time for a line, in seconds since 1970, as StyleGAN has it.
+pub(crate) fn seconds_since_1970() -> f64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0.0, |time| time.as_secs_f64())
+}
+
 /// The mean of a field of a line.
 pub fn mean_of(line: &Line, name: &str) -> Option<f64> {
     line.get(name)?.get("mean")?.as_f64()
