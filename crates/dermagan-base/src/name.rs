@@ -1,6 +1,7 @@
 //! Names from files that others wrote: of classes, of data.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a name has to be, for messages that refuse one.
@@ -18,6 +19,12 @@ pub fn is_plain(name: &str) -> bool {
         && !name.starts_with(['.', '-', '=', '+', '@', ' '])
         && !name.ends_with(['.', ' '])
         && !name.contains(forbidden)
+}
+
+/// The first of these names that came before, in whatever letters: one of them could not be asked for.
+pub fn twice(names: &[String]) -> Option<&String> {
+    let mut seen = BTreeSet::new();
+    names.iter().find(|name| !seen.insert(name.to_lowercase()))
 }
 
 /// Whether a character shows itself and does nothing else: one that clears a terminal, moves on it, turns the
@@ -64,6 +71,13 @@ mod tests {
         {
             assert!(is_plain(name), "{name}");
         }
+    }
+
+    #[test]
+    fn names_in_other_letters_are_the_same() {
+        let names = |all: [&str; 3]| all.map(str::to_owned);
+        assert_eq!(twice(&names(["nv", "mel", "NV"])).map(String::as_str), Some("NV"));
+        assert_eq!(twice(&names(["nv", "mel", "nv2"])), None);
     }
 
     #[test]

@@ -198,10 +198,12 @@ fn info(args: &InfoArgs) -> anyhow::Result<u8> {
 
 fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
     if path.is_dir() {
-        return match path.join(rundir::OPTIONS).exists() || !path.join(rundir::GENERATOR).exists() {
-            true => describe_run(path),
-            false => Ok(describe_model(&ModelFile::open(&which_model::resolve_model(path)?)?)),
-        };
+        let generator = path.join(rundir::GENERATOR);
+        // A generator without a run, as it is passed on.
+        if !path.join(rundir::OPTIONS).exists() && generator.is_file() {
+            return Ok(describe_model(&ModelFile::open(&generator)?));
+        }
+        return describe_run(path);
     }
     anyhow::ensure!(
         path.exists(),

@@ -29,8 +29,6 @@ fn main() {
     let cli = args::Cli::parse();
     let mut code = match commands::run(cli.command) {
         Ok(code) => code,
-        // A reader that has seen enough (`| head`) is no error.
-        Err(error) if is_broken_pipe(&error) => 0,
         Err(error) => {
             complain!("error: {error:#}");
             code_of(&error)
@@ -38,7 +36,9 @@ fn main() {
     };
     if let Some(error) = show::lost() {
         complain!("error: standard output is not whole: {error}");
-        code = if code == 0 { exit::ERROR } else { code };
+        if code == 0 {
+            code = exit::ERROR;
+        }
     }
     leave(code)
 }
@@ -52,11 +52,6 @@ fn leave(code: u8) -> ! {
         safe fn _exit(code: std::ffi::c_int) -> !;
     }
     _exit(i32::from(code))
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {

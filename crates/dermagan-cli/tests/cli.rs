@@ -280,10 +280,22 @@ fn a_dry_run_shows_the_plan_and_writes_no_run() {
             && out.contains("500 of 8 images"),
         "{out}"
     );
-    let huge = ["--size", "128", "--width", "512", "--batch", "4096"];
-    for more in [&["--dry-run"][..], &[]] {
-        let train = ["train", "--data", "phantom:60", "--device", "cpu"];
-        let error = desk.fails(&[&train[..], &huge, more].concat(), 1);
+    assert!(!desk.join("runs").exists());
+}
+
+#[test]
+fn a_run_that_this_machine_has_no_room_for_does_not_begin() {
+    let desk = Desk::new();
+    // Some 1,145 GB.
+    let train = ["train", "--data", "phantom:60", "--device", "cpu", "--size", "128"];
+    let huge = [&train[..], &["--width", "512", "--batch", "4096"]].concat();
+    let dry = [&huge[..], &["--dry-run"]].concat();
+    if dermagan_train::memory::machine_gigabytes().is_none_or(|gigabytes| gigabytes > 500.0) {
+        desk.ok(&dry);
+        return;
+    }
+    for args in [dry, huge.clone(), [&huge[..], &["--minutes", "5", "--dry-run"]].concat()] {
+        let error = desk.fails(&args, 1);
         assert!(error.contains("GB of memory and this machine has"), "{error}");
     }
     assert!(!desk.join("runs").exists());
@@ -462,6 +474,12 @@ fn a_cache_or_a_checkpoint_in_the_wrong_place_is_called_by_its_name() {
     assert!(desk.ok(&["info", "ck.safetensors"]).contains("optimiser"));
     let eval = ["eval", "--real", "phantom:60", "--features", "handmade", "-n", "10", "--fake"];
     desk.ok(&[&eval[..], &["ck.safetensors", "--device", "cpu"]].concat());
+    let generator = checkpoint.with_file_name("generator.safetensors");
+    std::fs::copy(&generator, desk.join("checkpoint-x.safetensors")).unwrap();
+    assert!(desk.ok(&["info", "checkpoint-x.safetensors"]).contains("parameters"));
+    std::fs::create_dir(desk.join("passed-on")).unwrap();
+    std::fs::copy(&generator, desk.join("passed-on/generator.safetensors")).unwrap();
+    assert!(desk.ok(&["info", "passed-on"]).contains("parameters"));
     let bytes = std::fs::read(&checkpoint).unwrap();
     std::fs::write(desk.join("ck.safetensors"), &bytes[..bytes.len() - 9]).unwrap();
     let error = desk.fails(&["info", "ck.safetensors"], 1);
@@ -479,6 +497,10 @@ fn export_writes_over_no_file_of_a_run() {
         assert!(desk.fails(&["export", "--out", &out], 1).contains("a file of a run"));
         assert!(std::fs::read(run.join(name)).unwrap() == before);
     }
+    let new = run.join("checkpoint-000999.safetensors").display().to_string();
+    assert!(desk.fails(&["export", "--out", &new], 1).contains("a file of a run"));
+    let own = run.join("half.safetensors").display().to_string();
+    (0..2).for_each(|_| drop(desk.ok(&["export", "--out", &own])));
 }
 
 #[test]

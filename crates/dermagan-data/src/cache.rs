@@ -128,6 +128,9 @@ impl Cache {
                 name::RULE
             )));
         }
+        if let Some(name) = name::twice(&header.classes) {
+            return Err(bad(&format!("it names class {name} twice")));
+        }
         if !SIZES.contains(&header.options.size) || header.records.is_empty() {
             let (count, size) = (header.records.len(), header.options.size);
             return Err(bad(&format!("{count} images of {size} pixels a side")));

@@ -50,16 +50,7 @@ pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
     let (classes, label): (Vec<String>, BTreeMap<&str, usize>) = if known.len() == folders.len() {
         (ham_codes(), known)
     } else {
-        if let Some(folder) = folders.iter().find(|folder| !name::is_plain(folder)) {
-            return Err(DataError::Bad {
-                path: tree.root.display().to_string(),
-                what: format!(
-                    "a folder is called {folder:?}, which would be a class; rename it: expected {}",
-                    name::RULE
-                ),
-            });
-        }
-        let names = folders.iter().map(|f| (*f).to_owned()).collect();
+        let names = own_classes(tree, &folders)?;
         (names, folders.iter().enumerate().map(|(i, f)| (*f, i)).collect())
     };
     let stems: BTreeSet<&str> = images.iter().map(|&i| tree.entries[i].stem()).collect();
@@ -80,6 +71,25 @@ pub(crate) fn read(tree: &Tree) -> Result<Found, DataError> {
         })
         .collect();
     Ok(Found { kind: Kind::ClassFolders, classes, records, problems })
+}
+
+/// Classes called as their folders are.
+fn own_classes(tree: &Tree, folders: &BTreeSet<&str>) -> Result<Vec<String>, DataError> {
+    let bad = |what: String| DataError::Bad { path: tree.root.display().to_string(), what };
+    if let Some(folder) = folders.iter().find(|folder| !name::is_plain(folder)) {
+        return Err(bad(format!(
+            "a folder is called {folder:?}, which would be a class; rename it: expected {}",
+            name::RULE
+        )));
+    }
+    let names: Vec<String> = folders.iter().map(|folder| (*folder).to_owned()).collect();
+    match name::twice(&names) {
+        None => Ok(names),
+        Some(name) => Err(bad(format!(
+            "a second folder is called {name}, but for small and large letters: put their images into one, or \
+             rename it"
+        ))),
+    }
 }
 
 /// A folder's label, by code or by full name, whatever its case and separators.

@@ -131,6 +131,16 @@ fn a_folder_whose_name_cannot_name_a_file_everywhere_is_no_class() {
     assert!(error.contains("longlong") && error.contains("rename it"), "{error}");
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn two_folders_that_differ_by_small_and_large_letters_are_no_two_classes() {
+    let folder = Folder::new();
+    folder.put("Nevi/a.jpg", &jpeg(0));
+    folder.put("nevi/b.jpg", &jpeg(1));
+    let error = folder.open().map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("a second folder is called nevi"), "{error}");
+}
+
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();

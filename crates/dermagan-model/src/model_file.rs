@@ -14,7 +14,7 @@ use crate::error::ModelError;
 use crate::generator::Generator;
 use crate::named::Network;
 use crate::weights::{
-    Array, METADATA_KEY, Weights, from_pth, from_safetensors, read_file, to_safetensors,
+    Array, METADATA_KEY, Version, Weights, from_pth, from_safetensors, read_file, to_safetensors,
     to_safetensors_half,
 };
 
@@ -128,9 +128,8 @@ impl ModelFile {
             let start = name::start_of(name, SHOWN);
             return bad(format!("its card names a class {start:?}; expected {}", name::RULE));
         }
-        let lower: Vec<String> = card.classes.iter().map(|name| name.to_lowercase()).collect();
-        if let Some(i) = (1..lower.len()).find(|i| lower[..*i].contains(&lower[*i])) {
-            return bad(format!("its card names class {} twice", card.classes[i]));
+        if let Some(name) = name::twice(&card.classes) {
+            return bad(format!("its card names class {name} twice"));
         }
         let texts = [&card.producer, &card.data, &card.licence, &card.preset];
         if let Some(long) = texts.into_iter().find(|text| text.len() > MAX_TEXT) {
@@ -194,33 +193,16 @@ fn hash_of(bytes: &[u8]) -> String {
 
 /// Reads the card, and refuses one from the future.
 pub fn parse_card(path: &str, json: &str) -> Result<Card, ModelError> {
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-        kind: String,
+    let bad = |what: String| ModelError::weights(path, what);
+    let version = Version::of(json).map_err(bad)?;
+    if version.kind == "checkpoint" {
+        return Err(bad(
+            "a checkpoint, not a generator; a run's generator is the generator.safetensors in its folder"
+                .into(),
+        ));
     }
-    let bad = |e: serde_json::Error| ModelError::weights(path, format!("its metadata: {e}"));
-    let version: Version = serde_json::from_str(json).map_err(bad)?;
-    // Formats are counted by kind.
-    if version.kind != "generator" {
-        let what = match name::start_of(&version.kind, SHOWN) {
-            kind if kind == "checkpoint" => {
-                "a checkpoint, not a generator; a run's generator is the \
-                 generator.safetensors in its folder"
-                    .to_owned()
-            }
-            kind => format!("of the kind '{kind}', not a generator"),
-        };
-        return Err(ModelError::weights(path, what));
-    }
-    if version.format > FORMAT {
-        let what = format!(
-            "format {}, written by a newer dermagan; this one reads up to {FORMAT}",
-            version.format
-        );
-        return Err(ModelError::weights(path, what));
-    }
-    serde_json::from_str(json).map_err(bad)
+    version.check("generator", FORMAT).map_err(bad)?;
+    serde_json::from_str(json).map_err(|e| bad(format!("its metadata: {e}")))
 }
 
 /// Compares names and shapes with what the configuration asks for, without building the network.

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
 
+use dermagan_base::name::start_of;
 use half::{bf16, f16};
 use pytorch_reader::{DType as TorchType, PytorchReader};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
 
 use crate::error::ModelError;
 
@@ -22,6 +24,45 @@ const MAX_FILE: u64 = 4 << 30;
 /// The key of our JSON in a safetensors file's metadata. One key only: the format keeps metadata
 /// in a hash map, so two keys would come out in a random order, and equal states in unequal files.
 pub const METADATA_KEY: &str = "dermagan";
+
+/// What the JSON of a safetensors file says first: what it is, in which version. Formats are counted by kind.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Version {
+    /// Of the format.
+    pub format: u32,
+    /// What the file is.
+    pub kind: String,
+}
+
+impl Version {
+    /// Reads it, whatever else the JSON says.
+    ///
+    /// # Errors
+    /// When it says no such thing.
+    pub fn of(json: &str) -> Result<Self, String> {
+        serde_json::from_str(json).map_err(|e| format!("its metadata: {e}"))
+    }
+
+    /// Refuses files of another kind, and those from the future.
+    ///
+    /// # Errors
+    /// Says what it is instead.
+    pub fn check(&self, kind: &str, newest: u32) -> Result<(), String> {
+        if self.kind != kind {
+            return Err(format!("of the kind '{}', not a {kind}", start_of(&self.kind, SHOWN)));
+        }
+        match self.format <= newest {
+            true => Ok(()),
+            false => Err(format!(
+                "format {}, written by a newer dermagan; this one reads up to {newest}",
+                self.format
+            )),
+        }
+    }
+}
+
+/// Letters of a file's kind that an error repeats.
+const SHOWN: usize = 40;
 
 /// A tensor on the host.
 #[derive(Clone, Debug, PartialEq)]

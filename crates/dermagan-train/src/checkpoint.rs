@@ -9,8 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic;
-use dermagan_base::name::start_of;
-use dermagan_model::weights::{METADATA_KEY, Weights, from_safetensors, to_safetensors};
+use dermagan_model::weights::{METADATA_KEY, Version, Weights, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,8 +21,6 @@ use crate::stats::Tally;
 const FORMAT: u32 = 2;
 /// What a checkpoint says that it is.
 const KIND: &str = "checkpoint";
-/// Letters of another file's kind that an error repeats.
-const SHOWN: usize = 40;
 /// The largest header of a safetensors file that is read for its metadata.
 const MAX_HEADER: u64 = 64 << 20;
 
@@ -187,21 +184,16 @@ pub fn read_meta(path: &Path) -> Result<Meta, String> {
     read_text(path).map(|(meta, _)| meta)
 }
 
-/// Whether a file is one of dermagan's checkpoints, whole or not: by what it says of itself, or by its name.
+/// Whether a file is one of dermagan's checkpoints, whole or not: by what it says of itself, and by its name only
+/// where that cannot be read any more.
 pub fn is_checkpoint(path: &Path) -> bool {
-    let named = path.file_name().is_some_and(|name| is_name(&name.to_string_lossy()));
-    let says = || version(metadata(&read_header(path).ok()?.0)?).ok();
-    named || says().is_some_and(|version| version.kind == KIND)
-}
-
-#[derive(Deserialize)]
-struct Version {
-    format: u32,
-    kind: String,
-}
-
-fn version(text: &str) -> Result<Version, String> {
-    serde_json::from_str(text).map_err(|e| format!("its metadata: {e}"))
+    match read_header(path) {
+        Ok((json, _)) => {
+            let version = metadata(&json).and_then(|text| Version::of(text).ok());
+            version.is_some_and(|version| version.kind == KIND)
+        }
+        Err(_) => path.file_name().is_some_and(|name| is_name(&name.to_string_lossy())),
+    }
 }
 
 /// A safetensors file's header, how long that is, and how long the file.
@@ -233,17 +225,7 @@ fn read_text(path: &Path) -> Result<(Meta, String), String> {
     let (json, [header, length]) = read_header(path)?;
     let text =
         metadata(&json).ok_or("a safetensors file, but not one of dermagan's checkpoints")?;
-    let version = version(text)?;
-    if version.kind != KIND {
-        let kind = start_of(&version.kind, SHOWN);
-        return Err(format!("of the kind '{kind}', not a checkpoint"));
-    }
-    if version.format > FORMAT {
-        return Err(format!(
-            "format {}, written by a newer dermagan; this one reads up to {FORMAT}",
-            version.format
-        ));
-    }
+    Version::of(text)?.check(KIND, FORMAT)?;
     let end = json
         .as_object()
         .into_iter()
@@ -291,7 +273,7 @@ pub fn list(folder: &Path) -> Vec<(PathBuf, Meta)> {
 }
 
 /// Whether a file of this name is a run's checkpoint.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with("checkpoint-") && name.ends_with(".safetensors")
 }
 

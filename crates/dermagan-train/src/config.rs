@@ -42,7 +42,7 @@ pub struct OptimiserConfig {
     /// ([`crate::lookahead`]); 0 for never.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lookahead: u64,
-    /// How much of the way, 0 to 1.
+    /// How much of the way, 0 to 1; not 1 all along.
     #[serde(default = "half")]
     pub lookahead_back: Scheduled,
     /// Half-life of the averaged generator in thousands of images; 0 for none.
@@ -69,15 +69,16 @@ impl OptimiserConfig {
         }
         self.learning_rate.check("optimiser.learning_rate", 0.0, f64::INFINITY)?;
         self.d_rate().check("optimiser.d_learning_rate", 0.0, f64::INFINITY)?;
-        self.ema_kimg.check("ema_kimg", 0.0, 1e9)?;
-        self.lookahead_back.check("optimiser.lookahead_back", 0.0, 1.0)?;
-        if self.learning_rate.most() == 0.0 {
-            return bad("optimiser.learning_rate = 0: nothing would be learnt".into());
+        for (key, rate) in [("", self.learning_rate), ("d_", self.d_rate())] {
+            if rate.most() == 0.0 {
+                return bad(format!("optimiser.{key}learning_rate = 0: nothing would be learnt"));
+            }
         }
-        if self.lookahead_back.most() == 1.0 {
+        self.ema_kimg.check("optimiser.ema_kimg", 0.0, 1e9)?;
+        self.lookahead_back.check("optimiser.lookahead_back", 0.0, 1.0)?;
+        if self.lookahead > 0 && self.lookahead_back == Scheduled::Constant(1.0) {
             return bad(
-                "optimiser.lookahead_back = 1 takes all of the way back, so that nothing is learnt: less than 1 \
-                 is possible"
+                "optimiser.lookahead_back = 1 goes all of the way back, so that nothing is learnt"
                     .into(),
             );
         }
@@ -383,4 +384,33 @@ impl TrainConfig {
 /// Thousands of images as images.
 pub(crate) fn images(kimg: f64) -> u64 {
     (kimg * 1000.0).round().max(1.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_learn_nothing_or_divide_by_nothing_is_refused() {
+        let check = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+            let config = TrainConfig::with_settings("rare", &settings, 0).unwrap();
+            config.validate().map_err(|error| error.to_string())
+        };
+        for setting in [
+            "optimiser.learning_rate=0",
+            "optimiser.d_learning_rate=0",
+            "optimiser.lookahead_back=1",
+            "optimiser.epsilon=0",
+            "optimiser.epsilon=1e-46",
+        ] {
+            let error = check(&[setting]).unwrap_err();
+            assert!(error.contains(setting.split('=').next().unwrap()), "{error}");
+        }
+        assert_eq!(check(&["optimiser.lookahead_back={ from = 0.0, to = 1.0 }"]), Ok(()));
+        let mut never = TrainConfig::with_settings("rare", &[], 0).unwrap();
+        never.optimiser.lookahead_back = Scheduled::Constant(1.0);
+        never.optimiser.lookahead = 0;
+        assert!(never.validate().is_ok(), "it is off");
+    }
 }

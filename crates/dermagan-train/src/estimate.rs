@@ -68,6 +68,7 @@ impl Estimate {
             checkpoint: 4 * (4 * g + 3 * d + slow),
         }
     }
+
     /// Refuses what a machine of so many gigabytes (2³⁰ bytes, if known) has no room for.
     ///
     /// # Errors
@@ -77,8 +78,9 @@ impl Estimate {
         let needed = self.memory as f64 / f64::from(1 << 30);
         match machine {
             Some(machine) if needed > 2.0 * machine => Err(TrainError::Option(format!(
-                "training would take about {needed:.0} GB of memory and this machine has {machine:.0} GB: \
-                 choose a smaller --batch (now {}), --width (now {}) or --size (now {})",
+                "training would take about {needed:.0} GB of memory and this machine has {machine:.0} GB: it \
+                 takes another one, or a new run with a smaller --batch (now {}), --width (now {}) or --size \
+                 (now {})",
                 config.optimiser.batch,
                 config.model.g_width.max(config.model.d_width),
                 config.model.resolution

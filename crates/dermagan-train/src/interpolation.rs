@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dermagan_base::atomic::Pending;
+use dermagan_base::name::start_of;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_model::latent::latent;
@@ -65,7 +66,9 @@ pub fn parse_seeds(text: &str) -> Result<Vec<u64>, TrainError> {
     match (2..=MAX_TOTAL).contains(&count) {
         true => Ok(ranges.into_iter().flatten().collect()),
         false => Err(TrainError::Option(format!(
-            "--interpolate {text}: expected 2 to {MAX_TOTAL} seeds, such as 0,5,9 or 0-7"
+            "--interpolate {}: expected 2 to {MAX_TOTAL} seeds below {}, such as 0,5,9 or 0-7",
+            start_of(text, sampling::SHOWN),
+            u64::MAX
         ))),
     }
 }

@@ -10,9 +10,12 @@ pub fn peak_gigabytes() -> Option<f64> {
     gigabytes("/proc/self/status", "VmHWM:")
 }
 
-/// Memory of the machine, where the system says it in `/proc`.
+/// Memory of the machine, or of the container where that has less, where the system says it.
 pub fn machine_gigabytes() -> Option<f64> {
-    gigabytes("/proc/meminfo", "MemTotal:")
+    let machine = gigabytes("/proc/meminfo", "MemTotal:")?;
+    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let container = container.and_then(|bytes| bytes.trim().parse::<f64>().ok());
+    Some(container.map_or(machine, |bytes| machine.min(bytes / f64::from(1 << 30))))
 }
 
 fn gigabytes(file: &str, field: &str) -> Option<f64> {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint;
 use crate::config::TrainConfig;
 use crate::error::TrainError;
+use crate::metrics::BEST;
 use crate::stats::{Line, mean_of};
 
 /// An open run folder; while it is open, no other process trains in it.
@@ -258,9 +259,11 @@ pub fn option_of<T: DeserializeOwned>(run: &Path, name: &str) -> Option<T> {
     serde_json::from_value(options_of(run)?.remove(name)?).ok()
 }
 
-/// Whether a file is one that lies in a run's folder.
+/// Whether a file, there already or not, is one that the run in its folder keeps.
 pub fn is_of_run(path: &Path) -> bool {
-    path.exists() && checkpoint::folder_of(path).join(OPTIONS).is_file()
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let kept = checkpoint::is_name(&name) || [GENERATOR, BEST[0]].contains(&&*name);
+    kept && checkpoint::folder_of(path).join(OPTIONS).is_file()
 }
 
 /// A run's `training_options.json`; `None` where it cannot be read.
@@ -337,6 +340,7 @@ fn parse_stats(text: &str) -> impl Iterator<Item = Line> {
     text.split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
         .map_while(|line| serde_json::from_str(line).ok())
+        .fuse()
 }
 
 /// The number behind the highest that any name in `outdir` begins with, folder or not.

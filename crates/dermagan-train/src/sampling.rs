@@ -23,7 +23,7 @@ const MAX_PSI: f64 = 100.0;
 const MAX_PICTURES: u64 = 100_000_000;
 
 /// Letters of a list of seeds that an error repeats.
-const SHOWN: usize = 200;
+pub(crate) const SHOWN: usize = 200;
 
 /// The columns of a folder's table: HAM10000's own.
 const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
@@ -92,7 +92,8 @@ pub fn parse_seeds(text: &str) -> Result<Vec<Range<u64>>, TrainError> {
         let mut sorted = ranges.clone();
         sorted.sort_by_key(|r| r.start);
         if let Some(twice) = sorted.windows(2).find(|w| w[1].start < w[0].end) {
-            let what = format!("--seeds {text}: seed {} is named twice", twice[1].start);
+            let start = start_of(text, SHOWN);
+            let what = format!("--seeds {start}: seed {} is named twice", twice[1].start);
             return Err(TrainError::Option(what));
         }
     }

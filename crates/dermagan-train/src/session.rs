@@ -349,7 +349,7 @@ impl<'a> Session<'a> {
         single("Progress/tick", self.trainer.ticks as f64);
         single("Progress/kimg", self.trainer.nimg as f64 / 1000.0);
         single("Timing/sec_per_tick", seconds);
-        single("Timing/sec_per_kimg", seconds / kimg.max(1e-9));
+        single("Timing/sec_per_kimg", if kimg > 0.0 { seconds / kimg } else { 0.0 });
         single("Timing/maintenance_sec", self.maintenance);
         single("Timing/total_sec", self.seconds_before + self.start.elapsed().as_secs_f64());
         single("Timing/data_wait_share", self.waited / seconds.max(1e-9));
