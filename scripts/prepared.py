@@ -16,4 +16,7 @@ def pictures_of(cache, split):
     pixels = np.frombuffer(raw, np.uint8, int(words[1]), 4096).reshape(-1, side, side, 3)
     with open(split) as rows:
         train = {row["image_id"] for row in csv.DictReader(rows) if row["side"] == "train"}
-    return pixels[[i for i, r in enumerate(header["records"]) if r["image_id"] in train]]
+    found = [i for i, r in enumerate(header["records"]) if r["image_id"] in train]
+    if not train or len(found) < len(train):
+        raise SystemExit(f"{cache}: has {len(found)} of the {len(train)} training images of {split}; name the cache of that run")
+    return pixels[found]
