@@ -61,8 +61,9 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     let stop = stop_flag()?;
     let before = resumed.as_ref().map_or(0, |(_, checkpoint)| checkpoint.meta.nimg);
     if args.dry_run {
+        estimate::check(&plan.config, &device)?;
         length::fit(&mut plan, &device, &stop, &mut |event| view.show(event))?;
-        return dry_run(&plan, &device, before);
+        return dry_run(&plan, before);
     }
     let run = resumed.as_ref().map(|(path, _)| checkpoint::folder_of(path));
     let mut options = run.map_or_else(SessionOptions::default, SessionOptions::of_run);
@@ -191,7 +192,7 @@ fn describe(plan: &Plan, device: &Selected) {
     }
 }
 
-fn dry_run(plan: &Plan, device: &Selected, nimg: u64) -> anyhow::Result<u8> {
+fn dry_run(plan: &Plan, nimg: u64) -> anyhow::Result<u8> {
     for caution in plan.config.cautions(nimg) {
         complain!("warning: {caution}");
     }
@@ -202,7 +203,6 @@ fn dry_run(plan: &Plan, device: &Selected, nimg: u64) -> anyhow::Result<u8> {
     say!("steps          {:>12} of {} images", e.steps, plan.config.optimiser.batch);
     say!("memory         {:>12} about, for training", show::megabytes(e.memory));
     say!("checkpoint     {:>12} each", show::megabytes(e.checkpoint));
-    estimate::check(&plan.config, device)?;
     say!("dry run: nothing was trained");
     Ok(0)
 }

@@ -24,6 +24,8 @@ use crate::resize::Filter;
 use crate::source::Kind;
 
 const MAGIC: [u8; 8] = *b"DERMAGAN";
+/// Letters of a name that an error repeats.
+const SHOWN: usize = 40;
 /// Raise when the layout or the meaning of the pixels changes: older caches are then made anew.
 const VERSION: u32 = 1;
 const PREAMBLE: u64 = 64;
@@ -123,8 +125,9 @@ impl Cache {
         if let Some(name) =
             header.classes.iter().chain([&header.name]).find(|name| !name::is_plain(name))
         {
+            let start = name::start_of(name, SHOWN);
             return Err(bad(&format!(
-                "it names data or a class {name:?}; expected {}",
+                "it names data or a class {start:?}; expected {}",
                 name::RULE
             )));
         }

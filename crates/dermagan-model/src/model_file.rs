@@ -14,15 +14,12 @@ use crate::error::ModelError;
 use crate::generator::Generator;
 use crate::named::Network;
 use crate::weights::{
-    Array, METADATA_KEY, Version, Weights, from_pth, from_safetensors, read_file, to_safetensors,
-    to_safetensors_half,
+    Array, METADATA_KEY, SHOWN, Version, Weights, from_pth, from_safetensors, read_file,
+    to_safetensors, to_safetensors_half,
 };
 
 /// Raise when an older program would misread the file.
 pub const FORMAT: u32 = 1;
-
-/// Letters of a card's text that an error repeats.
-const SHOWN: usize = 40;
 
 /// The longest text of a card, in bytes: each picture carries its licence.
 const MAX_TEXT: usize = 1000;

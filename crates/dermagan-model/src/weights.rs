@@ -61,8 +61,8 @@ impl Version {
     }
 }
 
-/// Letters of a file's kind that an error repeats.
-const SHOWN: usize = 40;
+/// Letters of what a file says of itself that an error repeats.
+pub(crate) const SHOWN: usize = 40;
 
 /// A tensor on the host.
 #[derive(Clone, Debug, PartialEq)]

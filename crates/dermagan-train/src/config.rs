@@ -67,11 +67,14 @@ impl OptimiserConfig {
                 self.batch
             ));
         }
-        self.learning_rate.check("optimiser.learning_rate", 0.0, f64::INFINITY)?;
-        self.d_rate().check("optimiser.d_learning_rate", 0.0, f64::INFINITY)?;
-        for (key, rate) in [("", self.learning_rate), ("d_", self.d_rate())] {
+        let rates = [
+            ("optimiser.learning_rate", self.learning_rate),
+            ("optimiser.d_learning_rate", self.d_rate()),
+        ];
+        for (key, rate) in rates {
+            rate.check(key, 0.0, f64::INFINITY)?;
             if rate.most() == 0.0 {
-                return bad(format!("optimiser.{key}learning_rate = 0: nothing would be learnt"));
+                return bad(format!("{key} = 0: nothing would be learnt"));
             }
         }
         self.ema_kimg.check("optimiser.ema_kimg", 0.0, 1e9)?;

@@ -8,7 +8,6 @@ use dermagan_model::Selected;
 
 use crate::config::images;
 use crate::error::TrainError;
-use crate::estimate;
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::trainer::{ADAPT_EVERY, Trainer};
@@ -28,7 +27,7 @@ const MOST_MINUTES: f64 = 10.0 * 365.25 * 24.0 * 60.0;
 /// a CPU 1 % of a run of `fast` with four metrics every 60 kimg).
 ///
 /// # Errors
-/// When the time is too short for one step, or the memory; when `stop` is set meanwhile.
+/// When the time is too short for one step; when `stop` is set meanwhile.
 pub fn fit(
     plan: &mut Plan,
     device: &Selected,
@@ -36,7 +35,6 @@ pub fn fit(
     sink: &mut dyn FnMut(Event),
 ) -> Result<(), TrainError> {
     let Some(minutes) = plan.minutes else { return Ok(()) };
-    estimate::check(&plan.config, device)?;
     let timed = Duration::from_secs_f64(minutes * 60.0 / 20.0).min(TIMED);
     let seconds_per_kimg = seconds_per_kimg(plan, device, timed, stop)?;
     let kimg = length(minutes, seconds_per_kimg);
