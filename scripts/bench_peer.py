@@ -2,7 +2,7 @@
 """What scripts/bench compares with: the same DCGAN in PyTorch, and image preparation in Pillow and
 torchvision. Prints a line of JSON a round and one at the end.
 
-    bench_peer.py step|sample VARIANT --device cpu|cuda [--batch 64] [--width 64] [--rounds 7] [--warm-up 2]
+    bench_peer.py step|sample|inception VARIANT --device cpu|cuda [--batch 64] [--width 64] [--rounds 7] [--warm-up 2]
     bench_peer.py prepare pillow|pillow-draft|torchvision --folder FOLDER [--size 64]
 
 VARIANT is any of these, joined by '+': eager, channels_last, compile, autocast (bfloat16 on a CPU,
@@ -58,7 +58,22 @@ def on_device(args):
         device.type, torch.float16 if gpu else torch.bfloat16, enabled="autocast" in variant
     )
     wait = torch.cuda.synchronize if gpu else lambda: None
-    if args.what == "sample":
+    if args.what == "inception":
+        # The extents of the network that FID uses, with random weights; its pools differ, which costs nothing.
+        from torchvision.models import inception_v3
+
+        net = inception_v3(weights=None, aux_logits=False, transform_input=False, init_weights=False)
+        net.fc = nn.Identity()
+        net = net.eval().to(device, memory_format=layout)
+        net_run = torch.compile(net) if "compile" in variant else net
+        host = (torch.rand(args.batch, 64, 64, 3) * 255).to(torch.uint8)
+
+        def one():
+            with torch.inference_mode(), narrow:
+                images = host.to(device).permute(0, 3, 1, 2).float() / 255
+                images = nn.functional.interpolate(images, (299, 299), mode="bilinear") * 2 - 1
+                net_run(images.contiguous(memory_format=layout)).cpu().numpy()
+    elif args.what == "sample":
         g.eval()
 
         def one():
@@ -145,7 +160,7 @@ def prepare(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["step", "sample", "prepare"])
+    parser.add_argument("what", choices=["step", "sample", "inception", "prepare"])
     parser.add_argument("variant")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=64)

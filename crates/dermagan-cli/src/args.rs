@@ -204,8 +204,8 @@ pub struct TrainArgs {
     pub classes: Vec<String>,
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Numbers that convolutions multiply: f32, bf16 (CPUs with AVX-512 BF16 or AMX), f16 (GPUs), or auto
-    /// for the fastest that the device has [default: the preset's].
+    /// Numbers that convolutions multiply: f32, bf16 (CPUs; emulated, and slower than f32, without AVX-512 BF16
+    /// or AMX), f16 (GPUs), or auto for the fastest that the device has [default: the preset's].
     #[arg(long)]
     pub precision: Option<PrecisionChoice>,
     /// Continue: `latest`, a run's folder, or a checkpoint. --kimg may ask for more than before.
@@ -431,8 +431,10 @@ pub struct EncoderTrainArgs {
 pub enum BenchWhat {
     /// Training steps.
     Step,
-    /// Pictures from a generator.
+    /// Images from a generator.
     Sample,
+    /// Features of images, as `eval` computes them.
+    Features,
 }
 
 /// Options of `bench`.
@@ -449,7 +451,10 @@ pub struct BenchArgs {
     /// Of which preset the networks and the step are.
     #[arg(long, default_value = "reference", value_name = "NAME|FILE.toml")]
     pub preset: String,
-    /// Images a step, or pictures at a time [default: the preset's].
+    /// Which features, for `bench features`; those of `inception` are of random weights, which take as long.
+    #[arg(long, value_enum, default_value_t = FeaturesArg::Lesion)]
+    pub features: FeaturesArg,
+    /// Images per step, or at a time [default: the preset's; 64 for features].
     #[arg(long)]
     pub batch: Option<usize>,
     /// Channels of both networks' narrowest layer [default: the preset's].

@@ -1,19 +1,22 @@
 //! `dermagan bench`: how fast this machine is.
 
+use dermagan_eval::Extractor;
+use dermagan_eval::encoder::LesionEncoder;
+use dermagan_eval::handmade::Handmade;
+use dermagan_eval::inception::Inception;
 use dermagan_model::{Precision, device};
 use dermagan_train::bench;
 use dermagan_train::config::TrainConfig;
 use dermagan_train::memory::peak_gigabytes;
 use serde_json::json;
 
-use crate::args::{BenchArgs, BenchWhat};
+use crate::args::{BenchArgs, BenchWhat, FeaturesArg};
 use crate::show::{complain, say};
 
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
-    let config = config(args)?;
-    let (name, seconds) = measure(args, config.clone())?;
-    let images = config.optimiser.batch as f64;
+    let (name, batch, seconds) = measure(args)?;
+    let images = batch as f64;
     let mut rates: Vec<f64> = seconds.iter().skip(args.warm_up).map(|s| images / s).collect();
     rates.sort_by(f64::total_cmp);
     let (Some(low), Some(high)) = (rates.first(), rates.last()) else {
@@ -31,6 +34,8 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Images of a round of `bench features`, where none are asked for.
+const FEATURES_BATCH: usize = 64;
 /// HAM10000's classes, for presets that make them on demand.
 const CLASSES: usize = 7;
 
@@ -47,17 +52,25 @@ fn config(args: &BenchArgs) -> anyhow::Result<TrainConfig> {
     Ok(config)
 }
 
-/// What was measured on, and the seconds of every round.
-fn measure(args: &BenchArgs, mut config: TrainConfig) -> anyhow::Result<(String, Vec<f64>)> {
+/// What was measured on, the images of a round, and the seconds of every round.
+fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
+    let mut config = config(args)?;
     let device = device::select(&args.device.device)?;
     if let Some(warning) = &device.warning {
         complain!("warning: {warning}");
     }
     config.precision = args.precision.resolve(&device)?;
+    if let Some(caution) = config.precision.caution(&device) {
+        complain!("warning: {caution}");
+    }
     anyhow::ensure!(
         args.what == BenchWhat::Step || config.precision == Precision::F32,
-        "bench sample: sampling is float32; leave --precision {} out",
+        "--precision {}: sampling and features are float32; leave it out",
         config.precision
+    );
+    anyhow::ensure!(
+        args.what == BenchWhat::Features || args.features == FeaturesArg::Lesion,
+        "--features is for `dermagan bench features`"
     );
     let mut seconds = Vec::new();
     let mut each = |took: f64| {
@@ -70,6 +83,16 @@ fn measure(args: &BenchArgs, mut config: TrainConfig) -> anyhow::Result<(String,
     match args.what {
         BenchWhat::Sample => bench::sampling(&config, &device, rounds, &mut each)?,
         BenchWhat::Step => bench::training_steps(&config, &device, rounds, &mut each)?,
+        BenchWhat::Features => {
+            config.optimiser.batch = args.batch.unwrap_or(FEATURES_BATCH);
+            let extractor: Box<dyn Extractor> = match args.features {
+                FeaturesArg::Lesion => Box::new(LesionEncoder::shipped(&device.device)?),
+                FeaturesArg::Inception => Box::new(Inception::untrained(&device.device)),
+                FeaturesArg::Handmade => Box::new(Handmade),
+            };
+            let side = config.model.resolution;
+            bench::features(&*extractor, config.optimiser.batch, side, rounds, &mut each)?;
+        }
     }
-    Ok((format!("{}, {}", device.name, config.precision), seconds))
+    Ok((format!("{}, {}", device.name, config.precision), config.optimiser.batch, seconds))
 }

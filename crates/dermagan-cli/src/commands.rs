@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, prepare};
-use dermagan_model::{ModelFile, device};
+use dermagan_model::{ModelFile, cpu, device};
 use dermagan_train::checkpoint::{self, Checkpoint};
 use dermagan_train::plan::SPLIT_SEED;
 use dermagan_train::{doctor, rundir, which_model};
@@ -24,6 +24,8 @@ const GRID: (usize, u32) = (10, 96);
 
 /// Runs a command; the exit code.
 pub fn run(command: Command) -> anyhow::Result<u8> {
+    // Also for commands that open no device: what they say of the CPU would be wrong.
+    cpu::requested()?;
     match command {
         Command::Prepare(args) => prepare_source(&args),
         Command::Data(DataCommand::Info(args)) => data_info(&args),
@@ -105,6 +107,13 @@ fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
 
 fn devices() -> anyhow::Result<u8> {
     say!("cpu        {}", dermagan_model::Selected::cpu().name);
+    let levels: Vec<&str> = cpu::available().map(cpu::Level::name).collect();
+    say!(
+        "           level {} is in use, of {}; {} caps it",
+        cpu::level(),
+        levels.join(", "),
+        cpu::VARIABLE
+    );
     for adapter in device::adapters() {
         let note = match (adapter.known_bad, adapter.software) {
             (true, _) => "  [computes wrongly: run doctor]",
@@ -126,7 +135,11 @@ fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
     if let Some(warning) = &device.warning {
         complain!("warning: {warning}");
     }
-    say!("comparing one training step on {} with the CPU …", device.name);
+    say!(
+        "comparing one training step on {} with the CPU at level {} …",
+        device.name,
+        doctor::reference_level(&device)
+    );
     let diagnosis = doctor::examine(&device)?;
     for c in diagnosis.comparisons.iter().take(5) {
         say!("  {:<24} off by {:.2e}", c.parameter, c.difference);

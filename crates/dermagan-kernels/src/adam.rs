@@ -32,10 +32,14 @@ vectorised! {
         let (c1, c2) = ((1.0 - step.beta1) as f32, (1.0 - step.beta2) as f32);
         let (size, root) = (step.size as f32, step.root as f32);
         let epsilon = step.epsilon as f32;
-        for ((((old, new), m), v), g) in old.iter().zip(new).zip(m).zip(v).zip(gradient) {
-            *m = *m * b1 + *g * c1;
-            *v = *v * b2 + *g * *g * c2;
-            *new = *old - *m / (v.sqrt() / root + epsilon) * size;
+        // Of one length, so that the loop checks no index and becomes vectors.
+        let n = old.len();
+        let (new, gradient) = (&mut new[..n], &gradient[..n]);
+        let (m, v) = (&mut m[..n], &mut v[..n]);
+        for i in 0..n {
+            m[i] = m[i] * b1 + gradient[i] * c1;
+            v[i] = v[i] * b2 + gradient[i] * gradient[i] * c2;
+            new[i] = old[i] - m[i] / (v[i].sqrt() / root + epsilon) * size;
         }
     }
 }
@@ -65,8 +69,10 @@ pub fn adam(
 
 vectorised! {
     fn lerp_chunk[](old: &[f32], new: &[f32], decay: f32, share: f32, into: &mut [f32]) {
-        for ((into, old), new) in into.iter_mut().zip(old).zip(new) {
-            *into = *old * decay + *new * share;
+        let n = into.len();
+        let (old, new) = (&old[..n], &new[..n]);
+        for i in 0..n {
+            into[i] = old[i] * decay + new[i] * share;
         }
     }
 }

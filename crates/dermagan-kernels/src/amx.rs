@@ -300,7 +300,7 @@ fn laid_out(rows: usize, k: usize, whole: usize, a: Left<'_, Pair>) -> Buffer<Pa
             let to = &mut to[from..];
             assert!(to.len() >= (SIDE - 1) * whole + SIDE);
             // SAFETY: a machine with AMX has AVX-512; both sides are 16 rows of 16 lanes of 32 bits.
-            unsafe { turn::square(square.as_ptr().cast(), SIDE, to.as_mut_ptr().cast(), whole) };
+            unsafe { turn::square512(square.as_ptr().cast(), SIDE, to.as_mut_ptr().cast(), whole) };
         }
     }
     into

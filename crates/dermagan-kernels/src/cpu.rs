@@ -1,41 +1,178 @@
-//! What this machine's vector units can do.
+//! The level of vector instructions that the kernels use: what this machine has, capped by [`VARIABLE`].
 
-/// 512-bit vectors (Intel since Skylake-X, AMD since Zen 4).
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The environment variable that caps the level: `auto`, or the name of a [`Level`].
+pub const VARIABLE: &str = "DERMAGAN_CPU";
+
+/// A set of vector instructions; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// What every CPU of the architecture has: SSE2 on x86-64, NEON on aarch64.
+    Baseline,
+    /// 256-bit vectors with fused multiply-add (Intel since Haswell, AMD since Zen).
+    Avx2,
+    /// 512-bit vectors: AVX-512 F, BW, DQ and VL (Intel since Skylake-X, AMD since Zen 4).
+    Avx512,
+    /// Products of bfloat16 pairs in 512-bit vectors (Intel since Cooper Lake, AMD since Zen 4).
+    Avx512Bf16,
+    /// Tiles of bfloat16 pairs (Intel's servers since Sapphire Rapids), on Linux.
+    Amx,
+}
+
+impl Level {
+    /// All levels, the lowest first.
+    pub const ALL: [Self; 5] =
+        [Self::Baseline, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
+
+    /// The name that [`VARIABLE`] takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512-bf16",
+            Self::Amx => "amx",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A value of [`VARIABLE`] that cannot be used here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LevelError {
+    /// The value.
+    pub value: String,
+    /// Whether it is the name of a level, which this machine lacks.
+    pub known: bool,
+}
+
+impl fmt::Display for LevelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why =
+            if self.known { "this machine lacks that level" } else { "there is no such level" };
+        let there: Vec<&str> = available().map(Level::name).collect();
+        write!(
+            f,
+            "{VARIABLE}={}: {why}. This machine has {}; auto uses the last",
+            // An error repeats as much as a person reads.
+            self.value.chars().take(80).collect::<String>(),
+            there.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for LevelError {}
+
+impl FromStr for Level {
+    type Err = LevelError;
+
+    /// The level of this name, if the machine has it; `auto` is the highest.
+    fn from_str(text: &str) -> Result<Self, LevelError> {
+        if text.is_empty() || text.eq_ignore_ascii_case("auto") {
+            return Ok(detected());
+        }
+        let named = Self::ALL.into_iter().find(|l| l.name().eq_ignore_ascii_case(text));
+        match named {
+            Some(level) if level <= detected() => Ok(level),
+            _ => Err(LevelError { value: text.to_owned(), known: named.is_some() }),
+        }
+    }
+}
+
+/// The highest level that this machine has.
+pub fn detected() -> Level {
+    static DETECTED: OnceLock<Level> = OnceLock::new();
+    *DETECTED.get_or_init(detect)
+}
+
+/// All levels that this machine has, the lowest first.
+pub fn available() -> impl Iterator<Item = Level> {
+    Level::ALL.into_iter().filter(|level| *level <= detected())
+}
+
+/// The level that [`VARIABLE`] asks for. Every face checks it before the first computation: the kernels
+/// themselves cannot fail, and use [`detected`] where the variable is wrong.
+///
+/// # Errors
+/// When it names no level, or one that this machine lacks.
+pub fn requested() -> Result<Level, LevelError> {
+    match std::env::var_os(VARIABLE) {
+        None => Ok(detected()),
+        Some(value) => value.to_string_lossy().parse(),
+    }
+}
+
+/// The level in use as a number, or [`UNSET`] before the first question.
+static IN_USE: AtomicU8 = AtomicU8::new(UNSET);
+const UNSET: u8 = u8::MAX;
+
+/// The level in use: that of [`requested`], unless [`replace`] changed it.
+#[inline]
+pub fn level() -> Level {
+    match IN_USE.load(Ordering::Relaxed) {
+        0 => Level::Baseline,
+        1 => Level::Avx2,
+        2 => Level::Avx512,
+        3 => Level::Avx512Bf16,
+        4 => Level::Amx,
+        _ => first_level(),
+    }
+}
+
+#[cold]
+fn first_level() -> Level {
+    let level = requested().unwrap_or_else(|_| detected());
+    // Another thread may have been faster, or may have replaced it already.
+    let _ = IN_USE.compare_exchange(UNSET, level as u8, Ordering::Relaxed, Ordering::Relaxed);
+    level
+}
+
+/// Changes the level of the whole process and returns the one before: for a check that compares levels and
+/// computes nothing else meanwhile. A level that the machine lacks becomes the highest that it has.
+pub fn replace(with: Level) -> Level {
+    let before = level();
+    IN_USE.store(with.min(detected()) as u8, Ordering::Relaxed);
+    before
+}
+
+/// Whether 512-bit vectors are in use.
 #[inline]
 pub fn avx512() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512f")
-        && std::arch::is_x86_feature_detected!("avx512bw")
-        && std::arch::is_x86_feature_detected!("avx512dq")
-        && std::arch::is_x86_feature_detected!("avx512vl")
-        && avx2();
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    cfg!(target_arch = "x86_64") && level() >= Level::Avx512
 }
 
-/// 256-bit vectors with fused multiply-add (Intel since Haswell, AMD since Zen).
+/// Whether 256-bit vectors with fused multiply-add are in use.
 #[inline]
 pub fn avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx2")
-        && std::arch::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    cfg!(target_arch = "x86_64") && level() >= Level::Avx2
 }
 
-/// Products of bfloat16 pairs summed in float32 (AVX-512 BF16: AMD since Zen 4, Intel since Cooper
-/// Lake). Without them bfloat16 is emulated, which is correct and slow.
+/// Whether products of bfloat16 pairs are in use. Without them bfloat16 is emulated, which is slower than
+/// float32.
 #[inline]
 pub fn bf16_products() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return avx512() && std::arch::is_x86_feature_detected!("avx512bf16");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    cfg!(target_arch = "x86_64") && level() >= Level::Avx512Bf16
 }
 
-/// Whether bfloat16 is faster than float32 here. On AMD's vectors it is (153 images a second for 99 on Zen 4)
-/// and on Intel's tiles (204 for 113 on a server of theirs); on Intel's vectors, which take their time
-/// over such a product, it is slower (101 for 113 on that one).
+/// Whether tiles of bfloat16 pairs are in use.
+#[inline]
+pub fn amx() -> bool {
+    cfg!(all(target_arch = "x86_64", target_os = "linux")) && level() >= Level::Amx
+}
+
+/// Whether bfloat16 is faster than float32 at the level in use. In AMD's vectors it is (153 images a second
+/// for 99 on Zen 4) and in Intel's tiles (204 for 113 on a server of theirs); in Intel's vectors, which take
+/// longer over such a product, it is slower (101 for 113 on that one). Emulated it never is.
 pub fn bf16_is_faster() -> bool {
     amx() || (bf16_products() && !intel())
 }
@@ -51,27 +188,29 @@ fn intel() -> bool {
     false
 }
 
-/// The vector units that the kernels use, in words. Runs are the same bits on CPUs of one name.
-pub fn name() -> &'static str {
-    match () {
-        () if amx() => "AVX-512, AMX",
-        () if bf16_products() => "AVX-512 BF16",
-        () if avx512() => "AVX-512",
-        () if avx2() => "AVX2",
-        () => std::env::consts::ARCH,
-    }
+#[cfg(not(target_arch = "x86_64"))]
+fn detect() -> Level {
+    Level::Baseline
 }
 
-/// Tiles of bfloat16 pairs (AMX: Intel's servers since Sapphire Rapids), on Linux, which lends a process
-/// their registers when it asks.
-#[inline]
-pub fn amx() -> bool {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    {
-        static LENT: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-        *LENT.get_or_init(|| bf16_products() && lend_tiles())
-    }
-    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Level {
+    use std::arch::is_x86_feature_detected as has;
+    let steps = [
+        (Level::Avx2, has!("avx2") && has!("fma")),
+        (
+            Level::Avx512,
+            has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl"),
+        ),
+        (Level::Avx512Bf16, has!("avx512bf16")),
+        (Level::Amx, tiles_are_lent()),
+    ];
+    // Each level includes those before it.
+    steps.into_iter().take_while(|(_, there)| *there).last().map_or(Level::Baseline, |(l, _)| l)
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn tiles_are_lent() -> bool {
     false
 }
 
@@ -79,7 +218,7 @@ pub fn amx() -> bool {
 /// AMX is not stable yet.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #[allow(unsafe_code, reason = "a system call without pointers")]
-fn lend_tiles() -> bool {
+fn tiles_are_lent() -> bool {
     use std::arch::x86_64::{__cpuid_count, __get_cpuid_max};
     const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
@@ -90,4 +229,32 @@ fn lend_tiles() -> bool {
     // SAFETY: asks for a permission; nothing is read or written. Systems that know no tiles answer with
     // an error.
     unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_taken_by_name_if_the_machine_has_it() {
+        assert_eq!("auto".parse(), Ok(detected()));
+        assert_eq!("".parse(), Ok(detected()));
+        for level in Level::ALL {
+            match level.name().to_uppercase().parse::<Level>() {
+                Ok(found) => assert!(found == level && level <= detected()),
+                Err(error) => {
+                    assert!(error.known && level > detected());
+                    assert!(error.to_string().contains("this machine lacks"), "{error}");
+                }
+            }
+        }
+        let error = "avx3".parse::<Level>().expect_err("no such level");
+        assert!(!error.known && error.to_string().contains("This machine has baseline"), "{error}");
+    }
+
+    #[test]
+    fn the_level_in_use_is_one_that_the_machine_has() {
+        assert!(available().any(|there| there == level()));
+        assert_eq!(Ok(level()), requested(), "the tests are run with a level that is there");
+    }
 }

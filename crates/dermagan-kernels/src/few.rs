@@ -180,11 +180,16 @@ vectorised! {
         from: &[L::Real], width: usize, padded: usize, scratch: &mut [L::Real], into: &mut [L],
     ) {
         scratch.fill(L::Real::default());
-        let groups = from.chunks(L::PER * width).zip(into.chunks_exact_mut(padded));
-        for (group, lanes) in groups {
-            for (i, row) in scratch.chunks_exact_mut(padded).enumerate() {
-                match group.get(i * width..(i + 1) * width) {
-                    Some(values) => row[..width].copy_from_slice(values),
+        for (group, lanes) in into.chunks_exact_mut(padded).enumerate() {
+            for i in 0..L::PER {
+                let row = &mut scratch[i * padded..][..width];
+                match from.get((group * L::PER + i) * width..(group * L::PER + i + 1) * width) {
+                    Some(values) => {
+                        #[allow(clippy::manual_memcpy, reason = "a call costs more than the copy")]
+                        for k in 0..width {
+                            row[k] = values[k];
+                        }
+                    }
                     None => row.fill(L::Real::default()),
                 }
             }

@@ -12,8 +12,6 @@ use crate::tile;
 
 /// Columns of B that one tile of C takes: two 512-bit vectors of floats.
 pub const PANEL: usize = 32;
-/// Most rows of one tile: 12 × 2 sums, two vectors of B and one of A fill 27 of 32 registers.
-const ROWS: usize = 12;
 
 /// Lane (i, k) is `data[i * row + k * col]`.
 #[derive(Clone, Copy)]
@@ -116,7 +114,7 @@ pub fn gemm<L: Lane>(
         return;
     }
     // Rows spread evenly: 64 are six tiles of 11 or 10, not five of 12 and one of 4.
-    let tiles = m.div_ceil(ROWS);
+    let tiles = m.div_ceil(tile::rows());
     for panel in 0..panels {
         let width = PANEL.min(n - panel * PANEL);
         let b = Right { data: &b.data[panel * b.panel..], ..b };

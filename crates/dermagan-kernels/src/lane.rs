@@ -52,7 +52,7 @@ pub trait Real:
     /// Every access that the job's extents imply must be inside its operands.
     #[doc(hidden)]
     #[allow(unsafe_code, reason = "implemented in `tile`, called there only")]
-    unsafe fn product<const ROWS: usize>(job: Job<Self>);
+    unsafe fn product(job: Job<Self>);
 }
 
 impl Real for f32 {
@@ -63,21 +63,9 @@ impl Real for f32 {
         f64::from(self)
     }
     #[cfg(target_arch = "x86_64")]
-    #[allow(unsafe_code, reason = "a function with target features, checked at run time")]
     #[inline(always)]
     fn turn(from: &[f32], from_row: usize, to: &mut [f32], to_row: usize) {
-        if !crate::cpu::avx512() {
-            for i in 0..SQUARE {
-                for j in 0..SQUARE {
-                    to[j * to_row + i] = from[i * from_row + j];
-                }
-            }
-            return;
-        }
-        assert!(from.len() >= (SQUARE - 1) * from_row + SQUARE, "16 rows");
-        assert!(to.len() >= (SQUARE - 1) * to_row + SQUARE, "16 rows");
-        // SAFETY: the feature was found, and both sides hold 16 rows of 16 numbers of 32 bits.
-        unsafe { turn::square(from.as_ptr().cast(), from_row, to.as_mut_ptr().cast(), to_row) }
+        turn::square(from, from_row, to, to_row);
     }
     fn tanh_all(values: &mut [f32]) {
         crate::activation::tanh_chunk(values);
@@ -87,9 +75,9 @@ impl Real for f32 {
         &KEPT
     }
     #[allow(unsafe_code, reason = "passes the caller's promise on")]
-    unsafe fn product<const ROWS: usize>(job: Job<Self>) {
+    unsafe fn product(job: Job<Self>) {
         // SAFETY: the caller's promise.
-        unsafe { tile::float::<ROWS>(job) }
+        unsafe { tile::float(job) }
     }
 }
 
@@ -108,9 +96,9 @@ impl Real for f64 {
         &KEPT
     }
     #[allow(unsafe_code, reason = "passes the caller's promise on")]
-    unsafe fn product<const ROWS: usize>(job: Job<Self>) {
+    unsafe fn product(job: Job<Self>) {
         // SAFETY: the caller's promise.
-        unsafe { tile::plain::<f64, ROWS>(job, |a, b, c| a * b + c) }
+        unsafe { tile::plain(job) }
     }
 }
 
@@ -134,6 +122,10 @@ pub trait Lane: Copy + Default + Send + Sync + 'static {
     /// `into`.
     fn pack_rows(from: &[Self::Real], into: &mut [Self]);
 
+    /// The same for rows of [`SQUARE`] values; a second row is not read where `PER` is 1.
+    #[doc(hidden)]
+    fn pack_block(from: &[[Self::Real; SQUARE]; 2], into: &mut [Self; SQUARE]);
+
     /// Working memory of `len` lanes with anything in it.
     #[doc(hidden)]
     fn scratch(len: usize) -> Buffer<Self>;
@@ -144,7 +136,7 @@ pub trait Lane: Copy + Default + Send + Sync + 'static {
     /// Every access that the job's extents imply must be inside its operands.
     #[doc(hidden)]
     #[allow(unsafe_code, reason = "implemented in `tile`, called there only")]
-    unsafe fn tile<const ROWS: usize>(job: Job<Self>);
+    unsafe fn tile(job: Job<Self>);
 
     /// The whole product, where the machine has a unit for that; false where it must be made of tiles.
     ///
@@ -191,14 +183,19 @@ impl<T: Real> Lane for T {
         }
     }
 
+    #[inline(always)]
+    fn pack_block(from: &[[T; SQUARE]; 2], into: &mut [T; SQUARE]) {
+        *into = from[0];
+    }
+
     fn scratch(len: usize) -> Buffer<T> {
         T::memory().take(len)
     }
 
     #[allow(unsafe_code, reason = "passes the caller's promise on")]
-    unsafe fn tile<const ROWS: usize>(job: Job<Self>) {
+    unsafe fn tile(job: Job<Self>) {
         // SAFETY: the caller's promise.
-        unsafe { T::product::<ROWS>(job) }
+        unsafe { T::product(job) }
     }
 }
 
@@ -245,7 +242,9 @@ impl Lane for Pair {
             into[done] = Self(round(*last));
             done += 1;
         }
-        into[done..].fill(Self(0));
+        for to in &mut into[done..] {
+            *to = Self(0);
+        }
     }
 
     #[inline(always)]
@@ -257,15 +256,22 @@ impl Lane for Pair {
         }
     }
 
+    #[inline(always)]
+    fn pack_block(from: &[[f32; SQUARE]; 2], into: &mut [Self; SQUARE]) {
+        for i in 0..SQUARE {
+            into[i] = Self(round(from[0][i]) | (round(from[1][i]) << 16));
+        }
+    }
+
     fn scratch(len: usize) -> Buffer<Self> {
         static KEPT: Pool<Pair> = Pool::new();
         KEPT.take(len)
     }
 
     #[allow(unsafe_code, reason = "passes the caller's promise on")]
-    unsafe fn tile<const ROWS: usize>(job: Job<Self>) {
+    unsafe fn tile(job: Job<Self>) {
         // SAFETY: the caller's promise.
-        unsafe { tile::pairs::<ROWS>(job) }
+        unsafe { tile::pairs(job) }
     }
 
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

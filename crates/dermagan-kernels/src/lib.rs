@@ -24,6 +24,7 @@ pub mod adam;
 mod amx;
 pub mod cpu;
 pub mod dense;
+pub mod direct;
 pub mod few;
 pub mod gemm;
 pub mod lane;

@@ -176,10 +176,11 @@ pub fn add_noise<T: Real>(x: &mut [T], noise: &[T], strength: &[T]) {
 
 vectorised! {
     fn add_products[T: Real](x: &mut [T], noise: &[T], strength: &[T]) {
-        for (x, noise) in x.chunks_exact_mut(strength.len()).zip(noise) {
-            let x = &mut x[..strength.len()];
-            for k in 0..strength.len() {
-                x[k] += *noise * strength[k];
+        let n = strength.len();
+        for (i, x) in x.chunks_exact_mut(n).enumerate() {
+            let (x, noise) = (&mut x[..n], noise[i]);
+            for k in 0..n {
+                x[k] += noise * strength[k];
             }
         }
     }
@@ -235,10 +236,10 @@ vectorised! {
 vectorised! {
     fn products_block[T: Real](rows: &[T], noise: &[T], sum: &mut [T]) {
         let n = sum.len();
-        for (row, noise) in rows.chunks_exact(n).zip(noise) {
-            let row = &row[..n];
+        for (i, row) in rows.chunks_exact(n).enumerate() {
+            let (row, noise) = (&row[..n], noise[i]);
             for k in 0..n {
-                sum[k] += row[k] * *noise;
+                sum[k] += row[k] * noise;
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Device;
+use dermagan_kernels::cpu;
 
 use crate::error::ModelError;
 
@@ -72,11 +73,16 @@ pub struct Selected {
 }
 
 impl Selected {
-    /// The CPU backend.
+    /// The CPU backend, at the level of vector instructions that is in use.
     pub fn cpu() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let name = format!("cpu ({threads} threads, {})", dermagan_kernels::cpu::name());
+        let name = format!("cpu ({threads} threads, {})", cpu::level());
         Self { device: Device::flex(), name, is_cpu: true, warning: None }
+    }
+
+    /// What rounds its results: the CPU's level of vector instructions in use (`avx2`, …), or `gpu`.
+    pub fn level(&self) -> &'static str {
+        if self.is_cpu { cpu::level().name() } else { "gpu" }
     }
 }
 
@@ -96,8 +102,10 @@ pub struct Adapter {
 /// Opens what was asked for, without a panic where there is no GPU.
 ///
 /// # Errors
-/// When there is no such device; says what there is.
+/// When there is no such device, or `DERMAGAN_CPU` asks for a level that the CPU lacks; says what there is.
 pub fn select(choice: &Choice) -> Result<Selected, ModelError> {
+    // Also where a GPU computes: what it computes is compared with the CPU.
+    cpu::requested().map_err(|error| ModelError::Device(error.to_string()))?;
     match choice {
         Choice::Cpu => Ok(Selected::cpu()),
         #[cfg(feature = "cuda")]

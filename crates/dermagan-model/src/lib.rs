@@ -26,6 +26,7 @@ pub mod residual;
 pub mod weights;
 
 pub use config::{Backbone, ModelConfig};
+pub use dermagan_kernels::cpu;
 pub use device::{Choice, Selected};
 pub use discriminator::{Discriminator, Judgement};
 pub use error::ModelError;

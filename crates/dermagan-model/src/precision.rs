@@ -17,7 +17,8 @@ pub enum Precision {
     /// float32.
     #[default]
     F32,
-    /// bfloat16: float32's range with 8 bits of precision. On CPUs with AVX-512 BF16 or AMX.
+    /// bfloat16: float32's range with 8 bits of precision. On CPUs; where they have no products of it (AVX-512
+    /// BF16 or AMX), it is emulated and slower than float32.
     Bf16,
     /// float16: 11 bits, but a small range, so gradients are computed of a scaled loss
     /// (Micikevicius et al. 2018). On GPUs that compute in it.
@@ -44,8 +45,7 @@ impl Precision {
     pub fn check(self, device: &Selected) -> Result<(), ModelError> {
         let why = match (self, device.is_cpu) {
             (Self::F32, _) => return Ok(()),
-            (Self::Bf16, true) if dermagan_kernels::cpu::bf16_products() => return Ok(()),
-            (Self::Bf16, true) => "this CPU has no bfloat16 products (AVX-512 BF16)",
+            (Self::Bf16, true) => return Ok(()),
             (Self::Bf16, false) => "bf16 is for the CPU; a GPU has f16",
             (Self::F16, true) => "f16 is for GPUs; a CPU has bf16",
             (Self::F16, false) if device.device.supports_dtype(FloatDType::F16) => return Ok(()),
@@ -55,6 +55,20 @@ impl Precision {
             "--precision {self} on {}: {why}. Use --precision f32, or auto for the fastest there is",
             device.name
         )))
+    }
+}
+
+impl Precision {
+    /// What the user should know about computing in it on `device`.
+    pub fn caution(self, device: &Selected) -> Option<String> {
+        let emulated =
+            self == Self::Bf16 && device.is_cpu && !dermagan_kernels::cpu::bf16_products();
+        emulated.then(|| {
+            format!(
+                "bfloat16 is emulated on {}, which has no products of it, and slower than float32",
+                device.name
+            )
+        })
     }
 }
 
@@ -139,6 +153,10 @@ mod tests {
         assert_eq!(PrecisionChoice::Exactly(Precision::F32).resolve(&cpu).unwrap(), Precision::F32);
         let auto = PrecisionChoice::Auto.resolve(&cpu).unwrap();
         assert_eq!(auto == Precision::Bf16, dermagan_kernels::cpu::bf16_is_faster());
+        assert!(Precision::Bf16.check(&cpu).is_ok());
+        let emulated = !dermagan_kernels::cpu::bf16_products();
+        assert_eq!(Precision::Bf16.caution(&cpu).is_some(), emulated);
+        assert!(Precision::F32.caution(&cpu).is_none());
         assert!("tf32".parse::<PrecisionChoice>().unwrap_err().to_string().contains("bf16"));
     }
 }

@@ -1,9 +1,11 @@
-//! How fast this device is: the same step and the same sampling as in earnest, on made-up pictures.
+//! How fast this device is: the same step, sampling and feature extraction as in a run, on made-up images.
 
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::picture::Picture;
 use dermagan_base::rng::Keyed;
+use dermagan_eval::Extractor;
 use dermagan_model::Selected;
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::to_vec;
@@ -77,6 +79,34 @@ pub fn sampling(
         let first = (round * batch) as u64;
         let start = Instant::now();
         sampler.pictures(first..first + batch as u64, 1.0, batch)?;
+        each(start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Gives `each` the seconds of every one of `rounds` batches of `batch` images of `side` × `side` pixels, from
+/// 8-bit pixels to features on the host.
+///
+/// # Errors
+/// When the extractor refuses them.
+pub fn features(
+    extractor: &dyn Extractor,
+    batch: usize,
+    side: usize,
+    rounds: usize,
+    each: &mut dyn FnMut(f64),
+) -> Result<(), TrainError> {
+    let images: Vec<Picture> = (0..batch)
+        .map(|i| {
+            let values =
+                Keyed::new(1, "bench image", i as u64).uniforms(3 * side * side, 0.0, 256.0);
+            let pixels = values.into_iter().map(|v| v as u8).collect();
+            Picture { width: side, height: side, pixels }
+        })
+        .collect();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        extractor.extract(&images)?;
         each(start.elapsed().as_secs_f64());
     }
     Ok(())

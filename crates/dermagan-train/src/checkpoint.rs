@@ -46,6 +46,10 @@ pub struct Meta {
     /// What the probability of the transforms has become, if it adapts.
     #[serde(default)]
     pub adaptive: Adaptive,
+    /// What computed it: the CPU's level of vector instructions (`avx2`, …), or `gpu`. `None` in older
+    /// checkpoints. Another level rounds differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
     /// SHA-256 of the metadata without it, and of the tensors' names and values. Empty in a checkpoint that
     /// was not saved yet.
     pub sha256: String,
@@ -110,6 +114,7 @@ impl Checkpoint {
                 ticks,
                 tally,
                 adaptive: Adaptive::default(),
+                level: None,
                 sha256: String::new(),
             },
             tensors,

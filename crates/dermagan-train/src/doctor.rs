@@ -1,11 +1,12 @@
 //! Does this device compute what the CPU computes? One training step of a small network of either
 //! backbone on both, parameter by parameter. burn has had wrong gradients on some drivers; a loss
-//! curve does not show them.
+//! curve does not show them. The CPU itself is compared with another of its levels.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
+use dermagan_model::cpu::{self, Level};
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::to_vec;
 use dermagan_model::{Backbone, Init, ModelConfig, Selected};
@@ -75,6 +76,8 @@ pub struct Comparison {
 pub struct Diagnosis {
     /// The device.
     pub device: String,
+    /// What it was compared with.
+    pub reference: String,
     /// All parameters, worst first.
     pub comparisons: Vec<Comparison>,
     /// Whether the worst is within [`TOLERANCE`].
@@ -86,8 +89,12 @@ pub struct Diagnosis {
 /// # Errors
 /// When the test network cannot be made, which would be a mistake of ours.
 pub fn examine(device: &Selected) -> Result<Diagnosis, TrainError> {
-    let reference = gradients(&Device::flex())?;
     let found = gradients(&device.device)?;
+    let level = reference_level(device);
+    let before = cpu::replace(level);
+    let reference = gradients(&Device::flex());
+    cpu::replace(before);
+    let reference = reference?;
     let mut comparisons: Vec<Comparison> = reference
         .iter()
         .map(|(parameter, expected)| {
@@ -100,7 +107,18 @@ pub fn examine(device: &Selected) -> Result<Diagnosis, TrainError> {
     let rank = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
     comparisons.sort_by(|a, b| rank(b.difference).total_cmp(&rank(a.difference)));
     let passed = comparisons.iter().all(|c| c.difference <= TOLERANCE);
-    Ok(Diagnosis { device: device.name.clone(), comparisons, passed })
+    let reference = format!("the CPU at level {level}");
+    Ok(Diagnosis { device: device.name.clone(), reference, comparisons, passed })
+}
+
+/// The CPU's level that a device is compared with: the one in use for a GPU, and for the CPU itself another
+/// one, whose kernels are other code. (A machine with one level is compared with itself.)
+pub fn reference_level(device: &Selected) -> Level {
+    match (device.is_cpu, cpu::level()) {
+        (false, level) => level,
+        (true, Level::Baseline) => cpu::detected(),
+        (true, _) => Level::Baseline,
+    }
 }
 
 /// Norm of the difference over norm of the reference.

@@ -107,6 +107,7 @@ pub fn resume(
     let watch = watch(&options, &device, plan.images.len())?;
     let mut dir = RunDir::open(folder)?;
     let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
+    let level = checkpoint.meta.level.clone();
     let trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
         let next = "It belongs to another program.".into();
         TrainError::Checkpoint { path: path.to_owned(), what, next }
@@ -130,6 +131,13 @@ pub fn resume(
         format!("resumed from {from} on {} at {:.3} kimg", session.device.name, session.kimg());
     session.dir.log(&words);
     session.last_good = path.to_owned();
+    if let Some(level) = level.filter(|level| level != session.device.level()) {
+        session.warn(&format!(
+            "this run was computed at level {level} so far and goes on at level {}: the last bits may \
+             differ from those of a run at one level",
+            session.device.level()
+        ));
+    }
     if unreadable {
         session.warn(
             "training_options.json could not be read and was written anew: unless --keep and --metrics \
@@ -235,7 +243,9 @@ impl<'a> Session<'a> {
         let run = self.dir.path().to_owned();
         (self.sink)(Event::Started { run: run.clone(), nimg: self.trainer.nimg, total });
         if self.trainer.nimg < total {
-            for caution in self.plan.config.cautions(self.trainer.nimg) {
+            let config = &self.plan.config;
+            let cautions = config.cautions(self.trainer.nimg).into_iter();
+            for caution in cautions.chain(config.precision.caution(&self.device)) {
                 self.warn(&caution);
             }
         }

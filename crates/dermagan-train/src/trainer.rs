@@ -267,6 +267,7 @@ impl<'a> Trainer<'a> {
         let mut checkpoint =
             Checkpoint::new(config, self.nimg, self.steps, self.ticks, tally, tensors);
         checkpoint.meta.adaptive = self.adaptive;
+        checkpoint.meta.level = Some(self.device.level().to_owned());
         Ok(checkpoint)
     }
 

@@ -4,7 +4,10 @@
 //! were carried over from TensorFlow's `inception-2015-12-05`, the ones that FID was published with.
 //! torchvision's Inception is another network: its numbers are not comparable.
 
+mod folded;
 mod network;
+mod plan;
+mod prepared;
 mod resize;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +22,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{EvalError, is_rgb};
 use crate::extractor::Extractor;
+use folded::Folded;
 use network::Network;
+use plan::Part;
+use prepared::Prepared;
 use resize::SIDE;
 
 /// Numbers a picture: the channels of the last block, averaged over its 8×8 places ("pool3").
@@ -46,10 +52,39 @@ const ADVICE: &str = "`scripts/fetch-weights inception` fetches the file that FI
 /// depend on aliasing; ours differ from them. For pictures up to 299 pixels a side they agree.
 #[derive(Debug)]
 pub struct Inception {
-    network: Network,
-    device: Device,
+    form: Form,
     path: PathBuf,
     hash: String,
+}
+
+/// The network in the form that serves a device.
+#[derive(Debug)]
+enum Form {
+    /// On the CPU, by our own kernels.
+    Cpu(Prepared),
+    /// On a GPU, by burn's layers.
+    Gpu(Network, Device),
+}
+
+impl Form {
+    fn new(parts: Vec<Part<Folded>>, device: &Device) -> Self {
+        if *device == Device::flex() {
+            return Self::Cpu(Prepared::new(parts));
+        }
+        Self::Gpu(Network::new(parts, device), device.clone())
+    }
+
+    /// 2048 numbers for each image of `values`, `[n, 299, 299, 3]`.
+    fn forward(&self, values: Vec<f32>) -> Vec<f32> {
+        match self {
+            Self::Cpu(network) => network.forward(&values),
+            Self::Gpu(network, device) => {
+                let shape = [values.len() / (3 * SIDE * SIDE), SIDE, SIDE, 3];
+                let input = Tensor::<4>::from_data(TensorData::new(values, shape), device);
+                to_vec(network.forward(input.permute([0, 3, 1, 2])).flatten::<1>(0, 1))
+            }
+        }
+    }
 }
 
 impl Inception {
@@ -72,9 +107,15 @@ impl Inception {
             );
             return Err(bad(what));
         }
-        let network =
-            Network::new(&weights, device).map_err(|what| bad(format!("{what}; {ADVICE}")))?;
-        Ok(Self { network, device: device.clone(), path: path.to_owned(), hash })
+        let parts = folded::network(&weights).map_err(|what| bad(format!("{what}; {ADVICE}")))?;
+        Ok(Self { form: Form::new(parts, device), path: path.to_owned(), hash })
+    }
+
+    /// A network with random weights, which computes as long as a trained one: to measure its rate. Its
+    /// features mean nothing.
+    pub fn untrained(device: &Device) -> Self {
+        let form = Form::new(folded::untrained(), device);
+        Self { form, path: PathBuf::from("untrained"), hash: "0".repeat(64) }
     }
 
     /// The features of at most [`BATCH`] pictures that have pixels.
@@ -83,10 +124,8 @@ impl Inception {
         values
             .par_chunks_mut(3 * SIDE * SIDE)
             .zip(pictures)
-            .try_for_each(|(planes, picture)| resize::to_input(picture, planes))?;
-        let shape = [pictures.len(), 3, SIDE, SIDE];
-        let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
-        let features = to_vec(self.network.forward(input).flatten::<1>(0, 1));
+            .try_for_each(|(values, picture)| resize::to_input(picture, values))?;
+        let features = self.form.forward(values);
         if features.iter().any(|value| !value.is_finite()) {
             let what = format!("these weights give features that are not finite; {ADVICE}");
             return Err(EvalError::Weights { path: self.path.clone(), what });
@@ -148,4 +187,24 @@ fn read(path: &Path) -> Result<(Weights, String), EvalError> {
         other => bad(other.to_string()),
     })?;
     Ok((weights, hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The form for GPUs runs on burn's CPU backend too: so it is tested where there is no GPU.
+    #[test]
+    fn both_forms_of_the_network_are_one_function() {
+        let pixels = (0..3 * SIDE * SIDE).map(|i| ((i * 7919 + 13) % 211) as f32 / 105.0 - 1.0);
+        let image: Vec<f32> = pixels.collect();
+        let device = Device::flex();
+        let ours = Form::Cpu(Prepared::new(folded::untrained())).forward(image.clone());
+        let gpu = Form::Gpu(Network::new(folded::untrained(), &device), device);
+        let burn = gpu.forward(image);
+        assert_eq!(ours.len(), DIMS);
+        let largest = burn.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        let apart = ours.iter().zip(&burn).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+        assert!(apart < 2e-5 * largest, "{apart} of {largest}");
+    }
 }

@@ -16,11 +16,11 @@ struct Between {
     share: f32,
 }
 
-/// Writes a picture as three planes of 299×299 values in [-1, 1].
+/// Writes an image as 299×299 pixels of three values in [-1, 1].
 ///
 /// # Errors
-/// When the picture has no pixels.
-pub(super) fn to_input(picture: &Picture, planes: &mut [f32]) -> Result<(), EvalError> {
+/// When the image has no pixels.
+pub(super) fn to_input(picture: &Picture, values: &mut [f32]) -> Result<(), EvalError> {
     // Sides above 299 are reduced by a triangle filter that takes in every pixel, as Pillow's
     // bilinear resize does.
     let size = [picture.width.min(SIDE), picture.height.min(SIDE)];
@@ -30,9 +30,9 @@ pub(super) fn to_input(picture: &Picture, planes: &mut [f32]) -> Result<(), Eval
     let value = |x: usize, y: usize, channel: usize| {
         f32::from(picture.pixels[(y * picture.width + x) * 3 + channel]) / 255.0
     };
-    for (channel, plane) in planes.chunks_mut(SIDE * SIDE).enumerate() {
-        for (row, line) in rows.iter().zip(plane.chunks_mut(SIDE)) {
-            for (column, target) in columns.iter().zip(line) {
+    for (row, line) in rows.iter().zip(values.chunks_mut(SIDE * 3)) {
+        for (column, pixel) in columns.iter().zip(line.chunks_mut(3)) {
+            for (channel, target) in pixel.iter_mut().enumerate() {
                 let across = |y: usize| {
                     (1.0 - column.share) * value(column.low, y, channel)
                         + column.share * value(column.high, y, channel)
@@ -61,27 +61,27 @@ fn between(length: usize) -> Vec<Between> {
 mod tests {
     use super::*;
 
-    fn planes(picture: &Picture) -> Vec<f32> {
-        let mut planes = vec![0.0; 3 * SIDE * SIDE];
-        to_input(picture, &mut planes).unwrap();
-        planes
+    fn input(picture: &Picture) -> Vec<f32> {
+        let mut values = vec![0.0; 3 * SIDE * SIDE];
+        to_input(picture, &mut values).unwrap();
+        values
     }
 
     #[test]
     fn a_picture_of_the_networks_size_is_taken_pixel_by_pixel() {
         let pixels: Vec<u8> = (0..SIDE * SIDE * 3).map(|i| (i * 7 % 256) as u8).collect();
-        let planes = planes(&Picture { width: SIDE, height: SIDE, pixels: pixels.clone() });
+        let values = input(&Picture { width: SIDE, height: SIDE, pixels: pixels.clone() });
         for (i, byte) in pixels.iter().enumerate() {
             let expected = 2.0 * (f32::from(*byte) / 255.0) - 1.0;
-            assert_eq!(planes[i % 3 * SIDE * SIDE + i / 3], expected, "byte {i}");
+            assert_eq!(values[i], expected, "byte {i}");
         }
     }
 
     #[test]
     fn a_single_pixel_fills_the_input() {
-        let planes = planes(&Picture { width: 1, height: 1, pixels: vec![255, 0, 51] });
-        for (plane, expected) in planes.chunks(SIDE * SIDE).zip([1.0, -1.0, -0.6]) {
-            assert!(plane.iter().all(|value| (value - expected).abs() < 1e-6));
+        let values = input(&Picture { width: 1, height: 1, pixels: vec![255, 0, 51] });
+        for pixel in values.chunks(3) {
+            assert!(pixel.iter().zip([1.0, -1.0, -0.6]).all(|(v, e)| (v - e).abs() < 1e-6));
         }
     }
 
@@ -89,8 +89,8 @@ mod tests {
     fn stripes_that_are_too_fine_become_grey_instead_of_aliases() {
         let (width, height) = (598, 10);
         let pixels = (0..width * height).flat_map(|i| [(i % 2 * 255) as u8; 3]).collect();
-        let planes = planes(&Picture { width, height, pixels });
-        let row = &planes[150 * SIDE..151 * SIDE];
-        assert!(row[2..SIDE - 2].iter().all(|value| value.abs() < 0.02), "{row:?}");
+        let values = input(&Picture { width, height, pixels });
+        let row = &values[3 * 150 * SIDE..3 * 151 * SIDE];
+        assert!(row[6..3 * (SIDE - 2)].iter().all(|value| value.abs() < 0.02), "{row:?}");
     }
 }

@@ -68,8 +68,7 @@ vectorised! {
                 for phase in 0..PHASES {
                     let to = (phase * shape.wide + channel) / L::PER * PANEL + half;
                     for node in 0..NODES {
-                        let packed = &pair[phase][node].as_flattened()[..L::PER * BLOCK];
-                        L::pack_rows(packed, &mut nodes[node][to..][..BLOCK]);
+                        L::pack_block(&pair[phase][node], block_mut(&mut *nodes[node], to));
                     }
                 }
             }
@@ -92,9 +91,9 @@ vectorised! {
                 }
                 for phase in 0..PHASES {
                     for node in 0..NODES {
-                        let packed = &pair[phase][node].as_flattened()[..L::PER * BLOCK];
-                        let to = &mut panels[node * PHASES + phase][deep / L::PER * PANEL + half..];
-                        L::pack_rows(packed, &mut to[..BLOCK]);
+                        let to = &mut *panels[node * PHASES + phase];
+                        let to = block_mut(to, deep / L::PER * PANEL + half);
+                        L::pack_block(&pair[phase][node], to);
                     }
                 }
             }

@@ -1,22 +1,22 @@
 //! The transforms: pictures and filters to nodes, and their adjoints.
 
 use super::NODES;
-use crate::lane::Real;
+use crate::lane::{Real, SQUARE};
 
 /// Channels that the transforms take at once: a 512-bit vector of floats.
-pub(super) const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = SQUARE;
 
 /// One value of `BLOCK` channels.
 pub(super) type Values<T> = [T; BLOCK];
 
 #[inline(always)]
-pub(super) fn block<T: Real>(from: &[T], at: usize) -> &Values<T> {
+pub(super) fn block<T>(from: &[T], at: usize) -> &[T; BLOCK] {
     let Some(values) = from[at..].first_chunk() else { unreachable!("channels come in blocks") };
     values
 }
 
 #[inline(always)]
-pub(super) fn block_mut<T: Real>(from: &mut [T], at: usize) -> &mut Values<T> {
+pub(super) fn block_mut<T>(from: &mut [T], at: usize) -> &mut [T; BLOCK] {
     let Some(values) = from[at..].first_chunk_mut() else {
         unreachable!("channels come in blocks")
     };

@@ -204,8 +204,7 @@ vectorised! {
                         }
                     }
                     for i in 0..NODES {
-                        let to = &mut into[i * node + at + channel..][..BLOCK];
-                        L::pack_rows(&rows[i].as_flattened()[..L::PER * BLOCK], to);
+                        L::pack_block(&rows[i], block_mut(into, i * node + at + channel));
                     }
                 }
                 at += part.channels;
@@ -236,8 +235,7 @@ vectorised! {
                         }
                     }
                     for i in 0..NODES {
-                        let to = &mut into[i * node + at + channel..][..BLOCK];
-                        L::pack_rows(&rows[i].as_flattened()[..L::PER * BLOCK], to);
+                        L::pack_block(&rows[i], block_mut(into, i * node + at + channel));
                     }
                 }
                 at += padded(shape.deep);

@@ -1,0 +1,118 @@
+//! Tiles of up to 12 rows × 2 vectors of 512 bits.
+
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps,
+};
+
+use super::Job;
+use crate::lane::{Lane, Pair};
+
+/// Calls the form of a function for as many rows as the job has.
+macro_rules! by_rows {
+    ($function:ident, $job:expr) => {
+        match $job.rows {
+            1 => $function::<1>($job),
+            2 => $function::<2>($job),
+            3 => $function::<3>($job),
+            4 => $function::<4>($job),
+            5 => $function::<5>($job),
+            6 => $function::<6>($job),
+            7 => $function::<7>($job),
+            8 => $function::<8>($job),
+            9 => $function::<9>($job),
+            10 => $function::<10>($job),
+            11 => $function::<11>($job),
+            12 => $function::<12>($job),
+            _ => unreachable!("`tile::run` takes at most 12 rows"),
+        }
+    };
+}
+
+/// float32.
+///
+/// # Safety
+/// The machine has AVX-512, and every access that the job's extents imply is inside its operands.
+pub unsafe fn float(job: Job<f32>) {
+    // SAFETY: the caller's promise.
+    unsafe { by_rows!(float_rows, job) }
+}
+
+/// Pairs of bfloat16.
+///
+/// # Safety
+/// The machine has AVX-512 BF16; the rest as [`float`].
+pub unsafe fn pairs(job: Job<Pair>) {
+    // SAFETY: the caller's promise.
+    unsafe { by_rows!(pairs_rows, job) }
+}
+
+/// A 512-bit vector as pairs of bfloat16.
+#[inline(always)]
+fn as_bf16(x: __m512i) -> __m512bh {
+    // SAFETY: both are 512 bits without invalid values.
+    unsafe { std::mem::transmute(x) }
+}
+
+#[target_feature(enable = "avx512f")]
+unsafe fn store<L: Lane<Real = f32>, const ROWS: usize>(job: &Job<L>, sums: [[__m512; 2]; ROWS]) {
+    let mask =
+        |columns: usize| -> u16 { if columns >= 16 { u16::MAX } else { (1u16 << columns) - 1 } };
+    let masks = [mask(job.width), mask(job.width.saturating_sub(16))];
+    for (i, sums) in sums.into_iter().enumerate() {
+        for (half, (sum, mask)) in sums.into_iter().zip(masks).enumerate() {
+            // SAFETY: the mask leaves only columns below `width`; a row holds those.
+            unsafe {
+                let at = job.c.add(i * job.c_row).wrapping_add(16 * half);
+                let sum = match job.add {
+                    true => _mm512_add_ps(_mm512_maskz_loadu_ps(mask, at), sum),
+                    false => sum,
+                };
+                _mm512_mask_storeu_ps(at, mask, sum);
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+unsafe fn float_rows<const ROWS: usize>(job: Job<f32>) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    let (mut a, mut b) = (job.a, job.b);
+    for _ in 0..job.k {
+        // SAFETY: lane p of the panel (32 wide) and of each row is inside the operands; the
+        // pointers are only moved, not read, past the last.
+        unsafe {
+            let (b0, b1) = (_mm512_loadu_ps(b), _mm512_loadu_ps(b.add(16)));
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let x = _mm512_set1_ps(*a.add(i * job.a_row));
+                sums[0] = _mm512_fmadd_ps(x, b0, sums[0]);
+                sums[1] = _mm512_fmadd_ps(x, b1, sums[1]);
+            }
+        }
+        (a, b) = (a.wrapping_add(job.a_col), b.wrapping_add(job.b_row));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { store(&job, sums) }
+}
+
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn pairs_rows<const ROWS: usize>(job: Job<Pair>) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    let (mut a, mut b) = (job.a, job.b);
+    for _ in 0..job.k {
+        // SAFETY: as in `float_rows`; a Pair is 32 bits.
+        unsafe {
+            let b0 = as_bf16(_mm512_loadu_si512(b.cast()));
+            let b1 = as_bf16(_mm512_loadu_si512(b.add(16).cast()));
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let x = as_bf16(_mm512_set1_epi32((*a.add(i * job.a_row)).0.cast_signed()));
+                sums[0] = _mm512_dpbf16_ps(sums[0], x, b0);
+                sums[1] = _mm512_dpbf16_ps(sums[1], x, b1);
+            }
+        }
+        (a, b) = (a.wrapping_add(job.a_col), b.wrapping_add(job.b_row));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { store(&job, sums) }
+}

@@ -1,0 +1,108 @@
+//! Convolutions and pools of any window against their definition.
+#![allow(missing_docs, reason = "tests")]
+
+mod common;
+
+use common::{noise, worst};
+use dermagan_kernels::direct::{Filter, Image, Pool, Window, pool};
+use proptest::prelude::*;
+
+/// The place in the image that tap (u, v) of result pixel (i, j) looks at.
+fn place(
+    window: &Window,
+    image: [usize; 2],
+    (i, j): (usize, usize),
+    (u, v): (usize, usize),
+) -> Option<usize> {
+    let row = (i * window.stride + u).checked_sub(window.padding[0])?;
+    let column = (j * window.stride + v).checked_sub(window.padding[1])?;
+    (row < image[0] && column < image[1]).then_some(row * image[1] + column)
+}
+
+fn pixels(extent: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
+    (0..extent[0]).flat_map(move |i| (0..extent[1]).map(move |j| (i, j)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_window_is_its_definition_and_touches_its_own_channels_only(
+        image in [1usize..12, 1usize..12], kernel in [1usize..8, 1usize..8],
+        padding in [0usize..9, 0usize..9], stride in 1usize..4,
+        channels in 1usize..9, deep in 1usize..40, before in 0usize..3, after in 0usize..3,
+    ) {
+        let window = Window { kernel, stride, padding };
+        let Some(extent) = window.extent(image) else {
+            prop_assert!((0..2).any(|i| image[i] + 2 * padding[i] < kernel[i]));
+            return Ok(());
+        };
+        let taps = kernel[0] * kernel[1];
+        let x = noise::<f32>(image[0] * image[1] * channels, 1);
+        let w = noise::<f32>(deep * channels * taps, 2);
+        let bias = noise::<f32>(deep, 3);
+        let row = before + deep + after;
+        let mut expected = vec![7.0f32; extent[0] * extent[1] * row];
+        for (at, (i, j)) in pixels(extent).enumerate() {
+            for o in 0..deep {
+                let mut sum = f64::from(bias[o]);
+                for (tap, (u, v)) in pixels(kernel).enumerate() {
+                    let Some(from) = place(&window, image, (i, j), (u, v)) else { continue };
+                    for c in 0..channels {
+                        let weight = w[(o * channels + c) * taps + tap];
+                        sum += f64::from(x[from * channels + c]) * f64::from(weight);
+                    }
+                }
+                expected[at * row + before + o] = sum.max(0.0) as f32;
+            }
+        }
+        let mut found = vec![7.0f32; expected.len()];
+        let filter = Filter::new(&w, &bias, channels, window);
+        filter.apply(Image { values: &x, extent: image }, &mut found, row, before);
+        prop_assert!(worst(&found, &expected) < 5e-6);
+    }
+
+    #[test]
+    fn pools_take_the_largest_or_the_mean_of_what_lies_in_the_image(
+        image in [1usize..10, 1usize..10], stride in 1usize..3, padding in 0usize..2,
+        channels in 1usize..20, mean: bool,
+    ) {
+        let window = Window { kernel: [3; 2], stride, padding: [padding; 2] };
+        let Some(extent) = window.extent(image) else { return Ok(()) };
+        let x = noise::<f32>(image[0] * image[1] * channels, 1);
+        let row = channels + 2;
+        let mut expected = vec![7.0f32; extent[0] * extent[1] * row];
+        for (at, pixel) in pixels(extent).enumerate() {
+            for c in 0..channels {
+                let values: Vec<f32> = pixels([3; 2])
+                    .filter_map(|tap| place(&window, image, pixel, tap))
+                    .map(|from| x[from * channels + c])
+                    .collect();
+                expected[at * row + 1 + c] = match mean {
+                    true => values.iter().sum::<f32>() / values.len() as f32,
+                    false => values.into_iter().fold(f32::NEG_INFINITY, f32::max),
+                };
+            }
+        }
+        let mut found = vec![7.0f32; expected.len()];
+        let how = if mean { Pool::Mean } else { Pool::Max };
+        pool(how, window, Image { values: &x, extent: image }, channels, &mut found, row, 1);
+        prop_assert!(worst(&found, &expected) < 1e-6);
+    }
+}
+
+#[test]
+fn the_same_bits_on_any_number_of_threads() {
+    let window = Window { kernel: [3; 2], stride: 1, padding: [1; 2] };
+    let x = noise::<f32>(35 * 35 * 48, 1);
+    let filter = Filter::new(&noise(64 * 48 * 9, 2), &noise(64, 3), 48, window);
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let mut found = vec![0.0f32; 35 * 35 * 64];
+        let image = Image { values: &x, extent: [35; 2] };
+        pool.expect("threads").install(|| filter.apply(image, &mut found, 64, 0));
+        found
+    };
+    let one = on(1);
+    assert!(on(2) == one && on(5) == one);
+}
