@@ -11,6 +11,7 @@ float16 with a gradient scaler on a GPU). On a GPU float32 products may use TF32
 
 import argparse
 import json
+import os
 import resource
 import time
 from pathlib import Path
@@ -119,7 +120,9 @@ def on_device(args):
         wait()
         say(round=step, seconds=time.perf_counter() - start)
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    on = torch.cuda.get_device_name() if gpu else f"cpu ({torch.get_num_threads()} threads)"
+    # What its own loops really use, and what oneDNN was capped at.
+    capability = f"{torch.backends.cpu.get_cpu_capability()}, oneDNN {os.environ.get('ONEDNN_MAX_CPU_ISA', 'ALL')}"
+    on = torch.cuda.get_device_name() if gpu else f"cpu ({torch.get_num_threads()} threads, {capability})"
     say(on=f"{on}, PyTorch {torch.__version__} {args.variant}", peak_gb=gigabytes)
 
 

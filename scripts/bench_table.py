@@ -21,6 +21,16 @@ from statistics import median
 HERE = Path(__file__).resolve().parent
 
 
+# What caps the peers at a level of dermagan's: PyTorch's own loops, and oneDNN, which computes its convolutions.
+LEVELS = {
+    "baseline": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "avx512": {"ATEN_CPU_CAPABILITY": "avx512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+    "avx512-bf16": {"ATEN_CPU_CAPABILITY": "avx512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"},
+    "amx": {"ATEN_CPU_CAPABILITY": "avx512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_AMX"},
+}
+
+
 class Failed(Exception):
     pass
 
@@ -77,6 +87,8 @@ class Bench:
                     self.notes.append(f"{name}: {error}")
                 print(f"  {name}: " + (f"{found[name][-1]['rate']:.1f}" if found[name] else "failed"),
                       file=sys.stderr, flush=True)
+        self.notes += sorted({f"{name} ran on {run['on']}" for name, runs in found.items() for run in runs
+                              if run.get("on")})
         return {name: runs for name, runs in found.items() if runs}
 
     def row(self, what, unit, found, key, best):
@@ -118,6 +130,41 @@ class Bench:
             found = self.contest({"dermagan": mine("sample"), **named("sample")})
             self.row(f"{title}: sampling", "img/s", found, "rate", max)
 
+    def alone(self, level, what, title, *more):
+        """A row of our own program only."""
+        def mine():
+            command = [self.args.program, "bench", what, "--json", "--device", "cpu", "--rounds", self.args.rounds,
+                       "--warm-up", self.args.warm_up, *more]
+            seconds = run(command)[-1][1]
+            return {"rate": seconds["images_per_second"], "on": seconds["on"]}
+
+        self.row(f"{level}: {title}", "img/s", self.contest({"dermagan": mine}), "rate", max)
+
+    def presets(self, level):
+        for preset in ("reference", "fast", "rare"):
+            for precision in ("f32", "bf16") if at_least(level, "avx512-bf16") else ("f32",):
+                self.alone(level, "step", f"step of {preset} at its own batch, {precision}", "--preset", preset,
+                           "--precision", precision)
+            self.alone(level, "sample", f"sampling of {preset}, 64 at a time", "--preset", preset, "--batch", 64)
+
+    def features(self, level):
+        self.alone(level, "features", "lesion features", "--features", "lesion")
+        self.alone(level, "features", "hand-made features", "--features", "handmade")
+        command = ["--batch", 16, "--rounds", max(2, self.args.rounds // 2), "--warm-up", 1]
+
+        def mine():
+            ours = [self.args.program, "bench", "features", "--features", "inception", "--device", "cpu", "--json"]
+            return measured(run([*ours, *command]), 16, 1)
+
+        def theirs(variant):
+            peer = [self.args.python, HERE / "bench_peer.py", "inception", variant]
+            return lambda: measured(run([*peer, *command]), 16, 1)
+
+        variants = ("eager", "channels_last", "channels_last+compile") if self.args.python else ()
+        found = self.contest({"dermagan": mine, **{f"PyTorch {v}": theirs(v) for v in variants}})
+        self.row(f"{level}: Inception features", "img/s", found, "rate", max)
+        self.row(f"{level}: peak memory of them", "GB", found, "memory", min)
+
     def preparation(self, folder):
         args = self.args
         for size in (64, 128):
@@ -141,6 +188,11 @@ class Bench:
                 variants = ("pillow", "pillow-draft", "torchvision") if args.python else ()
                 found = self.contest({"dermagan": mine, **{v: theirs(v) for v in variants}})
             self.row(f"prepare 600x450 to {size}x{size}, one core", "img/s", found, "rate", max)
+
+
+def at_least(level, wanted):
+    """Whether a level includes another."""
+    return list(LEVELS).index(level) >= list(LEVELS).index(wanted)
 
 
 def show(cell):
@@ -190,19 +242,32 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each process")
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--only", choices=["cpu", "gpu", "prepare"])
+    parser.add_argument("--only", choices=["cpu", "presets", "features", "gpu", "prepare"])
+    parser.add_argument("--cpu", choices=LEVELS, metavar="LEVEL",
+                        help="cap dermagan and the peers at a level of the CPU: " + ", ".join(LEVELS))
     parser.add_argument("--software", action="store_true", help="also a software rasteriser, tiny")
     args = parser.parse_args()
     bench = Bench(args)
-    devices = subprocess.run([args.program, "devices"], capture_output=True, text=True).stdout
+    if args.cpu:
+        # Every program below inherits these.
+        os.environ.update(LEVELS[args.cpu], DERMAGAN_CPU=args.cpu)
+    asked = subprocess.run([args.program, "devices"], capture_output=True, text=True)
+    devices = asked.stdout
     print(devices)
+    level = re.search(r"level (\S+) is in use", devices)
+    if not level:
+        sys.exit(asked.stderr.strip() or f"{args.program} devices does not say its level")
+    level = level[1]
     if args.only in (None, "cpu"):
-        bench.on_device("CPU", "cpu", "cpu", 64, args.width, "f32",
+        bench.on_device(level, "cpu", "cpu", 64, args.width, "f32",
                         ["eager", "channels_last", "channels_last+compile"])
-        flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-        if "avx512_bf16" in flags:
-            bench.on_device("CPU", "cpu", "cpu", 64, args.width, "bf16",
+        if at_least(level, "avx512-bf16"):
+            bench.on_device(level, "cpu", "cpu", 64, args.width, "bf16",
                             ["channels_last+autocast", "channels_last+compile+autocast"])
+    if args.only in (None, "presets"):
+        bench.presets(level)
+    if args.only in (None, "features"):
+        bench.features(level)
     if args.only in (None, "gpu"):
         cuda = args.python and subprocess.run(
             [args.python, "-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"],

@@ -245,7 +245,7 @@ fn describe(path: &Path) -> anyhow::Result<serde_json::Value> {
         return Ok(json!({
             "what": "checkpoint", "producer": meta.producer, "kimg": meta.nimg as f64 / 1000.0,
             "steps": meta.steps, "preset": meta.config.preset, "data": meta.config.source.name,
-            "config": meta.config, "sha256": meta.sha256,
+            "config": meta.config, "level": meta.level, "sha256": meta.sha256,
         }));
     }
     Ok(describe_model(&ModelFile::open(path)?))

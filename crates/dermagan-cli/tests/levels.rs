@@ -1,0 +1,83 @@
+//! The CPU's levels from outside: `DERMAGAN_CPU`, `devices`, `doctor`, and a run that changes its level.
+
+mod common;
+
+use common::*;
+use dermagan_model::cpu::{self, Level};
+
+/// Runs with the variable set; exit code, standard output and standard error.
+fn at(desk: &Desk, level: &str, args: &[&str]) -> (Option<i32>, String, String) {
+    let out = desk.command(args).env(cpu::VARIABLE, level).output().unwrap();
+    (out.status.code(), text(&out.stdout), text(&out.stderr))
+}
+
+#[test]
+fn a_level_that_is_not_there_is_refused_by_every_command_with_those_that_are() {
+    let desk = Desk::new();
+    let lacking = Level::ALL.into_iter().find(|level| *level > cpu::detected());
+    let values = [Some("avx3"), Some("\u{e9}"), lacking.map(Level::name)];
+    for value in values.into_iter().flatten() {
+        for args in [
+            &["devices"][..],
+            &["doctor", "--device", "cpu"],
+            &["sample", "--out", "x.png", "-n", "1"],
+            &["train", "--preset", "tiny", "--data", "phantom:60"],
+            &["bench", "sample"],
+        ] {
+            let (code, _, error) = at(&desk, value, args);
+            assert_eq!(code, Some(1), "{args:?}: {error}");
+            assert!(error.contains(&format!("DERMAGAN_CPU={value}")), "{error}");
+            assert!(error.contains("This machine has baseline"), "{error}");
+        }
+    }
+    assert!(!desk.join("runs").exists() && !desk.join("x.png").exists());
+}
+
+#[test]
+fn devices_says_the_level_in_use_and_doctor_passes_at_each() {
+    let desk = Desk::new();
+    let all: Vec<&str> = cpu::available().map(Level::name).collect();
+    for level in &all {
+        let (code, out, _) = at(&desk, level, &["devices"]);
+        assert_eq!(code, Some(0));
+        assert!(out.contains(&format!("level {level} is in use, of {};", all.join(", "))), "{out}");
+        let (code, out, error) = at(&desk, level, &["doctor", "--device", "cpu"]);
+        assert_eq!(code, Some(0), "{out}{error}");
+        assert!(out.contains("with the CPU at level"), "{out}");
+    }
+    for word in ["auto", "AUTO", ""] {
+        assert_eq!(at(&desk, word, &["devices"]).1, at(&desk, all[all.len() - 1], &["devices"]).1);
+    }
+}
+
+#[test]
+fn a_run_says_its_level_and_goes_on_at_another_with_a_warning() {
+    let desk = Desk::new();
+    let train = [&["train"], &SMALL[..], &["--kimg", "0.08"]].concat();
+    let highest = cpu::detected().name();
+    let (code, _, error) = at(&desk, "auto", &train);
+    assert_eq!(code, Some(0), "{error}");
+    let run = desk.run_folder("runs");
+    let checkpoint = run.join("checkpoint-000000.080.safetensors");
+    let info = desk.ok(&["info", &checkpoint.display().to_string(), "--json"]);
+    assert!(info.contains(&format!("\"level\": \"{highest}\"")), "{info}");
+    let resume = |level: &str, kimg: &str| {
+        let (code, out, error) =
+            at(&desk, level, &["train", "--resume", "latest", "--kimg", kimg, "--device", "cpu"]);
+        assert_eq!(code, Some(0), "{out}{error}");
+        out
+    };
+    let words = "goes on at level";
+    assert!(!resume("auto", "0.16").contains(words));
+    if highest != "baseline" {
+        let expected = format!("computed at level {highest} so far and {words} baseline");
+        assert!(resume("baseline", "0.24").contains(&expected));
+        let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+        assert!(log.contains(&expected), "{log}");
+    }
+    // A bfloat16 run of a newer CPU goes on here: emulated, and said.
+    let own = ["--outdir", "narrow", "--precision", "bf16"];
+    let (_, out, _) = at(&desk, "auto", &[&train[..], &own[..]].concat());
+    let emulated = cpu::detected() < Level::Avx512Bf16;
+    assert_eq!(out.contains("bfloat16 is emulated"), emulated, "{out}");
+}
