@@ -49,8 +49,9 @@ def on_device(args):
     torch.backends.cudnn.benchmark = True
     layout = torch.channels_last if "channels_last" in variant else torch.contiguous_format
     torch.manual_seed(1)
-    g = generator(nn, args.width).to(device, memory_format=layout)
-    d = discriminator(nn, args.width).to(device, memory_format=layout)
+    width = 1 if args.what == "inception" else args.width
+    g = generator(nn, width).to(device, memory_format=layout)
+    d = discriminator(nn, width).to(device, memory_format=layout)
     for layer in [*g.modules(), *d.modules()]:
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(layer.weight, 0.0, 0.02)

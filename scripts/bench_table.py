@@ -248,6 +248,11 @@ def main():
     parser.add_argument("--software", action="store_true", help="also a software rasteriser, tiny")
     args = parser.parse_args()
     bench = Bench(args)
+    args.cpu = args.cpu or os.environ.get("DERMAGAN_CPU") or None
+    if args.cpu == "auto":
+        args.cpu = None
+    if args.cpu and args.cpu not in LEVELS:
+        sys.exit(f"DERMAGAN_CPU={args.cpu}: expected one of {', '.join(LEVELS)}")
     if args.cpu:
         # Every program below inherits these.
         os.environ.update(LEVELS[args.cpu], DERMAGAN_CPU=args.cpu)

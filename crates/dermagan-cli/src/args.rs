@@ -451,10 +451,10 @@ pub struct BenchArgs {
     /// Of which preset the networks and the step are.
     #[arg(long, default_value = "reference", value_name = "NAME|FILE.toml")]
     pub preset: String,
-    /// Which features, for `bench features`; those of `inception` are of random weights, which take as long.
+    /// Which features, for `bench features`. `inception` gets random weights; they take equally long.
     #[arg(long, value_enum, default_value_t = FeaturesArg::Lesion)]
     pub features: FeaturesArg,
-    /// Images per step, or at a time [default: the preset's; 64 for features].
+    /// Images per step or batch [default: the preset's; 64 for features].
     #[arg(long)]
     pub batch: Option<usize>,
     /// Channels of both networks' narrowest layer [default: the preset's].

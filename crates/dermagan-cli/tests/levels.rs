@@ -67,17 +67,22 @@ fn a_run_says_its_level_and_goes_on_at_another_with_a_warning() {
         assert_eq!(code, Some(0), "{out}{error}");
         out
     };
-    let words = "goes on at level";
+    let words = "continues at level";
     assert!(!resume("auto", "0.16").contains(words));
     if highest != "baseline" {
-        let expected = format!("computed at level {highest} so far and {words} baseline");
+        let expected = format!("computed at level {highest} and the run {words} baseline");
         assert!(resume("baseline", "0.24").contains(&expected));
         let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
         assert!(log.contains(&expected), "{log}");
     }
-    // A bfloat16 run of a newer CPU goes on here: emulated, and said.
-    let own = ["--outdir", "narrow", "--precision", "bf16"];
-    let (_, out, _) = at(&desk, "auto", &[&train[..], &own[..]].concat());
+    // So does a bfloat16 run where bfloat16 is emulated, which is said.
+    let narrow = ["--outdir", "narrow", "--precision", "bf16"];
+    let (code, out, error) = at(&desk, "auto", &[&train[..], &narrow[..]].concat());
+    assert_eq!(code, Some(0), "{error}");
     let emulated = cpu::detected() < Level::Avx512Bf16;
     assert_eq!(out.contains("bfloat16 is emulated"), emulated, "{out}");
+    let more =
+        ["train", "--outdir", "narrow", "--resume", "latest", "--kimg", "0.16", "--device", "cpu"];
+    let (code, out, error) = at(&desk, "baseline", &more);
+    assert!(code == Some(0) && out.contains("bfloat16 is emulated"), "{out}{error}");
 }

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The environment variable that caps the level: `auto`, or the name of a [`Level`].
+/// The environment variable that caps the level: `auto`, or the name of a [`Level`]. It caps these kernels;
+/// burn's few remaining operations on the CPU, and decoders, use what the machine has.
 pub const VARIABLE: &str = "DERMAGAN_CPU";
 
 /// A set of vector instructions; each includes those before it.
@@ -100,7 +101,7 @@ pub fn available() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|level| *level <= detected())
 }
 
-/// The level that [`VARIABLE`] asks for. Every face checks it before the first computation: the kernels
+/// The level that [`VARIABLE`] asks for. Every user interface checks it before the first computation: the kernels
 /// themselves cannot fail, and use [`detected`] where the variable is wrong.
 ///
 /// # Errors
@@ -116,7 +117,7 @@ pub fn requested() -> Result<Level, LevelError> {
 static IN_USE: AtomicU8 = AtomicU8::new(UNSET);
 const UNSET: u8 = u8::MAX;
 
-/// The level in use: that of [`requested`], unless [`replace`] changed it.
+/// The level in use: that of [`requested`], unless within [`at`].
 #[inline]
 pub fn level() -> Level {
     match IN_USE.load(Ordering::Relaxed) {
@@ -132,17 +133,24 @@ pub fn level() -> Level {
 #[cold]
 fn first_level() -> Level {
     let level = requested().unwrap_or_else(|_| detected());
-    // Another thread may have been faster, or may have replaced it already.
+    // Another thread may have been faster.
     let _ = IN_USE.compare_exchange(UNSET, level as u8, Ordering::Relaxed, Ordering::Relaxed);
     level
 }
 
-/// Changes the level of the whole process and returns the one before: for a check that compares levels and
-/// computes nothing else meanwhile. A level that the machine lacks becomes the highest that it has.
-pub fn replace(with: Level) -> Level {
-    let before = level();
-    IN_USE.store(with.min(detected()) as u8, Ordering::Relaxed);
-    before
+/// Runs `work` at a level, which the whole process uses until then: for checks that compare levels. Nothing
+/// else may compute meanwhile. A level that the machine lacks becomes the highest that it has.
+pub fn at<R>(wanted: Level, work: impl FnOnce() -> R) -> R {
+    /// Puts the level before back, also when `work` panics.
+    struct Restore(Level);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN_USE.store(self.0 as u8, Ordering::Relaxed);
+        }
+    }
+    let _restore = Restore(level());
+    IN_USE.store(wanted.min(detected()) as u8, Ordering::Relaxed);
+    work()
 }
 
 /// Whether 512-bit vectors are in use.

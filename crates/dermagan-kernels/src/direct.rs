@@ -1,10 +1,11 @@
-//! Convolutions with any filter, stride and padding in the direct form, forward only, with bias and ReLU: what
-//! a trained classifier needs. The window of every pixel is laid out as a row, and the rows times the filter
-//! are the result.
+//! Convolutions with any filter, stride and padding, forward only, with bias and ReLU, and pools: what a trained
+//! classifier needs. The window of every pixel is laid out as a row, and the rows times the filter are the result;
+//! 3 × 3 filters of stride 1 take [`minimal`] filtering instead.
 
 use rayon::prelude::*;
 
 use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm, pack};
+use crate::minimal;
 use crate::scratch::Buffer;
 use crate::vectorised::vectorised;
 
@@ -44,10 +45,18 @@ impl Window {
 /// A filter with its bias, laid out once for any number of images.
 #[derive(Debug)]
 pub struct Filter {
-    packed: Buffer<f32>,
+    form: Form,
     bias: Vec<f32>,
     channels: usize,
     window: Window,
+}
+
+/// A filter as its method reads it.
+#[derive(Debug)]
+enum Form {
+    /// Windows times this right operand.
+    Direct(Buffer<f32>),
+    Minimal(minimal::Filter),
 }
 
 /// An image, channels-last.
@@ -68,10 +77,14 @@ impl Filter {
         let taps = window.kernel[0] * window.kernel[1];
         assert!(taps * channels * bias.len() * window.stride > 0, "an empty filter");
         assert_eq!(filter.len(), bias.len() * channels * taps, "the filter's extent");
-        let (packed, _) = pack::<f32>(taps * channels, bias.len(), |k, n| {
-            filter[(n * channels + k % channels) * taps + k / channels]
-        });
-        Self { packed, bias: bias.to_vec(), channels, window }
+        let form = if minimal::serves(window, channels) {
+            Form::Minimal(minimal::Filter::new(filter, bias.len(), channels))
+        } else {
+            let value =
+                |k: usize, n: usize| filter[(n * channels + k % channels) * taps + k / channels];
+            Form::Direct(pack::<f32>(taps * channels, bias.len(), value).0)
+        };
+        Self { form, bias: bias.to_vec(), channels, window }
     }
 
     /// Channels of the result.
@@ -95,8 +108,14 @@ impl Filter {
         assert_eq!(image.values.len(), image.extent.iter().product::<usize>() * self.channels);
         assert_eq!(into.len(), extent[0] * extent[1] * row, "the result's extent");
         assert!(first + n <= row, "the result's channels");
-        let k = self.packed.len() / crate::gemm::padded(n);
-        let b = Right { data: &self.packed[..], panel: k * PANEL, row: PANEL };
+        let packed = match &self.form {
+            Form::Direct(packed) => packed,
+            Form::Minimal(filter) => {
+                return filter.apply(self.window, image, &self.bias, (into, row, first), extent);
+            }
+        };
+        let k = self.window.kernel[0] * self.window.kernel[1] * self.channels;
+        let b = Right { data: &packed[..], panel: k * PANEL, row: PANEL };
         let each = (WINDOWS / k).clamp(PIXELS.0, PIXELS.1);
         into.par_chunks_mut(each * row).enumerate().for_each(|(task, into)| {
             let (from, m) = (task * each, into.len() / row);
@@ -154,7 +173,8 @@ vectorised! {
             let x = &mut x[..n];
             for c in 0..n {
                 let v = x[c] + bias[c];
-                x[c] = if v > 0.0 { v } else { 0.0 };
+                // A NaN stays one: it says that the weights are wrong.
+                x[c] = if v < 0.0 { 0.0 } else { v };
             }
         }
     }
@@ -173,7 +193,8 @@ pub enum Pool {
 /// channels each.
 ///
 /// # Panics
-/// When the slices do not have the extents that the image and the window say.
+/// When the slices do not have the extents that the image and the window say, or a window may lie in the padding
+/// alone.
 pub fn pool(
     pool: Pool,
     window: Window,
@@ -187,6 +208,7 @@ pub fn pool(
     assert_eq!(image.values.len(), image.extent.iter().product::<usize>() * channels);
     assert_eq!(into.len(), extent[0] * extent[1] * row, "the result's extent");
     assert!(first + channels <= row, "the result's channels");
+    assert!((0..2).all(|i| window.padding[i] < window.kernel[i]), "a window of padding alone");
     into.par_chunks_mut(extent[1] * row).enumerate().for_each(|(i, into)| {
         pool_row(pool, window, image, channels, i, into, row, first);
     });
@@ -212,7 +234,9 @@ vectorised! {
                     let values = &image.values[(r * image.extent[1] + c) * channels..][..channels];
                     if pool == Pool::Max {
                         for k in 0..channels {
-                            into[k] = if values[k] > into[k] { values[k] } else { into[k] };
+                            // A NaN stays one, here too.
+                            let larger = values[k] > into[k] || values[k].is_nan();
+                            into[k] = if larger { values[k] } else { into[k] };
                         }
                     } else {
                         for k in 0..channels {

@@ -81,7 +81,7 @@ pub(crate) fn reach(terms: &[(usize, usize)]) -> usize {
 
 /// Computes the product on this thread. The order in which a value is summed depends on k alone (in order
 /// by the vectors, in pairs of 16 by a matrix unit), so results depend neither on the batch nor on the
-/// number of threads.
+/// number of threads. [`Into::Add`] adds the sum to C with AVX-512, and continues C's sum at the lower levels.
 ///
 /// # Panics
 /// When an operand is shorter than the extents and strides say, or rows of C overlap.
@@ -203,7 +203,7 @@ mod tests {
     proptest! {
         #[test]
         fn products_of_any_extent_are_exact_where_floats_are(
-            m in 1usize..70, n in 1usize..80, k in 1usize..100, gap in 0usize..4,
+            m in 1usize..70, n in 1usize..80, k in 1usize..400, gap in 0usize..4,
             transposed: bool, add: bool,
         ) {
             let into = if add { Into::Add } else { Into::Replace };
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_row_is_the_same_bits_whatever_rows_are_beside_it() {
         fn same<L: Lane<Real = f32>>() {
-            for k in [16, 31, 32, 34, 100] {
+            for k in [16, 31, 32, 34, 100, 128, 129, 257, 300, 600] {
                 let all = rounded::<L>(k, 0..70);
                 for (i, row) in all.chunks(40).enumerate() {
                     assert!(row == rounded::<L>(k, i..i + 1), "row {i} of k {k}");

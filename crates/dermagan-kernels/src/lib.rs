@@ -10,7 +10,8 @@
 //!   [`layer`] knows which form serves which layer.
 //! - [`norm`], [`rms`]: normalisations with their activation; [`residual`]: biases and the path around a
 //!   layer; [`activation`]; [`adam`].
-//! - [`gemm`], [`lane`]: matrix products of float32 or of bfloat16 pairs, which the layers share.
+//! - [`direct`]: convolutions of any window and pools, forward only, for trained classifiers.
+//! - [`cpu`]: the level of vector instructions in use. [`gemm`], [`lane`]: matrix products of float32 or of bfloat16 pairs, which the layers share.
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 #![allow(
@@ -29,6 +30,7 @@ pub mod few;
 pub mod gemm;
 pub mod lane;
 pub mod layer;
+mod minimal;
 pub mod norm;
 pub mod residual;
 pub mod rms;

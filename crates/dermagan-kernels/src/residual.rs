@@ -126,17 +126,18 @@ vectorised! {
             let middle = at(i / 2);
             let beside = at(next(i, height));
             for (j, line) in line.chunks_exact_mut(channels).enumerate() {
-                let both = |r: &[T], k: usize| r[k] + r[channels + k];
-                let here = 2 * j * channels..2 * (j + 1) * channels;
-                let (m, b) = (&middle[here.clone()], &beside[here]);
-                for (k, line) in line.iter_mut().enumerate() {
-                    *line = (near * both(m, k) + far * both(b, k)) * gain;
+                let line = &mut line[..channels];
+                let (m, m_next) = middle[2 * j * channels..][..2 * channels].split_at(channels);
+                let (b, b_next) = beside[2 * j * channels..][..2 * channels].split_at(channels);
+                let (m_next, b_next) = (&m_next[..channels], &b_next[..channels]);
+                for k in 0..channels {
+                    line[k] = (near * (m[k] + m_next[k]) + far * (b[k] + b_next[k])) * gain;
                 }
             }
             for (j, y) in y.chunks_exact_mut(channels).enumerate() {
-                let at = |p: usize| &line[p * channels..(p + 1) * channels];
-                let m = at(j / 2);
-                let b = at(next(j, width));
+                let y = &mut y[..channels];
+                let m = &line[j / 2 * channels..][..channels];
+                let b = &line[next(j, width) * channels..][..channels];
                 for k in 0..channels {
                     y[k] += near * m[k] + far * b[k];
                 }

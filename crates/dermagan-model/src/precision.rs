@@ -56,18 +56,14 @@ impl Precision {
             device.name
         )))
     }
-}
 
-impl Precision {
     /// What the user should know about computing in it on `device`.
     pub fn caution(self, device: &Selected) -> Option<String> {
         let emulated =
             self == Self::Bf16 && device.is_cpu && !dermagan_kernels::cpu::bf16_products();
         emulated.then(|| {
-            format!(
-                "bfloat16 is emulated on {}, which has no products of it, and slower than float32",
-                device.name
-            )
+            let name = &device.name;
+            format!("{name} has no bfloat16 products: bfloat16 is emulated and slower than float32")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! How fast this device is: the same step, sampling and feature extraction as in a run, on made-up images.
+//! How fast this device is: the same step, sampling and feature extraction as in a run, on synthetic images.
 
 use std::time::Instant;
 

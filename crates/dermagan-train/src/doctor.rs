@@ -76,8 +76,6 @@ pub struct Comparison {
 pub struct Diagnosis {
     /// The device.
     pub device: String,
-    /// What it was compared with.
-    pub reference: String,
     /// All parameters, worst first.
     pub comparisons: Vec<Comparison>,
     /// Whether the worst is within [`TOLERANCE`].
@@ -91,10 +89,7 @@ pub struct Diagnosis {
 pub fn examine(device: &Selected) -> Result<Diagnosis, TrainError> {
     let found = gradients(&device.device)?;
     let level = reference_level(device);
-    let before = cpu::replace(level);
-    let reference = gradients(&Device::flex());
-    cpu::replace(before);
-    let reference = reference?;
+    let reference = cpu::at(level, || gradients(&Device::flex()))?;
     let mut comparisons: Vec<Comparison> = reference
         .iter()
         .map(|(parameter, expected)| {
@@ -107,8 +102,7 @@ pub fn examine(device: &Selected) -> Result<Diagnosis, TrainError> {
     let rank = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
     comparisons.sort_by(|a, b| rank(b.difference).total_cmp(&rank(a.difference)));
     let passed = comparisons.iter().all(|c| c.difference <= TOLERANCE);
-    let reference = format!("the CPU at level {level}");
-    Ok(Diagnosis { device: device.name.clone(), reference, comparisons, passed })
+    Ok(Diagnosis { device: device.name.clone(), comparisons, passed })
 }
 
 /// The CPU's level that a device is compared with: the one in use for a GPU, and for the CPU itself another

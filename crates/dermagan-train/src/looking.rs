@@ -141,7 +141,9 @@ fn kept_file(cache: &Cache, images: &[u32], eyes: &Eyes<'_>, request: &EvalReque
     let mut hash = Sha256::new();
     let encoder = if request.per_class { eyes.encoder.id() } else { String::new() };
     let handmade = if request.explain { Handmade.id() } else { String::new() };
-    let what = [&header.fingerprint, &eyes.extractor.id(), &encoder, &handmade];
+    // Levels of the CPU round differently.
+    let level = dermagan_model::cpu::level().to_string();
+    let what = [&header.fingerprint, &eyes.extractor.id(), &encoder, &handmade, &level];
     what.iter().for_each(|part| hash.update(format!("{part}\n")));
     hash.update(format!("{:?}\n", header.options));
     for image in images {

@@ -133,8 +133,8 @@ pub fn resume(
     session.last_good = path.to_owned();
     if let Some(level) = level.filter(|level| level != session.device.level()) {
         session.warn(&format!(
-            "this run was computed at level {level} so far and goes on at level {}: the last bits may \
-             differ from those of a run at one level",
+            "the checkpoint was computed at level {level} and the run continues at level {}, so its last \
+             bits may differ from those of a run at one level",
             session.device.level()
         ));
     }

@@ -141,7 +141,7 @@ impl Extractor for Inception {
 
     fn id(&self) -> String {
         // The version counts changes of the code that change the numbers.
-        format!("inception-1-{}", &self.hash[..16])
+        format!("inception-2-{}", &self.hash[..16])
     }
 
     fn dims(&self) -> usize {

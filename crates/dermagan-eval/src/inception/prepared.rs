@@ -75,7 +75,7 @@ fn shape(parts: &[Part<Filter>], extent: [usize; 2], channels: usize) -> ([usize
     })
 }
 
-/// Every image has 299 × 299 pixels, which no window of the table is too large for.
+/// Images are 299 × 299, so every window of the table fits its input.
 fn after(window: Window, extent: [usize; 2]) -> [usize; 2] {
     window.extent(extent).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use crate::lane::{Lane, Pair};
 const ROWS: usize = 6;
 /// Rows of a block of bfloat16 pairs: each vector of B becomes two, so fewer sums fit.
 const PAIR_ROWS: usize = 4;
-/// Lanes that are summed before the next rows: two vectors of B for as many lie in the first cache.
+/// Summed lanes per pass over the rows: their two vectors of B stay in the L1 cache.
 const DEPTH: usize = 128;
 /// Vectors of a block.
 const VECTORS: usize = 2;
@@ -75,7 +75,7 @@ pub unsafe fn pairs<V: Vector>(job: Job<Pair>) {
     }
 }
 
-/// Calls `block` for pieces of about `most` rows and two vectors, whose part of B stays in the first cache
+/// Calls `block` for pieces of at most `most` rows and two vectors, whose part of B stays in the first cache
 /// from one piece to the next. Sums that are interrupted go on from what C holds, so that they are the same
 /// bits as in one piece.
 #[inline(always)]
@@ -175,12 +175,12 @@ unsafe fn load<V: Vector, L: Lane<Real = f32>, const R: usize>(job: &Job<L>) -> 
         for i in 0..R {
             let c = job.c.add(i * job.c_row);
             let mut row = [0.0f32; VECTORS * MOST_LANES];
-            let from = if whole { c.cast_const() } else { row.as_ptr() };
             if !whole {
                 for j in 0..job.width {
                     row[j] = *c.add(j);
                 }
             }
+            let from = if whole { c.cast_const() } else { row.as_ptr() };
             sums[i] = [V::load(from), V::load(from.add(V::LANES))];
         }
         sums

@@ -1,5 +1,5 @@
-//! One tile of a matrix product: its sums are kept in registers. Each level has its own form: [`block`] for vectors of 4
-//! and 8 floats, [`wide`] for AVX-512. [`plain`] is for float64, in which tests judge the formulas.
+//! One tile of a matrix product: its sums are kept in registers. Each level has its own form: [`block`] for
+//! vectors of 4 and 8 floats, [`wide`] for AVX-512. [`plain`] serves float64, which only tests use.
 #![allow(unsafe_code, reason = "vector instructions; every pointer stays inside checked slices")]
 
 mod block;
@@ -10,7 +10,9 @@ mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::cpu::{self, Level};
+use crate::cpu;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Level;
 use crate::gemm::{Into, Left, Out, PANEL, Right, reach};
 use crate::lane::{Lane, Pair, Real};
 
@@ -103,18 +105,16 @@ pub unsafe fn plain<T: Real>(job: Job<T>) {
 pub unsafe fn float(job: Job<f32>) {
     // SAFETY: a level in use is one that the machine has; the rest is the caller's promise.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         match cpu::level() {
-            #[cfg(target_arch = "x86_64")]
             Level::Baseline => x86::float128(job),
-            #[cfg(target_arch = "x86_64")]
             Level::Avx2 => x86::float256(job),
-            #[cfg(target_arch = "x86_64")]
             Level::Avx512 | Level::Avx512Bf16 | Level::Amx => wide::float(job),
-            #[cfg(target_arch = "aarch64")]
-            _ => neon::float(job),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            _ => block::float::<[f32; 4]>(job),
         }
+        #[cfg(target_arch = "aarch64")]
+        neon::float(job);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        block::float::<[f32; 4]>(job);
     }
 }
 
@@ -125,17 +125,15 @@ pub unsafe fn float(job: Job<f32>) {
 pub unsafe fn pairs(job: Job<Pair>) {
     // SAFETY: as in `float`.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         match cpu::level() {
-            #[cfg(target_arch = "x86_64")]
             Level::Baseline => x86::pairs128(job),
-            #[cfg(target_arch = "x86_64")]
             Level::Avx2 | Level::Avx512 => x86::pairs256(job),
-            #[cfg(target_arch = "x86_64")]
             Level::Avx512Bf16 | Level::Amx => wide::pairs(job),
-            #[cfg(target_arch = "aarch64")]
-            _ => neon::pairs(job),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            _ => block::pairs::<[f32; 4]>(job),
         }
+        #[cfg(target_arch = "aarch64")]
+        neon::pairs(job);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        block::pairs::<[f32; 4]>(job);
     }
 }

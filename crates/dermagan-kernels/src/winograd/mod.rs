@@ -16,7 +16,7 @@
 //! nine products.
 
 mod filter;
-mod nodes;
+pub(crate) mod nodes;
 mod picture;
 
 use rayon::prelude::*;

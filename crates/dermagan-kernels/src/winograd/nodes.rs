@@ -4,19 +4,19 @@ use super::NODES;
 use crate::lane::{Real, SQUARE};
 
 /// Channels that the transforms take at once: a 512-bit vector of floats.
-pub(super) const BLOCK: usize = SQUARE;
+pub(crate) const BLOCK: usize = SQUARE;
 
 /// One value of `BLOCK` channels.
-pub(super) type Values<T> = [T; BLOCK];
+pub(crate) type Values<T> = [T; BLOCK];
 
 #[inline(always)]
-pub(super) fn block<T>(from: &[T], at: usize) -> &[T; BLOCK] {
+pub(crate) fn block<T>(from: &[T], at: usize) -> &[T; BLOCK] {
     let Some(values) = from[at..].first_chunk() else { unreachable!("channels come in blocks") };
     values
 }
 
 #[inline(always)]
-pub(super) fn block_mut<T>(from: &mut [T], at: usize) -> &mut [T; BLOCK] {
+pub(crate) fn block_mut<T>(from: &mut [T], at: usize) -> &mut [T; BLOCK] {
     let Some(values) = from[at..].first_chunk_mut() else {
         unreachable!("channels come in blocks")
     };
@@ -24,7 +24,7 @@ pub(super) fn block_mut<T>(from: &mut [T], at: usize) -> &mut [T; BLOCK] {
 }
 
 /// Nine values, rows first.
-pub(super) type Nine<T> = [T; NODES];
+pub(crate) type Nine<T> = [T; NODES];
 
 /// Applies `along` to the columns of a 3 × 3 square, then to the rows of the result.
 macro_rules! in_both {
@@ -39,7 +39,7 @@ macro_rules! in_both {
 
 /// From the 3 × 3 data of a phase to its nodes.
 #[inline(always)]
-pub(super) fn data_to_nodes<T: Real>(d: Nine<T>) -> Nine<T> {
+pub(crate) fn data_to_nodes<T: Real>(d: Nine<T>) -> Nine<T> {
     #[inline(always)]
     fn along<T: Real>(a: T, b: T, c: T) -> (T, T, T) {
         (a - b, b, b - c)
@@ -49,7 +49,7 @@ pub(super) fn data_to_nodes<T: Real>(d: Nine<T>) -> Nine<T> {
 
 /// The adjoint of [`data_to_nodes`].
 #[inline(always)]
-pub(super) fn nodes_to_data<T: Real>(m: Nine<T>) -> Nine<T> {
+pub(crate) fn nodes_to_data<T: Real>(m: Nine<T>) -> Nine<T> {
     #[inline(always)]
     fn along<T: Real>(a: T, b: T, c: T) -> (T, T, T) {
         (a, b + c - a, -c)
@@ -59,7 +59,7 @@ pub(super) fn nodes_to_data<T: Real>(m: Nine<T>) -> Nine<T> {
 
 /// From the 2 × 2 values of a tile to the nodes that they are summed from.
 #[inline(always)]
-pub(super) fn tile_to_nodes<T: Real>(y: [T; 4]) -> Nine<T> {
+pub(crate) fn tile_to_nodes<T: Real>(y: [T; 4]) -> Nine<T> {
     #[inline(always)]
     fn along<T: Real>(a: T, b: T) -> (T, T, T) {
         (a, a + b, -b)
@@ -71,7 +71,7 @@ pub(super) fn tile_to_nodes<T: Real>(y: [T; 4]) -> Nine<T> {
 
 /// The adjoint of [`tile_to_nodes`]: sums the nodes of a tile.
 #[inline(always)]
-pub(super) fn nodes_to_tile<T: Real>(m: Nine<T>) -> [T; 4] {
+pub(crate) fn nodes_to_tile<T: Real>(m: Nine<T>) -> [T; 4] {
     #[inline(always)]
     fn along<T: Real>(a: T, b: T, c: T) -> (T, T) {
         (a + b, b - c)
@@ -83,7 +83,7 @@ pub(super) fn nodes_to_tile<T: Real>(m: Nine<T>) -> [T; 4] {
 
 /// From the 2 × 2 taps of a phase's filter to its nodes.
 #[inline(always)]
-pub(super) fn taps_to_nodes<T: Real>(g: [T; 4]) -> Nine<T> {
+pub(crate) fn taps_to_nodes<T: Real>(g: [T; 4]) -> Nine<T> {
     #[inline(always)]
     fn along<T: Real>(a: T, b: T) -> (T, T, T) {
         (a, a + b, b)
@@ -95,7 +95,7 @@ pub(super) fn taps_to_nodes<T: Real>(g: [T; 4]) -> Nine<T> {
 
 /// The adjoint of [`taps_to_nodes`]: the gradients of a phase's taps.
 #[inline(always)]
-pub(super) fn nodes_to_taps<T: Real>(m: Nine<T>) -> [T; 4] {
+pub(crate) fn nodes_to_taps<T: Real>(m: Nine<T>) -> [T; 4] {
     #[inline(always)]
     fn along<T: Real>(a: T, b: T, c: T) -> (T, T) {
         (a + b, b + c)
@@ -121,7 +121,7 @@ macro_rules! lanewise {
 
 /// The blocks at the same place of the nine nodes.
 #[inline(always)]
-pub(super) fn nine_blocks<T: Real>(from: &[T], node: usize, at: usize) -> [&Values<T>; NODES] {
+pub(crate) fn nine_blocks<T: Real>(from: &[T], node: usize, at: usize) -> [&Values<T>; NODES] {
     let mut blocks = [block(from, at); NODES];
     for i in 1..NODES {
         blocks[i] = block(from, i * node + at);
@@ -129,4 +129,4 @@ pub(super) fn nine_blocks<T: Real>(from: &[T], node: usize, at: usize) -> [&Valu
     blocks
 }
 
-pub(super) use lanewise;
+pub(crate) use lanewise;
