@@ -112,6 +112,7 @@ vectorised! {
 }
 
 /// The small picture's row or column, of `n`, that is the second nearest to the large one's `i`.
+#[inline(always)]
 fn next(i: usize, n: usize) -> usize {
     if i.is_multiple_of(2) { (i / 2).saturating_sub(1) } else { (i / 2 + 1).min(n - 1) }
 }
