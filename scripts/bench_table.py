@@ -243,12 +243,14 @@ def main():
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--only", choices=["cpu", "presets", "features", "gpu", "prepare"])
-    parser.add_argument("--cpu", choices=LEVELS, metavar="LEVEL",
+    parser.add_argument("--cpu", choices=LEVELS, metavar="LEVEL", type=str.lower,
                         help="cap dermagan and the peers at a level of the CPU: " + ", ".join(LEVELS))
     parser.add_argument("--software", action="store_true", help="also a software rasteriser, tiny")
     args = parser.parse_args()
     bench = Bench(args)
-    args.cpu = args.cpu or os.environ.get("DERMAGAN_CPU") or None
+    if min(args.processes, args.rounds) < 1 or args.warm_up < 0:
+        sys.exit("--processes and --rounds are at least 1, --warm-up at least 0")
+    args.cpu = args.cpu or os.environ.get("DERMAGAN_CPU", "").lower() or None
     if args.cpu == "auto":
         args.cpu = None
     if args.cpu and args.cpu not in LEVELS:

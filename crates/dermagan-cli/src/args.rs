@@ -39,9 +39,9 @@ pub enum Command {
     Export(ExportArgs),
     /// Describe a run, a checkpoint, a model or a cache.
     Info(InfoArgs),
-    /// List the devices that --device can name.
+    /// List the devices that --device can name, and the CPU's levels that DERMAGAN_CPU can name.
     Devices,
-    /// Compare one training step's gradients on a device with the CPU's.
+    /// Compare one training step's gradients on a device with the CPU's; on the CPU, two of its levels.
     Doctor(DeviceArgs),
     /// Measure generated pictures against real ones: KID, FID, precision, recall, density, coverage.
     Eval(EvalArgs),
@@ -332,7 +332,7 @@ pub struct ExportArgs {
 pub enum FeaturesArg {
     /// The lesion encoder, which comes with the program.
     Lesion,
-    /// InceptionV3 as FID defines it; needs --weights.
+    /// InceptionV3 as FID defines it; for `eval` with --weights FILE.
     Inception,
     /// Colour, asymmetry, border, size and texture, without a network.
     Handmade,
@@ -448,19 +448,20 @@ pub struct BenchArgs {
     /// Numbers that convolutions multiply: f32, bf16, f16 or auto.
     #[arg(long, default_value = "f32")]
     pub precision: PrecisionChoice,
-    /// Of which preset the networks and the step are.
+    /// Preset of the networks and the step.
     #[arg(long, default_value = "reference", value_name = "NAME|FILE.toml")]
     pub preset: String,
-    /// Which features, for `bench features`. `inception` gets random weights; they take equally long.
-    #[arg(long, value_enum, default_value_t = FeaturesArg::Lesion)]
-    pub features: FeaturesArg,
+    /// Which features, for `bench features` [default: lesion]. `inception` gets random weights; they take
+    /// equally long.
+    #[arg(long, value_enum)]
+    pub features: Option<FeaturesArg>,
     /// Images per step or batch [default: the preset's; 64 for features].
     #[arg(long)]
     pub batch: Option<usize>,
     /// Channels of both networks' narrowest layer [default: the preset's].
     #[arg(long)]
     pub width: Option<usize>,
-    /// Side of the pictures [default: the preset's].
+    /// Side of the images: 32, 64 or 128 [default: the preset's].
     #[arg(long)]
     pub size: Option<usize>,
     /// Measured rounds.

@@ -1,5 +1,6 @@
 //! `dermagan bench`: how fast this machine is.
 
+use anyhow::ensure;
 use dermagan_eval::Extractor;
 use dermagan_eval::encoder::LesionEncoder;
 use dermagan_eval::handmade::Handmade;
@@ -7,22 +8,31 @@ use dermagan_eval::inception::Inception;
 use dermagan_model::{Precision, device};
 use dermagan_train::bench;
 use dermagan_train::config::TrainConfig;
+use dermagan_train::estimate;
 use dermagan_train::memory::peak_gigabytes;
 use serde_json::json;
 
 use crate::args::{BenchArgs, BenchWhat, FeaturesArg};
 use crate::show::{complain, say};
 
+/// Most rounds of either kind.
+const MOST_ROUNDS: usize = 100_000;
+/// Most images of a batch, as for training.
+const MOST_IMAGES: usize = 4096;
+/// Sides that images can have.
+const SIDES: [usize; 3] = [32, 64, 128];
+
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
+    refuse(args)?;
     let (name, batch, seconds) = measure(args)?;
     let images = batch as f64;
     let mut rates: Vec<f64> = seconds.iter().skip(args.warm_up).map(|s| images / s).collect();
     rates.sort_by(f64::total_cmp);
     let (Some(low), Some(high)) = (rates.first(), rates.last()) else {
-        anyhow::bail!("--rounds 0 measures nothing");
+        anyhow::bail!("nothing was measured");
     };
-    let median = rates[rates.len() / 2];
+    let median = (rates[(rates.len() - 1) / 2] + rates[rates.len() / 2]) / 2.0;
     let peak = peak_gigabytes();
     if args.json {
         let end = json!({"on": name, "images_per_second": median, "low": low, "high": high, "peak_gb": peak});
@@ -30,8 +40,25 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let peak = peak.map_or(String::new(), |gb| format!(", peak memory {gb:.2} GB"));
-    say!("{median:.1} images/s on {name} ({low:.1} to {high:.1} in {} rounds{peak})", rates.len());
+    say!("{median:.1} images/s on {name} ({low:.1} to {high:.1}, rounds: {}{peak})", rates.len());
     Ok(0)
+}
+
+/// Refuses what cannot be measured, and options that would change nothing.
+fn refuse(args: &BenchArgs) -> anyhow::Result<()> {
+    let (rounds, warm_up) = (args.rounds, args.warm_up);
+    ensure!((1..=MOST_ROUNDS).contains(&rounds), "--rounds {rounds}: expected 1 to {MOST_ROUNDS}");
+    ensure!(warm_up <= MOST_ROUNDS, "--warm-up {warm_up}: expected 0 to {MOST_ROUNDS}");
+    if args.what != BenchWhat::Features {
+        ensure!(args.features.is_none(), "--features is for `dermagan bench features`");
+        return Ok(());
+    }
+    ensure!(args.width.is_none(), "--width: the networks that make features have their own widths");
+    let batch = args.batch.unwrap_or(FEATURES_BATCH);
+    ensure!((1..=MOST_IMAGES).contains(&batch), "--batch {batch}: expected 1 to {MOST_IMAGES}");
+    let side = args.size.unwrap_or(SIDES[0]);
+    ensure!(SIDES.contains(&side), "--size {side}: expected 32, 64 or 128");
+    Ok(())
 }
 
 /// Images of a round of `bench features`, where none are asked for.
@@ -60,18 +87,17 @@ fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
         complain!("warning: {warning}");
     }
     config.precision = args.precision.resolve(&device)?;
-    if let Some(caution) = config.precision.caution(&device) {
-        complain!("warning: {caution}");
-    }
-    anyhow::ensure!(
+    ensure!(
         args.what == BenchWhat::Step || config.precision == Precision::F32,
         "--precision {}: sampling and features are float32; leave it out",
         config.precision
     );
-    anyhow::ensure!(
-        args.what == BenchWhat::Features || args.features == FeaturesArg::Lesion,
-        "--features is for `dermagan bench features`"
-    );
+    if let Some(caution) = config.precision.caution(&device) {
+        complain!("warning: {caution}");
+    }
+    if args.what != BenchWhat::Features {
+        estimate::check(&config, &device)?;
+    }
     let mut seconds = Vec::new();
     let mut each = |took: f64| {
         if args.json {
@@ -85,7 +111,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
         BenchWhat::Step => bench::training_steps(&config, &device, rounds, &mut each)?,
         BenchWhat::Features => {
             config.optimiser.batch = args.batch.unwrap_or(FEATURES_BATCH);
-            let extractor: Box<dyn Extractor> = match args.features {
+            let extractor: Box<dyn Extractor> = match args.features.unwrap_or(FeaturesArg::Lesion) {
                 FeaturesArg::Lesion => Box::new(LesionEncoder::shipped(&device.device)?),
                 FeaturesArg::Inception => Box::new(Inception::untrained(&device.device)),
                 FeaturesArg::Handmade => Box::new(Handmade),

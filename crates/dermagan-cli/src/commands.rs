@@ -274,14 +274,16 @@ fn describe_run(path: &Path) -> anyhow::Result<serde_json::Value> {
         .into_iter()
         .map(|(file, meta)| json!({"file": file.file_name().map(|n| n.to_string_lossy()), "kimg": meta.nimg as f64 / 1000.0}))
         .collect();
-    let newest = checkpoint::list(path).first().map(|(_, meta)| meta.nimg as f64 / 1000.0);
+    let newest = checkpoint::list(path).into_iter().next().map(|(_, meta)| meta);
+    let level = newest.as_ref().and_then(|meta| meta.level.clone());
+    let newest = newest.map(|meta| meta.nimg as f64 / 1000.0);
     let last = stats.last();
     let mean = |name: &str| last.and_then(|line| dermagan_train::stats::mean_of(line, name));
     Ok(json!({
         "what": "run", "preset": options["preset"], "data": options["source"]["name"],
         "images": options["source"]["images"], "classes": options["source"]["classes"],
         "seed": options["seed"], "precision": options["precision"], "kimg": mean("Progress/kimg"), "kimg_planned": options["schedule"]["kimg"],
-        "kimg_checkpoint": newest, "status": last.and_then(|line| line.get("Status")), "sec_per_kimg": mean("Timing/sec_per_kimg"),
+        "kimg_checkpoint": newest, "level": level, "status": last.and_then(|line| line.get("Status")), "sec_per_kimg": mean("Timing/sec_per_kimg"),
         "total_sec": mean("Timing/total_sec"), "d_loss": mean("Loss/D/loss"), "g_loss": mean("Loss/G/loss"),
         "d_real": mean("Loss/probs/real"), "d_fake": mean("Loss/probs/fake"), "checkpoints": checkpoints,
     }))

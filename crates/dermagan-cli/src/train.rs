@@ -63,7 +63,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     if args.dry_run {
         estimate::check(&plan.config, &device)?;
         length::fit(&mut plan, &device, &stop, &mut |event| view.show(event))?;
-        return dry_run(&plan, before);
+        return dry_run(&plan, &device, before);
     }
     let run = resumed.as_ref().map(|(path, _)| checkpoint::folder_of(path));
     let mut options = run.map_or_else(SessionOptions::default, SessionOptions::of_run);
@@ -192,8 +192,9 @@ fn describe(plan: &Plan, device: &Selected) {
     }
 }
 
-fn dry_run(plan: &Plan, nimg: u64) -> anyhow::Result<u8> {
-    for caution in plan.config.cautions(nimg) {
+fn dry_run(plan: &Plan, device: &Selected, nimg: u64) -> anyhow::Result<u8> {
+    let cautions = plan.config.cautions(nimg).into_iter();
+    for caution in cautions.chain(plan.config.precision.caution(device)) {
         complain!("warning: {caution}");
     }
     let e = Estimate::of(&plan.config);

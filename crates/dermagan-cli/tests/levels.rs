@@ -26,7 +26,7 @@ fn a_level_that_is_not_there_is_refused_by_every_command_with_those_that_are() {
         ] {
             let (code, _, error) = at(&desk, value, args);
             assert_eq!(code, Some(1), "{args:?}: {error}");
-            assert!(error.contains(&format!("DERMAGAN_CPU={value}")), "{error}");
+            assert!(error.contains(&format!("DERMAGAN_CPU='{value}'")), "{error}");
             assert!(error.contains("This machine has baseline"), "{error}");
         }
     }
@@ -85,4 +85,30 @@ fn a_run_says_its_level_and_goes_on_at_another_with_a_warning() {
         ["train", "--outdir", "narrow", "--resume", "latest", "--kimg", "0.16", "--device", "cpu"];
     let (code, out, error) = at(&desk, "baseline", &more);
     assert!(code == Some(0) && out.contains("bfloat16 is emulated"), "{out}{error}");
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_measure_before_it_measures() {
+    let desk = Desk::new();
+    for (args, words) in [
+        (&["features", "--batch", "0"][..], "--batch 0: expected 1 to 4096"),
+        (&["features", "--features", "handmade", "--batch", "99999999999"], "expected 1 to 4096"),
+        (&["features", "--size", "4000000000"], "expected 32, 64 or 128"),
+        (&["features", "--width", "8"], "--width"),
+        (&["step", "--features", "lesion"], "--features is for"),
+        (&["step", "--rounds", "0"], "--rounds 0: expected 1"),
+        (&["step", "--warm-up", "18446744073709551615"], "--warm-up"),
+        (&["sample", "--precision", "bf16"], "float32"),
+        (&["step", "--batch", "4096", "--width", "512", "--size", "128"], "this machine has"),
+        (&["sample", "--batch", "4096", "--width", "512", "--size", "128"], "this machine has"),
+    ] {
+        let all = [&["bench", "--preset", "tiny", "--device", "cpu"], args].concat();
+        let error = desk.fails(&all, 1);
+        assert!(error.contains(words), "{args:?}: {error}");
+    }
+    let few = ["--rounds", "1", "--warm-up", "0", "--batch", "2"];
+    for features in ["lesion", "handmade", "inception"] {
+        let out = desk.ok(&[&["bench", "features", "--features", features], &few[..]].concat());
+        assert!(out.contains("images/s on cpu"), "{out}");
+    }
 }

@@ -64,7 +64,7 @@ impl fmt::Display for LevelError {
         let there: Vec<&str> = available().map(Level::name).collect();
         write!(
             f,
-            "{VARIABLE}={}: {why}. This machine has {}; auto uses the last",
+            "{VARIABLE}='{}': {why}. This machine has {}; auto uses the last",
             // An error repeats as much as a person reads.
             self.value.chars().take(80).collect::<String>(),
             there.join(", ")

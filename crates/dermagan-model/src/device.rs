@@ -75,7 +75,7 @@ pub struct Selected {
 impl Selected {
     /// The CPU backend, at the level of vector instructions that is in use.
     pub fn cpu() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = rayon::current_num_threads();
         let name = format!("cpu ({threads} threads, {})", cpu::level());
         Self { device: Device::flex(), name, is_cpu: true, warning: None }
     }
