@@ -96,6 +96,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
         complain!("warning: {caution}");
     }
     if args.what != BenchWhat::Features {
+        config.validate()?;
         estimate::check(&config, &device)?;
     }
     let mut seconds = Vec::new();
