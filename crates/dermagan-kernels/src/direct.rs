@@ -1,6 +1,6 @@
 //! Convolutions with any filter, stride and padding, forward only, with bias and ReLU, and pools: what a trained
 //! classifier needs. The window of every pixel is laid out as a row, and the rows times the filter are the result;
-//! 3 × 3 filters of stride 1 take [`minimal`] filtering instead.
+//! 3 × 3 filters of stride 1 take minimal filtering instead.
 
 use rayon::prelude::*;
 
