@@ -36,6 +36,25 @@ impl Window {
         Some([side(0)?, side(1)?])
     }
 
+    /// The result's extent, for a result of `len` values, `row` channels per pixel, of which those below `end` are
+    /// written.
+    ///
+    /// # Panics
+    /// When image and result do not fit each other.
+    fn checked(
+        &self,
+        image: Image<'_>,
+        channels: usize,
+        (len, row): (usize, usize),
+        end: usize,
+    ) -> [usize; 2] {
+        let extent = self.extent(image.extent).expect("the window fits into the image");
+        assert_eq!(image.values.len(), image.extent.iter().product::<usize>() * channels);
+        assert_eq!(len, extent[0] * extent[1] * row, "the result's extent");
+        assert!(end <= row, "the result's channels");
+        extent
+    }
+
     /// Whether the window of a pixel is that pixel: its row is there already.
     fn is_one_pixel(&self) -> bool {
         self.kernel == [1, 1] && self.stride == 1 && self.padding == [0, 0]
@@ -104,10 +123,7 @@ impl Filter {
     /// When the slices do not have the extents that the image and the window say.
     pub fn apply(&self, image: Image<'_>, into: &mut [f32], row: usize, first: usize) {
         let n = self.channels();
-        let extent = self.window.extent(image.extent).expect("the window fits into the image");
-        assert_eq!(image.values.len(), image.extent.iter().product::<usize>() * self.channels);
-        assert_eq!(into.len(), extent[0] * extent[1] * row, "the result's extent");
-        assert!(first + n <= row, "the result's channels");
+        let extent = self.window.checked(image, self.channels, (into.len(), row), first + n);
         let packed = match &self.form {
             Form::Direct(packed) => packed,
             Form::Minimal(filter) => {
@@ -204,10 +220,7 @@ pub fn pool(
     row: usize,
     first: usize,
 ) {
-    let extent = window.extent(image.extent).expect("the window fits into the image");
-    assert_eq!(image.values.len(), image.extent.iter().product::<usize>() * channels);
-    assert_eq!(into.len(), extent[0] * extent[1] * row, "the result's extent");
-    assert!(first + channels <= row, "the result's channels");
+    let extent = window.checked(image, channels, (into.len(), row), first + channels);
     assert!((0..2).all(|i| window.padding[i] < window.kernel[i]), "a window of padding alone");
     into.par_chunks_mut(extent[1] * row).enumerate().for_each(|(i, into)| {
         pool_row(pool, window, image, channels, i, into, row, first);

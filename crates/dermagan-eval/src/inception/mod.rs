@@ -16,6 +16,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::picture::Picture;
 use dermagan_model::ModelError;
 use dermagan_model::named::to_vec;
+use dermagan_model::ops::is_cpu;
 use dermagan_model::weights::{Weights, from_pth, from_safetensors, read_at_most};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -68,7 +69,7 @@ enum Form {
 
 impl Form {
     fn new(parts: Vec<Part<Folded>>, device: &Device) -> Self {
-        if *device == Device::flex() {
+        if is_cpu(device) {
             return Self::Cpu(Prepared::new(parts));
         }
         Self::Gpu(Network::new(parts, device), device.clone())

@@ -1,5 +1,5 @@
-//! Inception v3 on the CPU, its filters laid out once for dermagan's own kernels. Burn's convolutions took six
-//! times as long.
+//! Inception v3 on the CPU, its filters laid out once for dermagan's own kernels. Burn's convolutions take three
+//! times as long (2.9 images per second beside 9.3 on two cores at level `avx2`).
 
 use std::convert::Infallible;
 
