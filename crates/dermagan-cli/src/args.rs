@@ -42,7 +42,7 @@ pub enum Command {
     /// List the devices that --device can name, and the CPU's levels that DERMAGAN_CPU can name.
     Devices,
     /// Compare one training step's gradients on a device with the CPU's; on the CPU, two of its levels.
-    Doctor(DeviceArgs),
+    Doctor(DoctorArgs),
     /// Measure generated pictures against real ones: KID, FID, precision, recall, density, coverage.
     Eval(EvalArgs),
     /// The classifier whose features `eval` compares pictures by.
@@ -218,6 +218,9 @@ pub struct TrainArgs {
     /// Checkpoints to keep, the newest; 0 keeps all [default: 3].
     #[arg(long)]
     pub keep: Option<usize>,
+    /// Train on a GPU without checking its gradients against the CPU's.
+    #[arg(long)]
+    pub no_self_check: bool,
     /// Show what would be done, and stop before doing it.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -237,6 +240,28 @@ pub struct DeviceArgs {
     /// auto (the first real GPU, else the CPU), cpu, gpu, gpu:1, or software (tests only).
     #[arg(long, default_value = "auto")]
     pub device: Choice,
+}
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Compute the step N times in this process, and compare each with the CPU.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub repeat: usize,
+    /// Examine the step of this preset instead of two small test networks.
+    #[arg(long)]
+    pub preset: Option<String>,
+    /// Images per step [default: the preset's].
+    #[arg(long, requires = "preset")]
+    pub batch: Option<usize>,
+    /// Side of the images in pixels: 32, 64 or 128 [default: the preset's].
+    #[arg(long, requires = "preset")]
+    pub size: Option<usize>,
+    /// Width of both networks [default: the preset's].
+    #[arg(long, requires = "preset")]
+    pub width: Option<usize>,
 }
 
 /// What makes pictures, and no walk through latents.
@@ -448,9 +473,9 @@ pub struct BenchArgs {
     /// Numbers that convolutions multiply: f32, bf16, f16 or auto.
     #[arg(long, default_value = "f32")]
     pub precision: PrecisionChoice,
-    /// Preset of the networks and the step.
-    #[arg(long, default_value = "reference", value_name = "NAME|FILE.toml")]
-    pub preset: String,
+    /// Preset of the networks and the step [default: reference; with --count all of them].
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub preset: Option<String>,
     /// Which features, for `bench features` [default: lesion]. `inception` gets random weights; they take
     /// equally long.
     #[arg(long, value_enum)]
@@ -464,6 +489,10 @@ pub struct BenchArgs {
     /// Side of the images: 32, 64 or 128 [default: the preset's].
     #[arg(long)]
     pub size: Option<usize>,
+    /// Instead of the time, count what a step of a run asks of a GPU: kernel launches, transfers, waits. The counts
+    /// are those of every card, also on --device software.
+    #[arg(long, conflicts_with_all = ["features", "rounds", "warm_up"])]
+    pub count: bool,
     /// Measured rounds.
     #[arg(long, default_value_t = 7)]
     pub rounds: usize,

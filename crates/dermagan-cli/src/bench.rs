@@ -7,13 +7,15 @@ use dermagan_eval::handmade::Handmade;
 use dermagan_eval::inception::Inception;
 use dermagan_model::{Precision, device};
 use dermagan_train::bench;
-use dermagan_train::config::TrainConfig;
 use dermagan_train::estimate;
 use dermagan_train::memory::peak_gigabytes;
+use dermagan_train::synthetic::{self, Sizes};
 use serde_json::json;
 
 use crate::args::{BenchArgs, BenchWhat, FeaturesArg};
 use crate::show::{complain, say};
+
+mod count;
 
 /// Most rounds of either kind.
 const MOST_ROUNDS: usize = 100_000;
@@ -25,6 +27,9 @@ const SIDES: [usize; 3] = [32, 64, 128];
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     refuse(args)?;
+    if args.count {
+        return count::run(args);
+    }
     let (name, batch, seconds) = measure(args)?;
     let images = batch as f64;
     let mut rates: Vec<f64> = seconds.iter().skip(args.warm_up).map(|s| images / s).collect();
@@ -49,6 +54,10 @@ fn refuse(args: &BenchArgs) -> anyhow::Result<()> {
     let (rounds, warm_up) = (args.rounds, args.warm_up);
     ensure!((1..=MOST_ROUNDS).contains(&rounds), "--rounds {rounds}: expected 1 to {MOST_ROUNDS}");
     ensure!(warm_up <= MOST_ROUNDS, "--warm-up {warm_up}: expected 0 to {MOST_ROUNDS}");
+    ensure!(
+        !args.count || args.what == BenchWhat::Step,
+        "--count counts steps: dermagan bench step --count"
+    );
     if args.what != BenchWhat::Features {
         ensure!(args.features.is_none(), "--features is for `dermagan bench features`");
         return Ok(());
@@ -63,25 +72,10 @@ fn refuse(args: &BenchArgs) -> anyhow::Result<()> {
 
 /// Images of a round of `bench features`, where none are asked for.
 const FEATURES_BATCH: usize = 64;
-/// HAM10000's classes, for presets that make them on demand.
-const CLASSES: usize = 7;
-
-/// The preset with what was asked for.
-fn config(args: &BenchArgs) -> anyhow::Result<TrainConfig> {
-    let mut config = TrainConfig::of_preset(&args.preset, 1)?;
-    config.optimiser.batch = args.batch.unwrap_or(config.optimiser.batch);
-    config.model.resolution = args.size.unwrap_or(config.model.resolution);
-    config.model.g_width = args.width.unwrap_or(config.model.g_width);
-    config.model.d_width = args.width.unwrap_or(config.model.d_width);
-    if config.condition.classes {
-        config.model.classes = CLASSES;
-    }
-    Ok(config)
-}
-
 /// What was measured on, the images of a round, and the seconds of every round.
 fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
-    let mut config = config(args)?;
+    let sizes = Sizes { batch: args.batch, side: args.size, width: args.width };
+    let mut config = synthetic::config(args.preset.as_deref().unwrap_or("reference"), sizes)?;
     let device = device::select(&args.device.device)?;
     if let Some(warning) = &device.warning {
         complain!("warning: {warning}");
@@ -96,7 +90,6 @@ fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
         complain!("warning: {caution}");
     }
     if args.what != BenchWhat::Features {
-        config.validate()?;
         estimate::check(&config, &device)?;
     }
     let mut seconds = Vec::new();

@@ -6,14 +6,17 @@ use anyhow::Context;
 use clap::CommandFactory;
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, Fit, Options, Source, Summary, default_path, grid, prepare};
+use dermagan_model::ops::wrong_forms;
 use dermagan_model::{ModelFile, cpu, device};
 use dermagan_train::checkpoint::{self, Checkpoint};
+use dermagan_train::doctor::{Diagnosis, Examination};
 use dermagan_train::plan::SPLIT_SEED;
-use dermagan_train::{doctor, rundir, which_model};
+use dermagan_train::synthetic::{self, Sizes};
+use dermagan_train::{doctor, estimate, rundir, which_model};
 use serde_json::json;
 
 use crate::args::{
-    Cli, Command, DataCommand, DataInfoArgs, DeviceArgs, EncoderCommand, ExportArgs, InfoArgs,
+    Cli, Command, DataCommand, DataInfoArgs, DoctorArgs, EncoderCommand, ExportArgs, InfoArgs,
     PrepareArgs,
 };
 use crate::show::{complain, say, say_raw};
@@ -130,33 +133,77 @@ fn devices() -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn examine(args: &DeviceArgs) -> anyhow::Result<u8> {
-    let device = device::select(&args.device)?;
+/// Most computations of `doctor --repeat`.
+const MOST_REPEATS: usize = 1_000_000;
+/// Parameters that a line names.
+const NAMED: usize = 5;
+
+fn examine(args: &DoctorArgs) -> anyhow::Result<u8> {
+    let (repeat, most) = (args.repeat, MOST_REPEATS);
+    anyhow::ensure!((1..=most).contains(&repeat), "--repeat {repeat}: expected 1 to {most}");
+    let sizes = Sizes { batch: args.batch, side: args.size, width: args.width };
+    let config = args.preset.as_ref().map(|preset| synthetic::config(preset, sizes)).transpose()?;
+    let device = device::select(&args.device.device)?;
     if let Some(warning) = &device.warning {
         complain!("warning: {warning}");
     }
+    if let Some(config) = &config {
+        estimate::check(config, &device)?;
+    }
     say!(
-        "comparing one training step on {} with the CPU at level {} …",
+        "comparing {} on {} with the CPU at level {} …",
+        if repeat == 1 { "one training step".into() } else { format!("{repeat} training steps") },
         device.name,
         doctor::reference_level(&device)
     );
-    let diagnosis = doctor::examine(&device)?;
-    for c in diagnosis.comparisons.iter().take(5) {
+    let bar = show::bar(repeat as u64, "{wide_bar} {pos}/{len} {eta}");
+    let examination = Examination { config, repeat };
+    let diagnosis = doctor::examine(&device, &examination, &mut |computed| {
+        bar.set_position(computed.number as u64);
+        if computed.wrong.is_empty() || repeat == 1 {
+            return;
+        }
+        let named: Vec<String> = computed
+            .wrong
+            .iter()
+            .take(NAMED)
+            .map(|c| format!("{} off by {:.2e}", c.parameter, c.difference))
+            .collect();
+        let (wrong, number) = (computed.wrong.len(), computed.number);
+        bar.suspend(|| say!("  step {number}: {wrong} gradients are wrong: {}", named.join(", ")));
+    });
+    bar.finish_and_clear();
+    Ok(conclude(&diagnosis?))
+}
+
+/// Says what the doctor found; the exit code.
+fn conclude(diagnosis: &Diagnosis) -> u8 {
+    for c in diagnosis.comparisons.iter().take(NAMED) {
         say!("  {:<24} off by {:.2e}", c.parameter, c.difference);
+    }
+    let Diagnosis { computed, wrong, differing, .. } = diagnosis;
+    if *computed > 1 {
+        say!("{wrong} of {computed} steps were wrong; {differing} had other bits than the first");
+        for (parameter, times) in &diagnosis.wrong_by_parameter {
+            say!("  {parameter:<24} wrong {times} times");
+        }
+    }
+    for wrong in wrong_forms() {
+        say!("  not used, since wrong on this device: {wrong}");
     }
     let worst = diagnosis.comparisons.first();
     let (name, off) = worst.map_or(("none", 0.0), |c| (c.parameter.as_str(), c.difference));
     let verdict = if diagnosis.passed { "pass" } else { "FAIL" };
     say!(
         "{verdict}: worst is {name}, off by {off:.2e} of its norm; up to {:.0e} is rounding ({} parameters)",
-        doctor::TOLERANCE,
+        diagnosis.tolerance,
         diagnosis.comparisons.len()
     );
-    if !diagnosis.passed {
-        say!("Do not train on this device: update its driver, or use --device cpu.");
-        return Ok(exit::SICK_DEVICE);
+    if diagnosis.passed {
+        return 0;
     }
-    Ok(0)
+    say!("Do not train on this device: update its driver, or use --device cpu.");
+    exit::SICK_DEVICE
 }
 
 fn export(args: &ExportArgs) -> anyhow::Result<u8> {

@@ -10,7 +10,7 @@ use dermagan_eval::encoder::LesionEncoder;
 use dermagan_eval::handmade::Handmade;
 use dermagan_eval::inception::Inception;
 use dermagan_eval::mmd::Discrepancy;
-use dermagan_eval::{Comparison, Extractor, npz};
+use dermagan_eval::{Comparison, Extractor, agree, npz};
 use dermagan_model::{Selected, device};
 use dermagan_train::evaluate::{EvalEvent, EvalReport, EvalRequest, Eyes, evaluate};
 use dermagan_train::fakes::Fakes;
@@ -76,6 +76,9 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<u8> {
         (None, FeaturesArg::Handmade) => &Handmade,
         (None, _) => &encoder,
     };
+    if !device.is_cpu {
+        check_device(args, &cache, &encoder, inception.as_ref())?;
+    }
     let eyes = Eyes { extractor, encoder: &encoder };
     let request = EvalRequest {
         n: args.number,
@@ -111,6 +114,31 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<u8> {
         complain!("nearest images: {}, rows {}", path.display(), rows.join(", "));
     }
     Ok(0)
+}
+
+/// Compares the features of the first images with the CPU's.
+fn check_device(
+    args: &EvalArgs,
+    cache: &Cache,
+    encoder: &LesionEncoder,
+    inception: Option<&Inception>,
+) -> anyhow::Result<()> {
+    let images: Vec<_> = (0..cache.len().min(agree::MOST))
+        .map(|i| {
+            let (side, pixels) = (cache.size(), cache.pixels(i).to_vec());
+            Picture { width: side, height: side, pixels }
+        })
+        .collect();
+    let cpu = Selected::cpu().device;
+    let reference = match (&args.weights, args.features) {
+        (Some(file), FeaturesArg::Lesion) => LesionEncoder::open(file, &cpu)?,
+        _ => LesionEncoder::shipped(&cpu)?,
+    };
+    agree::check(encoder, &reference, &images)?;
+    if let (Some(inception), Some(file)) = (inception, &args.weights) {
+        agree::check(inception, &Inception::open(file, &cpu)?, &images)?;
+    }
+    Ok(())
 }
 
 /// Anything that `train` takes is also something that can be measured.

@@ -12,6 +12,7 @@ mod train;
 use clap::Parser;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
+use dermagan_model::ModelError;
 use dermagan_train::TrainError;
 
 use crate::show::complain;
@@ -62,6 +63,13 @@ fn code_of(error: &anyhow::Error) -> u8 {
     match (data, error.downcast_ref::<TrainError>()) {
         (Some(DataError::Strict(_)), _) => exit::STRICT,
         (_, Some(TrainError::NotFinite { .. })) => exit::NOT_FINITE,
+        (_, Some(TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. })) => {
+            exit::SICK_DEVICE
+        }
+        (_, Some(TrainError::Eval(EvalError::SickDevice(_)))) => exit::SICK_DEVICE,
+        (_, Some(TrainError::Model(ModelError::SickDevice(_)))) => exit::SICK_DEVICE,
+        _ if matches!(error.downcast_ref(), Some(EvalError::SickDevice(_))) => exit::SICK_DEVICE,
+        _ if matches!(error.downcast_ref(), Some(ModelError::SickDevice(_))) => exit::SICK_DEVICE,
         (_, Some(TrainError::Eval(EvalError::Stopped))) => exit::INTERRUPTED,
         _ => exit::ERROR,
     }

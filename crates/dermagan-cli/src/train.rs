@@ -13,7 +13,7 @@ use dermagan_train::plan::{Plan, Request};
 use dermagan_train::preset::Preset;
 use dermagan_train::session::{self, SessionOptions};
 use dermagan_train::stats::mean_of;
-use dermagan_train::{Event, Outcome, TrainError};
+use dermagan_train::{Event, Outcome, SelfCheck, TrainError};
 use dermagan_train::{length, rundir};
 use indicatif::ProgressBar;
 
@@ -68,6 +68,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     let run = resumed.as_ref().map(|(path, _)| checkpoint::folder_of(path));
     let mut options = run.map_or_else(SessionOptions::default, SessionOptions::of_run);
     options.keep = args.keep.unwrap_or(options.keep);
+    options.self_check = !args.no_self_check;
     if args.metrics.len() > 1 && args.metrics.contains(&None) {
         anyhow::bail!("--metrics: none stands alone");
     }
@@ -284,6 +285,10 @@ impl View {
                 "{name}: {words}{}",
                 if best { ": the best so far, kept as generator-best.safetensors" } else { "" }
             )),
+            Event::SelfCheck(SelfCheck::Start { worst, seconds }) => say!(
+                "self-check: the first step's gradients are the CPU's, to {:.1e} of their norm ({seconds:.1} s)",
+                worst.difference
+            ),
             Event::Warning(words) => self.line(&format!("warning: {words}")),
             _ => {}
         }

@@ -311,7 +311,7 @@ fn a_stop_in_the_very_step_of_a_snapshot_leaves_that_snapshot() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let options = SessionOptions { keep: 0, metrics: vec![Metric::Kid] };
+    let options = SessionOptions { keep: 0, metrics: vec![Metric::Kid], self_check: true };
     let outcome =
         session::start(&mut plan, device, &desk.join("runs"), options, &stop, &mut sink).unwrap();
     assert!(outcome.interrupted && outcome.nimg == 1000);

@@ -26,6 +26,9 @@ pub enum EvalError {
         /// Why.
         source: std::io::Error,
     },
+    /// A device whose features are not the CPU's.
+    #[error("{0}")]
+    SickDevice(String),
     /// Training was asked to stop.
     #[error("stopped")]
     Stopped,

@@ -7,6 +7,7 @@
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod agree;
 pub mod choice;
 pub mod compare;
 pub mod encoder;

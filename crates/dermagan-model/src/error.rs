@@ -24,6 +24,9 @@ pub enum ModelError {
     /// No such device here.
     #[error("{0}")]
     Device(String),
+    /// A device whose images are not the CPU's.
+    #[error("{0}")]
+    SickDevice(String),
     /// The system refused to read or write.
     #[error("{path}: {error}")]
     Io {

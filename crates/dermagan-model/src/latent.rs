@@ -5,6 +5,7 @@ use dermagan_base::rng::Keyed;
 use rayon::prelude::*;
 
 use crate::config::ModelConfig;
+use crate::transfer::upload;
 
 /// What picture `seed` is made of, [`ModelConfig::latents`] numbers: the latent z, standard normal times
 /// the truncation `psi`, and the noise, if the generator takes any. At psi 1 z is what training drew from;
@@ -41,7 +42,7 @@ pub fn training_latents(
     device: &Device,
 ) -> Tensor<2> {
     let values = training_values(run, purpose, first, count, model);
-    Tensor::from_data(TensorData::new(values, [count, model.latents()]), device)
+    upload(TensorData::new(values, [count, model.latents()]), device)
 }
 
 #[cfg(test)]

@@ -12,9 +12,12 @@ pub mod dcgan;
 pub mod device;
 pub mod discriminator;
 pub mod error;
+pub mod flat;
 pub mod generator;
 pub mod init;
 pub mod latent;
+#[cfg(feature = "cube")]
+pub mod launches;
 pub mod model_file;
 pub mod named;
 pub mod norm;
@@ -23,6 +26,7 @@ pub mod pixels;
 pub mod precision;
 pub mod prepared;
 pub mod residual;
+pub mod transfer;
 pub mod weights;
 
 pub use config::{Backbone, ModelConfig};
@@ -30,6 +34,7 @@ pub use dermagan_kernels::cpu;
 pub use device::{Choice, Selected};
 pub use discriminator::{Discriminator, Judgement};
 pub use error::ModelError;
+pub use flat::Flat;
 pub use generator::Generator;
 pub use init::Init;
 pub use model_file::{Card, ModelFile};

@@ -4,6 +4,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
+use crate::transfer::{read, upload};
 use crate::weights::{Array, Weights};
 
 /// A network whose parameters have names.
@@ -89,12 +90,12 @@ pub struct Parameter {
 /// Never: every tensor here is of 32-bit floats.
 pub fn to_vec(tensor: Tensor<1>) -> Vec<f32> {
     #[expect(clippy::expect_used, reason = "the dtype is fixed when the tensor is made")]
-    tensor.into_data().convert::<f32>().try_to_vec::<f32>().expect("a float tensor")
+    read(tensor).convert::<f32>().try_to_vec::<f32>().expect("a float tensor")
 }
 
 /// Puts values on a device.
 pub fn from_slice(values: &[f32], device: &Device) -> Tensor<1> {
-    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+    upload(TensorData::new(values.to_vec(), [values.len()]), device)
 }
 
 fn is_buffer(name: &str) -> bool {

@@ -4,8 +4,11 @@
 //! safetensors needs names. The arithmetic is PyTorch's, in PyTorch's order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
+use dermagan_model::Flat;
+use dermagan_model::flat::{Gathered, Layout};
 use dermagan_model::named::{Network, from_slice, to_vec};
 use dermagan_model::ops::{AdamStep as Step, adam};
 use dermagan_model::weights::{Array, Weights};
@@ -31,7 +34,7 @@ pub struct Adam {
     beta1: f64,
     beta2: f64,
     epsilon: f64,
-    moments: BTreeMap<String, Moments>,
+    state: State,
 }
 
 #[derive(Clone, Debug)]
@@ -40,12 +43,52 @@ struct Moments {
     second: Tensor<1>,
 }
 
+impl Moments {
+    /// Those of values that have seen no gradient.
+    fn zeros(values: &Tensor<1>) -> Self {
+        Self { first: values.zeros_like(), second: values.zeros_like() }
+    }
+}
+
+/// The moments in the form of the network's parameters.
+#[derive(Clone, Debug)]
+enum State {
+    /// By name; also before the first step.
+    Named(BTreeMap<String, Moments>),
+    /// In buffers, as [`Flat`] has the parameters.
+    Joined(Arc<Layout>, Moments),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Named(BTreeMap::new())
+    }
+}
+
+/// One update of values and moments; where `finite` says no, they stay as they were.
+fn update(
+    step: Step,
+    value: Tensor<1>,
+    Moments { first, second }: Moments,
+    gradient: Tensor<1>,
+    finite: Option<&Verdict>,
+) -> (Tensor<1>, Moments) {
+    let Some(finite) = finite else {
+        let (value, [first, second]) = adam(step, value, [first, second], gradient);
+        return (value, Moments { first, second });
+    };
+    let before = [value.clone(), first.clone(), second.clone()];
+    let (value, [first, second]) = adam(step, value, [first, second], gradient);
+    let [value, first, second] = keep(before, [value, first, second], finite);
+    (value, Moments { first, second })
+}
+
 impl Adam {
     /// An optimiser that has seen nothing. Its first learning rate is 0: see
     /// [`Adam::set_learning_rate`]. `betas`: the decays of both moments; `epsilon` is added to the root
     /// of the second.
     pub fn new([beta1, beta2]: [f64; 2], epsilon: f64) -> Self {
-        Self { learning_rate: 0.0, beta1, beta2, epsilon, moments: BTreeMap::new() }
+        Self { learning_rate: 0.0, beta1, beta2, epsilon, state: State::default() }
     }
 
     /// Another learning rate from the next step on.
@@ -58,12 +101,11 @@ impl Adam {
     /// verdict, and Adam's bias correction is a little weaker after such steps than PyTorch's.
     pub fn step<N: Network>(
         &mut self,
-        network: N,
-        gradients: Vec<(String, Tensor<1>)>,
+        network: Flat<N>,
+        gradients: Gathered,
         time: u64,
         finite: Option<&Verdict>,
-    ) -> N {
-        let mut gradients: BTreeMap<String, Tensor<1>> = gradients.into_iter().collect();
+    ) -> Flat<N> {
         let correction = |beta: f64| 1.0 - beta.powf(time as f64);
         let step = Step {
             beta1: self.beta1,
@@ -72,34 +114,60 @@ impl Adam {
             size: self.learning_rate / correction(self.beta1),
             root: correction(self.beta2).sqrt(),
         };
-        network.map_values(|name, value| {
-            let gradient = gradients.remove(name)?;
-            // Taken out, so that nobody else holds them and they are updated in place.
-            let Moments { first, second } = self.moments.remove(name).unwrap_or_else(|| Moments {
-                first: value.zeros_like(),
-                second: value.zeros_like(),
-            });
-            let (value, [first, second]) = match finite {
-                None => adam(step, value, [first, second], gradient),
-                Some(finite) => {
-                    let before = [value.clone(), first.clone(), second.clone()];
-                    let (value, [first, second]) = adam(step, value, [first, second], gradient);
-                    let [value, first, second] = keep(before, [value, first, second], finite);
-                    (value, [first, second])
-                }
-            };
-            self.moments.insert(name.to_owned(), Moments { first, second });
-            Some(value)
-        })
+        // Taken out, so that nobody else holds them and they are updated in place.
+        let state = std::mem::take(&mut self.state);
+        match (gradients, network.buffer().cloned()) {
+            (Gathered::Joined(gradient), Some((layout, value))) => {
+                let moments = match state {
+                    State::Joined(_, moments) => moments,
+                    State::Named(_) => Moments::zeros(&value),
+                };
+                let (value, moments) = update(step, value, moments, gradient, finite);
+                self.state = State::Joined(layout, moments);
+                network.with_buffer(value)
+            }
+            (Gathered::Named(gradients), _) => {
+                let mut gradients: BTreeMap<String, Tensor<1>> = gradients.into_iter().collect();
+                let mut known = match state {
+                    State::Named(known) => known,
+                    State::Joined(..) => BTreeMap::new(),
+                };
+                let network = network.map_values(|name, value| {
+                    let gradient = gradients.remove(name)?;
+                    let moments = known.remove(name).unwrap_or_else(|| Moments::zeros(&value));
+                    let (value, moments) = update(step, value, moments, gradient, finite);
+                    known.insert(name.to_owned(), moments);
+                    Some(value)
+                });
+                self.state = State::Named(known);
+                network
+            }
+            // Gradients of a network in a buffer are gathered into one.
+            (Gathered::Joined(_), None) => network,
+        }
     }
 
     /// Copies the state to the host, as `PREFIX.m.NAME` and `PREFIX.v.NAME`.
     pub fn save(&self, prefix: &str, into: &mut Weights) {
-        for (name, moments) in &self.moments {
-            for (kind, tensor) in [("m", &moments.first), ("v", &moments.second)] {
-                let values = to_vec(tensor.clone());
-                let array = Array { shape: vec![values.len()], values };
-                into.insert(format!("{prefix}.{kind}.{name}"), array);
+        let mut add = |name: &str, kind: &str, values: Vec<f32>| {
+            let array = Array { shape: vec![values.len()], values };
+            into.insert(format!("{prefix}.{kind}.{name}"), array);
+        };
+        match &self.state {
+            State::Named(known) => {
+                for (name, Moments { first, second }) in known {
+                    add(name, "m", to_vec(first.clone()));
+                    add(name, "v", to_vec(second.clone()));
+                }
+            }
+            State::Joined(layout, Moments { first, second }) => {
+                for (kind, buffer) in [("m", first), ("v", second)] {
+                    for name in layout.names() {
+                        if let Some(part) = layout.part(buffer, name) {
+                            add(name, kind, to_vec(part));
+                        }
+                    }
+                }
             }
         }
     }
@@ -112,15 +180,16 @@ impl Adam {
     pub fn load<N: Network>(
         &mut self,
         prefix: &str,
-        network: &N,
+        network: &Flat<N>,
         time: u64,
         from: &mut Weights,
         device: &Device,
     ) -> Result<(), String> {
-        self.moments.clear();
+        self.state = State::default();
         if time == 0 {
             return Ok(());
         }
+        let mut known = BTreeMap::new();
         for parameter in network.parameters().into_iter().filter(|p| p.trainable) {
             let mut take = |kind: &str| {
                 let name = format!("{prefix}.{kind}.{}", parameter.name);
@@ -131,8 +200,18 @@ impl Adam {
                 Ok(from_slice(&array.values, device))
             };
             let moments = Moments { first: take("m")?, second: take("v")? };
-            self.moments.insert(parameter.name, moments);
+            known.insert(parameter.name, moments);
         }
+        self.state = match network.buffer() {
+            None => State::Named(known),
+            Some((layout, _)) => {
+                let of = |moment: fn(&Moments) -> &Tensor<1>| {
+                    layout.join(known.iter().map(|(name, m)| (name.clone(), moment(m).clone())))
+                };
+                let moments = Moments { first: of(|m| &m.first), second: of(|m| &m.second) };
+                State::Joined(layout.clone(), moments)
+            }
+        };
         Ok(())
     }
 }

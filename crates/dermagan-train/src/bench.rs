@@ -2,20 +2,16 @@
 
 use std::time::Instant;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_base::picture::Picture;
-use dermagan_base::rng::Keyed;
+use burn::tensor::Device;
 use dermagan_eval::Extractor;
 use dermagan_model::Selected;
-use dermagan_model::latent::training_latents;
 use dermagan_model::named::to_vec;
 
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::sampler::Sampler;
-use crate::step::{Batch, Players, Turn};
-use crate::trainer::class_rows;
-use crate::transforms::Transforms;
+use crate::step::{Players, Turn};
+use crate::synthetic;
 
 /// Gives `each` the seconds of every one of `rounds` training steps: both passes of the
 /// discriminator, its Adam, the generator's pass through it, its Adam. Reading pictures and the
@@ -32,29 +28,15 @@ pub fn training_steps(
 ) -> Result<(), TrainError> {
     config.validate()?;
     let autodiff: Device = device.device.clone().autodiff();
-    let (batch, side) = (config.optimiser.batch, config.model.resolution);
     let mut players = Players::new(config, &device.device);
-    let pixels = Keyed::new(1, "bench", 0).uniforms(batch * 3 * side * side, -1.0, 1.0);
+    let pixels = synthetic::pixels(config);
     for step in 0..rounds {
-        let data = TensorData::new(pixels.clone(), [batch, 3, side, side]);
+        let pixels = pixels.clone();
         let start = Instant::now();
-        let real = Tensor::from_data(data, &autodiff);
-        let first = (step * batch) as u64;
-        let z = training_latents(1, "bench z", first, batch, &config.model, &autodiff);
-        // Reading the losses back is what waits for the device.
-        let class = (config.model.classes > 0).then(|| {
-            class_rows(
-                (0..batch).map(|i| i % config.model.classes),
-                config.model.classes,
-                1.0,
-                &autodiff,
-            )
-        });
-        let augment = &config.augment;
-        let (p, purposes) = (vec![augment.most(); batch], ["bench real", "bench fake"]);
-        let transforms = Transforms::pair(augment, &p, 1, purposes, first, side);
+        let batch = synthetic::batch(config, pixels, step as u64, &autodiff);
         let turn = Turn::of(config, step as u64 + 1, 0.0);
-        to_vec(players.step(Batch { real, z, class, transforms }, &turn));
+        // Reading the losses back is what waits for the device.
+        to_vec(players.step(batch, &turn));
         each(start.elapsed().as_secs_f64());
     }
     Ok(())
@@ -96,14 +78,7 @@ pub fn features(
     rounds: usize,
     each: &mut dyn FnMut(f64),
 ) -> Result<(), TrainError> {
-    let images: Vec<Picture> = (0..batch)
-        .map(|i| {
-            let values =
-                Keyed::new(1, "bench image", i as u64).uniforms(3 * side * side, 0.0, 256.0);
-            let pixels = values.into_iter().map(|v| v as u8).collect();
-            Picture { width: side, height: side, pixels }
-        })
-        .collect();
+    let images = synthetic::images(batch, side);
     for _ in 0..rounds {
         let start = Instant::now();
         extractor.extract(&images)?;

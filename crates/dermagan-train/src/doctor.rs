@@ -3,24 +3,29 @@
 //! curve does not show them. The CPU itself is compared with another of its levels.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use dermagan_base::rng::Keyed;
 use dermagan_model::cpu::{self, Level};
-use dermagan_model::latent::training_latents;
-use dermagan_model::named::to_vec;
-use dermagan_model::{Backbone, Init, ModelConfig, Selected};
+use dermagan_model::named::{Network, from_slice, to_vec};
+use dermagan_model::{Backbone, Flat, Generator, Init, ModelConfig, Selected};
 
+use crate::adam::Adam;
 use crate::augment::AugmentConfig;
-use crate::config::TrainConfig;
+use crate::check::fault::Fault;
+use crate::check::{Comparison, Gradients, compare, gradients, worst_first};
+use crate::config::{OptimiserConfig, TrainConfig};
+use crate::ema;
 use crate::error::TrainError;
 use crate::objective::{Loss, Objective};
 use crate::schedule::Scheduled;
-use crate::step::{Batch, Players, Turn};
-use crate::trainer::class_rows;
-use crate::transforms::Transforms;
+use crate::step::{Players, Turn};
+use crate::synthetic;
+use crate::trainer::TOLERANCE as RUN_TOLERANCE;
 
-/// Largest relative difference of a gradient that counts as rounding. SwiftShader, which is sound,
+/// Largest relative difference of a test network's gradient that counts as rounding. SwiftShader, which is sound,
 /// is off by 1.3e-6; a GPU with another order of sums may be off by more; wrong kernels by 1e-1.
 pub const TOLERANCE: f64 = 2e-3;
 
@@ -38,8 +43,9 @@ const BATCH: usize = 4;
 
 /// The reference, and everything that it has not: the residual backbone with classes and noise,
 /// gradient penalties and transforms.
-fn configs() -> Result<[(&'static str, TrainConfig); 2], TrainError> {
-    let reference = TrainConfig { model: SIZES, ..TrainConfig::of_preset("reference", 1)? };
+fn small() -> Result<Vec<(&'static str, TrainConfig)>, TrainError> {
+    let mut reference = TrainConfig { model: SIZES, ..TrainConfig::of_preset("reference", 1)? };
+    reference.optimiser.batch = BATCH;
     let mut other = reference.clone();
     other.model =
         ModelConfig { backbone: Backbone::Residual, classes: 3, noise: true, ..other.model };
@@ -59,16 +65,29 @@ fn configs() -> Result<[(&'static str, TrainConfig); 2], TrainError> {
         probability: Scheduled::Constant(0.7),
         ..AugmentConfig::default()
     };
-    Ok([("", reference), ("residual ", other)])
+    Ok(vec![("", reference), ("residual ", other)])
 }
 
-/// How one parameter's gradient compares.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
-    /// Player and parameter, such as `G main.0.weight`.
-    pub parameter: String,
-    /// Norm of the difference over norm of the CPU's gradient.
-    pub difference: f64,
+/// What is examined, and how often.
+#[derive(Clone, Debug, Default)]
+pub struct Examination {
+    /// A configuration of its own instead of the two small test networks.
+    pub config: Option<TrainConfig>,
+    /// How often the step is computed on the device; at least once.
+    pub repeat: usize,
+}
+
+/// One computation of the step on the device.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// Counts from 1.
+    pub number: usize,
+    /// Gradients that are not the CPU's, worst first.
+    pub wrong: Vec<Comparison>,
+    /// Whether all gradients are those of the first computation to the last bit.
+    pub same_bits: bool,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 /// What the doctor found.
@@ -76,33 +95,81 @@ pub struct Comparison {
 pub struct Diagnosis {
     /// The device.
     pub device: String,
-    /// All parameters, worst first.
+    /// All parameters, each in its worst computation, worst first.
     pub comparisons: Vec<Comparison>,
-    /// Whether the worst is within [`TOLERANCE`].
+    /// Computations of the step on the device.
+    pub computed: usize,
+    /// The largest difference that is rounding: [`TOLERANCE`], or [`RUN_TOLERANCE`] for
+    /// a configuration of its own.
+    pub tolerance: f64,
+    /// Of these computations, those with a gradient that is off by more.
+    pub wrong: usize,
+    /// How often each parameter's gradient was, where it ever was.
+    pub wrong_by_parameter: BTreeMap<String, usize>,
+    /// Computations whose bits differ from the first one's.
+    pub differing: usize,
+    /// Whether every computation was within the tolerance.
     pub passed: bool,
 }
 
-/// Runs the comparison on `device`.
+/// Computes the step on the CPU once and on `device` as often as asked for, and compares all gradients. `each`
+/// is given every computation.
 ///
 /// # Errors
-/// When the test network cannot be made, which would be a mistake of ours.
-pub fn examine(device: &Selected) -> Result<Diagnosis, TrainError> {
-    let found = gradients(&device.device)?;
+/// When there are no such networks, or a fault that was asked for ([`fault`](crate::check::fault)) cannot be read.
+pub fn examine(
+    device: &Selected,
+    examination: &Examination,
+    each: &mut dyn FnMut(&Computed),
+) -> Result<Diagnosis, TrainError> {
+    let networks = match &examination.config {
+        None => small()?,
+        Some(config) => vec![("", config.clone())],
+    };
+    let fault = Fault::requested().map_err(TrainError::Option)?.map(Arc::new);
+    let tolerance = if examination.config.is_some() { RUN_TOLERANCE } else { TOLERANCE };
     let level = reference_level(device);
-    let reference = cpu::at(level, || gradients(&Device::flex()))?;
-    let mut comparisons: Vec<Comparison> = reference
-        .iter()
-        .map(|(parameter, expected)| {
-            let difference =
-                found.get(parameter).map_or(f64::INFINITY, |got| relative(got, expected));
-            Comparison { parameter: parameter.clone(), difference }
-        })
+    let expected = cpu::at(level, || step(&networks, &Device::flex(), None));
+    let mut worst: BTreeMap<String, f64> = BTreeMap::new();
+    let mut first: Option<Gradients> = None;
+    let mut diagnosis = Diagnosis {
+        device: device.name.clone(),
+        comparisons: Vec::new(),
+        computed: examination.repeat.max(1),
+        tolerance,
+        wrong: 0,
+        wrong_by_parameter: BTreeMap::new(),
+        differing: 0,
+        passed: true,
+    };
+    for number in 1..=diagnosis.computed {
+        let start = Instant::now();
+        let found = step(&networks, &device.device, fault.as_ref());
+        let seconds = start.elapsed().as_secs_f64();
+        let mut compared = compare(&found, &expected);
+        worst_first(&mut compared);
+        for Comparison { parameter, difference } in &compared {
+            let before = worst.entry(parameter.clone()).or_default();
+            if *difference > *before || difference.is_nan() {
+                *before = *difference;
+            }
+        }
+        let wrong: Vec<_> = compared.into_iter().filter(|c| !(c.difference <= tolerance)).collect();
+        for Comparison { parameter, .. } in &wrong {
+            *diagnosis.wrong_by_parameter.entry(parameter.clone()).or_default() += 1;
+        }
+        let same_bits = first.get_or_insert_with(|| found.clone()) == &found;
+        diagnosis.wrong += usize::from(!wrong.is_empty());
+        diagnosis.differing += usize::from(!same_bits);
+        each(&Computed { number, wrong, same_bits, seconds });
+    }
+    diagnosis.comparisons = worst
+        .into_iter()
+        .map(|(parameter, difference)| Comparison { parameter, difference })
         .collect();
-    // A NaN is the worst of all.
-    let rank = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
-    comparisons.sort_by(|a, b| rank(b.difference).total_cmp(&rank(a.difference)));
-    let passed = comparisons.iter().all(|c| c.difference <= TOLERANCE);
-    Ok(Diagnosis { device: device.name.clone(), comparisons, passed })
+    worst_first(&mut diagnosis.comparisons);
+    diagnosis.passed = diagnosis.wrong == 0;
+    Ok(diagnosis)
 }
 
 /// The CPU's level that a device is compared with: the one in use for a GPU, and for the CPU itself another
@@ -115,40 +182,45 @@ pub fn reference_level(device: &Selected) -> Level {
     }
 }
 
-/// Norm of the difference over norm of the reference.
-pub fn relative(got: &[f32], expected: &[f32]) -> f64 {
-    if got.len() != expected.len() {
-        return f64::INFINITY;
+/// The gradients of one step of every network, from its beginning, and what updates of its weights come to.
+fn step(
+    networks: &[(&'static str, TrainConfig)],
+    device: &Device,
+    fault: Option<&Arc<Fault>>,
+) -> Gradients {
+    let mut found = Gradients::new();
+    for (prefix, config) in networks {
+        let mut players = Players::new(config, device);
+        players.fault = fault.cloned();
+        let autodiff = device.clone().autodiff();
+        let batch = synthetic::batch(config, synthetic::pixels(config), 0, &autodiff);
+        // The players stay where they are: Adam's first step goes by a gradient's sign alone, so that rounding in the
+        // discriminator's gradients would be seen a hundred times as large in the generator's.
+        let turn = Turn { learning_rates: [0.0; 2], ..Turn::of(config, 1, 0.0) };
+        let gradients = gradients(&players, batch, &turn);
+        let named = gradients.into_iter().chain(updates(config, players.generator));
+        found.extend(named.map(|(name, values)| (format!("{prefix}{name}"), values)));
     }
-    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
-    let difference =
-        norm(&mut got.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b)));
-    difference / norm(&mut expected.iter().map(|v| f64::from(*v))).max(1e-30)
+    found
 }
 
-fn gradients(device: &Device) -> Result<BTreeMap<String, Vec<f32>>, TrainError> {
-    let mut found = BTreeMap::new();
-    for (network, config) in configs()? {
-        let mut players = Players::new(&config, device);
-        let batch = batch(&config, &device.clone().autodiff());
-        players.step_watched(batch, &Turn::of(&config, 1, 0.0), |player, gradients| {
-            for (name, gradient) in gradients {
-                found.insert(format!("{network}{player} {name}"), to_vec(gradient.clone()));
-            }
+/// The weights of a network after two steps of Adam by the same gradients everywhere, averaged with those before.
+fn updates(config: &TrainConfig, network: Flat<Generator>) -> Gradients {
+    let OptimiserConfig { beta1, beta2, epsilon, .. } = config.optimiser;
+    let mut adam = Adam::new([beta1, beta2], epsilon);
+    adam.set_learning_rate(0.1);
+    let mut moved = network.clone();
+    for time in 1..=2 {
+        let parameters = network.parameters().into_iter().filter(|p| p.trainable).enumerate();
+        let gradients = parameters.map(|(i, p)| {
+            let values =
+                Keyed::new(time, "doctor gradient", i as u64).normals(p.value.dims()[0], 0.0, 1.0);
+            (p.name, from_slice(&values, &p.value.device()))
         });
+        let gradients = moved.gather(gradients.collect());
+        moved = adam.step(moved, gradients, time, None);
     }
-    Ok(found)
-}
-
-fn batch(config: &TrainConfig, device: &Device) -> Batch {
-    let (side, augment) = (SIZES.resolution, &config.augment);
-    let real = Keyed::new(1, "doctor", 0).uniforms(BATCH * 3 * side * side, -1.0, 1.0);
-    let real: Tensor<4> = Tensor::from_data(TensorData::new(real, [BATCH, 3, side, side]), device);
-    let z = training_latents(1, "doctor z", 0, BATCH, &config.model, device);
-    let classes = config.model.classes;
-    let class =
-        (classes > 0).then(|| class_rows((0..BATCH).map(|i| i % classes), classes, 1.0, device));
-    let (p, purposes) = ([augment.most(); BATCH], ["doctor real", "doctor fake"]);
-    let transforms = Transforms::pair(augment, &p, 1, purposes, 0, side);
-    Batch { real, z, class, transforms }
+    let averaged = ema::update(network, &moved, 0.25);
+    let named = averaged.parameters().into_iter().filter(|p| p.trainable);
+    named.map(|p| (format!("updated {}", p.name), to_vec(p.value))).collect()
 }

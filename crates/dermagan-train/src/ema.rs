@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Tensor;
+use dermagan_model::Flat;
 use dermagan_model::named::Network;
 use dermagan_model::ops::lerp;
 
@@ -17,16 +19,18 @@ pub fn decay(config: &OptimiserConfig, nimg: u64, share: f64) -> f64 {
 }
 
 /// Moves `average` towards `live`, both with autodiff or not. Without an average it becomes a copy.
-pub fn update<N: Network>(average: N, live: &N, decay: f64) -> N {
-    let mut live: BTreeMap<_, _> =
+pub fn update<N: Network>(average: Flat<N>, live: &Flat<N>, decay: f64) -> Flat<N> {
+    let towards = |old: Tensor<1>, new: Tensor<1>| match decay > 0.0 {
+        true => lerp(old, new, decay),
+        false => new,
+    };
+    let mut by_name: BTreeMap<_, _> =
         live.parameters().into_iter().map(|p| (p.name, p.value)).collect();
-    average.map_values(|name, old| {
-        let new = live.remove(name)?;
-        Some(match decay > 0.0 {
-            true => lerp(old, new, decay),
-            false => new,
-        })
-    })
+    let average = average.map_values(|name, old| Some(towards(old, by_name.remove(name)?)));
+    match (average.buffer().cloned(), live.buffer().cloned()) {
+        (Some((_, old)), Some((_, new))) => average.with_buffer(towards(old, new)),
+        _ => average,
+    }
 }
 
 #[cfg(test)]

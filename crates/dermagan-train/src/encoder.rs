@@ -12,7 +12,7 @@ use dermagan_data::{Cache, licence};
 use dermagan_eval::encoder::{self, EncoderCard, LesionEncoder, LesionNet, SIDE, Score, dims};
 use dermagan_model::named::Network;
 use dermagan_model::ops::lerp;
-use dermagan_model::{Init, Precision, Selected};
+use dermagan_model::{Flat, Init, Precision, Selected};
 use rayon::prelude::*;
 
 use crate::adam::Adam;
@@ -106,8 +106,8 @@ pub fn train(
         .augmented(true, true);
     let autodiff = device.device.clone().autodiff();
     let empty = LesionNet::new(config.width, classes, &autodiff);
-    let mut network = Init::Pytorch.fill(empty, config.seed, "init encoder");
-    let mut average = network.clone().valid();
+    let mut network = Flat::new(Init::Pytorch.fill(empty, config.seed, "init encoder"));
+    let mut average = network.clone().into_network().valid();
     // As its authors set it (Kingma and Ba 2015).
     let mut adam = Adam::new([0.9, 0.999], 1e-8);
     let steps = ((config.kimg * 1000.0 / config.batch as f64).ceil() as u64).max(1);
@@ -126,8 +126,9 @@ pub fn train(
         let gradients = network.gradients(&loss.backward());
         let height = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos());
         adam.set_learning_rate(config.learning_rate * height);
+        let gradients = network.gather(gradients);
         network = adam.step(network, gradients, step + 1, None);
-        network.update_running(&stats);
+        network.update_running(|network| network.update_running(&stats));
         let live = network.parameters();
         let mut live = live.into_iter().map(|p| p.value);
         // Until the average's half-life has passed, the average of what there is.

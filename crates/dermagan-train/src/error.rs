@@ -55,6 +55,28 @@ pub enum TrainError {
         /// From before the breakdown.
         checkpoint: PathBuf,
     },
+    /// A device whose gradients are not the CPU's at the start of a run.
+    #[error(
+        "{device} computes wrong gradients: {found}\n  Nothing was trained. Update its driver, or train on the CPU."
+    )]
+    SickDevice {
+        /// Its name.
+        device: String,
+        /// The worst gradients.
+        found: String,
+    },
+    /// A device whose results are not the same twice, in the middle of a run.
+    #[error(
+        "the device errs at {kimg:.3} kimg: {what}\n  The last good checkpoint is {}.", .checkpoint.display()
+    )]
+    DeviceErrs {
+        /// Thousands of images seen.
+        kimg: f64,
+        /// What was seen.
+        what: String,
+        /// From before.
+        checkpoint: PathBuf,
+    },
 }
 
 impl TrainError {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use dermagan_data::Report;
 
+use crate::check::Comparison;
 use crate::stats::Line;
+use crate::trainer::{Recomputed, Repeated};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -71,8 +73,31 @@ pub enum Event {
         /// Whether this makes it the best snapshot so far, which was kept.
         best: bool,
     },
+    /// A device's gradients were checked.
+    SelfCheck(SelfCheck),
     /// Something that the user should know, while the run goes on.
     Warning(String),
+}
+
+/// What a check of a device's gradients found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SelfCheck {
+    /// The first step's gradients are the CPU's.
+    Start {
+        /// The gradient that differs the most, and by how much of its norm.
+        worst: Comparison,
+        /// Time that the comparison took.
+        seconds: f64,
+    },
+    /// A step at a snapshot was computed twice.
+    Repeated {
+        /// How the two compare.
+        repeated: Repeated,
+        /// Time that it took.
+        seconds: f64,
+    },
+    /// Steps were computed again, since one had a suspicious gradient.
+    Recomputed(Recomputed),
 }
 
 /// How a run ended.

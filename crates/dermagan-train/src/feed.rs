@@ -18,7 +18,7 @@ use crate::plan::Plan;
 const READY: usize = 1;
 
 /// What one step learns from, on the host.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fed {
     /// Real pictures, [batch, 3, side, side] in [-1, 1].
     pub planes: Vec<f32>,

@@ -12,9 +12,12 @@ mod arc;
 pub mod augment;
 pub mod bench;
 mod change;
+pub mod check;
 pub mod checkpoint;
 pub mod collapse;
 pub mod config;
+#[cfg(feature = "cube")]
+pub mod count;
 pub mod doctor;
 mod drawn;
 pub mod ema;
@@ -47,9 +50,10 @@ pub mod session;
 mod share;
 pub mod stats;
 pub mod step;
+pub mod synthetic;
 pub mod trainer;
 pub mod transforms;
 pub mod which_model;
 
 pub use error::TrainError;
-pub use event::{Event, Outcome};
+pub use event::{Event, Outcome, SelfCheck};

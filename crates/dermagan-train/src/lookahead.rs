@@ -3,7 +3,7 @@
 //! other come nearer to the middle, where steps of either alone would lead them out.
 
 use dermagan_model::named::Network;
-use dermagan_model::{Discriminator, Generator};
+use dermagan_model::{Discriminator, Flat, Generator};
 
 use crate::ema;
 use crate::step::Players;
@@ -12,13 +12,13 @@ use crate::step::Players;
 #[derive(Clone, Debug)]
 pub struct Lookahead {
     /// The generator then.
-    pub generator: Generator,
+    pub generator: Flat<Generator>,
     /// The discriminator then.
-    pub discriminator: Discriminator,
+    pub discriminator: Flat<Discriminator>,
 }
 
 /// `back` of the way from `fast` to `slow`, twice: what stays as `slow`, and what goes on.
-fn met<N: Network>(slow: N, fast: N, back: f64) -> (N, N) {
+fn met<N: Network>(slow: Flat<N>, fast: Flat<N>, back: f64) -> (Flat<N>, Flat<N>) {
     let slow = ema::update(slow, &fast, back);
     let fast = ema::update(fast, &slow, 0.0);
     (slow, fast)
@@ -48,11 +48,11 @@ mod tests {
     use crate::config::TrainConfig;
 
     /// Every value of a network.
-    fn values<N: Network>(network: &N) -> Vec<f32> {
+    fn values<N: Network>(network: &Flat<N>) -> Vec<f32> {
         network.parameters().into_iter().flat_map(|p| to_vec(p.value)).collect()
     }
 
-    fn plus<N: Network>(network: N, by: f32) -> N {
+    fn plus<N: Network>(network: Flat<N>, by: f32) -> Flat<N> {
         network.map_values(|_, old| {
             let values: Vec<f32> = to_vec(old.clone()).into_iter().map(|v| v + by).collect();
             Some(from_slice(&values, &old.device()))

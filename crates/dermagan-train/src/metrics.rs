@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use dermagan_eval::compare::{KidFigure, NEAREST};
-use dermagan_eval::encoder::LesionEncoder;
-use dermagan_eval::{Comparison, Extractor};
+use dermagan_eval::encoder::{self, LesionEncoder};
+use dermagan_eval::{Comparison, Extractor, agree};
 use dermagan_model::{Generator, ModelFile, Selected};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -16,6 +16,7 @@ use crate::evaluate::{EvalRequest, Eyes, evaluate};
 use crate::fakes::Fakes;
 use crate::plan::Plan;
 use crate::stats::Line;
+use crate::synthetic;
 use crate::trainer::sampler_of;
 
 /// A figure that can be watched while training, by StyleGAN's names where it has one.
@@ -130,6 +131,10 @@ impl Watch {
         wanted.sort();
         wanted.dedup();
         let encoder = LesionEncoder::shipped(&device.device)?;
+        if !device.is_cpu {
+            let reference = LesionEncoder::shipped(&Selected::cpu().device)?;
+            agree::check(&encoder, &reference, &synthetic::images(agree::MOST, encoder::SIDE))?;
+        }
         // Real pictures are needed twice over.
         let needed = |metric: &Metric| match metric {
             Metric::Fid => 2 * encoder.dims(),

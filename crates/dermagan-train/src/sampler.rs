@@ -1,11 +1,15 @@
 //! Pictures by seed, from a generator that is ready to use.
 
-use burn::tensor::{Tensor, TensorData};
+use std::sync::OnceLock;
+
+use burn::tensor::TensorData;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::picture::Picture;
 use dermagan_base::rng::Keyed;
 use dermagan_model::latent::latent;
+use dermagan_model::named::Network;
 use dermagan_model::pixels::{pictures, to_pictures};
+use dermagan_model::transfer::upload;
 use dermagan_model::{Generator, ModelConfig, ModelError, ModelFile, Prepared, Selected};
 use rayon::prelude::*;
 
@@ -49,8 +53,15 @@ impl From<u64> for Shot {
 #[derive(Debug)]
 enum Engine {
     Cpu(Prepared),
-    Device(Box<Generator>, Selected),
+    /// A GPU, and whether its first images were compared with the CPU's; or the CPU, for networks that it has no
+    /// prepared form of.
+    Device(Box<Generator>, Selected, OnceLock<()>),
 }
+
+/// Images of a GPU's first batch that are compared with the CPU's.
+const COMPARED: usize = 2;
+/// Largest mean difference of their pixels, of 255 levels, that is rounding. Images of wrong kernels differ by tens.
+const LEVELS: f64 = 0.5;
 
 impl Sampler {
     /// Puts a model on a device.
@@ -77,7 +88,7 @@ impl Sampler {
     ) -> Self {
         let engine = match (device.is_cpu, &generator) {
             (true, Generator::Dcgan(network)) => Engine::Cpu(Prepared::new(network)),
-            _ => Engine::Device(Box::new(generator), device),
+            _ => Engine::Device(Box::new(generator), device, OnceLock::new()),
         };
         let count = config.classes;
         let classes = (count > 0).then(|| {
@@ -200,19 +211,58 @@ impl Sampler {
             Engine::Cpu(prepared) => {
                 pictures(&prepared.forward(&z), prepared.side(), prepared.side())
             }
-            Engine::Device(generator, selected) => {
+            Engine::Device(generator, selected, checked) => {
+                let first = z[..latents * wanted.min(COMPARED)].to_vec();
                 let filled = if selected.is_cpu { wanted } else { batch.max(wanted) };
                 z.resize(filled * latents, 0.0);
                 let z = TensorData::new(z, [filled, latents]);
                 let class = self.classes.as_ref().map(|(count, _)| {
                     let mut rows = classes.to_vec();
                     rows.resize(filled * count, 0.0);
-                    Tensor::from_data(TensorData::new(rows, [filled, *count]), &selected.device)
+                    upload(TensorData::new(rows, [filled, *count]), &selected.device)
                 });
-                let z = Tensor::from_data(z, &selected.device);
-                to_pictures(generator.forward(z, class).narrow(0, 0, wanted))
+                let z = upload(z, &selected.device);
+                let made = to_pictures(generator.forward(z, class).narrow(0, 0, wanted))?;
+                if !selected.is_cpu && checked.get().is_none() {
+                    self.check(generator, selected, first, classes, &made)?;
+                    let _ = checked.set(());
+                }
+                Ok(made)
             }
         }
+    }
+
+    /// Compares the first images of a GPU with the CPU's.
+    fn check(
+        &self,
+        generator: &Generator,
+        device: &Selected,
+        z: Vec<f32>,
+        classes: &[f32],
+        made: &[Picture],
+    ) -> Result<(), ModelError> {
+        let cpu = Selected::cpu();
+        let reference = Generator::new(&self.model, &cpu.device)
+            .with_weights(&generator.to_weights())
+            .map_err(ModelError::Config)?;
+        let known = self.classes.as_ref().map(|(_, known)| known.clone());
+        let count = z.len() / self.model.latents().max(1);
+        let rows = self.classes.as_ref().map_or(0, |(classes, _)| classes * count);
+        let expected =
+            Self::of(reference, &self.model, known, false, cpu).make(z, &classes[..rows], count)?;
+        for (found, expected) in made.iter().zip(&expected) {
+            let pairs = found.pixels.iter().zip(&expected.pixels);
+            let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            let off = sum as f64 / expected.pixels.len().max(1) as f64;
+            if off > LEVELS {
+                return Err(ModelError::SickDevice(format!(
+                    "{} computes wrong images: they are off by {off:.1} of 255 levels from the CPU's. Use --device \
+                     cpu, or update the device's driver",
+                    device.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The pictures of `shots`, together.
@@ -237,7 +287,6 @@ impl Sampler {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use dermagan_model::named::Network;
     use dermagan_model::{Backbone, Init};
 
     /// A generator whose weights, by their names, are changed before its first step.

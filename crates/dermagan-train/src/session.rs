@@ -20,12 +20,13 @@ use crate::metrics::{self, BEST, Metric, Watch};
 use crate::plan::Plan;
 use crate::rundir::{self, RunDir, stamp};
 use crate::stats::{Line, seconds_since_1970};
-use crate::trainer::{ADAPT_EVERY, Trainer};
+use crate::trainer::{ADAPT_EVERY, Broken, ReadBack, Trainer};
 
+mod self_check;
 mod snapshot;
 
 /// On a GPU, values are read back every so many steps: each read waits for the device to finish.
-const READ_EVERY: u64 = ADAPT_EVERY;
+pub(crate) const READ_EVERY: u64 = ADAPT_EVERY;
 /// The discriminator has won when it is this sure, on average over a tick. The notebook's run
 /// reached 0.998 and 0.001 after two epochs.
 const WON: (f64, f64) = (0.95, 0.05);
@@ -37,11 +38,14 @@ pub struct SessionOptions {
     pub keep: usize,
     /// What to measure at every snapshot.
     pub metrics: Vec<Metric>,
+    /// Whether a GPU's gradients are checked: against the CPU at the start, by repetition at every snapshot, and
+    /// by their norms in every step.
+    pub self_check: bool,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { keep: 3, metrics: Vec::new() }
+        Self { keep: 3, metrics: Vec::new(), self_check: true }
     }
 }
 
@@ -55,6 +59,7 @@ impl SessionOptions {
         Self {
             keep: rundir::option_of(run, "keep").unwrap_or(keep),
             metrics: metrics.unwrap_or_else(|| metrics::found_in(run)),
+            self_check: true,
         }
     }
 }
@@ -78,9 +83,11 @@ pub fn start(
     rundir::make_outdir(outdir)?;
     length::fit(plan, &device, stop, sink)?;
     let plan = &*plan;
+    let mut trainer = Trainer::new(plan, device.clone());
+    let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
     let dir = RunDir::create(outdir, &plan.config, &options)?;
-    let trainer = Trainer::new(plan, device.clone());
     let mut session = Session::new(plan, trainer, dir, device, (options.keep, watch), sink);
+    session.begun(checked);
     session.begin().and_then(|()| session.run(stop)).map_err(|error| session.explain(error))
 }
 
@@ -108,10 +115,11 @@ pub fn resume(
     let mut dir = RunDir::open(folder)?;
     let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
     let level = checkpoint.meta.level.clone();
-    let trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
+    let mut trainer = Trainer::resume(plan, device.clone(), checkpoint).map_err(|what| {
         let next = "It belongs to another program.".into();
         TrainError::Checkpoint { path: path.to_owned(), what, next }
     })?;
+    let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
     // Before any line goes: a process that is killed here goes on from a newer checkpoint, or from this.
     dir.supersede(nimg)?;
     if metrics::best_nimg(folder).is_some_and(|best| best > nimg) {
@@ -131,6 +139,7 @@ pub fn resume(
         format!("resumed from {from} on {} at {:.3} kimg", session.device.name, session.kimg());
     session.dir.log(&words);
     session.last_good = path.to_owned();
+    session.begun(checked);
     if let Some(level) = level.filter(|level| level != session.device.level()) {
         session.warn(&format!(
             "the checkpoint was computed at level {level} and the run continues at level {}, so its last \
@@ -181,6 +190,7 @@ struct Session<'a> {
     maintenance: f64,
     won: bool,
     lookout: Lookout,
+    counts: self_check::Counts,
     last_good: std::path::PathBuf,
 }
 
@@ -213,6 +223,7 @@ impl<'a> Session<'a> {
             maintenance: 0.0,
             won: false,
             lookout: Lookout::default(),
+            counts: self_check::Counts::default(),
             last_good,
         }
     }
@@ -302,17 +313,29 @@ impl<'a> Session<'a> {
     }
 
     fn read_back(&mut self) -> Result<(), TrainError> {
-        let values = self.trainer.read_back().map_err(|what| self.broken(what))?;
+        let ReadBack { newest: values, recomputed } =
+            self.trainer.read_back().map_err(|what| self.broken(what))?;
+        if let Some(recomputed) = recomputed {
+            self.recomputed(recomputed);
+        }
         let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
         let images_per_second = (self.trainer.nimg - self.nimg_at_start) as f64 / seconds;
         (self.sink)(Event::Progress { nimg: self.trainer.nimg, images_per_second, values });
         Ok(())
     }
 
-    fn broken(&mut self, what: String) -> TrainError {
-        let kimg = self.kimg();
-        self.dir.log(&format!("{what} is not finite at {kimg:.3} kimg: stopped"));
-        TrainError::NotFinite { kimg, what, checkpoint: self.last_good.clone() }
+    fn broken(&mut self, broken: Broken) -> TrainError {
+        let (kimg, checkpoint) = (self.kimg(), self.last_good.clone());
+        match broken {
+            Broken::NotFinite(what) => {
+                self.dir.log(&format!("{what} is not finite at {kimg:.3} kimg: stopped"));
+                TrainError::NotFinite { kimg, what, checkpoint }
+            }
+            Broken::Device(what) => {
+                self.dir.log(&format!("the device errs at {kimg:.3} kimg: {what}: stopped"));
+                TrainError::DeviceErrs { kimg, what, checkpoint }
+            }
+        }
     }
 
     fn warn(&mut self, words: &str) {
@@ -375,6 +398,7 @@ impl<'a> Session<'a> {
         if let Some(gigabytes) = resident_gigabytes() {
             single("Resources/cpu_mem_gb", gigabytes);
         }
+        line.extend(self.counts.fields());
         line.extend(
             self.trainer.tally.fields().map(|(name, field)| (name.to_owned(), json!(field))),
         );

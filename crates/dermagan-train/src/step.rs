@@ -1,14 +1,17 @@
 //! One training step: the discriminator learns from a real and a fake batch, then the generator
 //! from the new discriminator.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use dermagan_model::named::Network;
 use dermagan_model::ops::join;
 use dermagan_model::precision::Precision;
-use dermagan_model::{Discriminator, Generator, Judgement};
+use dermagan_model::{Discriminator, Flat, Generator, Judgement};
 
 use crate::adam::Adam;
+use crate::check::fault::Fault;
 use crate::config::{OptimiserConfig, TrainConfig};
 use crate::loss_scale::{LossScale, Verdict};
 use crate::objective::Loss;
@@ -18,9 +21,9 @@ use crate::transforms::Transforms;
 #[derive(Clone, Debug)]
 pub struct Players {
     /// The generator, on an autodiff device.
-    pub generator: Generator,
+    pub generator: Flat<Generator>,
     /// The discriminator, on an autodiff device.
-    pub discriminator: Discriminator,
+    pub discriminator: Flat<Discriminator>,
     /// The generator's optimiser.
     pub g_adam: Adam,
     /// The discriminator's optimiser.
@@ -31,6 +34,10 @@ pub struct Players {
     pub g_scale: Option<LossScale>,
     /// The discriminator's loss scale; float16 only.
     pub d_scale: Option<LossScale>,
+    /// Whether a step also returns its gradients' squared norms.
+    pub watched: bool,
+    /// Corrupts gradients; tests only.
+    pub fault: Option<Arc<Fault>>,
 }
 
 /// What a step learns from, all of it on the autodiff device.
@@ -124,18 +131,20 @@ impl Players {
         let OptimiserConfig { init, beta1, beta2, epsilon, .. } = config.optimiser;
         let adam = Adam::new([beta1, beta2], epsilon);
         Self {
-            generator: init.generator(&config.model, config.seed, &device),
-            discriminator: init.discriminator(&config.model, config.seed, &device),
+            generator: Flat::new(init.generator(&config.model, config.seed, &device)),
+            discriminator: Flat::new(init.discriminator(&config.model, config.seed, &device)),
             g_adam: adam.clone(),
             d_adam: adam,
             precision: config.precision,
             g_scale: scale.clone(),
             d_scale: scale,
+            watched: false,
+            fault: None,
         }
     }
 
-    /// One step. Returns the [`MEASURES`] as a tensor that is still on the device: nobody waits for
-    /// it here.
+    /// One step. Returns the [`MEASURES`], and the squared norms of a watched step, as a tensor that is still on
+    /// the device: nobody waits for it here.
     pub fn step(&mut self, batch: Batch, turn: &Turn) -> Tensor<1> {
         self.step_watched(batch, turn, |_, _| {})
     }
@@ -149,9 +158,10 @@ impl Players {
     ) -> Tensor<1> {
         let Batch { mut real, z, class, transforms } = batch;
         let n = real.dims()[0];
+        let fault = self.fault.clone().filter(|fault| fault.strikes());
         // One batch of fakes serves both players, as in PyTorch's example, turned and cut the same.
         let (mut fake, g_stats) = self.generator.forward_train(z, class.clone(), self.precision);
-        self.generator.update_running(&g_stats);
+        self.generator.update_running(|g| g.update_running(&g_stats));
         if let Some([of_real, of_fake]) = transforms {
             (real, fake) = (of_real.apply(real), of_fake.apply(fake));
         }
@@ -163,28 +173,46 @@ impl Players {
         let real_logits = judgement.logits.clone().narrow(0, 0, n);
         let fake_logits = judgement.logits.clone().narrow(0, n, n);
         let d_loss = turn.loss.discriminator(real_logits.clone(), fake_logits.clone());
-        judgement.stats.iter().for_each(|stats| self.discriminator.update_running(stats));
+        judgement
+            .stats
+            .iter()
+            .for_each(|stats| self.discriminator.update_running(|d| d.update_running(stats)));
         let penalties = self.penalties(judgement, classes, turn.gammas);
         let to_pay = penalties.iter().flatten().fold(d_loss.clone(), |sum, p| sum + p.clone());
-        let (gradients, finite) = gradients_of(&self.discriminator, to_pay, self.d_scale.as_mut());
+        let (mut gradients, finite) =
+            gradients_of(&*self.discriminator, to_pay, self.d_scale.as_mut());
+        fault.iter().for_each(|fault| fault.corrupt("D", &mut gradients));
         watch("D", &gradients);
+        let gradients = self.discriminator.gather(gradients);
+        let mut squares = Vec::new();
+        if self.watched {
+            squares.push(self.discriminator.squares(&gradients));
+        }
         let (d, finite) = (self.discriminator.clone(), finite.as_ref());
         self.d_adam.set_learning_rate(turn.learning_rates[1]);
         self.discriminator = self.d_adam.step(d, gradients, turn.time, finite);
 
         // The new discriminator judges the same fakes; its own gradients are nobody's business
         // here, and leaving them out saves 3 % of a step (flex, 2 cores).
-        let judge = self.discriminator.clone().no_grad();
+        let judge = self.discriminator.clone().into_network().no_grad();
         let after = judge.forward_train(fake, class, 1, self.precision);
-        after.stats.iter().for_each(|stats| self.discriminator.update_running(stats));
+        after
+            .stats
+            .iter()
+            .for_each(|stats| self.discriminator.update_running(|d| d.update_running(stats)));
         // What the discriminator said of the real pictures before its step weighs the fakes nearly as
         // what it would say now, and saves a twelfth of the step.
         let beside = turn.loss.is_relative().then(|| real_logits.clone().detach());
         let after_logits = after.logits;
         let g_loss = turn.loss.generator(beside.clone(), after_logits.clone());
-        let (gradients, finite) =
-            gradients_of(&self.generator, g_loss.clone(), self.g_scale.as_mut());
+        let (mut gradients, finite) =
+            gradients_of(&*self.generator, g_loss.clone(), self.g_scale.as_mut());
+        fault.iter().for_each(|fault| fault.corrupt("G", &mut gradients));
         watch("G", &gradients);
+        let gradients = self.generator.gather(gradients);
+        if self.watched {
+            squares.push(self.generator.squares(&gradients));
+        }
         let (g, finite) = (self.generator.clone(), finite.as_ref());
         self.g_adam.set_learning_rate(turn.learning_rates[0]);
         self.generator = self.g_adam.step(g, gradients, turn.time, finite);
@@ -201,21 +229,33 @@ impl Players {
         let signs = mean(turn.loss.sign(sure_real.clone()));
         let nothing = || Tensor::zeros([1], &signs.device());
         let [r1, r2] = penalties.map(|p| p.map_or_else(nothing, Tensor::inner));
-        Tensor::cat(
-            vec![
-                d_loss.inner(),
-                g_loss.inner(),
-                probability(sure_real),
-                probability(sure_fake),
-                probability(sure_after),
-                mean(real_logits),
-                mean(fake_logits),
-                signs,
-                r1,
-                r2,
-            ],
-            0,
-        )
+        let mut values = vec![
+            d_loss.inner(),
+            g_loss.inner(),
+            probability(sure_real),
+            probability(sure_fake),
+            probability(sure_after),
+            mean(real_logits),
+            mean(fake_logits),
+            signs,
+            r1,
+            r2,
+        ];
+        values.extend(squares);
+        Tensor::cat(values, 0)
+    }
+
+    /// The parameters whose gradients' squared norms follow the [`MEASURES`] of a watched step, in their order.
+    pub fn watched_names(&self) -> Vec<String> {
+        if !self.watched {
+            return Vec::new();
+        }
+        let of = |player: &str, names: Vec<String>| {
+            names.into_iter().map(|name| format!("{player} {name}")).collect::<Vec<_>>()
+        };
+        let mut names = of("D", self.discriminator.names());
+        names.extend(of("G", self.generator.names()));
+        names
     }
 
     /// γ/2 times the mean squared norm of the logits' gradients by the pictures, `[1]` each, on the

@@ -4,15 +4,16 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_model::latent::training_latents;
 use dermagan_model::named::{Network, to_vec};
+use dermagan_model::transfer::upload;
 use dermagan_model::weights::Weights;
-use dermagan_model::{Card, Generator, Selected, model_file};
+use dermagan_model::{Card, Flat, Generator, Selected, model_file};
 
 use crate::augment::rarity;
 use crate::checkpoint::{Adaptive, Checkpoint, producer};
 use crate::config::TrainConfig;
 use crate::ema;
 use crate::estimate::parameters;
-use crate::feed::Feed;
+use crate::feed::{Fed, Feed};
 use crate::lookahead::Lookahead;
 use crate::loss_scale::LossScale;
 use crate::plan::Plan;
@@ -20,6 +21,10 @@ use crate::sampler::{Classes, Sampler};
 use crate::stats::Tally;
 use crate::step::{Batch, MEASURES, Players, SIGN, Turn};
 use crate::transforms::Transforms;
+
+mod defence;
+
+pub use defence::{Broken, Defence, ReadBack, Recomputed, Repeated, TOLERANCE};
 
 /// Latents that the shown generator's statistics are averaged over: 16 batches of 64.
 const CALIBRATION: (u64, usize) = (16, 64);
@@ -30,7 +35,7 @@ pub struct Trainer<'a> {
     feed: Feed,
     device: Selected,
     players: Players,
-    average: Generator,
+    average: Flat<Generator>,
     lookahead: Option<Lookahead>,
     /// How rare each class is.
     rarity: Vec<f64>,
@@ -44,6 +49,8 @@ pub struct Trainer<'a> {
     pub tally: Tally,
     /// What the probability of the transforms has become, if it adapts.
     pub adaptive: Adaptive,
+    /// What sees a device that errs.
+    defence: Option<Defence>,
     /// Values of the steps whose results are still on the device.
     pending: Vec<Tensor<1>>,
 }
@@ -57,7 +64,7 @@ impl<'a> Trainer<'a> {
     pub fn new(plan: &'a Plan, device: Selected) -> Self {
         let players = Players::new(&plan.config, &device.device);
         let average = ema::update(
-            Generator::new(&plan.config.model, &device.device),
+            Flat::new(Generator::new(&plan.config.model, &device.device)),
             &players.generator,
             0.0,
         );
@@ -76,6 +83,7 @@ impl<'a> Trainer<'a> {
             ticks: 0,
             tally: Tally::default(),
             adaptive: Adaptive::default(),
+            defence: None,
             pending: Vec::new(),
         }
     }
@@ -107,13 +115,12 @@ impl<'a> Trainer<'a> {
                 *scale = Some(LossScale::load(name, &mut checkpoint.tensors, device)?);
             }
         }
-        players.generator = players.generator.clone().with_weights(&checkpoint.take("G"))?;
-        players.discriminator =
-            players.discriminator.clone().with_weights(&checkpoint.take("D"))?;
-        run.average = run.average.with_weights(&checkpoint.take("G_ema"))?;
+        loaded(&mut players.generator, &checkpoint.take("G"))?;
+        loaded(&mut players.discriminator, &checkpoint.take("D"))?;
+        loaded(&mut run.average, &checkpoint.take("G_ema"))?;
         if let Some(Lookahead { generator, discriminator }) = &mut run.lookahead {
-            *generator = generator.clone().with_weights(&checkpoint.take("slow_G"))?;
-            *discriminator = discriminator.clone().with_weights(&checkpoint.take("slow_D"))?;
+            loaded(generator, &checkpoint.take("slow_G"))?;
+            loaded(discriminator, &checkpoint.take("slow_D"))?;
         }
         if let Some(name) = checkpoint.tensors.keys().next() {
             return Err(format!("tensor '{name}' belongs to no part of a run"));
@@ -155,10 +162,15 @@ impl<'a> Trainer<'a> {
     /// Everything that the next step learns from.
     fn batch(&mut self) -> Batch {
         let fed = self.feed.batch(self.nimg);
+        self.batch_of(fed, &self.device.device)
+    }
+
+    /// What was fed, on a device.
+    fn batch_of(&self, fed: Fed, device: &Device) -> Batch {
         let config = self.config();
         let (seed, n) = (config.seed, config.optimiser.batch);
         let side = self.plan.cache.size();
-        let device = self.device.device.clone().autodiff();
+        let device = device.clone().autodiff();
         let told = config.told(self.nimg);
         let rare = |class: &usize| self.rarity.get(*class).copied().unwrap_or_default();
         let probabilities: Vec<f64> =
@@ -170,12 +182,7 @@ impl<'a> Trainer<'a> {
             Transforms::pair(&config.augment, &probabilities, seed, purposes, self.nimg, side);
         let real = TensorData::new(fed.planes, [n, 3, side, side]);
         let z = TensorData::new(fed.latents, [n, config.model.latents()]);
-        Batch {
-            real: Tensor::from_data(real, &device),
-            z: Tensor::from_data(z, &device),
-            class,
-            transforms,
-        }
+        Batch { real: upload(real, &device), z: upload(z, &device), class, transforms }
     }
 
     /// The probability of the transforms for pictures of a class of this rarity at this moment. As long as
@@ -203,33 +210,39 @@ impl<'a> Trainer<'a> {
     }
 
     /// Reads the values of all steps since the last time, in one transfer, and takes them into the
-    /// open tick. Returns the newest.
+    /// open tick. Where a device is watched ([`Trainer::watch`]), steps with a suspicious gradient are computed
+    /// again first.
     ///
     /// # Errors
-    /// Names the first value that is not finite.
-    pub fn read_back(&mut self) -> Result<Vec<f32>, String> {
-        let pending = std::mem::take(&mut self.pending);
-        if pending.is_empty() {
-            return Ok(Vec::new());
-        }
-        let values = to_vec(Tensor::cat(pending, 0));
+    /// At the first value that is not finite, and when a device's results do not come out the same twice.
+    pub fn read_back(&mut self) -> Result<ReadBack, Broken> {
+        let mut values = self.pending_values();
+        let recomputed = self.settle(&mut values)?;
         let mut newest = Vec::new();
-        for step in values.chunks(MEASURES.len()) {
+        for step in values {
+            let step = &step[..MEASURES.len()];
             if let Some(i) = step.iter().position(|v| !v.is_finite()) {
-                return Err(MEASURES[i].to_owned());
+                return Err(Broken::NotFinite(MEASURES[i].to_owned()));
             }
             self.tally.add(step);
             self.adaptive.signs += f64::from(step[SIGN]);
             newest = step.to_vec();
         }
         let augment = self.config().augment;
-        if augment.target > 0.0 && self.steps.is_multiple_of(ADAPT_EVERY) {
+        if !newest.is_empty() && augment.target > 0.0 && self.steps.is_multiple_of(ADAPT_EVERY) {
             let images = ADAPT_EVERY * self.config().optimiser.batch as u64;
             let mean = self.adaptive.signs / ADAPT_EVERY as f64;
             let probability = augment.adapted(self.adaptive.probability, mean, images);
             self.adaptive = Adaptive { probability, signs: 0.0 };
         }
-        Ok(newest)
+        Ok(ReadBack { newest, recomputed })
+    }
+
+    /// The values of every step since the last time.
+    fn pending_values(&mut self) -> Vec<Vec<f32>> {
+        let pending = std::mem::take(&mut self.pending);
+        let Some(each) = pending.first().map(|values| values.dims()[0]) else { return Vec::new() };
+        to_vec(Tensor::cat(pending, 0)).chunks(each).map(<[f32]>::to_vec).collect()
     }
 
     /// Everything that continues the run, on the host.
@@ -273,13 +286,19 @@ impl<'a> Trainer<'a> {
 
     /// The generator to show and to keep.
     pub fn shown(&self) -> Generator {
-        shown(self.average.clone(), self.config(), &self.device.device)
+        shown(self.average.clone().into_network(), self.config(), &self.device.device)
     }
 
     /// A generator of this run, to make pictures with.
     pub fn sampler(&self, generator: Generator) -> Sampler {
         sampler_of(generator, self.config(), self.nimg, self.device.clone())
     }
+}
+
+/// Gives a network the values of `weights`.
+fn loaded<N: Network>(network: &mut Flat<N>, weights: &Weights) -> Result<(), String> {
+    *network = Flat::new(network.clone().into_network().with_weights(weights)?);
+    Ok(())
 }
 
 /// The generator of a run to show and to keep: the average, with statistics that fit it; without an
@@ -307,7 +326,7 @@ pub fn class_rows(
     for (row, class) in rows.chunks_exact_mut(count).zip(classes) {
         row[class] = strength as f32;
     }
-    Tensor::from_data(TensorData::new(rows, [batch, count]), device)
+    upload(TensorData::new(rows, [batch, count]), device)
 }
 
 /// A generator of a run after `nimg` images, to make pictures with.

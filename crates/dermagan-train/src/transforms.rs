@@ -1,8 +1,9 @@
 //! What augmentation does to the pictures of a batch: drawn on the host, applied on the device.
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Float, Int, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
 use dermagan_model::ops::{is_cpu, product};
+use dermagan_model::transfer::upload;
 use rayon::prelude::*;
 
 use crate::augment::AugmentConfig;
@@ -67,7 +68,7 @@ impl Transforms {
         let width = if is_cpu(&device) { DType::I64 } else { DType::I32 };
         let gathered = |x: Tensor<2>, places: Vec<i64>| {
             let places = TensorData::new(places, [batch, values]);
-            x.gather(1, Tensor::<2, Int>::from_data(places, (&device, width)))
+            x.gather(1, upload::<2, Int>(places, (&device, width)))
         };
         if warps {
             let taps: Vec<_> = self.changes.par_iter().map(|change| change.between(side)).collect();
@@ -76,7 +77,7 @@ impl Transforms {
                 let places: Vec<_> = taps.iter().map(|(places, _)| &places[of_tap(tap)]).collect();
                 let shares: Vec<_> = taps.iter().map(|(_, shares)| &shares[of_tap(tap)]).collect();
                 let shares = TensorData::new(shares.concat(), [batch, values]);
-                gathered(x.clone(), places.concat()) * Tensor::from_data(shares, (&device, dtype))
+                gathered(x.clone(), places.concat()) * upload(shares, (&device, dtype))
             });
             x = parts.reduce(|sum, part| sum + part).unwrap_or(x);
         } else if moves {
@@ -99,10 +100,10 @@ impl Transforms {
                 offset[0] = change.colour.map_or(0.0, |c| c.offset) as f32;
             });
             let maps = TensorData::new(maps, [batch, 3, 3]);
-            let maps = Tensor::<3>::from_data(maps, (&device, dtype));
+            let maps = upload::<3, Float>(maps, (&device, dtype));
             let offsets = TensorData::new(offsets, [batch, 1]);
             let mapped = product(x.reshape([batch, pixels, 3]), maps);
-            x = mapped.reshape([batch, values]) + Tensor::from_data(offsets, (&device, dtype));
+            x = mapped.reshape([batch, values]) + upload(offsets, (&device, dtype));
         }
         if cuts {
             let kept = self.each(values, 1.0f32, |change, kept| {
@@ -113,7 +114,7 @@ impl Transforms {
                 }
             });
             let kept = TensorData::new(kept, [batch, values]);
-            x = x * Tensor::<2>::from_data(kept, (&device, dtype));
+            x = x * upload::<2, Float>(kept, (&device, dtype));
         }
         x.reshape([batch, side, side, 3]).permute([0, 3, 1, 2])
     }

@@ -7,8 +7,8 @@ use dermagan_model::latent::training_latents;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{Array, Weights};
 use dermagan_model::{Backbone, ModelConfig, Precision};
+use dermagan_train::check::relative;
 use dermagan_train::config::TrainConfig;
-use dermagan_train::doctor::relative;
 use dermagan_train::loss_scale::LossScale;
 use dermagan_train::step::{Batch, Players, Turn};
 

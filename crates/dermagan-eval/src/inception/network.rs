@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 
 use burn::tensor::activation::relu;
-use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
+use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_model::ops::convolve_any;
 
 use super::folded::Folded;
 use super::plan::Part;
@@ -50,8 +51,8 @@ impl Network {
 fn run(parts: &[Part<Conv>], x: Tensor<4>) -> Tensor<4> {
     parts.iter().fold(x, |x, part| match part {
         Part::Conv(conv) => {
-            let bias = Some(conv.bias.clone());
-            relu(conv2d(x, conv.weight.clone(), bias, conv.options.clone()))
+            let (weight, bias) = (conv.weight.clone(), conv.bias.clone());
+            relu(convolve_any(x, weight, bias, conv.options.clone()))
         }
         Part::Max { stride, padding } => {
             let options = MaxPoolOptions::new([3; 2]);

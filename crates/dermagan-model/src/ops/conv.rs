@@ -1,13 +1,13 @@
 //! The 4 × 4 convolutions: stride 2 with padding 1, or over the whole of a 4 × 4 picture.
 
+#[cfg(feature = "cube")]
+use burn::backend::Cube;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-#[cfg(feature = "cube")]
-use burn::backend::{Cube, ops::ModuleOps};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
@@ -16,6 +16,8 @@ use dermagan_kernels::layer::Layer;
 use dermagan_kernels::shape::Shape;
 
 use super::flex::{self, by_type};
+#[cfg(feature = "cube")]
+use super::gpu;
 use crate::precision::Precision;
 
 /// The convolution: `x` [batch, wide, 2h, 2w] and `weight` [deep, wide, 4, 4] make [batch, deep, h,
@@ -34,6 +36,46 @@ pub fn convolve_transposed(x: Tensor<4>, weight: Tensor<4>, precision: Precision
     Tensor::from_dispatch(<Dispatch as Convolutions>::up(x, weight, precision, learns))
 }
 
+/// A convolution of any window with a bias, without a gradient: `x` [batch, wide, height, width], `weight` [deep, wide,
+/// …], `bias` `[deep]`.
+pub fn convolve_any(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    options: ConvOptions<2>,
+) -> Tensor<4> {
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as AnyWindow>::convolve_any(x, weight, bias, options))
+}
+
+/// Convolutions of any window.
+#[backend_extension(Flex, Cube: cfg(feature = "cube"))]
+pub trait AnyWindow: Backend {
+    /// As the function [`convolve_any`].
+    fn convolve_any(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::conv2d(x, weight, Some(bias), options)
+    }
+}
+
+impl AnyWindow for Flex {}
+
+#[cfg(feature = "cube")]
+impl AnyWindow for Cube {
+    fn convolve_any(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        gpu::convolution(x, weight, Some(bias), &options)
+    }
+}
+
 /// Three operations that are each other's gradients: with y = down(x, w), the gradient of x is
 /// up(g, w) and that of w is filter_gradient(x, g); and the other way round for x = up(y, w). burn's
 /// own gradient of a transposed convolution's filter is a convolution whose kernel is the whole
@@ -49,8 +91,7 @@ pub trait Convolutions: Backend {
         learns: bool,
     ) -> FloatTensor<Self> {
         let _ = learns;
-        let (stride, padding) = if large.shape()[2] == 4 { (1, 0) } else { (2, 1) };
-        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        let options = strided(large.shape()[2] == 4);
         in_precision::<Self, _>(precision, [large, filter], |[large, filter]| {
             Self::conv2d(large, filter, None, options)
         })
@@ -64,8 +105,7 @@ pub trait Convolutions: Backend {
         learns: bool,
     ) -> FloatTensor<Self> {
         let _ = learns;
-        let (stride, padding) = if small.shape()[2] == 1 { (1, 0) } else { (2, 1) };
-        let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0; 2], [1; 2], 1);
+        let options = transposed(&small.shape());
         in_precision::<Self, _>(precision, [small, filter], |[small, filter]| {
             Self::conv_transpose2d(small, filter, None, options)
         })
@@ -78,12 +118,23 @@ pub trait Convolutions: Backend {
         filter: FloatTensor<Self>,
         precision: Precision,
     ) -> FloatTensor<Self> {
-        let (stride, padding) = if small.shape()[2] == 1 { (1, 0) } else { (2, 1) };
-        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        let options = strided(small.shape()[2] == 1);
         in_precision::<Self, _>(precision, [large, filter, small], |[large, filter, small]| {
             Self::conv2d_weight_backward(large, filter, small, options)
         })
     }
+}
+
+/// The window's steps: over the whole of a 4 × 4 image, or by two with a frame of one.
+fn strided(whole: bool) -> ConvOptions<2> {
+    let (stride, padding) = if whole { (1, 0) } else { (2, 1) };
+    ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1)
+}
+
+/// The same for the transposed convolution of a small image.
+fn transposed(small: &burn::tensor::Shape) -> ConvTransposeOptions<2> {
+    let (stride, padding) = if small[2] == 1 { (1, 0) } else { (2, 1) };
+    ConvTransposeOptions::new([stride; 2], [padding; 2], [0; 2], [1; 2], 1)
 }
 
 /// Computes with operands of the precision; the result is float32.
@@ -112,9 +163,38 @@ impl Convolutions for Cube {
     ) -> FloatTensor<Self> {
         in_precision::<Self, _>(precision, [large, filter], |[large, filter]| {
             match large.shape()[2] {
-                4 => Self::conv2d(large, filter, None, ConvOptions::new([1; 2], [0; 2], [1; 2], 1)),
-                _ => super::gpu::down(large, filter),
+                4 => gpu::convolution(
+                    large,
+                    filter,
+                    None,
+                    &ConvOptions::new([1; 2], [0; 2], [1; 2], 1),
+                ),
+                _ => gpu::down(large, filter),
             }
+        })
+    }
+
+    fn up(
+        small: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+        _: bool,
+    ) -> FloatTensor<Self> {
+        let options = transposed(&small.shape());
+        in_precision::<Self, _>(precision, [small, filter], |[small, filter]| {
+            gpu::up(small, filter, &options)
+        })
+    }
+
+    fn filter_gradient(
+        large: FloatTensor<Self>,
+        small: FloatTensor<Self>,
+        filter: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        let options = strided(small.shape()[2] == 1);
+        in_precision::<Self, _>(precision, [large, small, filter], |[large, small, filter]| {
+            gpu::filter_gradient(large, small, filter, &options)
         })
     }
 }

@@ -13,10 +13,9 @@ mod gpu;
 mod norm;
 mod pointwise;
 mod product;
-mod resample;
 mod residual;
 
-pub use conv::{convolve, convolve_transposed};
+pub use conv::{convolve, convolve_any, convolve_transposed};
 pub use dermagan_kernels::adam::Step as AdamStep;
 pub use norm::{norm_act, norm_act_train};
 pub use pointwise::{adam, leaky, lerp, tanh};
@@ -27,9 +26,18 @@ pub use residual::{
 };
 
 use crate::precision::Precision;
+use crate::transfer::upload;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor, TensorData};
+
+/// Forms of operations that a GPU was found to compute wrongly in this process, and which are not used, in words.
+pub fn wrong_forms() -> Vec<String> {
+    #[cfg(feature = "cube")]
+    return gpu::choice::wrong_forms().iter().map(ToString::to_string).collect();
+    #[cfg(not(feature = "cube"))]
+    Vec::new()
+}
 
 /// Whether tensors of this device are computed by the kernels of `dermagan-kernels`.
 pub fn is_cpu(device: &Device) -> bool {
@@ -61,5 +69,5 @@ pub(crate) fn constant<const D: usize, const E: usize>(
     shape: [usize; D],
     other: &Tensor<E>,
 ) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values, shape), (&other.device(), other.dtype()))
+    upload(TensorData::new(values, shape), (&other.device(), other.dtype()))
 }

@@ -12,28 +12,15 @@ use dermagan_kernels::activation as kernel;
 use dermagan_kernels::adam::{self as optimiser, Step};
 
 use super::flex::{self, by_type};
-use super::is_cpu;
 
 /// LeakyReLU. `x`: [batch, channels, height, width]. Its derivative at zero is the slope, as PyTorch's
 /// is; burn's own is 1, which a cutout's exact zeros bring to light.
 pub fn leaky(x: Tensor<4>, slope: f64) -> Tensor<4> {
-    if !is_cpu(&x.device()) {
-        return sloped(x.clone(), x, slope);
-    }
     Tensor::from_dispatch(<Dispatch as Pointwise>::activation(x.into_dispatch(), Some(slope)))
-}
-
-/// `u` where `by` is above zero, slope · `u` elsewhere, for GPUs. `by` gets no gradient.
-pub(super) fn sloped(u: Tensor<4>, by: Tensor<4>, slope: f64) -> Tensor<4> {
-    let off = by.lower_equal_elem(0.0);
-    u.clone().mask_where(off, u.mul_scalar(slope))
 }
 
 /// tanh. `x`: [batch, channels, height, width].
 pub fn tanh(x: Tensor<4>) -> Tensor<4> {
-    if !is_cpu(&x.device()) {
-        return x.tanh();
-    }
     Tensor::from_dispatch(<Dispatch as Pointwise>::activation(x.into_dispatch(), None))
 }
 
@@ -45,37 +32,25 @@ pub fn adam(
     gradient: Tensor<1>,
 ) -> (Tensor<1>, [Tensor<1>; 2]) {
     let [first, second] = moments;
-    if is_cpu(&value.device()) {
-        let (value, first, second) = <Dispatch as Update>::adam(
-            value.into_dispatch(),
-            first.into_dispatch(),
-            second.into_dispatch(),
-            gradient.into_dispatch(),
-            step,
-        );
-        let back = |t| Tensor::<1>::from_dispatch(t);
-        return (back(value), [back(first), back(second)]);
-    }
-    let Step { beta1, beta2, epsilon, size, root } = step;
-    let first = first.mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
-    let square = gradient.clone() * gradient;
-    let second = second.mul_scalar(beta2) + square.mul_scalar(1.0 - beta2);
-    let scale = second.clone().sqrt().div_scalar(root).add_scalar(epsilon);
-    let update = (first.clone() / scale).mul_scalar(size);
-    (value - update, [first, second])
+    let (value, first, second) = <Dispatch as Update>::adam(
+        value.into_dispatch(),
+        first.into_dispatch(),
+        second.into_dispatch(),
+        gradient.into_dispatch(),
+        step,
+    );
+    let back = |t| Tensor::<1>::from_dispatch(t);
+    (back(value), [back(first), back(second)])
 }
 
 /// old·decay + new·(1 − decay), on flat tensors without autodiff.
 pub fn lerp(old: Tensor<1>, new: Tensor<1>, decay: f64) -> Tensor<1> {
-    if is_cpu(&old.device()) {
-        let (old, new) = (old.into_dispatch(), new.into_dispatch());
-        return Tensor::from_dispatch(<Dispatch as Update>::lerp(old, new, decay));
-    }
-    old.mul_scalar(decay) + new.mul_scalar(1.0 - decay)
+    let (old, new) = (old.into_dispatch(), new.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Update>::lerp(old, new, decay))
 }
 
 /// Activations that are computed in place, with gradients from their results.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait Pointwise: Backend {
     /// LeakyReLU of a slope, or tanh.
     fn activation(x: FloatTensor<Self>, slope: Option<f64>) -> FloatTensor<Self>;
@@ -142,7 +117,7 @@ impl<B: Pointwise, C: CheckpointStrategy> Pointwise for Autodiff<B, C> {
 }
 
 /// The optimiser and the average.
-#[backend_extension(Flex)]
+#[backend_extension(Flex, Cube: cfg(feature = "cube"))]
 pub trait Update: Backend {
     /// As [`adam`].
     fn adam(

@@ -12,11 +12,10 @@ use dermagan_kernels::residual::{self as kernel, Extent};
 use dermagan_kernels::rms;
 use dermagan_kernels::scratch::Buffer;
 
-use super::conv::{Convolutions, convolve, convolve_transposed};
+use super::Precision;
+use super::conv::Convolutions;
 use super::flex::{self, Value, by_type};
-use super::pointwise::{Pointwise, leaky, sloped};
-use super::resample::resampled;
-use super::{Precision, is_cpu};
+use super::pointwise::Pointwise;
 
 /// `main` + gain · resampled `source`. Down: `source` [batch, channels, 2h, 2w] is averaged to half
 /// its side with [1, 3, 3, 1] / 8 along each axis and its channels repeated, to `main`'s [batch,
@@ -27,18 +26,12 @@ pub fn add_resampled(
     direction: Direction,
     gain: f64,
 ) -> Tensor<4> {
-    if !is_cpu(&main.device()) {
-        return main + resampled(source, direction).mul_scalar(gain);
-    }
     let (main, source) = (main.into_dispatch(), source.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Residual>::add_resampled(main, source, direction, gain))
 }
 
 /// `x` [batch, channels, height, width] with `bias` `[channels]` added to every pixel.
 pub fn add_bias(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
-    if !is_cpu(&x.device()) {
-        return x + bias.unsqueeze_dims::<4>(&[0, 2, 3]);
-    }
     let (x, bias) = (x.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Residual>::add_bias(x, bias))
 }
@@ -47,9 +40,6 @@ pub fn add_bias(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
 /// times each channel's `strength` `[channels]` added (Karras et al. 2019).
 pub fn add_noise(x: Tensor<4>, noise: Tensor<4>, strength: Tensor<1>) -> Tensor<4> {
     let noise = noise.detach();
-    if !is_cpu(&x.device()) {
-        return x + noise * strength.unsqueeze_dims::<4>(&[0, 2, 3]);
-    }
     let (x, noise) = (x.into_dispatch(), noise.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Residual>::add_noise(x, noise, strength.into_dispatch()))
 }
@@ -58,9 +48,6 @@ pub fn add_noise(x: Tensor<4>, noise: Tensor<4>, strength: Tensor<1>) -> Tensor<
 /// `activated`, which gets no gradient, is its result.
 pub fn gate(u: Tensor<4>, activated: Tensor<4>, slope: f64) -> Tensor<4> {
     let activated = activated.detach();
-    if !is_cpu(&u.device()) {
-        return sloped(u, activated, slope);
-    }
     let (u, activated) = (u.into_dispatch(), activated.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Residual>::gate(u, activated, slope))
 }
@@ -83,33 +70,23 @@ pub struct Way {
 /// LeakyReLU of `x` [batch, channels, height, width] after each pixel's channels were divided by their
 /// root mean square (Karras et al. 2018).
 pub fn normed_leaky(x: Tensor<4>, slope: f64) -> Tensor<4> {
-    if is_cpu(&x.device()) {
-        let x = x.into_dispatch();
-        return Tensor::from_dispatch(<Dispatch as Residual>::normed_leaky(x, slope));
-    }
-    let square = x.clone().powi_scalar(2).mean_dim(1);
-    leaky(x / square.add_scalar(rms::EPSILON).sqrt(), slope)
+    Tensor::from_dispatch(<Dispatch as Residual>::normed_leaky(x.into_dispatch(), slope))
 }
 
 /// A residual layer: convolution of LeakyReLU(`x`) by `weight` [deep, wide, 4, 4], plus `bias`, plus
 /// gain · resampled `x`. Also returns the activation, without a gradient.
 ///
-/// On the CPU it is one operation: burn adds the two gradients of `x` in the order of another layout,
-/// and the copies that this costs took two thirds of a step's speed.
+/// It is one operation: burn adds the two gradients of `x` in the order of another layout, and the copies that this
+/// costs took two thirds of a step's speed on the CPU.
 pub fn residual(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Tensor<1>,
     way: Way,
 ) -> (Tensor<4>, Tensor<4>) {
-    if is_cpu(&x.device()) {
-        let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-        let (y, active) = <Dispatch as Residual>::residual(x, weight, bias, way);
-        return (Tensor::from_dispatch(y), Tensor::from_dispatch(active));
-    }
-    let active = way.activated(x.clone());
-    let made = add_bias(way.convolved(active.clone(), weight), bias);
-    (add_resampled(made, x, way.direction, way.gain), active.detach())
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    let (y, active) = <Dispatch as Residual>::residual(x, weight, bias, way);
+    (Tensor::from_dispatch(y), Tensor::from_dispatch(active))
 }
 
 /// The transpose of a residual layer at fixed slopes, `way` being its own: `u` convolved by `weight`,
@@ -121,28 +98,17 @@ pub fn residual_transposed(
     way: Way,
 ) -> Tensor<4> {
     let active = active.detach();
-    if is_cpu(&u.device()) {
-        let (u, active, w) = (u.into_dispatch(), active.into_dispatch(), weight.into_dispatch());
-        return Tensor::from_dispatch(<Dispatch as Residual>::transposed(u, active, w, way));
-    }
-    let made = gate(way.convolved(u.clone(), weight), active, way.slope);
-    add_resampled(made, u, way.direction, way.gain)
+    let (u, active, w) = (u.into_dispatch(), active.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Residual>::transposed(u, active, w, way))
 }
 
 impl Way {
-    fn activated(self, x: Tensor<4>) -> Tensor<4> {
-        if self.normed { normed_leaky(x, self.slope) } else { leaky(x, self.slope) }
-    }
-
-    fn convolved(self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-        match self.direction {
-            Direction::Down => convolve(x, weight, self.precision),
-            Direction::Up => convolve_transposed(x, weight, self.precision),
-        }
-    }
-
     /// The convolution this way.
-    fn there<B: Convolutions>(self, x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+    pub(super) fn there<B: Convolutions>(
+        self,
+        x: FloatTensor<B>,
+        weight: FloatTensor<B>,
+    ) -> FloatTensor<B> {
         match self.direction {
             Direction::Down => B::down(x, weight, self.precision, false),
             Direction::Up => B::up(x, weight, self.precision, false),
@@ -169,8 +135,8 @@ impl Way {
     }
 }
 
-/// The CPU's operations.
-#[backend_extension(Flex, Autodiff)]
+/// The operations on a backend.
+#[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait Residual: Backend {
     /// As the function [`residual`].
     fn residual(

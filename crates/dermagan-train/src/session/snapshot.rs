@@ -17,7 +17,7 @@ use crate::outputs::{self, GRID};
 use crate::plot;
 use crate::rundir::{self, GENERATOR, stamp};
 use crate::stats::seconds_since_1970;
-use crate::trainer::card_of;
+use crate::trainer::{Broken, card_of};
 
 impl Session<'_> {
     /// What a new run's folder holds before the first step; the checkpoint makes even a process
@@ -72,6 +72,7 @@ impl Session<'_> {
     /// never newer than what it continues from would write again.
     pub(super) fn snapshot(&mut self, stamp: &str, measured: bool) -> Result<(), TrainError> {
         let start = Instant::now();
+        self.repeat()?;
         // Looked at first: a broken state must not replace the last good generator.
         let state = self.state()?;
         let grid = format!("fakes{stamp}.png");
@@ -156,7 +157,7 @@ impl Session<'_> {
 
     /// The state, if it is worth keeping.
     fn state(&mut self) -> Result<Checkpoint, TrainError> {
-        self.trainer.checkpoint().map_err(|what| self.broken(what))
+        self.trainer.checkpoint().map_err(|what| self.broken(Broken::NotFinite(what)))
     }
 
     fn save(&mut self, stamp: &str, checkpoint: &Checkpoint) -> Result<PathBuf, TrainError> {
@@ -181,7 +182,9 @@ impl Session<'_> {
     /// A generator whose weights are numbers and whose pictures are not has broken down too.
     fn without_pictures(&mut self, error: ModelError) -> TrainError {
         match error {
-            ModelError::NoPicture => self.broken("a picture of the generator".to_owned()),
+            ModelError::NoPicture => {
+                self.broken(Broken::NotFinite("a picture of the generator".to_owned()))
+            }
             other => other.into(),
         }
     }

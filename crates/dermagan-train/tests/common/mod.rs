@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{Array, Weights, from_safetensors};
 use dermagan_model::{Backbone, ModelConfig};
+use dermagan_train::check::relative;
 use dermagan_train::config::TrainConfig;
-use dermagan_train::doctor::relative;
 use dermagan_train::step::{Batch, Players, Turn};
 
 const MODEL: ModelConfig = ModelConfig {
@@ -45,9 +45,10 @@ pub fn differences(device: &Device) -> BTreeMap<String, f64> {
     let fixture = fixture();
     let config = config();
     let mut players = Players::new(&config, device);
-    players.generator = players.generator.with_weights(&under(&fixture, "start.G.")).unwrap();
+    let started = |prefix: &str| under(&fixture, prefix);
+    players.generator = players.generator.map(|g| g.with_weights(&started("start.G.")).unwrap());
     players.discriminator =
-        players.discriminator.with_weights(&under(&fixture, "start.D.")).unwrap();
+        players.discriminator.map(|d| d.with_weights(&started("start.D.")).unwrap());
     let autodiff = device.clone().autodiff();
     let mut found = BTreeMap::new();
     for step in 1..=3 {
