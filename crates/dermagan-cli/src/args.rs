@@ -14,7 +14,7 @@ use dermagan_train::metrics::Metric;
     name = "dermagan",
     version,
     after_help = "Exit codes: 0 done · 1 error · 2 a command line that cannot be read · 3 --strict refused the data · \
-                  4 training broke down (loss not finite) · 5 doctor: this device computes wrongly · \
+                  4 training broke down (loss not finite) · 5 a device computes wrongly · \
                   130 stopped by Ctrl-C, checkpoint written"
 )]
 pub struct Cli {

@@ -132,6 +132,15 @@ fn round(sizes: &[usize], evenness: f64) -> Vec<usize> {
     draws.enumerate().flat_map(|(class, draws)| std::iter::repeat_n(class, draws)).collect()
 }
 
+/// Writes `pixels` (`size`×`size` RGB rows), oriented, as they are: as many bytes, rows of RGB.
+pub fn oriented(pixels: &[u8], size: usize, orientation: Orientation, out: &mut [u8]) {
+    for (place, pixel) in out.chunks_exact_mut(3).enumerate() {
+        let (x, y) = orientation.source((place % size, place / size), size - 1);
+        let from = (y * size + x) * 3;
+        pixel.copy_from_slice(&pixels[from..from + 3]);
+    }
+}
+
 /// Writes `pixels` (`size`×`size` RGB rows), turned, as floats in [-1, 1], channel by channel:
 /// `3 * size * size` numbers in the order that convolutions take.
 pub fn to_planes(pixels: &[u8], size: usize, orientation: Orientation, planes: &mut [f32]) {

@@ -84,6 +84,7 @@ impl Layout {
 
 /// A network's gradients.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per player and step")]
 pub enum Gathered {
     /// By name, flat.
     Named(Vec<(String, Tensor<1>)>),

@@ -52,6 +52,7 @@ impl Moments {
 
 /// The moments in the form of the network's parameters.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per player")]
 enum State {
     /// By name; also before the first step.
     Named(BTreeMap<String, Moments>),

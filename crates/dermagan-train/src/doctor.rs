@@ -128,6 +128,8 @@ pub fn examine(
     };
     let fault = Fault::requested().map_err(TrainError::Option)?.map(Arc::new);
     let tolerance = if examination.config.is_some() { RUN_TOLERANCE } else { TOLERANCE };
+    // A NaN is not rounding.
+    let rounding = |c: &Comparison| c.difference <= tolerance;
     let level = reference_level(device);
     let expected = cpu::at(level, || step(&networks, &Device::flex(), None));
     let mut worst: BTreeMap<String, f64> = BTreeMap::new();
@@ -154,7 +156,7 @@ pub fn examine(
                 *before = *difference;
             }
         }
-        let wrong: Vec<_> = compared.into_iter().filter(|c| !(c.difference <= tolerance)).collect();
+        let wrong: Vec<_> = compared.into_iter().filter(|c| !rounding(c)).collect();
         for Comparison { parameter, .. } in &wrong {
             *diagnosis.wrong_by_parameter.entry(parameter.clone()).or_default() += 1;
         }

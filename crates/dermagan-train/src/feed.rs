@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::orientation::Orientation;
 use dermagan_data::Cache;
-use dermagan_data::order::{Order, to_planes};
+use dermagan_data::order::{Draw, Order, oriented, to_planes};
 use dermagan_model::ModelConfig;
 use dermagan_model::latent::training_values;
+use dermagan_model::ops::{from_bytes, is_cpu};
+use dermagan_model::transfer::upload;
 use rayon::prelude::*;
 
 use crate::plan::Plan;
@@ -20,12 +24,42 @@ const READY: usize = 1;
 /// What one step learns from, on the host.
 #[derive(Clone, Debug)]
 pub struct Fed {
-    /// Real pictures, [batch, 3, side, side] in [-1, 1].
-    pub planes: Vec<f32>,
+    /// Real images.
+    pub images: Images,
     /// The class of each, as in [`Plan::class_of`].
     pub classes: Vec<usize>,
     /// Latents of as many fakes, [batch, [`ModelConfig::latents`]].
     pub latents: Vec<f32>,
+}
+
+/// The images of a batch on the host.
+#[derive(Clone, Debug)]
+pub enum Images {
+    /// [batch, 3, side, side] in [-1, 1]: for the CPU, which has nothing to convert them with beside the step.
+    Planes(Vec<f32>),
+    /// [batch, side, side, 3], as they are stored: for GPUs, which convert them. A quarter of the transfer.
+    Bytes(Vec<u8>),
+}
+
+impl Images {
+    /// `batch` images of `side` × `side` pixels on a device, [batch, 3, side, side] in [-1, 1].
+    pub fn upload(self, batch: usize, side: usize, device: &Device) -> Tensor<4> {
+        let shape = [batch, 3, side, side];
+        match self {
+            Self::Planes(planes) => upload(TensorData::new(planes, shape), device),
+            Self::Bytes(bytes) if is_cpu(device) => {
+                let each = 3 * side * side;
+                let mut planes = vec![0.0; batch * each];
+                planes.par_chunks_mut(each).zip(bytes.par_chunks(each)).for_each(
+                    |(planes, bytes)| {
+                        to_planes(bytes, side, Orientation::default(), planes);
+                    },
+                );
+                upload(TensorData::new(planes, shape), device)
+            }
+            Self::Bytes(bytes) => from_bytes(&bytes, batch, side, device),
+        }
+    }
 }
 
 /// Gives one batch after the other.
@@ -52,11 +86,12 @@ struct Maker {
     model: ModelConfig,
     seed: u64,
     batch: usize,
+    as_bytes: bool,
 }
 
 impl Feed {
-    /// The batches of a run.
-    pub fn new(plan: &Plan) -> Self {
+    /// The batches of a run, their images as bytes or as planes ([`Images`]).
+    pub fn new(plan: &Plan, as_bytes: bool) -> Self {
         let config = &plan.config;
         let maker = Maker {
             order: plan.order(),
@@ -65,6 +100,7 @@ impl Feed {
             model: config.model,
             seed: config.seed,
             batch: config.optimiser.batch,
+            as_bytes,
         };
         Self { maker: Arc::new(maker), ahead: None }
     }
@@ -100,13 +136,25 @@ impl Maker {
         let side = self.cache.size();
         let each = 3 * side * side;
         let draws: Vec<_> = (first..).take(self.batch).map(|i| self.order.at(i)).collect();
-        let mut planes = vec![0.0; self.batch * each];
-        planes.par_chunks_mut(each).zip(&draws).for_each(|(planes, draw)| {
-            let pixels = self.cache.pixels(draw.image as usize);
-            to_planes(pixels, side, draw.orientation, planes);
-        });
+        let pixels = |draw: &Draw| self.cache.pixels(draw.image as usize);
+        let images = match self.as_bytes {
+            true => {
+                let mut bytes = vec![0; self.batch * each];
+                bytes.par_chunks_mut(each).zip(&draws).for_each(|(bytes, draw)| {
+                    oriented(pixels(draw), side, draw.orientation, bytes);
+                });
+                Images::Bytes(bytes)
+            }
+            false => {
+                let mut planes = vec![0.0; self.batch * each];
+                planes.par_chunks_mut(each).zip(&draws).for_each(|(planes, draw)| {
+                    to_planes(pixels(draw), side, draw.orientation, planes);
+                });
+                Images::Planes(planes)
+            }
+        };
         Fed {
-            planes,
+            images,
             classes: draws.iter().map(|draw| self.classes[draw.image as usize]).collect(),
             latents: training_values(self.seed, "z train", first, self.batch, &self.model),
         }
@@ -115,6 +163,8 @@ impl Maker {
 
 #[cfg(test)]
 mod tests {
+    use dermagan_model::named::to_vec;
+
     use super::*;
     use crate::plan::Request;
     use crate::plan::tests::phantom;
@@ -132,24 +182,29 @@ mod tests {
     #[test]
     fn a_batch_does_not_depend_on_what_was_asked_for_before() {
         let plan = plan();
-        let mut feed = Feed::new(&plan);
+        let mut feed = Feed::new(&plan, false);
         let order = plan.order();
-        let values = |fed: Fed| (fed.planes, fed.classes, fed.latents);
+        let planes = |images: Images| {
+            to_vec(images.upload(8, 32, &Device::flex()).reshape([8 * 3 * 32 * 32]))
+        };
+        let values = |fed: Fed| (planes(fed.images), fed.classes, fed.latents);
+        let mut as_bytes = Feed::new(&plan, true);
         // In turn through several epochs, again from the middle, and back to the beginning.
         for first in [0, 8, 16, 24, 32, 40, 48, 24, 32, 3, 0, 8] {
             let alone = feed.maker.make(first);
-            assert_eq!(alone.planes.len(), 8 * 3 * 32 * 32);
             assert_eq!(alone.latents.len(), 8 * plan.config.model.latents());
             let images = (first..first + 8).map(|i| order.at(i).image);
             let classes: Vec<_> = images.map(|image| plan.class_of(image)).collect();
             assert_eq!(alone.classes, classes);
-            assert_eq!(values(feed.batch(first)), values(alone), "{first}");
+            let expected = values(alone);
+            assert_eq!(values(feed.batch(first)), expected, "{first}");
+            assert_eq!(values(as_bytes.batch(first)), expected, "{first}, as bytes");
         }
     }
 
     #[test]
     fn the_thread_ends_when_nobody_takes_batches_any_more() {
-        let mut feed = Feed::new(&plan());
+        let mut feed = Feed::new(&plan(), true);
         feed.batch(0);
         let maker = feed.maker.clone();
         drop(feed);

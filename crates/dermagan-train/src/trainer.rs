@@ -71,7 +71,7 @@ impl<'a> Trainer<'a> {
         let looks = plan.config.optimiser.lookahead > 0;
         let lookahead = looks.then(|| Lookahead::new(&players));
         Self {
-            feed: Feed::new(plan),
+            feed: Feed::new(plan, !device.is_cpu),
             plan,
             device,
             players,
@@ -180,9 +180,13 @@ impl<'a> Trainer<'a> {
         let purposes = ["augment real", "augment fake"];
         let transforms =
             Transforms::pair(&config.augment, &probabilities, seed, purposes, self.nimg, side);
-        let real = TensorData::new(fed.planes, [n, 3, side, side]);
         let z = TensorData::new(fed.latents, [n, config.model.latents()]);
-        Batch { real: upload(real, &device), z: upload(z, &device), class, transforms }
+        Batch {
+            real: fed.images.upload(n, side, &device),
+            z: upload(z, &device),
+            class,
+            transforms,
+        }
     }
 
     /// The probability of the transforms for pictures of a class of this rarity at this moment. As long as

@@ -6,6 +6,7 @@
 //! their results out channels-last, which is what the kernels read; any other layout is accepted
 //! and copied first.
 
+mod bytes;
 mod conv;
 mod flex;
 #[cfg(feature = "cube")]
@@ -15,6 +16,7 @@ mod pointwise;
 mod product;
 mod residual;
 
+pub use bytes::from_bytes;
 pub use conv::{convolve, convolve_any, convolve_transposed};
 pub use dermagan_kernels::adam::Step as AdamStep;
 pub use norm::{norm_act, norm_act_train};

@@ -3,9 +3,10 @@
 use burn::backend::Cube;
 use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::Shape;
 
+use super::super::bytes::Unpack;
 use super::super::pointwise::{Pointwise, Update};
 use super::super::residual::Residual;
 use super::super::{AdamStep, Direction, Way};
@@ -27,6 +28,12 @@ impl Pointwise for Cube {
             Some(slope) => kernels::gate(gradient, y, slope),
             None => kernels::tanh_backward(y, gradient),
         }
+    }
+}
+
+impl Unpack for Cube {
+    fn unpack(words: IntTensor<Self>, batch: usize, side: usize) -> Values {
+        kernels::unpack(words, batch, side)
     }
 }
 

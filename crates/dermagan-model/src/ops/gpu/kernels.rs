@@ -1,6 +1,7 @@
 //! Kernels of our own for what burn would compute as a chain of launches, in CubeCL, for every GPU. All are of
 //! float32; operands may lie in memory in any order, results lie in burn's, [batch, channels, height, width].
 
+use burn::tensor::DType;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use burn_std::Shape;
@@ -234,7 +235,7 @@ fn beside(at: usize, length: usize) -> usize {
     let pair = at / 2;
     let before = select(pair > 0, pair - select(pair > 0, 1usize, 0usize), 0usize);
     let after = select(pair + 1 < length, pair + 1, length - 1);
-    select(at % 2 == 0, before, after)
+    select(at == 2 * pair, before, after)
 }
 
 #[cube(launch)]
@@ -430,5 +431,28 @@ pub fn lerp(old: CubeTensor, new: CubeTensor, decay: f64) -> CubeTensor {
     let view = out.clone().into_linear_view();
     let (old, new) = (old.into_linear_view(), new.into_linear_view());
     lerp_kernel::launch(&client, count, dim, old, new, view, decay as f32, (1.0 - decay) as f32);
+    out
+}
+
+#[cube(launch)]
+fn unpack_kernel(words: LinearView<'_, i32>, mut out: LinearViewMut<'_, f32>, pixels: usize) {
+    if !out.is_in_bounds(ABSOLUTE_POS) {
+        terminate!();
+    }
+    let (pixel, channel) = (ABSOLUTE_POS % pixels, ABSOLUTE_POS / pixels % 3);
+    let byte = (ABSOLUTE_POS / (3 * pixels) * pixels + pixel) * 3 + channel;
+    let shift = i32::cast_from(byte % 4) * 8;
+    let value = (words.read(byte / 4) >> shift) & 255;
+    out.write(ABSOLUTE_POS, f32::cast_from(value) / 127.5 - 1.0);
+}
+
+/// Bytes of RGB, four a word, to images [batch, 3, side, side] in [-1, 1].
+pub fn unpack(words: CubeTensor, batch: usize, side: usize) -> CubeTensor {
+    let (client, device) = (words.client.clone(), words.device.clone());
+    let shape = Shape::from([batch, 3, side, side]);
+    let out = empty_device_contiguous_dtype(client.clone(), device, shape, DType::F32);
+    let (count, dim) = grid(&out, out.meta.num_elements());
+    let view = out.clone().into_linear_view();
+    unpack_kernel::launch(&client, count, dim, words.into_linear_view(), view, side * side);
     out
 }
