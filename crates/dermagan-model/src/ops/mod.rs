@@ -20,7 +20,7 @@ pub use bytes::from_bytes;
 pub use conv::{convolve, convolve_any, convolve_transposed};
 pub use dermagan_kernels::adam::Step as AdamStep;
 pub use norm::{norm_act, norm_act_train};
-pub use pointwise::{adam, leaky, lerp, tanh};
+pub use pointwise::{adam, leaky, lerp, squares, tanh};
 pub use product::product;
 pub use residual::{
     Direction, Way, add_bias, add_noise, add_resampled, gate, normed_leaky, residual,

@@ -4,9 +4,9 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use burn_flex::FlexTensor;
 use dermagan_kernels::activation as kernel;
 use dermagan_kernels::adam::{self as optimiser, Step};
@@ -47,6 +47,12 @@ pub fn adam(
 pub fn lerp(old: Tensor<1>, new: Tensor<1>, decay: f64) -> Tensor<1> {
     let (old, new) = (old.into_dispatch(), new.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Update>::lerp(old, new, decay))
+}
+
+/// The sums of squares of parts of `values`, [parts]: part i is rows `starts`[i] to `starts`[i + 1] of `row` values each.
+pub fn squares(values: Tensor<1>, starts: Tensor<1, Int>, row: usize) -> Tensor<1> {
+    let (values, starts) = (values.into_dispatch(), starts.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Update>::squares(values, starts, row))
 }
 
 /// Activations that are computed in place, with gradients from their results.
@@ -130,6 +136,10 @@ pub trait Update: Backend {
 
     /// As [`lerp`].
     fn lerp(old: FloatTensor<Self>, new: FloatTensor<Self>, decay: f64) -> FloatTensor<Self>;
+
+    /// As [`squares`].
+    fn squares(values: FloatTensor<Self>, starts: IntTensor<Self>, row: usize)
+    -> FloatTensor<Self>;
 }
 
 /// A flat tensor's values to change: its own if nobody else holds them, else a copy.
@@ -160,5 +170,16 @@ impl Update for Flex {
         let new = optimiser::lerp(&flex::in_order(&old), &flex::in_order(&new), decay);
         let n = new.len();
         flex::plain(new, &[n])
+    }
+
+    fn squares(values: FlexTensor, starts: IntTensor<Self>, row: usize) -> FlexTensor {
+        let values = flex::in_order::<f32>(&values);
+        let starts = starts.storage::<i32>();
+        let square = |part: &[f32]| part.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() as f32;
+        let part = |pair: &[i32]| {
+            let [from, to] = [pair[0], pair[1]].map(|start| start as usize * row);
+            square(&values[from..to])
+        };
+        flex::row(starts.windows(2).map(part).collect::<Vec<f32>>())
     }
 }

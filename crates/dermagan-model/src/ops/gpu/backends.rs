@@ -52,6 +52,10 @@ impl Update for Cube {
     fn lerp(old: Values, new: Values, decay: f64) -> Values {
         kernels::lerp(old, new, decay)
     }
+
+    fn squares(values: Values, starts: IntTensor<Self>, row: usize) -> Values {
+        kernels::squares(values, starts, row)
+    }
 }
 
 /// The sum over images and pixels, `[channels]`.

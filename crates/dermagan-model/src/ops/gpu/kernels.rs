@@ -456,3 +456,48 @@ pub fn unpack(words: CubeTensor, batch: usize, side: usize) -> CubeTensor {
     unpack_kernel::launch(&client, count, dim, words.into_linear_view(), view, side * side);
     out
 }
+
+#[cube(launch)]
+fn row_squares_kernel(values: LinearView<'_, f32>, mut out: LinearViewMut<'_, f32>, row: usize) {
+    if !out.is_in_bounds(ABSOLUTE_POS) {
+        terminate!();
+    }
+    let mut sum = 0.0f32;
+    for i in 0..row {
+        let value = values.read(ABSOLUTE_POS * row + i);
+        sum += value * value;
+    }
+    out.write(ABSOLUTE_POS, sum);
+}
+
+#[cube(launch)]
+fn part_sums_kernel(
+    rows: LinearView<'_, f32>,
+    starts: LinearView<'_, i32>,
+    mut out: LinearViewMut<'_, f32>,
+) {
+    if !out.is_in_bounds(ABSOLUTE_POS) {
+        terminate!();
+    }
+    let from = usize::cast_from(starts.read(ABSOLUTE_POS));
+    let to = usize::cast_from(starts.read(ABSOLUTE_POS + 1));
+    let mut sum = 0.0f32;
+    for row in from..to {
+        sum += rows.read(row);
+    }
+    out.write(ABSOLUTE_POS, sum);
+}
+
+/// The sums of squares of parts of `values`; see [`super::super::squares`].
+pub fn squares(values: CubeTensor, starts: CubeTensor, row: usize) -> CubeTensor {
+    let rows = empty(&values, [values.meta.num_elements() / row]);
+    let out = empty(&values, [starts.meta.num_elements() - 1]);
+    let client = values.client.clone();
+    let (count, dim) = grid(&rows, rows.meta.num_elements());
+    let view = rows.clone().into_linear_view();
+    row_squares_kernel::launch(&client, count, dim, values.into_linear_view(), view, row);
+    let (count, dim) = grid(&out, out.meta.num_elements());
+    let (rows, starts) = (rows.into_linear_view(), starts.into_linear_view());
+    part_sums_kernel::launch(&client, count, dim, rows, starts, out.clone().into_linear_view());
+    out
+}
