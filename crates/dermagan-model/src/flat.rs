@@ -68,7 +68,7 @@ impl Layout {
         Some(buffer.clone().slice([place.clone()]))
     }
 
-    /// The squared norm of each parameter's part, [parameters].
+    /// The squared norm of each parameter's part, `[parameters]`.
     pub fn squares(&self, buffer: &Tensor<1>) -> Tensor<1> {
         squares(buffer.clone(), self.starts.clone(), ROW)
     }
@@ -166,7 +166,7 @@ impl<N: Network> Flat<N> {
         }
     }
 
-    /// The squared norm of every gradient, [parameters].
+    /// The squared norm of every gradient, `[parameters]`.
     pub fn squares(&self, gradients: &Gathered) -> Tensor<1> {
         match (gradients, &self.buffer) {
             (Gathered::Joined(buffer), Some((layout, _))) => layout.squares(buffer),

@@ -49,7 +49,8 @@ pub fn lerp(old: Tensor<1>, new: Tensor<1>, decay: f64) -> Tensor<1> {
     Tensor::from_dispatch(<Dispatch as Update>::lerp(old, new, decay))
 }
 
-/// The sums of squares of parts of `values`, [parts]: part i is rows `starts`[i] to `starts`[i + 1] of `row` values each.
+/// The sums of squares of parts of `values`, `[parts]`: a part reaches from one of `starts` to the next, in rows of `row`
+/// values.
 pub fn squares(values: Tensor<1>, starts: Tensor<1, Int>, row: usize) -> Tensor<1> {
     let (values, starts) = (values.into_dispatch(), starts.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Update>::squares(values, starts, row))
