@@ -170,7 +170,7 @@ fn examine(args: &DoctorArgs) -> anyhow::Result<u8> {
             .map(|c| format!("{} off by {:.2e}", c.parameter, c.difference))
             .collect();
         let (wrong, number) = (computed.wrong.len(), computed.number);
-        bar.suspend(|| say!("  step {number}: {wrong} gradients are wrong: {}", named.join(", ")));
+        bar.suspend(|| say!("  step {number}: wrong gradients: {wrong}; {}", named.join(", ")));
     });
     bar.finish_and_clear();
     Ok(conclude(&diagnosis?))
@@ -183,13 +183,15 @@ fn conclude(diagnosis: &Diagnosis) -> u8 {
     }
     let Diagnosis { computed, wrong, differing, .. } = diagnosis;
     if *computed > 1 {
-        say!("{wrong} of {computed} steps were wrong; {differing} had other bits than the first");
+        say!(
+            "wrong steps: {wrong} of {computed}; steps with other bits than the first: {differing}"
+        );
         for (parameter, times) in &diagnosis.wrong_by_parameter {
-            say!("  {parameter:<24} wrong {times} times");
+            say!("  {parameter:<24} wrong in {times}");
         }
     }
     for wrong in wrong_forms() {
-        say!("  not used, since wrong on this device: {wrong}");
+        say!("  not used because its result is wrong on this device: {wrong}");
     }
     let worst = diagnosis.comparisons.first();
     let (name, off) = worst.map_or(("none", 0.0), |c| (c.parameter.as_str(), c.difference));

@@ -149,7 +149,7 @@ fn refuse_changes(args: &TrainArgs) -> Result<(), TrainError> {
     match given.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(TrainError::Option(format!(
             "{flag} cannot change a run that is resumed: it goes on with the options it began with. \
-             --kimg, --snap, --keep, --metrics, --data and --device may change"
+             --kimg, --snap, --keep, --metrics, --no-self-check, --data and --device may change"
         ))),
         None => Ok(()),
     }
@@ -286,7 +286,7 @@ impl View {
                 if best { ": the best so far, kept as generator-best.safetensors" } else { "" }
             )),
             Event::SelfCheck(SelfCheck::Start { worst, seconds }) => say!(
-                "self-check: the first step's gradients are the CPU's, to {:.1e} of their norm ({seconds:.1} s)",
+                "self-check: the gradients match the CPU's; the largest difference is {:.1e} of its norm ({seconds:.1} s)",
                 worst.difference
             ),
             Event::Warning(words) => self.line(&format!("warning: {words}")),

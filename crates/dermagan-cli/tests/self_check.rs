@@ -92,7 +92,7 @@ fn a_fault_that_cannot_be_read_is_an_error() {
 fn doctor_repeats_the_step_and_says_how_often_it_was_wrong() {
     let desk = Desk::new();
     let out = desk.ok(&["doctor", "--device", "cpu", "--repeat", "3"]);
-    assert!(out.contains("0 of 3 steps were wrong; 0 had other bits than the first"), "{out}");
+    assert!(out.contains("wrong steps: 0 of 3; steps with other bits than the first: 0"), "{out}");
     let preset = ["--preset", "fast", "--batch", "2", "--width", "2"];
     let out = desk.ok(&[&["doctor", "--device", "cpu", "--repeat", "2"], &preset[..]].concat());
     assert!(out.contains("pass:"), "{out}");
@@ -101,8 +101,11 @@ fn doctor_repeats_the_step_and_says_how_often_it_was_wrong() {
     let out = command.env("DERMAGAN_TEST_FAULT", "D main.1.weight 0 2-3").output().unwrap();
     let words = text(&out.stdout);
     assert_eq!(out.status.code(), Some(5), "{words}");
-    assert!(words.contains("2 of 4 steps were wrong; 2 had other bits"), "{words}");
-    assert!(words.contains("D main.1.weight          wrong 2 times"), "{words}");
+    assert!(
+        words.contains("wrong steps: 2 of 4; steps with other bits than the first: 2"),
+        "{words}"
+    );
+    assert!(words.contains("D main.1.weight          wrong in 2"), "{words}");
     let error = desk.fails(&["doctor", "--repeat", "0", "--device", "cpu"], 1);
     assert!(error.contains("--repeat 0"), "{error}");
     let error = desk.fails(&["doctor", "--batch", "4", "--device", "cpu"], 2);

@@ -22,6 +22,14 @@ pub fn check(
     let images = &images[..images.len().min(MOST)];
     let (rows, expected) = (found.extract(images)?, reference.extract(images)?);
     let dims = reference.dims().max(1);
+    if rows.len() != expected.len() {
+        return Err(EvalError::SickDevice(format!(
+            "the device computes {} features of {} where the CPU computes {}. Use --device cpu",
+            rows.len(),
+            found.name(),
+            expected.len()
+        )));
+    }
     for (image, (row, expected)) in rows.chunks(dims).zip(expected.chunks(dims)).enumerate() {
         let off = difference(row, expected);
         // A NaN is not rounding.

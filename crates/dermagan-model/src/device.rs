@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use dermagan_kernels::cpu;
 
 use crate::error::ModelError;
+use crate::ops::requested_form;
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,6 +107,7 @@ pub struct Adapter {
 pub fn select(choice: &Choice) -> Result<Selected, ModelError> {
     // Also where a GPU computes: what it computes is compared with the CPU.
     cpu::requested().map_err(|error| ModelError::Device(error.to_string()))?;
+    requested_form().map_err(ModelError::Device)?;
     match choice {
         Choice::Cpu => Ok(Selected::cpu()),
         #[cfg(feature = "cuda")]

@@ -115,7 +115,7 @@ impl Adam {
             size: self.learning_rate / correction(self.beta1),
             root: correction(self.beta2).sqrt(),
         };
-        // Taken out, so that nobody else holds them and they are updated in place.
+        // Taken out, so that nobody else holds them and the CPU updates them in place.
         let state = std::mem::take(&mut self.state);
         match (gradients, network.buffer().cloned()) {
             (Gathered::Joined(gradient), Some((layout, value))) => {

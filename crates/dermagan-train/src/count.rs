@@ -31,8 +31,8 @@ pub struct Counts {
     pub kernels: Vec<(String, f64)>,
 }
 
-/// Counts over as many steps of a run of `plan` as lie between two reads of its values, or over as many more as its
-/// penalties and its lookahead take to come round. The same number of steps goes before, in which the device chooses
+/// Counts over as many steps of a run of `plan` as lie between two reads of its values, times as many as its penalties
+/// take to come round; a lookahead that comes more rarely is counted as often as it comes in these. The same number of steps goes before, in which the device chooses
 /// and builds its kernels. The run is in its middle, when players are told of classes; no snapshot is made.
 pub fn training_steps(plan: &Plan, device: &Selected) -> Counts {
     let mut trainer = Trainer::new(plan, device.clone());
@@ -41,7 +41,8 @@ pub fn training_steps(plan: &Plan, device: &Selected) -> Counts {
     if !device.is_cpu {
         trainer.watch(None);
     }
-    let steps = READ_EVERY.next_multiple_of(plan.config.objective.every.clamp(1, READ_EVERY));
+    let every = plan.config.objective.every.clamp(1, READ_EVERY);
+    let steps = READ_EVERY * if READ_EVERY.is_multiple_of(every) { 1 } else { every };
     let mut run = || {
         for _ in 0..steps {
             trainer.step();

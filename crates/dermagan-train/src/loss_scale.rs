@@ -33,6 +33,11 @@ impl LossScale {
         Self { scale: from_slice(&[FIRST], device), good: from_slice(&[0.0], device) }
     }
 
+    /// A scale of this size.
+    pub(crate) fn of(scale: f32, device: &Device) -> Self {
+        Self { scale: from_slice(&[scale], device), good: from_slice(&[0.0], device) }
+    }
+
     /// The loss to take gradients of.
     pub fn scaled(&self, loss: Tensor<1>) -> Tensor<1> {
         loss * self.scale.clone().autodiff()

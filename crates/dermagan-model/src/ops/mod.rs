@@ -33,6 +33,21 @@ use crate::transfer::upload;
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor, TensorData};
 
+/// Checks the environment variable that names the form of convolutions on GPUs.
+///
+/// # Errors
+/// When it names none.
+pub fn requested_form() -> Result<(), String> {
+    #[cfg(feature = "cube")]
+    if let Ok(name) = std::env::var(gpu::choice::FORCE)
+        && !gpu::choice::FORMS.contains(&name.as_str())
+    {
+        let (variable, forms) = (gpu::choice::FORCE, gpu::choice::FORMS.join(", "));
+        return Err(format!("{variable}={name}: expected one of {forms}"));
+    }
+    Ok(())
+}
+
 /// Forms of operations that a GPU was found to compute wrongly in this process, and which are not used, in words.
 pub fn wrong_forms() -> Vec<String> {
     #[cfg(feature = "cube")]

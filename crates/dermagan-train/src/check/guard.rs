@@ -21,6 +21,8 @@ struct Range {
     low: f64,
     high: f64,
     seen: u64,
+    /// Whether the gradient has been zero with good reason.
+    may_be_zero: bool,
 }
 
 /// Watches the gradient norms of a run, parameter by parameter.
@@ -48,8 +50,14 @@ impl Guard {
         Self { ranges: vec![None; players.len()], players }
     }
 
-    /// The first of a step's squared norms that is far outside its range.
-    pub fn judge(&self, squares: &[f32]) -> Option<Suspicion> {
+    /// Whether it has seen nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.iter().all(Option::is_none)
+    }
+
+    /// The first of a step's squared norms that is far outside its range. Infinite gradients are not suspicious where
+    /// they are how a loss scale is found (`scaled`).
+    pub fn judge(&self, squares: &[f32], scaled: bool) -> Option<Suspicion> {
         let total = |player: usize| {
             let own = self.ranges.iter().zip(&self.players).filter(|(_, of)| **of == player);
             own.filter_map(|(range, _)| *range).map(|r| r.high.exp().powi(2)).sum::<f64>().sqrt()
@@ -58,6 +66,9 @@ impl Guard {
             let norm = f64::from(*square).sqrt();
             let range = self.ranges.get(parameter).copied().flatten()?;
             let (low, high) = (range.low.exp(), range.high.exp());
+            if scaled && !norm.is_finite() || norm == 0.0 && range.may_be_zero {
+                return None;
+            }
             if high <= ROUNDING * total(self.players[parameter]) {
                 return None;
             }
@@ -69,6 +80,15 @@ impl Guard {
         })
     }
 
+    /// Takes it that the suspicion was unfounded: a gradient that was zero may be zero again.
+    pub fn accept(&mut self, found: &Suspicion) {
+        if let Some(Some(range)) = self.ranges.get_mut(found.parameter)
+            && found.norm == 0.0
+        {
+            range.may_be_zero = true;
+        }
+    }
+
     /// Takes a step's squared norms into the ranges.
     pub fn learn(&mut self, squares: &[f32]) {
         for (range, square) in self.ranges.iter_mut().zip(squares) {
@@ -78,7 +98,8 @@ impl Guard {
                 continue;
             }
             let log = norm.ln();
-            let known = range.get_or_insert(Range { low: log, high: log, seen: 0 });
+            let known =
+                range.get_or_insert(Range { low: log, high: log, seen: 0, may_be_zero: false });
             let (low, high) = (known.low, known.high);
             known.low = log.min(low + FORGET * (log - low));
             known.high = log.max(high + FORGET * (log - high));
@@ -96,7 +117,7 @@ mod tests {
         let mut guard = Guard::new(vec![0, 1, 1]);
         for norm in norms {
             let squares = [(norm * norm) as f32, 1.0, 1e-16 * norm as f32];
-            assert_eq!(guard.judge(&squares), None);
+            assert_eq!(guard.judge(&squares, false), None);
             guard.learn(&squares);
         }
         guard
@@ -105,11 +126,11 @@ mod tests {
     #[test]
     fn a_lost_gradient_and_a_far_larger_one_are_suspicious() {
         let guard = learnt((0..100).map(|i| 1.0 + f64::from(i % 7)));
-        assert_eq!(guard.judge(&[2500.0, 1.0, 0.0]), None, "the last is rounding");
+        assert_eq!(guard.judge(&[2500.0, 1.0, 0.0], false), None, "the last is rounding");
         for bad in [0.0, f32::NAN, f32::INFINITY, 1e6] {
-            let found = guard.judge(&[4.0, bad, 1e-16]).unwrap();
+            let found = guard.judge(&[4.0, bad, 1e-16], false).unwrap();
             assert_eq!(found.parameter, 1, "{bad}");
-            assert_eq!(guard.judge(&[bad, 1.0, 1e-16]).unwrap().parameter, 0, "{bad}");
+            assert_eq!(guard.judge(&[bad, 1.0, 1e-16], false).unwrap().parameter, 0, "{bad}");
         }
     }
 
@@ -123,7 +144,7 @@ mod tests {
             let tail = f64::from(normal()).exp();
             let penalty = if step % 16 == 0 { 30.0 } else { 1.0 };
             let squares = [normal().powi(2), (tail * tail) as f32, penalty];
-            alarms += u32::from(guard.judge(&squares).is_some());
+            alarms += u32::from(guard.judge(&squares, false).is_some());
             guard.learn(&squares);
         }
         assert!(alarms <= 2, "{alarms} false alarms in 20,000 steps");
@@ -134,9 +155,22 @@ mod tests {
         let mut guard = Guard::new(vec![0; 2]);
         for square in [0.0, 0.0, 1e-9, 1e-6, 1e-3, 1.0] {
             let squares = [1.0, square];
-            assert_eq!(guard.judge(&squares), None);
+            assert_eq!(guard.judge(&squares, false), None);
             guard.learn(&squares);
         }
-        assert_eq!(guard.judge(&[1.0, 0.0]).unwrap().parameter, 1);
+        assert_eq!(guard.judge(&[1.0, 0.0], false).unwrap().parameter, 1);
+    }
+
+    #[test]
+    fn a_zero_with_good_reason_and_a_loss_scale_in_search_are_usual() {
+        let mut guard = learnt((0..40).map(|_| 1.0));
+        let found = guard.judge(&[0.0, 1.0, 1e-16], false).unwrap();
+        guard.accept(&found);
+        assert_eq!(guard.judge(&[0.0, 1.0, 1e-16], false), None);
+        // What is infinite hides nothing that comes after it.
+        assert_eq!(guard.judge(&[1.0, f32::INFINITY, 1e-16], true), None);
+        let mut guard = learnt((0..40).map(|_| 1.0));
+        guard.learn(&[1.0, 1.0, 1.0]);
+        assert_eq!(guard.judge(&[f32::INFINITY, 0.0, 1.0], true).unwrap().parameter, 1);
     }
 }

@@ -24,6 +24,8 @@ const ATTEMPTS: usize = 3;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     on: bool,
+    /// Wrong forms that are in the log.
+    logged: usize,
     /// Steps compared with the CPU or with themselves.
     compared: u64,
     /// Steps computed again, as one of them was suspicious.
@@ -67,11 +69,16 @@ pub(super) fn begin(
 ) -> Result<Checked, TrainError> {
     let fault = Fault::requested().map_err(TrainError::Option)?;
     let warning = fault.is_some().then(|| format!("{VARIABLE} is set: gradients are corrupted"));
-    if !wanted || (device.is_cpu && fault.is_none()) {
+    let fault = fault.map(Arc::new);
+    if !wanted {
+        fault.into_iter().for_each(|fault| trainer.corrupt(fault));
+        return Ok(Checked { start: None, warning });
+    }
+    if device.is_cpu && fault.is_none() {
         return Ok(Checked { start: None, warning });
     }
     let start = Instant::now();
-    trainer.watch(fault.map(Arc::new));
+    trainer.watch(fault);
     let compared = trainer.compare_with_cpu();
     let seconds = start.elapsed().as_secs_f64();
     let wrong: Vec<String> = compared
@@ -99,13 +106,21 @@ impl Session<'_> {
         self.counts.seconds += seconds;
         let Comparison { parameter, difference } = &worst;
         self.dir.log(&format!(
-            "self-check: the first step's gradients are the CPU's; the worst, {parameter}, is off by {difference:.1e} \
-             of its norm ({seconds:.1} s)"
+            "self-check: the gradients match the CPU's; the largest difference, of {parameter}, is {difference:.1e} of \
+             its norm ({seconds:.1} s)"
         ));
-        for wrong in wrong_forms() {
-            self.dir.log(&format!("self-check: not used, since wrong on this device: {wrong}"));
-        }
+        self.log_wrong_forms();
         (self.sink)(Event::SelfCheck(SelfCheck::Start { worst, seconds }));
+    }
+
+    /// Logs the forms of operations that were found wrong since the last time.
+    fn log_wrong_forms(&mut self) {
+        for wrong in wrong_forms().into_iter().skip(self.counts.logged) {
+            self.counts.logged += 1;
+            self.dir.log(&format!(
+                "self-check: not used because its result is wrong on this device: {wrong}"
+            ));
+        }
     }
 
     /// Computes the next step twice on a watched device. If the gradients differ, again until they agree and are
@@ -121,28 +136,35 @@ impl Session<'_> {
             let Repeated { worst, same_bits } = &repeated;
             let (parameter, off) = (worst.parameter.clone(), worst.difference);
             let bits = if *same_bits { "the same bits" } else { "other bits" };
-            let mut agrees = repeated.agrees();
-            if attempt > 1 && agrees {
-                let compared = self.trainer.compare_with_cpu();
-                agrees = compared.iter().all(|c| self.trainer.tolerates(c));
-            }
-            let seconds = start.elapsed().as_secs_f64();
             self.dir.log(&format!(
-                "self-check at {:.3} kimg: two computations of a step have {bits}; the worst gradient, {parameter}, \
-                 differs by {off:.1e} of its norm",
+                "self-check at {:.3} kimg: two computations of a step have {bits}; the largest difference, of \
+                 {parameter}, is {off:.1e} of its norm",
                 self.kimg()
             ));
-            if agrees {
+            // After a difference, agreement alone is not enough.
+            let compared = if attempt > 1 { self.trainer.compare_with_cpu() } else { Vec::new() };
+            self.counts.compared += u64::from(attempt > 1);
+            let wrong = compared.into_iter().find(|c| !self.trainer.tolerates(c));
+            if repeated.agrees() && wrong.is_none() {
+                let seconds = start.elapsed().as_secs_f64();
                 self.counts.seconds += seconds;
+                self.log_wrong_forms();
                 (self.sink)(Event::SelfCheck(SelfCheck::Repeated { repeated, seconds }));
                 return Ok(());
             }
             self.counts.errors += 1;
-            self.warn(&format!(
-                "the device computed the gradient of {parameter} differently the second time, by {off:.1e} of its norm"
-            ));
+            self.warn(&match wrong {
+                Some(Comparison { parameter, difference }) => format!(
+                    "the device computed a wrong gradient of {parameter}: it is off by {difference:.1e} of its norm \
+                     from the CPU's"
+                ),
+                None => format!(
+                    "the device computed the gradient of {parameter} differently the second time, by {off:.1e} of its \
+                     norm"
+                ),
+            });
         }
-        let what = format!("{ATTEMPTS} times, two computations of one step were not one result");
+        let what = format!("{ATTEMPTS} times, a step that was computed again was not right");
         Err(self.broken(Broken::Device(what)))
     }
 
@@ -152,11 +174,15 @@ impl Session<'_> {
         self.counts.recomputed += *steps as u64;
         self.counts.errors += u64::from(*erred);
         let words = format!(
-            "the gradient of {parameter} had norm {norm:.2e}, usually {low:.2e} to {high:.2e}; the last {steps} steps \
-             were computed again, {}",
+            "the gradient of {parameter} had norm {norm:.2e}, usually {low:.2e} to {high:.2e}; {} computed again, {}",
+            if *steps == 1 {
+                "its step was".into()
+            } else {
+                format!("the last {steps} steps were")
+            },
             match erred {
-                true => "with another result, which was kept: the device had erred",
-                false => "with the same result: the device had not erred",
+                true => "with another result, which was kept: the device had computed wrongly",
+                false => "with the same result: the device had computed rightly",
             }
         );
         match erred {

@@ -103,6 +103,7 @@ impl Session<'_> {
         let measured = watch.measure(self.plan, shown, &self.device, &snapshot, nimg);
         let measured = match measured {
             Ok(measured) => measured,
+            Err(error @ TrainError::Model(ModelError::SickDevice(_))) => return Err(error),
             Err(error) => {
                 self.warn(&format!("the snapshot was not measured: {error}"));
                 self.watch = Some(watch);

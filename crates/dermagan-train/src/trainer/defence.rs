@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use dermagan_model::named::Network;
+use dermagan_model::ops::is_cpu;
 use dermagan_model::{Flat, Generator, Precision};
 
 use super::Trainer;
@@ -13,6 +14,7 @@ use crate::check::guard::{Guard, Suspicion};
 use crate::check::{Comparison, Gradients, compare, gradients, worst_first};
 use crate::feed::Fed;
 use crate::lookahead::Lookahead;
+use crate::loss_scale::LossScale;
 use crate::step::{MEASURES, Players, Turn};
 
 /// How often suspicious steps are computed until the device is given up.
@@ -28,6 +30,9 @@ pub const TOLERANCE: f64 = 2e-2;
 pub const HALF_TOLERANCE: f64 = 1e-1;
 /// The largest relative difference between two computations of one step on one device.
 pub const REPEAT_TOLERANCE: f64 = 1e-3;
+
+/// Loss scales that are tried for a comparison in float16.
+const SCALES: [f32; 5] = [65_536.0, 4096.0, 256.0, 16.0, 1.0];
 
 /// What has broken a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +98,8 @@ pub struct Defence {
     guard: Guard,
     names: Vec<String>,
     settled: Settled,
+    /// How often a suspicion was unfounded.
+    confirmed: u64,
 }
 
 impl Trainer<'_> {
@@ -103,7 +110,12 @@ impl Trainer<'_> {
         let names = self.players.watched_names();
         let guard =
             Guard::new(names.iter().map(|name| usize::from(name.starts_with('G'))).collect());
-        self.defence = Some(Defence { guard, names, settled: self.now() });
+        self.defence = Some(Defence { guard, names, settled: self.now(), confirmed: 0 });
+    }
+
+    /// Corrupts the gradients without watching them, for tests.
+    pub fn corrupt(&mut self, fault: Arc<Fault>) {
+        self.players.fault = Some(fault);
     }
 
     fn now(&self) -> Settled {
@@ -129,11 +141,9 @@ impl Trainer<'_> {
         values: &mut Vec<Vec<f32>>,
     ) -> Result<Option<Recomputed>, Broken> {
         let Some(mut defence) = self.defence.take() else { return Ok(None) };
-        // Infinite gradients are how float16 finds its loss scale.
-        let scales = self.players.g_scale.is_some();
+        let scaled = self.players.g_scale.is_some();
         let suspicion = |guard: &Guard, values: &[Vec<f32>]| {
-            let found = values.iter().find_map(|step| guard.judge(&step[MEASURES.len()..]));
-            found.filter(|found| !scales || found.norm.is_finite())
+            values.iter().find_map(|step| guard.judge(&step[MEASURES.len()..], scaled))
         };
         let mut recomputed: Option<Recomputed> = None;
         let mut attempts = 1;
@@ -163,7 +173,12 @@ impl Trainer<'_> {
             let same = agree(values, &again);
             *values = again;
             if same {
-                self.confirm(entry)?;
+                defence.guard.accept(&found);
+                defence.confirmed += 1;
+                // The first times, and then ever more rarely: the comparison takes a step of the CPU.
+                if defence.confirmed.is_power_of_two() {
+                    self.confirm(&defence.settled, entry)?;
+                }
                 break;
             }
             entry.erred = true;
@@ -174,9 +189,12 @@ impl Trainer<'_> {
         Ok(recomputed)
     }
 
-    /// Asks the CPU whether what a device computed twice is right.
-    fn confirm(&mut self, entry: &Recomputed) -> Result<(), Broken> {
+    /// Asks the CPU whether what a device computed twice is right: the first of the steps since `settled`.
+    fn confirm(&mut self, settled: &Settled, entry: &Recomputed) -> Result<(), Broken> {
+        let now = self.now();
+        self.go_back(settled);
         let compared = self.compare_with_cpu();
+        self.go_back(&now);
         let Some(wrong) = compared.iter().find(|c| !self.tolerates(c)) else { return Ok(()) };
         let Comparison { parameter, difference } = wrong;
         Err(Broken::Device(format!(
@@ -201,9 +219,26 @@ impl Trainer<'_> {
             .discriminator
             .map(|network| network.clone().with_weights(&d).unwrap_or(network));
         let expected = self.gradients_of(&reference, fed, &cpu);
+        if expected.values().flatten().any(|value| !value.is_finite()) {
+            // The run breaks down, which is not the device's fault.
+            return Vec::new();
+        }
+        self.begin_ranges(&found);
         let mut compared = compare(&found, &expected);
         worst_first(&mut compared);
         compared
+    }
+
+    /// Gives a guard that has seen nothing the norms of these gradients, so that it sees a loss in the first steps.
+    fn begin_ranges(&mut self, found: &Gradients) {
+        let Some(Defence { guard, names, .. }) = &mut self.defence else { return };
+        if !guard.is_empty() {
+            return;
+        }
+        let square = |values: &Vec<f32>| values.iter().map(|v| v * v).sum::<f32>();
+        let squares: Vec<f32> =
+            names.iter().map(|name| found.get(name).map_or(0.0, square)).collect();
+        guard.learn(&squares);
     }
 
     /// Whether a gradient's difference from the CPU's is rounding; a NaN is not.
@@ -228,14 +263,29 @@ impl Trainer<'_> {
     }
 
     /// The gradients of a step with penalties on what was fed. Neither player moves in it, so that both players'
-    /// gradients are of the same weights; float16 is not scaled, so that no gradient is infinite.
+    /// gradients are of the same weights. In float16 they are scaled as far as all stay finite; the CPU, whose results
+    /// are float32, needs no scale.
     fn gradients_of(&self, players: &Players, fed: Fed, device: &Device) -> Gradients {
-        let mut players = players.clone();
-        (players.g_scale, players.d_scale) = (None, None);
+        let scaled = players.g_scale.is_some() && !is_cpu(device);
+        let scales: &[f32] = if scaled { &SCALES } else { &[1.0] };
+        let mut found = Gradients::new();
+        for scale in scales {
+            let mut players = players.clone();
+            let of = |scale: f32| scaled.then(|| LossScale::of(scale, device));
+            (players.g_scale, players.d_scale) = (of(*scale), of(*scale));
+            found = self.gradients_unscaled(&players, fed.clone(), device);
+            if found.values().flatten().all(|value| value.is_finite()) {
+                break;
+            }
+        }
+        found
+    }
+
+    fn gradients_unscaled(&self, players: &Players, fed: Fed, device: &Device) -> Gradients {
         let config = &self.plan.config;
         let turn = Turn::of(config, 1, config.share(self.nimg));
         let turn = Turn { learning_rates: [0.0; 2], ..turn };
-        gradients(&players, self.batch_of(fed, device), &turn)
+        gradients(players, self.batch_of(fed, device), &turn)
     }
 }
 
@@ -340,5 +390,15 @@ mod tests {
         let repeated = trainer.repeat();
         assert!(repeated.agrees() && repeated.same_bits);
         assert!(trainer.compare_with_cpu().iter().all(|c| trainer.tolerates(c)));
+    }
+
+    #[test]
+    fn a_run_that_breaks_down_is_not_the_devices_fault() {
+        let settings = ["model.g_width=2", "model.d_width=2", "optimiser.learning_rate=1e24"];
+        let settings = settings.map(str::to_owned).to_vec();
+        let request =
+            Request { preset: "tiny".into(), settings, batch: Some(4), ..Request::default() };
+        let plan = phantom(request).unwrap();
+        assert!(matches!(run(&plan, None, 4), Err(Broken::NotFinite(_))));
     }
 }

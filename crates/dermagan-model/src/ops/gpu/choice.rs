@@ -16,8 +16,10 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, DType, TensorMetadata};
 
-/// Names a form instead of measuring, such as `direct`; an operation without that form computes its direct one.
+/// Names a form instead of measuring; an operation without that form computes its direct one.
 pub const FORCE: &str = "DERMAGAN_CONV";
+/// The forms that there are.
+pub const FORMS: [&str; 3] = ["direct", "tuned", "product"];
 /// Largest relative difference of a right form, of float32 and of float16.
 const TOLERANCES: (f64, f64) = (1e-3, 2e-2);
 /// Runs whose shortest counts, and how often a run computes: one launch alone is mostly the wait for it.
@@ -68,13 +70,14 @@ pub fn wrong_forms() -> Vec<WrongForm> {
     known.as_ref().map(|known| known.wrong.clone()).unwrap_or_default()
 }
 
-/// The operation's result on `operands`, by the first of `forms` or by a right and faster one of the others.
+/// The operation's result on `operands` with `options`, by the first of `forms` or by a right and faster one of the others.
 ///
 /// # Panics
 /// When not even the first form can be computed.
 pub fn compute(
     operation: &'static str,
     operands: [&FloatTensor<Cube>; 2],
+    options: &dyn fmt::Debug,
     forms: &[Form<'_>],
 ) -> FloatTensor<Cube> {
     let by_name = |name: &str| {
@@ -90,8 +93,13 @@ pub fn compute(
     }
     let [a, b] = operands;
     // Kernels differ by how operands lie in memory, too.
-    let key =
-        format!("{operation} {:?} {:?} of {:?} on {:?}", a.meta, b.meta, a.dtype(), a.device());
+    let key = format!(
+        "{operation} {options:?} {:?} {:?} of {:?} on {:?}",
+        a.meta,
+        b.meta,
+        a.dtype(),
+        a.device()
+    );
     let chosen = {
         let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         known.as_ref().and_then(|known| known.chosen.get(&key).copied())
@@ -101,8 +109,10 @@ pub fn compute(
     }
     let reference = direct();
     let expected = values(reference.clone());
-    if norm(&expected) == 0.0 {
-        // Nothing is told apart by zeros, such as the gradient of a class that is not told yet.
+    let size = norm(&expected);
+    if size == 0.0 || !size.is_finite() {
+        // Nothing is told apart by zeros, such as the gradient of a class that is not told yet, or by infinities, such
+        // as a loss scale in search finds.
         return reference;
     }
     let (mut name, mut fastest) = (forms[0].name, f64::INFINITY);

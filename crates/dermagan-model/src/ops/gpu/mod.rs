@@ -31,7 +31,8 @@ pub fn convolution(
     let tuned = || Some(Cube::conv2d(x.clone(), weight.clone(), bias.clone(), options.clone()));
     let forms =
         [Form { name: "direct", compute: &direct }, Form { name: "tuned", compute: &tuned }];
-    compute("convolution", [&x, &weight], &forms)
+    let with = (options, bias.is_some());
+    compute("convolution", [&x, &weight], &with, &forms)
 }
 
 /// The convolution of [batch, wide, 2h, 2w] with [deep, wide, 4, 4], stride 2, padding 1.
@@ -46,7 +47,7 @@ pub fn down(large: FloatTensor<Cube>, filter: FloatTensor<Cube>) -> FloatTensor<
         Form { name: "tuned", compute: &tuned },
         Form { name: "product", compute: &by_product },
     ];
-    compute("strided convolution", [&large, &filter], &forms)
+    compute("strided convolution", [&large, &filter], &(), &forms)
 }
 
 /// The transposed convolution of a small image.
@@ -63,7 +64,7 @@ pub fn up(
         || Some(Cube::conv_transpose2d(small.clone(), filter.clone(), None, options.clone()));
     let forms =
         [Form { name: "direct", compute: &direct }, Form { name: "tuned", compute: &tuned }];
-    compute("transposed convolution", [&small, &filter], &forms)
+    compute("transposed convolution", [&small, &filter], options, &forms)
 }
 
 /// The gradient of a convolution's filter.
@@ -80,7 +81,7 @@ pub fn filter_gradient(
     };
     let forms =
         [Form { name: "direct", compute: &direct }, Form { name: "tuned", compute: &tuned }];
-    compute("filter gradient", [&large, &small], &forms)
+    compute("filter gradient", [&large, &small], options, &forms)
 }
 
 /// The gradient of a filter as a convolution: of the images, each channel one of a batch, by the gradients, whose
