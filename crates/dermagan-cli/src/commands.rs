@@ -118,11 +118,7 @@ fn devices() -> anyhow::Result<u8> {
         cpu::VARIABLE
     );
     for adapter in device::adapters() {
-        let note = match (adapter.known_bad, adapter.software) {
-            (true, _) => "  [computes wrongly: run doctor]",
-            (_, true) => "  [software, slower than cpu]",
-            _ => "",
-        };
+        let note = if adapter.software { "  [software, slower than cpu]" } else { "" };
         say!("{:<10} {}{note}", adapter.choice.to_string(), adapter.name);
     }
     let auto = device::select(&dermagan_model::Choice::Auto)?;

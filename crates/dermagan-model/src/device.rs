@@ -96,8 +96,6 @@ pub struct Adapter {
     pub name: String,
     /// Whether it computes on the CPU.
     pub software: bool,
-    /// Whether it is one that is known to compute wrongly.
-    pub known_bad: bool,
 }
 
 /// Opens what was asked for, without a panic where there is no GPU.
@@ -164,7 +162,6 @@ pub fn adapters() -> Vec<Adapter> {
         choice: Choice::Cuda(n),
         name: cuda::open(n).name,
         software: false,
-        known_bad: false,
     }));
     found.sort_by_key(|adapter| adapter.software);
     found
@@ -254,8 +251,7 @@ mod gpu {
                     "{}, {:?}, {} {}",
                     info.name, info.backend, info.driver, info.driver_info
                 );
-                let known_bad = name.to_lowercase().contains("llvmpipe");
-                let adapter = Adapter { choice, name: name.trim().to_owned(), software, known_bad };
+                let adapter = Adapter { choice, name: name.trim().to_owned(), software };
                 found.push(Found { adapter, kind, api });
             }
         }
@@ -277,17 +273,10 @@ mod gpu {
                 return Err(ModelError::Device(what));
             }
         };
-        let warning = match (found.adapter.known_bad, found.adapter.software) {
-            (true, _) => Some(
-                "Mesa's llvmpipe computes burn's kernels wrongly (seen: NaN and crashes with Mesa \
-                 22.3); run `dermagan doctor --device software` before you trust it"
-                    .to_owned(),
-            ),
-            (false, true) => {
-                Some("a software rasteriser: for tests only, --device cpu is faster".to_owned())
-            }
-            _ => None,
-        };
+        let warning = found
+            .adapter
+            .software
+            .then(|| "a software rasteriser: for tests only, --device cpu is faster".to_owned());
         Ok(Selected { device, name: found.adapter.name.clone(), is_cpu: false, warning })
     }
 }
