@@ -6,6 +6,7 @@
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod atomic;
+pub mod distance;
 pub mod name;
 pub mod npy;
 pub mod orientation;

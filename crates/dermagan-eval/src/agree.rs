@@ -1,5 +1,6 @@
 //! Does a device compute the features that the CPU computes?
 
+use dermagan_base::distance::{distance, norm};
 use dermagan_base::picture::Picture;
 
 use crate::error::EvalError;
@@ -31,7 +32,7 @@ pub fn check(
         )));
     }
     for (image, (row, expected)) in rows.chunks(dims).zip(expected.chunks(dims)).enumerate() {
-        let off = difference(row, expected);
+        let off = distance(row, expected) / norm(expected).max(f64::MIN_POSITIVE);
         // A NaN is not rounding.
         let right = off <= TOLERANCE;
         if !right {
@@ -43,13 +44,6 @@ pub fn check(
         }
     }
     Ok(())
-}
-
-/// Norm of the difference over norm of the reference.
-fn difference(found: &[f32], expected: &[f32]) -> f64 {
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let apart = norm(&mut found.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b)));
-    apart / norm(&mut expected.iter().map(|v| f64::from(*v))).max(f64::MIN_POSITIVE)
 }
 
 #[cfg(test)]

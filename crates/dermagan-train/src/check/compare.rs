@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dermagan_base::distance::{distance, norm};
 use dermagan_model::named::to_vec;
 
 use crate::step::{Batch, Players, Turn};
@@ -61,17 +62,6 @@ pub fn worst_first(comparisons: &mut [Comparison]) {
 /// Norm of the difference over norm of the reference; infinite where lengths differ.
 pub fn relative(found: &[f32], expected: &[f32]) -> f64 {
     distance(found, expected) / norm(expected).max(1e-30)
-}
-
-fn norm(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    if a.len() != b.len() {
-        return f64::INFINITY;
-    }
-    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]

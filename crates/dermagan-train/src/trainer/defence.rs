@@ -8,7 +8,7 @@ use dermagan_model::named::Network;
 use dermagan_model::ops::is_cpu;
 use dermagan_model::{Flat, Generator, Precision};
 
-use super::Trainer;
+use super::{Trainer, loaded};
 use crate::check::fault::Fault;
 use crate::check::guard::{Guard, Suspicion};
 use crate::check::{Comparison, Gradients, compare, gradients, worst_first};
@@ -213,11 +213,8 @@ impl Trainer<'_> {
         let g = self.players.generator.to_weights();
         let d = self.players.discriminator.to_weights();
         // A network of the same configuration takes them.
-        reference.generator =
-            reference.generator.map(|network| network.clone().with_weights(&g).unwrap_or(network));
-        reference.discriminator = reference
-            .discriminator
-            .map(|network| network.clone().with_weights(&d).unwrap_or(network));
+        let _ = loaded(&mut reference.generator, &g);
+        let _ = loaded(&mut reference.discriminator, &d);
         let expected = self.gradients_of(&reference, fed, &cpu);
         if expected.values().flatten().any(|value| !value.is_finite()) {
             // The run breaks down, which is not the device's fault.

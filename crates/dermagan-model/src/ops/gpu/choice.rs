@@ -15,6 +15,7 @@ use std::time::Instant;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, DType, TensorMetadata};
+use dermagan_base::distance::{distance, norm};
 
 /// Names a form instead of measuring; an operation without that form computes its direct one.
 pub const FORCE: &str = "DERMAGAN_CONV";
@@ -120,7 +121,7 @@ pub fn compute(
     for (i, form) in forms.iter().enumerate() {
         if i > 0 {
             let Some(found) = (form.compute)() else { continue };
-            let difference = difference(&values(found), &expected);
+            let difference = distance(&values(found), &expected) / size;
             let tolerance = if a.dtype() == DType::F16 { TOLERANCES.1 } else { TOLERANCES.0 };
             // A NaN is not rounding.
             let right = difference <= tolerance;
@@ -159,16 +160,4 @@ fn seconds(form: &Form<'_>, device: &<Cube as burn::backend::BackendTypes>::Devi
 fn values(tensor: FloatTensor<Cube>) -> Vec<f32> {
     let data = burn_std::future::block_on(Cube::float_into_data(tensor));
     data.ok().and_then(|data| data.convert::<f32>().try_to_vec().ok()).unwrap_or_default()
-}
-
-fn norm(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
-}
-
-fn difference(found: &[f32], expected: &[f32]) -> f64 {
-    if found.len() != expected.len() {
-        return f64::INFINITY;
-    }
-    let squares = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
-    squares.sum::<f64>().sqrt() / norm(expected)
 }
