@@ -92,7 +92,7 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     pending.commit()
 }
 
-/// As [`write()`], without a flush to the disk, which would take an hour for 100,000 pictures: whole after a
+/// As [`write()`], without a flush to the disk, which would take an hour for 100,000 images: whole after a
 /// process was killed, not after a power cut. For one writer at a time.
 ///
 /// # Errors

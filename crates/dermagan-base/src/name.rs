@@ -10,7 +10,7 @@ pub const RULE: &str = "up to 100 bytes of letters, digits and the like, without
 /// Whether a name may become part of a file's name and be shown on a terminal: it is [`RULE`]'s, and so
 /// cannot lead out of a folder, clear a screen or be too long for a file.
 ///
-/// A model's card and a cache's header say how classes are called, and `sample` names its pictures by
+/// A model's card and a cache's header say how classes are called, and `sample` names its images by
 /// them.
 pub fn is_plain(name: &str) -> bool {
     let forbidden = |c: char| !is_shown(c) || "/\\:*?\"<>|\n\t".contains(c);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::rng::Keyed;
 
-/// A mirroring and a turn of a square picture.
+/// A mirroring and a turn of a square image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Orientation {
     /// Mirrored left to right, first.

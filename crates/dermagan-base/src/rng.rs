@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_is_pinned_so_that_old_seeds_keep_their_pictures() {
+    fn the_stream_is_pinned_so_that_old_seeds_keep_their_images() {
         let normals = Keyed::new(0, "latent", 0).normals(3, 0.0, 1.0);
         let again = Keyed::new(0, "latent", 0).normals(4, 0.0, 1.0);
         assert_eq!(normals[..], again[..3]);
         assert_eq!(Keyed::new(42, "order", 3).permutation(8), PINNED);
     }
 
-    /// Recorded once; a change here changes every run and every picture.
+    /// Recorded once; a change here changes every run and every image.
     const PINNED: [u32; 8] = [2, 1, 0, 6, 4, 5, 7, 3];
 
     #[test]

@@ -31,9 +31,9 @@ pub enum Command {
     /// Look at a data source.
     #[command(subcommand)]
     Data(DataCommand),
-    /// Train; without arguments, on the built-in phantom pictures.
+    /// Train; without arguments, on the built-in phantom images.
     Train(TrainArgs),
-    /// Make pictures: files named by seed with a metadata.csv, or a grid.
+    /// Make images: files named by seed with a metadata.csv, or a grid.
     Sample(SampleArgs),
     /// Write a generator with its card to a file for others, in half precision.
     Export(ExportArgs),
@@ -43,9 +43,9 @@ pub enum Command {
     Devices,
     /// Compare one training step's gradients on a device with the CPU's; on the CPU, two of its levels.
     Doctor(DoctorArgs),
-    /// Measure generated pictures against real ones: KID, FID, precision, recall, density, coverage.
+    /// Measure generated images against real ones: KID, FID, precision, recall, density, coverage.
     Eval(EvalArgs),
-    /// The classifier whose features `eval` compares pictures by.
+    /// The classifier whose features `eval` compares images by.
     #[command(subcommand)]
     Encoder(EncoderCommand),
     /// Measure how fast a device trains or samples.
@@ -68,7 +68,7 @@ pub struct PrepareArgs {
     /// The cache file [default: a name of its own in the cache folder, which `train` looks in].
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Side of the pictures in pixels.
+    /// Side of the images in pixels.
     #[arg(long, default_value_t = 64)]
     pub size: u32,
     /// How a photograph becomes square.
@@ -87,9 +87,9 @@ pub struct PrepareArgs {
 pub enum FitArg {
     /// The largest square from the centre.
     Crop,
-    /// The whole picture between black bars.
+    /// The whole image between black bars.
     Pad,
-    /// The whole picture, its sides scaled apart.
+    /// The whole image, its sides scaled apart.
     Squash,
 }
 
@@ -136,7 +136,7 @@ pub struct DataInfoArgs {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
-    /// Also write a picture with one row of examples per class.
+    /// Also write an image with one row of examples per class.
     #[arg(long, value_name = "FILE.png")]
     pub grid: Option<PathBuf>,
 }
@@ -158,7 +158,7 @@ pub struct TrainArgs {
     /// its own, such as --batch, comes after it.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// Side of the pictures: 32, 64 or 128 [default: the preset's].
+    /// Side of the images: 32, 64 or 128 [default: the preset's].
     #[arg(long)]
     pub size: Option<usize>,
     /// Images a step [default: the preset's].
@@ -178,7 +178,7 @@ pub struct TrainArgs {
     /// Length, as many images as fit into so much training time here: some steps are timed first.
     #[arg(long, value_name = "N", conflicts_with = "kimg", allow_hyphen_values = true)]
     pub minutes: Option<f64>,
-    /// Pictures and a checkpoint every so many thousand images [default: the preset's].
+    /// Images and a checkpoint every so many thousand images [default: the preset's].
     #[arg(long, value_name = "KIMG")]
     pub snap: Option<f64>,
     /// A line of stats.jsonl every so many thousand images [default: the preset's].
@@ -264,7 +264,7 @@ pub struct DoctorArgs {
     pub width: Option<usize>,
 }
 
-/// What makes pictures, and no walk through latents.
+/// What makes images, and no walk through latents.
 const NO_WALK: [&str; 3] = ["number", "seeds", "grid"];
 
 /// Options of `sample`.
@@ -274,10 +274,10 @@ pub struct SampleArgs {
     /// for the generator that comes with the program [default: the first of these two that there is].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
-    /// How many pictures: seeds 0 to N-1.
+    /// How many images: seeds 0 to N-1.
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "seeds")]
     pub number: Option<u64>,
-    /// Which pictures, such as 0-63 or 1,5,9-12.
+    /// Which images, such as 0-63 or 1,5,9-12.
     #[arg(long, value_name = "SEEDS")]
     pub seeds: Option<String>,
     /// Of which classes, such as mel or mel,df, or all: every seed once of each. With --grid every class
@@ -285,12 +285,12 @@ pub struct SampleArgs {
     /// walk, or one for each seed [default: the seeds decide].
     #[arg(long, value_delimiter = ',', value_name = "CODES|all")]
     pub class: Vec<String>,
-    /// One picture with COLUMNSxROWS of them.
+    /// One image with COLUMNSxROWS of them.
     #[arg(long, value_name = "8x8")]
     pub grid: Option<String>,
     /// An animation instead: a walk through the latents of these seeds and back to the first, such as
     /// 0,5,9. A seed may come again, such as 7,7 for one latent under two classes. All of it is laid as
-    /// the first seed's picture.
+    /// the first seed's image.
     #[arg(long, value_name = "SEEDS", conflicts_with_all = NO_WALK)]
     pub interpolate: Option<String>,
     /// Frames from one seed of a walk to the next.
@@ -315,7 +315,7 @@ pub struct SampleArgs {
     /// animated .png or .apng (every colour) [default: samples, grid.png, or walk.gif].
     #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,
-    /// Truncation psi: 1 for full variety, less for pictures closer to the average; their grain stays.
+    /// Truncation psi: 1 for full variety, less for images closer to the average; their grain stays.
     #[arg(
         long,
         alias = "truncation-psi",
@@ -324,7 +324,7 @@ pub struct SampleArgs {
         allow_hyphen_values = true
     )]
     pub trunc: f64,
-    /// Pictures computed at a time; changes speed and memory, never the pictures.
+    /// Images computed at a time; changes speed and memory, never the images.
     #[arg(long, alias = "batch-size", default_value_t = 64)]
     pub batch: usize,
     /// Where runs are, for the newest.
@@ -352,7 +352,7 @@ pub struct ExportArgs {
     pub outdir: PathBuf,
 }
 
-/// What pictures are compared by.
+/// What images are compared by.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeaturesArg {
     /// The lesion encoder, which comes with the program.
@@ -382,7 +382,7 @@ pub struct EvalArgs {
     /// The real images: any SOURCE, or a cache that `prepare` made.
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub real: String,
-    /// The generated ones: a folder of pictures, a model, a checkpoint or a run; `latest` for the newest
+    /// The generated ones: a folder of images, a model, a checkpoint or a run; `latest` for the newest
     /// run, `shipped` for the generator that comes with the program.
     #[arg(long, value_name = "FOLDER|MODEL|RUN")]
     pub fake: PathBuf,
@@ -395,7 +395,7 @@ pub struct EvalArgs {
     /// Weights of the network: an encoder that `encoder train` made, or pytorch-fid's InceptionV3.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Pictures in each set. Real ones are needed twice over.
+    /// Images in each set. Real ones are needed twice over.
     #[arg(short = 'n', long, default_value_t = 2048)]
     pub number: usize,
     /// Real images of this side of the split.
@@ -411,7 +411,7 @@ pub struct EvalArgs {
     /// Also write the features, for numpy.load: arrays `real` and `fake`.
     #[arg(long, value_name = "FILE.npz")]
     pub save_features: Option<PathBuf>,
-    /// Also write a picture: some generated pictures of each class, each with the nearest real
+    /// Also write an image: some generated images of each class, each with the nearest real
     /// training image at its right. Shows real images: mind their licence.
     #[arg(long, value_name = "FILE.png")]
     pub nearest: Option<PathBuf>,
@@ -432,7 +432,7 @@ pub enum EncoderCommand {
 /// Options of `encoder train`.
 #[derive(Args, Debug)]
 pub struct EncoderTrainArgs {
-    /// The images: any SOURCE with classes, or a cache of 64-pixel pictures.
+    /// The images: any SOURCE with classes, or a cache of 64-pixel images.
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub data: String,
     /// Where encoder.safetensors and its card README.md go.

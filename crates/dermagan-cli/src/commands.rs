@@ -95,11 +95,11 @@ fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
         false => show::summary(&summary)?,
     }
     if let Some(path) = &args.grid {
-        let picture = grid(&source, GRID.0, GRID.1, Fit::Crop)?;
+        let image = grid(&source, GRID.0, GRID.1, Fit::Crop)?;
         let rows: Vec<&str> =
             summary.classes.iter().filter(|c| c.images > 0).map(|c| c.code.as_str()).collect();
         let words = format!("{}, one row a class: {}", summary.name, rows.join(", "));
-        let png = dermagan_train::outputs::png(&picture, &words)?;
+        let png = dermagan_train::outputs::png(&image, &words)?;
         dermagan_base::atomic::write(path, &png).with_context(|| path.display().to_string())?;
         if !args.json {
             say!("\n{}: rows {}", path.display(), rows.join(", "));

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use dermagan_base::atomic;
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_data::split::Side;
 use dermagan_data::{Cache, Filter, Fit, Options, open_or_prepare};
 use dermagan_eval::compare::{Figure, KidFigure, Verdict};
@@ -21,9 +21,9 @@ use indicatif::ProgressBar;
 use crate::args::{EvalArgs, FeaturesArg, SideArg};
 use crate::show::{self, complain, say};
 
-/// Side of real pictures where the generated ones do not say theirs.
+/// Side of real images where the generated ones do not say theirs.
 const SIDE: u32 = 64;
-/// Largest side that pictures of a folder are looked at with: the lesion encoder and the hand-made
+/// Largest side that images of a folder are looked at with: the lesion encoder and the hand-made
 /// features see 64 pixels, so more would only take place on the disk.
 const LARGEST: usize = 128;
 /// The same for Inception, which sees 299.
@@ -106,11 +106,11 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<u8> {
         complain!("features: {}", path.display());
     }
     if let Some(path) = &args.nearest {
-        let (picture, rows) = nearest(&cache, &fakes, &eyes, &request, &mut |event| {
+        let (image, rows) = nearest(&cache, &fakes, &eyes, &request, &mut |event| {
             progress(&bar, event);
         })?;
         bar.finish_and_clear();
-        write_png(path, &picture, &rows)?;
+        write_png(path, &image, &rows)?;
         complain!("nearest images: {}, rows {}", path.display(), rows.join(", "));
     }
     Ok(0)
@@ -126,7 +126,7 @@ fn check_device(
     let images: Vec<_> = (0..cache.len().min(agree::MOST))
         .map(|i| {
             let (side, pixels) = (cache.size(), cache.pixels(i).to_vec());
-            Picture { width: side, height: side, pixels }
+            Image { width: side, height: side, pixels }
         })
         .collect();
     let cpu = Selected::cpu().device;
@@ -159,7 +159,7 @@ fn open_fakes(args: &EvalArgs, device: &Selected, first: u64) -> anyhow::Result<
         return Ok(Fakes::of_model(&model, &name, device, first)?);
     }
     anyhow::bail!(
-        "--fake {spec}: no such file or folder; expected a folder of pictures, a model, a \
+        "--fake {spec}: no such file or folder; expected a folder of images, a model, a \
          checkpoint, a run, latest or shipped"
     )
 }
@@ -177,8 +177,8 @@ fn prepared(spec: &str, size: u32) -> anyhow::Result<Cache> {
 
 fn progress(bar: &ProgressBar, event: EvalEvent) {
     let (message, done, total) = match event {
-        EvalEvent::Real { done, total } => ("features of real pictures", done, total),
-        EvalEvent::Fake { done, total } => ("features of generated pictures", done, total),
+        EvalEvent::Real { done, total } => ("features of real images", done, total),
+        EvalEvent::Fake { done, total } => ("features of generated images", done, total),
         EvalEvent::Comparing => ("comparing", 0, 1),
     };
     bar.set_message(message);
@@ -186,20 +186,20 @@ fn progress(bar: &ProgressBar, event: EvalEvent) {
     bar.set_position(done as u64);
 }
 
-fn write_png(path: &std::path::Path, picture: &Picture, rows: &[String]) -> anyhow::Result<()> {
+fn write_png(path: &std::path::Path, image: &Image, rows: &[String]) -> anyhow::Result<()> {
     let words = format!(
-        "Generated pictures, each with the nearest REAL training image at its right. Rows: {}. Do \
+        "Generated images, each with the nearest REAL training image at its right. Rows: {}. Do \
          not redistribute against the real images' licence.",
         rows.join(", ")
     );
-    let png = picture.to_png(&[("Description", words)])?;
+    let png = image.to_png(&[("Description", words)])?;
     atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The report as a table.
 fn table(report: &EvalReport) {
     say!(
-        "{} generated pictures against {} ({} side), features {} ({} numbers)",
+        "{} generated images against {} ({} side), features {} ({} numbers)",
         report.overall.n,
         report.real,
         report.split,
@@ -207,7 +207,7 @@ fn table(report: &EvalReport) {
         report.dims
     );
     say!(
-        "each figure / that of real pictures against other real ones (KID: standard errors between them; \
+        "each figure / that of real images against other real ones (KID: standard errors between them; \
          FID: their ratio)\n"
     );
     say!(
@@ -248,7 +248,7 @@ fn table(report: &EvalReport) {
     notes.iter().for_each(|note| complain!("note: {note}"));
 }
 
-/// The distance of each class by more of its pictures.
+/// The distance of each class by more of its images.
 fn surer(report: &EvalReport) {
     let known = || report.classes.iter().filter_map(|c| c.of_all.map(|of_all| (&c.class, of_all)));
     if known().next().is_none() {
@@ -256,7 +256,7 @@ fn surer(report: &EvalReport) {
     }
     say!(
         "\nboth halves of a class together, surer where they are few: KID x1000, MMD x1000 by a bounded \
-         kernel{}, pictures real and generated:",
+         kernel{}, images real and generated:",
         report.width.map_or_else(String::new, |width| format!(" of width {width:.1}"))
     );
     let shown =
@@ -278,7 +278,7 @@ fn by_class(report: &EvalReport) {
         let alike = if alike.is_empty() { "none".to_owned() } else { alike.join(", ") };
         say!("\nclasses that KID cannot tell from real at their sample size: {alike}");
         if !unsure.is_empty() {
-            say!("classes of too few pictures to tell: {}", unsure.join(", "));
+            say!("classes of too few images to tell: {}", unsure.join(", "));
         }
     }
 }

@@ -10,7 +10,7 @@ use dermagan_train::which_model;
 use crate::args::SampleArgs;
 use crate::show::{self, complain, say};
 
-/// Makes pictures; the exit code.
+/// Makes images; the exit code.
 pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     let (name, model) = which_model::open_model(args.model.as_deref(), &args.outdir)?;
     if let Some(seeds) = &args.interpolate {
@@ -49,12 +49,12 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     let one = model.card.as_ref().is_some_and(|card| card.classes.len() == 1);
     if layout_is_files && model.config.classes == 0 && !one {
         say!(
-            "metadata.csv has dx unknown: this model makes no class on demand. For labelled pictures \
+            "metadata.csv has dx unknown: this model makes no class on demand. For labelled images \
              train one that does: dermagan train --preset rare"
         );
     }
-    let pictures = if made == 1 { "picture" } else { "pictures" };
-    say!("{made} synthetic {pictures} of {name} in {}, on {on}", out.display());
+    let images = if made == 1 { "image" } else { "images" };
+    say!("{made} synthetic {images} of {name} in {}, on {on}", out.display());
     Ok(0)
 }
 
@@ -90,6 +90,6 @@ fn walk(args: &SampleArgs, seeds: Vec<u64>, name: &str, model: &ModelFile) -> an
     let made = interpolation::run(model, device, &request, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
     let out = request.out.display();
-    say!("a walk of {made} synthetic pictures of {name} in {out}, on {on}");
+    say!("a walk of {made} synthetic images of {name} in {out}, on {on}");
     Ok(0)
 }

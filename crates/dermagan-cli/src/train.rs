@@ -100,7 +100,7 @@ fn end(outcome: &Outcome, before: u64) -> u8 {
         ),
         false => say!("finished {kimg:.3} kimg in {run}"),
     }
-    say!("make pictures with: dermagan sample {run} --grid 8x8");
+    say!("make images with: dermagan sample {run} --grid 8x8");
     0
 }
 

@@ -90,7 +90,7 @@ fn a_grid_has_a_row_a_class_and_the_same_latents_in_a_column() {
 }
 
 #[test]
-fn pictures_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
+fn images_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
     let desk = Desk::new();
     trained(&desk);
     let run = desk.run_folder("r");
@@ -109,7 +109,7 @@ fn pictures_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
         .max()
         .expect("a grid of the run");
     assert_eq!(pixels("g.png"), image::open(newest).unwrap().into_rgb8());
-    // Without the card's word the same weights make the same pictures, but all as they are laid.
+    // Without the card's word the same weights make the same images, but all as they are laid.
     desk.ok(&["sample", run, "-n", "8", "--out", "turned"]);
     let bytes = std::fs::read(&generator).unwrap();
     let (word, other) = (br#"\"turns\":true"#, br#"\"turnz\":true"#);
@@ -123,8 +123,8 @@ fn pictures_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
     for name in names {
         let (a, b) = (pixels(&format!("turned/{name}")), pixels(&format!("straight/{name}")));
         as_made += usize::from(a == b);
-        let sorted = |picture: &image::RgbImage| {
-            let mut all: Vec<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
+        let sorted = |image: &image::RgbImage| {
+            let mut all: Vec<[u8; 3]> = image.pixels().map(|p| p.0).collect();
             all.sort_unstable();
             all
         };
@@ -148,7 +148,7 @@ fn a_class_that_the_generator_does_not_make_is_an_error_that_names_those_it_make
 }
 
 #[test]
-fn by_class_a_conditional_generator_is_compared_with_as_many_pictures_of_each() {
+fn by_class_a_conditional_generator_is_compared_with_as_many_images_of_each() {
     let desk = Desk::new();
     trained(&desk);
     let run = desk.run_folder("r");
@@ -176,7 +176,7 @@ fn by_class_a_conditional_generator_is_compared_with_as_many_pictures_of_each() 
 }
 
 #[test]
-fn that_pictures_are_of_other_classes_than_the_real_ones_is_noted_of_those_that_are() {
+fn that_images_are_of_other_classes_than_the_real_ones_is_noted_of_those_that_are() {
     let desk = Desk::new();
     trained(&desk);
     let run = desk.run_folder("r").display().to_string();
@@ -232,7 +232,7 @@ fn a_generator_of_one_class_makes_it_before_it_was_told() {
 }
 
 #[test]
-fn strengths_that_no_picture_would_feel_are_refused() {
+fn strengths_that_no_image_would_feel_are_refused() {
     let desk = Desk::new();
     let train =
         ["train", "--data", "phantom:40", "--preset", "tiny", "-n", "--device", "cpu", "--set"];
@@ -247,10 +247,10 @@ fn a_class_with_a_comma_in_its_name_is_one_cell_of_the_table() {
     for (class, shade) in [("naevus, blue", 60), ("other", 200)] {
         std::fs::create_dir_all(desk.join("data").join(class)).unwrap();
         for i in 0..8u8 {
-            let picture = image::RgbImage::from_fn(32, 32, |x, y| {
+            let image = image::RgbImage::from_fn(32, 32, |x, y| {
                 image::Rgb([shade, x as u8 * i, y as u8 * 3 + i])
             });
-            picture.save(desk.join("data").join(class).join(format!("{i}.png"))).unwrap();
+            image.save(desk.join("data").join(class).join(format!("{i}.png"))).unwrap();
         }
     }
     let told = ["--set", "condition.from_kimg=0", "--set", "condition.to_kimg=0"];
@@ -308,7 +308,7 @@ fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
 }
 
 #[test]
-fn where_no_run_is_the_programs_own_generator_makes_the_pictures() {
+fn where_no_run_is_the_programs_own_generator_makes_the_images() {
     let desk = Desk::new();
     let out = desk.ok(&["sample", "--grid", "2x2", "--device", "cpu"]);
     assert!(out.contains("dermagan's own generator"), "{out}");
@@ -343,7 +343,7 @@ fn the_newest_run_and_the_programs_own_generator_have_names_for_every_command() 
 }
 
 #[test]
-fn an_exported_generator_is_half_as_large_and_makes_nearly_the_same_pictures() {
+fn an_exported_generator_is_half_as_large_and_makes_nearly_the_same_images() {
     let desk = Desk::new();
     trained(&desk);
     let out = desk.ok(&["export", "--outdir", "r", "--out", "half.safetensors"]);
@@ -351,11 +351,11 @@ fn an_exported_generator_is_half_as_large_and_makes_nearly_the_same_pictures() {
     let size = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().len();
     let whole = size(desk.run_folder("r").join("generator.safetensors"));
     assert!(size(desk.join("half.safetensors")) < whole * 6 / 10);
-    let picture = |model: &str, out: &str| {
+    let image = |model: &str, out: &str| {
         desk.ok(&["sample", model, "--class", "mel", "--seeds", "1", "--out", out]);
         image::open(desk.join(out).join("mel-seed0001.png")).unwrap().into_rgb8().into_raw()
     };
     let run = desk.run_folder("r").display().to_string();
-    let (a, b) = (picture(&run, "a"), picture("half.safetensors", "b"));
+    let (a, b) = (image(&run, "a"), image("half.safetensors", "b"));
     assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 2), "three digits are enough");
 }

@@ -118,7 +118,7 @@ fn prepare_makes_a_cache_that_train_takes_and_info_describes() {
         "cpu",
     ]);
     let wrong = ["train", "--preset", "tiny", "--data", "p.dermagan", "--size", "64"];
-    assert!(desk.fails(&wrong, 1).contains("holds pictures of 32 pixels"));
+    assert!(desk.fails(&wrong, 1).contains("holds images of 32 pixels"));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn strict_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn data_info_counts_as_a_table_as_json_and_as_a_picture() {
+fn data_info_counts_as_a_table_as_json_and_as_an_image() {
     let desk = Desk::new();
     let table = desk.ok(&["data", "info", "phantom:60", "--grid", "g.png"]);
     assert!(table.contains("not medical data") && table.contains("Melanoma"), "{table}");

@@ -18,7 +18,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn real_pictures_against_real_ones_are_indistinguishable_and_noise_is_not() {
+fn real_images_against_real_ones_are_indistinguishable_and_noise_is_not() {
     let desk = Desk::new();
     desk.ok(&["prepare", "phantom:600", "--size", "64", "--out", "real.dermagan"]);
     let real = ["--real", "phantom:600", "--split", "all", "-n", "200"];
@@ -30,8 +30,8 @@ fn real_pictures_against_real_ones_are_indistinguishable_and_noise_is_not() {
     // A folder of one colour each.
     std::fs::create_dir(desk.join("flat")).unwrap();
     for i in 0..200u8 {
-        let picture = image::RgbImage::from_pixel(64, 64, image::Rgb([i, 255 - i, 128]));
-        picture.save(desk.join(&format!("flat/{i}.png"))).unwrap();
+        let image = image::RgbImage::from_pixel(64, 64, image::Rgb([i, 255 - i, 128]));
+        image.save(desk.join(&format!("flat/{i}.png"))).unwrap();
     }
     let flat = report(&desk, &[&real[..], &["--fake", "flat"]].concat());
     let words = flat["words"].as_str().unwrap();
@@ -43,16 +43,16 @@ fn real_pictures_against_real_ones_are_indistinguishable_and_noise_is_not() {
 }
 
 #[test]
-fn a_run_its_checkpoint_its_model_and_a_folder_of_its_pictures_have_the_same_figures() {
+fn a_run_its_checkpoint_its_model_and_a_folder_of_its_images_have_the_same_figures() {
     let desk = Desk::new();
     desk.train(&["--outdir", "runs", "--kimg", "0.2"]);
     let run = desk.run_folder("runs");
     let run = run.to_str().unwrap();
-    desk.ok(&["sample", run, "-n", "40", "--out", "pictures", "--device", "cpu"]);
+    desk.ok(&["sample", run, "-n", "40", "--out", "images", "--device", "cpu"]);
     let real = ["--real", "phantom:200", "--split", "all", "-n", "40"];
     let model = format!("{run}/generator.safetensors");
     let checkpoint = format!("{run}/checkpoint-000000.200.safetensors");
-    let mut reports: Vec<Value> = [run, &model, &checkpoint, "pictures"]
+    let mut reports: Vec<Value> = [run, &model, &checkpoint, "images"]
         .into_iter()
         .map(|fake| report(&desk, &[&real[..], &["--fake", fake]].concat()))
         .collect();
@@ -113,8 +113,8 @@ fn other_features_saved_features_and_nearest_images_are_to_be_had() {
     assert_eq!(found["dims"], 57);
     assert_eq!(&std::fs::read(desk.join("f.npz")).unwrap()[..2], b"PK");
     let near = image::open(desk.join("near.png")).unwrap();
-    assert_eq!(near.width(), 4 * 2 * 32 + 3 * 4, "pairs of 32-pixel pictures, four a row");
-    // The second time the features of the real pictures are read back.
+    assert_eq!(near.width(), 4 * 2 * 32 + 3 * 4, "pairs of 32-pixel images, four a row");
+    // The second time the features of the real images are read back.
     let again = report(&desk, &[&real[..], &fake, &more].concat());
     assert_eq!(found, again);
     let kept = std::fs::read_dir(desk.join("cache/features")).unwrap().count();
@@ -199,7 +199,7 @@ fn what_cannot_be_measured_is_said_with_what_to_type() {
     };
     assert!(eval(&["--fake", "nowhere"]).contains("no such file or folder"));
     std::fs::create_dir(desk.join("empty")).unwrap();
-    assert!(eval(&["--fake", "empty"]).contains("no pictures in it"));
+    assert!(eval(&["--fake", "empty"]).contains("no images in it"));
     std::fs::create_dir(desk.join("bad")).unwrap();
     std::fs::write(desk.join("bad/a.png"), b"\x89PNG\r\n\x1a\n and no more").unwrap();
     assert!(eval(&["--fake", "bad"]).contains("a.png"));

@@ -134,7 +134,7 @@ fn a_conditional_run_with_penalties_and_adaptive_augmentation_resumes_to_the_sam
     let last = stats.last().unwrap();
     assert!(last["Loss/D/r1"]["mean"].as_f64().unwrap() > 0.0, "{last}");
     let probability = |line: &serde_json::Value| line["Progress/augment"]["mean"].as_f64().unwrap();
-    assert!(stats.iter().any(|line| probability(line) > 0.0), "it is sure of 48 pictures at times");
+    assert!(stats.iter().any(|line| probability(line) > 0.0), "it is sure of 48 images at times");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `sample`: pictures, grids and walks, and what they are called.
+//! `sample`: images, grids and walks, and what they are called.
 
 mod common;
 
@@ -47,14 +47,14 @@ fn samples_are_named_by_seed_and_do_not_hang_on_the_batch() {
 }
 
 #[test]
-fn a_grid_is_one_picture_and_truncation_brings_pictures_together() {
+fn a_grid_is_one_image_and_truncation_brings_images_together() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);
     desk.ok(&["sample", "--grid", "4x2", "--out", "g.png", "--device", "cpu"]);
     assert_eq!(image::image_dimensions(desk.join("g.png")).unwrap(), (4 * 32, 2 * 32));
     desk.ok(&["sample", "--grid", "2x1", "--trunc", "0", "--out", "t.png", "--device", "cpu"]);
-    let picture = image::open(desk.join("t.png")).unwrap().into_rgb8();
-    assert!((0..32).all(|x| picture.get_pixel(x, 5) == picture.get_pixel(x + 32, 5)));
+    let image = image::open(desk.join("t.png")).unwrap().into_rgb8();
+    assert!((0..32).all(|x| image.get_pixel(x, 5) == image.get_pixel(x + 32, 5)));
     assert!(desk.fails(&["sample", "--grid", "2x2", "-n", "3"], 1).contains("holds 4"));
     assert!(desk.fails(&["sample", "-n", "4", "--out", "x.png"], 1).contains("--grid"));
 }
@@ -67,7 +67,7 @@ fn a_walk_through_seeds_is_an_animation_that_opens_again() {
     let walk = ["sample", "--device", "cpu", "--interpolate", "0,3", "--frames", "3"];
     let open = |name: &str| std::io::Cursor::new(std::fs::read(desk.join(name)).unwrap());
     let words = desk.ok(&walk);
-    assert!(words.contains("a walk of 6 synthetic pictures"), "{words}");
+    assert!(words.contains("a walk of 6 synthetic images"), "{words}");
     let comment = open("walk.gif").into_inner()[13..300].to_vec();
     assert!(text(&comment).contains("SYNTHETIC"), "before the first frame");
     let gif = image::codecs::gif::GifDecoder::new(open("walk.gif")).unwrap();

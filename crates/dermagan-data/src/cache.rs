@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use dermagan_base::image::Image;
 use dermagan_base::name;
 use memmap2::Mmap;
 use rayon::prelude::*;
@@ -37,7 +38,7 @@ const MAX_HEADER: u64 = 1 << 30;
 pub struct Options {
     /// Side of the square, in pixels.
     pub size: u32,
-    /// How a picture becomes square.
+    /// How an image becomes square.
     pub fit: Fit,
     /// The filter of the resize.
     pub filter: Filter,
@@ -184,6 +185,12 @@ impl Cache {
         let each = self.size() * self.size() * 3;
         let start = PIXELS_AT as usize + index * each;
         &self.map[start..start + each]
+    }
+
+    /// Image `index`, as a copy of its own.
+    pub fn image(&self, index: usize) -> Image {
+        let side = self.size();
+        Image { width: side, height: side, pixels: self.pixels(index).to_vec() }
     }
 
     /// Compares images with their hashes.

@@ -103,7 +103,7 @@ fn lenient(place: &str, mut reader: Reader<'_>) -> Result<RgbImage, Problem> {
 }
 
 /// A JPEG whose every block must be there: `image` fills what is missing with grey. `None` for
-/// what a strict reading refuses though no picture is lost (bytes between headers), and for
+/// what a strict reading refuses though no image is lost (bytes between headers), and for
 /// colour spaces that it leaves to the other path.
 fn strict_jpeg(place: &str, bytes: &[u8]) -> Result<Option<RgbImage>, Problem> {
     let options = DecoderOptions::default()

@@ -11,7 +11,7 @@ pub enum DataError {
     /// The path does not exist.
     #[error(
         "no such file or folder: {0}\n  Give the HAM10000 folder or zip, a folder with one folder per class, \
-         a dermamnist .npz, or `phantom` for the built-in demonstration pictures."
+         a dermamnist .npz, or `phantom` for the built-in demonstration images."
     )]
     NotFound(PathBuf),
     /// The path exists, but nothing known was recognised in it.

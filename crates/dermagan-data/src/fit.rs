@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::resize::{Filter, Window, resized};
 
-/// How a picture that is not square becomes one.
+/// How an image that is not square becomes one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
     /// The largest square from the centre.
     #[default]
     Crop,
-    /// The whole picture between black bars.
+    /// The whole image between black bars.
     Pad,
-    /// The whole picture, its sides scaled apart.
+    /// The whole image, its sides scaled apart.
     Squash,
 }
 
@@ -48,12 +48,12 @@ pub(crate) fn to_square(
     if (to_width, to_height) == (size, size) {
         return Ok(pixels);
     }
-    let inner = dermagan_base::picture::Picture {
+    let inner = dermagan_base::image::Image {
         width: to_width as usize,
         height: to_height as usize,
         pixels,
     };
-    let mut square = dermagan_base::picture::Picture::filled(size as usize, size as usize, [0; 3]);
+    let mut square = dermagan_base::image::Image::filled(size as usize, size as usize, [0; 3]);
     square.paste(&inner, ((size - to_width) / 2) as usize, ((size - to_height) / 2) as usize);
     Ok(square.pixels)
 }

@@ -1,11 +1,11 @@
-//! A folder of pictures that somebody's program made: nothing is known but what the names and a
+//! A folder of images that somebody's program made: nothing is known but what the names and a
 //! `metadata.csv` say.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use rayon::prelude::*;
 
 use crate::class_folders::class_of;
@@ -15,16 +15,16 @@ use crate::error::DataError;
 use crate::fit::{Fit, to_square};
 use crate::resize::Filter;
 
-/// The most pictures of one folder.
+/// The most images of one folder.
 const MAX_FILES: usize = 10_000_000;
-/// The largest file that is read as a picture, and the largest table.
+/// The largest file that is read as an image, and the largest table.
 const MAX_BYTES: u64 = 256 << 20;
-/// Name endings of pictures.
+/// Name endings of images.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "gif"];
 
-/// Pictures in a folder, or in a folder per class, in the order of their names.
+/// Images in a folder, or in a folder per class, in the order of their names.
 #[derive(Clone, Debug)]
-pub struct PictureFolder {
+pub struct ImageFolder {
     path: PathBuf,
     /// Files, each with its class's code where one is known.
     files: Vec<(PathBuf, Option<String>)>,
@@ -32,13 +32,13 @@ pub struct PictureFolder {
     note: Option<String>,
 }
 
-impl PictureFolder {
-    /// Lists a folder. A picture's class is what `metadata.csv` says under `dx`, else the name of
+impl ImageFolder {
+    /// Lists a folder. An image's class is what `metadata.csv` says under `dx`, else the name of
     /// the folder that it lies in, below the one that was named.
     ///
     /// # Errors
-    /// When it cannot be read or holds no picture. A table that cannot be used is a
-    /// [`PictureFolder::note`].
+    /// When it cannot be read or holds no image. A table that cannot be used is a
+    /// [`ImageFolder::note`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let mut files = Vec::new();
         let (table, note) = match classes_of(&path.join("metadata.csv")) {
@@ -52,23 +52,23 @@ impl PictureFolder {
         for entry in entries(path)? {
             if entry.is_dir() {
                 let class = known(&name_of(&entry));
-                for file in entries(&entry)?.into_iter().filter(|f| is_picture(f)) {
+                for file in entries(&entry)?.into_iter().filter(|f| is_image(f)) {
                     let class = labelled(&file).or_else(|| class.clone());
                     files.push((file, class));
                 }
-            } else if is_picture(&entry) {
+            } else if is_image(&entry) {
                 let class = labelled(&entry);
                 files.push((entry, class));
             }
             if files.len() > MAX_FILES {
-                let what = format!("more than {MAX_FILES} pictures");
+                let what = format!("more than {MAX_FILES} images");
                 return Err(DataError::bad(path.display().to_string(), what));
             }
         }
         if files.is_empty() {
             return Err(DataError::bad(
                 path.display().to_string(),
-                "no pictures in it; expected .png files, here or in one folder a class",
+                "no images in it; expected .png files, here or in one folder a class",
             ));
         }
         Ok(Self { path: path.to_owned(), files, note })
@@ -79,17 +79,17 @@ impl PictureFolder {
         &self.path
     }
 
-    /// How many pictures.
+    /// How many images.
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Whether there are none; never after [`PictureFolder::open`].
+    /// Whether there are none; never after [`ImageFolder::open`].
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// The code of a picture's class, if it is known.
+    /// The code of an image's class, if it is known.
     pub fn class(&self, i: usize) -> Option<&str> {
         self.files[i].1.as_deref()
     }
@@ -108,7 +108,7 @@ impl PictureFolder {
         self.note.as_deref()
     }
 
-    /// Width and height of the first picture.
+    /// Width and height of the first image.
     ///
     /// # Errors
     /// When it is none.
@@ -117,12 +117,12 @@ impl PictureFolder {
         Ok(decoded(&self.files[0].0, &large)?.dimensions())
     }
 
-    /// Decodes some pictures, in the order asked for, and makes them squares as
+    /// Decodes some images, in the order asked for, and makes them squares as
     /// [`Fit::Crop`](crate::Fit) does real photographs: at once, so that large ones are not held.
     ///
     /// # Errors
-    /// Names the first that is no picture: a set with a hole is not the set that was named.
-    pub fn read(&self, wanted: &[usize], side: usize) -> Result<Vec<Picture>, DataError> {
+    /// Names the first that is no image: a set with a hole is not the set that was named.
+    pub fn read(&self, wanted: &[usize], side: usize) -> Result<Vec<Image>, DataError> {
         let large = Mutex::new(());
         let read = |i: &usize| {
             let path = &self.files[*i].0;
@@ -130,7 +130,7 @@ impl PictureFolder {
             let size = u32::try_from(side).map_err(|e| bad(e.to_string()))?;
             let image = decoded(path, &large)?;
             let pixels = to_square(&image, size, Fit::Crop, Filter::Lanczos).map_err(bad)?;
-            Ok(Picture { width: side, height: side, pixels })
+            Ok(Image { width: side, height: side, pixels })
         };
         wanted.par_iter().map(read).collect()
     }
@@ -140,12 +140,12 @@ fn decoded(path: &Path, large: &Mutex<()>) -> Result<image::RgbImage, DataError>
     let length = std::fs::metadata(path).map_err(DataError::io(path))?.len();
     let place = path.display().to_string();
     if length > MAX_BYTES {
-        let what = format!("{length} bytes, more than the {MAX_BYTES} that a picture may have");
+        let what = format!("{length} bytes, more than the {MAX_BYTES} that an image may have");
         return Err(DataError::bad(place, what));
     }
     let bytes = std::fs::read(path).map_err(DataError::io(path))?;
     let decoded = decode(&place, &bytes, large)
-        .map_err(|problem| DataError::bad(problem.place, "not a picture that can be read"))?;
+        .map_err(|problem| DataError::bad(problem.place, "not an image that can be read"))?;
     Ok(decoded.image)
 }
 
@@ -170,7 +170,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn is_picture(path: &Path) -> bool {
+fn is_image(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     ENDINGS.contains(&ending.as_str()) && path.is_file()
 }
@@ -233,20 +233,20 @@ mod tests {
     use super::*;
 
     fn png(path: &Path, side: usize) {
-        let picture = Picture::filled(side, side, [200, 150, 120]);
-        std::fs::write(path, picture.to_png(&[]).unwrap()).unwrap();
+        let image = Image::filled(side, side, [200, 150, 120]);
+        std::fs::write(path, image.to_png(&[]).unwrap()).unwrap();
     }
 
     #[test]
-    fn a_folder_gives_its_pictures_by_name_with_the_classes_of_its_table() {
+    fn a_folder_gives_its_images_by_name_with_the_classes_of_its_table() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["b.png", "a.png", "c.png"] {
             png(&folder.path().join(name), 8);
         }
-        std::fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "no image").unwrap();
         let table = "lesion_id,image_id,dx\nL1,a,MEL\nL2,b,unknown\n";
         std::fs::write(folder.path().join("metadata.csv"), table).unwrap();
-        let found = PictureFolder::open(folder.path()).unwrap();
+        let found = ImageFolder::open(folder.path()).unwrap();
         assert_eq!(found.len(), 3);
         let classes: Vec<_> = (0..3).map(|i| found.class(i)).collect();
         assert_eq!(classes, [Some("mel"), None, None]);
@@ -255,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn folders_below_it_are_classes_and_a_broken_picture_is_named() {
+    fn folders_below_it_are_classes_and_a_broken_image_is_named() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("nv")).unwrap();
         png(&folder.path().join("nv/1.png"), 4);
         std::fs::write(folder.path().join("nv/2.png"), b"\x89PNG\r\n\x1a\n and no more").unwrap();
-        let found = PictureFolder::open(folder.path()).unwrap();
+        let found = ImageFolder::open(folder.path()).unwrap();
         assert_eq!((found.len(), found.class(0)), (2, Some("nv")));
         let error = found.read(&[0, 1], 4).unwrap_err().to_string();
         assert!(error.contains("2.png"), "{error}");
@@ -269,14 +269,14 @@ mod tests {
     #[test]
     fn an_empty_folder_is_an_error_and_a_table_without_its_columns_a_note() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(PictureFolder::open(folder.path()).is_err());
+        assert!(ImageFolder::open(folder.path()).is_err());
         png(&folder.path().join("a.png"), 4);
         let twice = "image_id,dx\n1,nv\n1,mel\n";
         std::fs::write(folder.path().join("metadata.csv"), twice).unwrap();
-        let found = PictureFolder::open(folder.path()).unwrap();
+        let found = ImageFolder::open(folder.path()).unwrap();
         assert!(found.note().unwrap().contains("of class"), "{:?}", found.note());
         std::fs::write(folder.path().join("metadata.csv"), "this,that\n1,2\n").unwrap();
-        let found = PictureFolder::open(folder.path()).unwrap();
+        let found = ImageFolder::open(folder.path()).unwrap();
         assert!(found.note().unwrap().contains("image_id"), "{found:?}");
     }
 }

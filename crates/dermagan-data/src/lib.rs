@@ -32,7 +32,7 @@ pub use cache::{Cache, Header, Options};
 pub use description::{ClassDescription, Description, HAM10000, licence};
 pub use error::DataError;
 pub use fit::Fit;
-pub use folder::PictureFolder;
+pub use folder::ImageFolder;
 pub use prepare::{Prepared, Progress, default_folder, default_path, open_or_prepare, prepare};
 pub use problem::{Problem, ProblemKind, Report, Tally};
 pub use record::{DxType, Record, Sex};

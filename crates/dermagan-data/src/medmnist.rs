@@ -1,6 +1,6 @@
 //! MedMNIST's `dermamnist*.npz`: six numpy arrays in a zip, of any of its sizes, read row by row.
 //!
-//! It has no lesion ids: its rows are their own groups in the split, and only identical pictures
+//! It has no lesion ids: its rows are their own groups in the split, and only identical images
 //! are held together (Abhishek et al., Sci Data 12:196, found its lesions on both sides of its own
 //! split).
 

@@ -24,7 +24,7 @@ pub struct Prepared {
     pub reused: bool,
 }
 
-/// The sides that make sense for a picture; the model has its own, narrower, choice.
+/// The sides that make sense for an image; the model has its own, narrower, choice.
 pub const SIZES: std::ops::RangeInclusive<u32> = 4..=2048;
 
 /// Where caches go unless told otherwise: `$DERMAGAN_CACHE`, else `dermagan` in the user's cache

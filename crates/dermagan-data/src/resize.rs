@@ -1,4 +1,4 @@
-//! The one resize of the program: antialiased, on bytes, of a window of a picture.
+//! The one resize of the program: antialiased, on bytes, of a window of an image.
 
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -16,7 +16,7 @@ pub enum Filter {
     Bilinear,
 }
 
-/// A part of a picture, in pixels.
+/// A part of an image, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Its left edge.
@@ -29,11 +29,11 @@ pub struct Window {
     pub height: u32,
 }
 
-/// Resizes a window of an RGB picture of `width`×`height`, given row by row, to `to[0]`×`to[1]` pixels; the
+/// Resizes a window of an RGB image of `width`×`height`, given row by row, to `to[0]`×`to[1]` pixels; the
 /// filter does not look beyond the window.
 ///
 /// # Errors
-/// When there are not as many bytes as pixels, or the window is not in the picture.
+/// When there are not as many bytes as pixels, or the window is not in the image.
 pub fn resized(
     rgb: &[u8],
     [width, height]: [u32; 2],

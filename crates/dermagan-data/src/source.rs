@@ -32,7 +32,7 @@ pub enum Kind {
     ClassFolders,
     /// A MedMNIST `dermamnist*.npz`.
     MedMnist,
-    /// The built-in procedural pictures.
+    /// The built-in procedural images.
     Phantom,
 }
 
@@ -44,7 +44,7 @@ impl Kind {
             Self::Isic2018 => "ISIC 2018 task 3",
             Self::ClassFolders => "one folder per class",
             Self::MedMnist => "MedMNIST dermamnist",
-            Self::Phantom => "phantom: procedural pictures, not medical data",
+            Self::Phantom => "phantom: procedural images, not medical data",
         }
     }
 }

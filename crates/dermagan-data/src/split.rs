@@ -1,4 +1,4 @@
-//! Training, validation and test images, so that no lesion and no picture is on two sides.
+//! Training, validation and test images, so that no lesion and no image is on two sides.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -118,11 +118,11 @@ pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
     }
     let mut parent: Vec<usize> = (0..records.len()).collect();
     let mut lesions: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut pictures: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut images: BTreeMap<u64, usize> = BTreeMap::new();
     for (i, record) in records.iter().enumerate() {
         let same_lesion = record.lesion_id.as_deref().map(|l| *lesions.entry(l).or_insert(i));
-        let same_picture = hashes.get(i).map(|&h| *pictures.entry(h).or_insert(i));
-        for other in [same_lesion, same_picture].into_iter().flatten() {
+        let same_image = hashes.get(i).map(|&h| *images.entry(h).or_insert(i));
+        for other in [same_lesion, same_image].into_iter().flatten() {
             let (a, b) = (root(&mut parent, i), root(&mut parent, other));
             parent[a.max(b)] = a.min(b);
         }

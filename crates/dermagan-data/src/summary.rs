@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use serde::Serialize;
 
 use crate::description::HAM10000;
@@ -133,8 +133,8 @@ impl Summary {
 ///
 /// # Errors
 /// As reading the source does.
-pub fn grid(source: &Source, columns: usize, cell: u32, fit: Fit) -> Result<Picture, DataError> {
-    let black = || Picture::filled(cell as usize, cell as usize, [0; 3]);
+pub fn grid(source: &Source, columns: usize, cell: u32, fit: Fit) -> Result<Image, DataError> {
+    let black = || Image::filled(cell as usize, cell as usize, [0; 3]);
     let mut rows = Vec::new();
     for class in 0..source.classes.len() {
         let members: Vec<usize> =
@@ -154,7 +154,7 @@ pub fn grid(source: &Source, columns: usize, cell: u32, fit: Fit) -> Result<Pict
             },
             |pixels| {
                 if let (Ok(pixels), true) = (pixels, row.len() < columns) {
-                    row.push(Picture { width: cell as usize, height: cell as usize, pixels });
+                    row.push(Image { width: cell as usize, height: cell as usize, pixels });
                 }
                 Ok(())
             },
@@ -162,5 +162,5 @@ pub fn grid(source: &Source, columns: usize, cell: u32, fit: Fit) -> Result<Pict
         row.resize_with(columns, black);
         rows.extend(row);
     }
-    Ok(Picture::grid(&rows, columns))
+    Ok(Image::grid(&rows, columns))
 }

@@ -100,7 +100,7 @@ impl Tree {
         visited: &mut BTreeSet<PathBuf>,
     ) -> Result<(), DataError> {
         // Links may lead in circles, or to a folder that is listed already. A run of ours is no
-        // data, wherever it lies: its own pictures must not come back as training images.
+        // data, wherever it lies: its own images must not come back as training images.
         let real = std::fs::canonicalize(folder).map_err(DataError::io(folder))?;
         if folder.join("training_options.json").is_file() || !visited.insert(real) {
             return Ok(());
@@ -110,7 +110,7 @@ impl Tree {
             let entry = entry.map_err(DataError::io(folder))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
-            // Through `metadata`, so that a link to a picture counts as the picture.
+            // Through `metadata`, so that a link to an image counts as the image.
             let meta = match std::fs::metadata(entry.path()) {
                 Ok(meta) => meta,
                 Err(error) => {

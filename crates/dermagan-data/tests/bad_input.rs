@@ -150,7 +150,7 @@ fn grey_cmyk_sixteen_bit_and_turned_images_become_upright_rgb() {
     near(pixel("progressive", 3, 12), pixel("plain", 3, 12), "progressive");
     let grey = pixel("grey", 8, 8);
     assert_eq!((grey[0], grey[1]), (grey[1], grey[2]));
-    // 16 bits keep the upper 8: the picture's red runs from left to right.
+    // 16 bits keep the upper 8: the image's red runs from left to right.
     assert!(pixel("sixteen", 14, 8)[0] > pixel("sixteen", 1, 8)[0] + 60);
     // Orientation 6 turns a quarter clockwise: the left edge comes to the top.
     near(pixel("turned", 15 - 12, 3), pixel("plain", 3, 12), "turned");
@@ -333,10 +333,10 @@ fn an_image_of_more_bytes_than_are_safe_is_refused_whatever_its_pixels() {
 }
 
 #[test]
-fn a_jpeg_with_a_foreign_marker_in_its_picture_is_left_out() {
+fn a_jpeg_with_a_foreign_marker_in_its_image_is_left_out() {
     let mut bytes = jpeg(0);
     let at = bytes.windows(2).rposition(|w| w == [0xff, 0xda]).unwrap() + 60;
-    // A start-of-frame marker where only picture data may stand.
+    // A start-of-frame marker where only image data may stand.
     bytes.splice(at..at, [0xff, 0xc0]);
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &bytes);

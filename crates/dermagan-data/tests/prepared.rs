@@ -64,8 +64,8 @@ fn squashing_with_the_bilinear_filter_is_pillows_resize() {
 
 #[test]
 fn the_grid_has_a_row_for_each_class_that_has_images() {
-    let picture = grid(&Source::open("phantom:60").unwrap(), 4, 24, Fit::Crop).unwrap();
-    assert_eq!((picture.width, picture.height), (4 * 24, 7 * 24));
+    let image = grid(&Source::open("phantom:60").unwrap(), 4, 24, Fit::Crop).unwrap();
+    assert_eq!((image.width, image.height), (4 * 24, 7 * 24));
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn the_full_size_sample_is_read_with_its_extra_segments() {
     assert_eq!(Summary::of(&source).sizes["600x450"], 210);
 }
 
-/// No lesion and no picture on two sides; every class with three groups or more on all sides.
+/// No lesion and no image on two sides; every class with three groups or more on all sides.
 fn check_split(records: &[Record], hashes: &[u64], seed: u64) {
     let sides = split::assign(records, hashes, seed);
     let mut lesions: BTreeMap<&str, Side> = BTreeMap::new();
-    let mut pictures: BTreeMap<u64, Side> = BTreeMap::new();
+    let mut images: BTreeMap<u64, Side> = BTreeMap::new();
     for ((record, hash), side) in records.iter().zip(hashes).zip(&sides) {
-        assert_eq!(pictures.entry(*hash).or_insert(*side), side);
+        assert_eq!(images.entry(*hash).or_insert(*side), side);
         if let Some(lesion) = &record.lesion_id {
             assert_eq!(lesions.entry(lesion).or_insert(*side), side);
         }
@@ -145,7 +145,7 @@ fn records() -> impl Strategy<Value = (Vec<Record>, Vec<u64>)> {
 
 proptest! {
     #[test]
-    fn no_lesion_and_no_picture_is_on_two_sides((records, hashes) in records(), seed in any::<u64>()) {
+    fn no_lesion_and_no_image_is_on_two_sides((records, hashes) in records(), seed in any::<u64>()) {
         check_split(&records, &hashes, seed);
     }
 
@@ -226,7 +226,7 @@ fn a_small_class_is_on_every_side() {
 
 #[test]
 fn turns_and_mirrors_move_pixels_where_they_should() {
-    // Red marks the top left corner of a 4×4 picture.
+    // Red marks the top left corner of a 4×4 image.
     let mut pixels = vec![0u8; 4 * 4 * 3];
     pixels[0] = 255;
     let corner = |mirror, turns| {

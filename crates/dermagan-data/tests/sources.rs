@@ -297,8 +297,8 @@ fn in_a_class_folder_images_are_known_by_content_and_other_files_are_counted() {
     let folder = Folder::new();
     folder.put("nv/a.jpg", &jpeg(0));
     folder.put("nv/no_extension", &jpeg(1));
-    folder.put("nv/picture.dat", &jpeg(2));
-    folder.put("nv/picture.heic", b"not decodable here");
+    folder.put("nv/image.dat", &jpeg(2));
+    folder.put("nv/image.heic", b"not decodable here");
     let source = folder.open().unwrap();
     assert_eq!(source.records.len(), 3);
     assert_eq!(source.problems.len(), 1);

@@ -1,7 +1,7 @@
 //! Does a device compute the features that the CPU computes?
 
 use dermagan_base::distance::{distance, norm};
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 
 use crate::error::EvalError;
 use crate::extractor::Extractor;
@@ -18,7 +18,7 @@ pub const MOST: usize = 4;
 pub fn check(
     found: &dyn Extractor,
     reference: &dyn Extractor,
-    images: &[Picture],
+    images: &[Image],
 ) -> Result<(), EvalError> {
     let images = &images[..images.len().min(MOST)];
     let (rows, expected) = (found.extract(images)?, reference.extract(images)?);
@@ -66,15 +66,15 @@ mod tests {
         fn batch(&self) -> usize {
             8
         }
-        fn extract(&self, pictures: &[Picture]) -> Result<Vec<f32>, EvalError> {
+        fn extract(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
             let row = |i: usize| [i as f32 + 1.0, if i == self.0 { f32::NAN } else { 2.0 }];
-            Ok((0..pictures.len()).flat_map(row).collect())
+            Ok((0..images.len()).flat_map(row).collect())
         }
     }
 
     #[test]
     fn a_device_with_other_features_is_refused() {
-        let images = vec![Picture { width: 1, height: 1, pixels: vec![0; 3] }; 6];
+        let images = vec![Image { width: 1, height: 1, pixels: vec![0; 3] }; 6];
         assert!(check(&Counting(9), &Counting(9), &images).is_ok());
         let error = check(&Counting(2), &Counting(9), &images).unwrap_err().to_string();
         assert!(error.contains("image 2") && error.contains("--device cpu"), "{error}");

@@ -1,15 +1,15 @@
-//! Which real pictures are compared: a reference, and as many others that say how far apart real
-//! pictures are among themselves.
+//! Which real images are compared: a reference, and as many others that say how far apart real
+//! images are among themselves.
 
 use std::collections::BTreeMap;
 
 use dermagan_base::rng::Keyed;
 use dermagan_data::{Header, split};
 
-/// Two sets of real images that share no lesion and no picture.
+/// Two sets of real images that share no lesion and no image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RealChoice {
-    /// What generated pictures are compared with.
+    /// What generated images are compared with.
     pub reference: Vec<u32>,
     /// What the reference is compared with, as if these had been generated.
     pub yardstick: Vec<u32>,
@@ -17,7 +17,7 @@ pub struct RealChoice {
 
 impl RealChoice {
     /// Draws at most `n` for each set out of `images`, or half of them each where there are fewer
-    /// than `2 n`. All images of one lesion, and all of one picture, go to one set.
+    /// than `2 n`. All images of one lesion, and all of one image, go to one set.
     pub fn draw(header: &Header, images: &[u32], n: usize, seed: u64) -> Self {
         let n = n.min(images.len() / 2);
         let mut groups = lesions(header, images);
@@ -42,7 +42,7 @@ impl RealChoice {
     }
 }
 
-/// The images by lesion and by equal picture, in the order of their first image.
+/// The images by lesion and by equal image, in the order of their first image.
 fn lesions(header: &Header, images: &[u32]) -> Vec<Vec<u32>> {
     let group = split::groups(&header.records, &header.hashes);
     let mut groups: BTreeMap<usize, Vec<u32>> = BTreeMap::new();

@@ -13,12 +13,12 @@ use crate::prdc::prdc;
 /// use 5.
 pub const NEAREST: usize = 5;
 
-/// A figure of the generated pictures beside that of as many real ones.
+/// A figure of the generated images beside that of as many real ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// Generated against the reference.
     pub fake: f64,
-    /// Other real pictures against the reference.
+    /// Other real images against the reference.
     pub real: f64,
     /// `fake / real`; absent where `real` is not above zero.
     pub ratio: Option<f64>,
@@ -29,7 +29,7 @@ impl Figure {
         Self { fake, real, ratio: (real > 0.0).then(|| fake / real) }
     }
 
-    /// Whether a share of `n` pictures is less than that of real ones by more than chance.
+    /// Whether a share of `n` images is less than that of real ones by more than chance.
     fn lacks(self, n: usize) -> bool {
         let variance = |share: f64| share * (1.0 - share) / n.max(1) as f64;
         self.real - self.fake > SURELY * (variance(self.fake) + variance(self.real)).sqrt()
@@ -43,7 +43,7 @@ pub struct KidFigure {
     pub fake: f64,
     /// Its standard error.
     pub fake_se: f64,
-    /// Other real pictures against the reference: around zero, above or below.
+    /// Other real images against the reference: around zero, above or below.
     pub real: f64,
     /// Its standard error.
     pub real_se: f64,
@@ -57,31 +57,31 @@ impl KidFigure {
     }
 }
 
-/// How a set of generated pictures compares.
+/// How a set of generated images compares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Pictures in each of the three sets.
+    /// Images in each of the three sets.
     pub n: usize,
     /// Kernel inception distance, the main figure: unbiased at every size.
     pub kid: Option<KidFigure>,
-    /// Fréchet distance; absent below as many pictures as features.
+    /// Fréchet distance; absent below as many images as features.
     pub fid: Option<Figure>,
-    /// Share of generated pictures that lie among the real ones: fidelity.
+    /// Share of generated images that lie among the real ones: fidelity.
     pub precision: Option<Figure>,
-    /// Share of real pictures that lie among the generated ones: diversity.
+    /// Share of real images that lie among the generated ones: diversity.
     pub recall: Option<Figure>,
-    /// As precision, counting how many: above 1 where generated pictures crowd.
+    /// As precision, counting how many: above 1 where generated images crowd.
     pub density: Option<Figure>,
-    /// Share of real pictures with a generated one nearby: diversity, without recall's weakness for
+    /// Share of real images with a generated one nearby: diversity, without recall's weakness for
     /// outliers.
     pub coverage: Option<Figure>,
     /// Why a figure is absent, and what to be careful about.
     pub notes: Vec<String>,
 }
 
-/// Below so many pictures a feature, FID's bias is larger than what it measures in good pictures.
+/// Below so many images a feature, FID's bias is larger than what it measures in good images.
 const FID_STEADY: usize = 5;
-/// Fewer pictures than these make precision and its like jump about.
+/// Fewer images than these make precision and its like jump about.
 const FEW: usize = 200;
 
 /// Compares three sets of features of one size; `lesions`: those of the rows of the reference and of the
@@ -89,7 +89,7 @@ const FEW: usize = 200;
 /// out, with a note.
 ///
 /// # Errors
-/// When the sets are not of one width, or hold a number that is not finite, or a real picture has no lesion.
+/// When the sets are not of one width, or hold a number that is not finite, or a real image has no lesion.
 pub fn compare(
     reference: &Features,
     yardstick: &Features,
@@ -100,7 +100,7 @@ pub fn compare(
     for other in [yardstick, fake] {
         if other.dims != reference.dims {
             return Err(EvalError::Input(format!(
-                "sets of {} and {} features a picture cannot be compared",
+                "sets of {} and {} features an image cannot be compared",
                 reference.dims, other.dims
             )));
         }
@@ -109,7 +109,7 @@ pub fn compare(
     if [reference, yardstick, fake].iter().any(|set| set.count() <= NEAREST) {
         let (real, other) = (reference.count(), yardstick.count());
         notes.push(format!(
-            "too few pictures to compare: {real} and {other} real, {} generated; at least {} of \
+            "too few images to compare: {real} and {other} real, {} generated; at least {} of \
              each are needed",
             fake.count(),
             NEAREST + 1
@@ -132,7 +132,7 @@ pub fn compare(
     };
     let fid = if n < reference.dims {
         notes.push(format!(
-            "no FID: {n} pictures are fewer than the {} features, so it would measure the sample \
+            "no FID: {n} images are fewer than the {} features, so it would measure the sample \
              size",
             reference.dims
         ));
@@ -140,7 +140,7 @@ pub fn compare(
     } else {
         if n < FID_STEADY * reference.dims {
             notes.push(format!(
-                "FID of {n} pictures and {} features is high by what the sample lacks: read it \
+                "FID of {n} images and {} features is high by what the sample lacks: read it \
                  beside the real figure only",
                 reference.dims
             ));
@@ -150,7 +150,7 @@ pub fn compare(
     let (p, p_real) = (prdc(reference, fake, NEAREST)?, prdc(reference, yardstick, NEAREST)?);
     if n < FEW {
         notes.push(format!(
-            "{n} pictures are few: read precision, recall, density and coverage beside the real \
+            "{n} images are few: read precision, recall, density and coverage beside the real \
              figures only"
         ));
     }
@@ -166,29 +166,29 @@ pub fn compare(
     })
 }
 
-/// Standard errors beyond which a difference is called one, and beyond which it is also of few pictures, whose
+/// Standard errors beyond which a difference is called one, and beyond which it is also of few images, whose
 /// error is itself not sure.
 const CERTAIN: f64 = 2.0;
 const CERTAIN_OF_FEW: f64 = 4.0;
-/// Fewer pictures than these cannot be called alike.
+/// Fewer images than these cannot be called alike.
 const TOO_FEW: usize = 100;
 /// Standard errors of a share beyond which more than chance is missing: neighbours are shared, so the
-/// shares vary more than those of independent pictures would.
+/// shares vary more than those of independent images would.
 const SURELY: f64 = 4.0;
 
 /// What KID says of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It sees no difference from real pictures; a larger sample might.
+    /// It sees no difference from real images; a larger sample might.
     NoDifference,
     /// It tells generated from real.
     Different,
-    /// There is none, or there are too few pictures for it to call them alike.
+    /// There is none, or there are too few images for it to call them alike.
     None,
 }
 
 impl Comparison {
-    /// What KID says, and the KID by all of the real pictures where there is one.
+    /// What KID says, and the KID by all of the real images where there is one.
     pub fn verdict(&self, by_all: Option<Discrepancy>) -> Verdict {
         let Some(kid) = self.kid else { return Verdict::None };
         let few = self.n < TOO_FEW;
@@ -202,20 +202,20 @@ impl Comparison {
     /// What the figures mean, in a sentence.
     pub fn words(&self, by_all: Option<Discrepancy>) -> String {
         let n = self.n;
-        let Some(kid) = self.kid else { return format!("no KID of {n} pictures, so no verdict") };
+        let Some(kid) = self.kid else { return format!("no KID of {n} images, so no verdict") };
         let mut words = match self.verdict(by_all) {
-            Verdict::None => return format!("{n} pictures are too few to tell"),
+            Verdict::None => return format!("{n} images are too few to tell"),
             Verdict::NoDifference => {
-                format!("KID cannot tell them from real ones at this sample size ({n} pictures)")
+                format!("KID cannot tell them from real ones at this sample size ({n} images)")
             }
             Verdict::Different => match by_all.filter(|_| self.verdict(None) != Verdict::Different)
             {
                 Some(all) => format!(
-                    "distinguishable from real: KID {:.4} ± {:.4} by all real pictures together",
+                    "distinguishable from real: KID {:.4} ± {:.4} by all real images together",
                     all.value, all.standard_error
                 ),
                 None => format!(
-                    "distinguishable from real: KID {:.4} ± {:.4}, where real pictures differ by {:.4} ± \
+                    "distinguishable from real: KID {:.4} ± {:.4}, where real images differ by {:.4} ± \
                      {:.4}",
                     kid.fake, kid.fake_se, kid.real, kid.real_se
                 ),
@@ -223,7 +223,7 @@ impl Comparison {
         };
         let ratio = |f: Option<Figure>| f.and_then(|f| f.ratio);
         if ratio(self.precision).is_some_and(|r| r < 0.5) {
-            words.push_str("; many are unlike any real picture");
+            words.push_str("; many are unlike any real image");
         }
         let missing = [("recall", self.recall), ("coverage", self.coverage)];
         let missing = missing.iter().filter_map(|(name, figure)| Some((name, (*figure)?)));
@@ -236,7 +236,7 @@ impl Comparison {
             let much = much.iter().flatten().any(|r| *r < 0.5);
             let share = if much { "much" } else { "some" };
             words.push_str(&format!(
-                "; {share} of what real pictures show is missing ({})",
+                "; {share} of what real images show is missing ({})",
                 missing.join(", ")
             ));
         }
@@ -265,7 +265,7 @@ mod tests {
     fn the_sentence_says_no_more_than_the_figures() {
         let alike = comparison(2048, 0.009, 0.94);
         assert_eq!(alike.verdict(None), Verdict::NoDifference);
-        assert!(alike.words(None).ends_with("(2048 pictures)"), "{}", alike.words(None));
+        assert!(alike.words(None).ends_with("(2048 images)"), "{}", alike.words(None));
         let narrow = comparison(2048, 0.009, 0.87).words(None);
         assert!(
             narrow.contains("some of what") && narrow.contains("recall 0.87 of 0.95"),
@@ -277,8 +277,8 @@ mod tests {
         assert!(far.words(None).contains("much of what"), "{}", far.words(None));
         let few = comparison(14, 0.0, 0.9);
         assert_eq!(few.verdict(None), Verdict::None);
-        assert!(few.words(None).contains("14 pictures are too few"));
-        // Of few pictures what is far off can be told all the same.
+        assert!(few.words(None).contains("14 images are too few"));
+        // Of few images what is far off can be told all the same.
         assert_eq!(comparison(14, 12.0, 0.0).verdict(None), Verdict::Different);
         let all = Discrepancy { value: 0.03, standard_error: 0.01 };
         assert_eq!(alike.verdict(Some(all)), Verdict::Different);

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
-    /// Two sets that cannot be compared, or too few pictures for a metric.
+    /// Two sets that cannot be compared, or too few images for a metric.
     #[error("{0}")]
     Input(String),
     /// A weights file that is not what it should be.
@@ -42,9 +42,7 @@ impl EvalError {
     }
 }
 
-/// Whether a picture has pixels, three bytes each.
-pub(crate) fn is_rgb(picture: &Picture) -> bool {
-    picture.width > 0
-        && picture.height > 0
-        && picture.pixels.len() == picture.width * picture.height * 3
+/// Whether an image has pixels, three bytes each.
+pub(crate) fn is_rgb(image: &Image) -> bool {
+    image.width > 0 && image.height > 0 && image.pixels.len() == image.width * image.height * 3
 }

@@ -1,6 +1,6 @@
-//! Numbers that stand for pictures.
+//! Numbers that stand for images.
 
-/// One row of numbers a picture.
+/// One row of numbers an image.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
     /// Numbers in a row.

@@ -52,18 +52,18 @@ impl Gaussian {
 /// The FID of two sets.
 ///
 /// It is biased: it falls as the sets grow, even where both are of one distribution. Compare only
-/// values for the same numbers of pictures, and prefer [`crate::kid`] for small sets.
+/// values for the same numbers of images, and prefer [`crate::kid`] for small sets.
 ///
 /// # Errors
-/// When a set has fewer pictures than features (its covariance would be singular, and the number
+/// When a set has fewer images than features (its covariance would be singular, and the number
 /// mean little), the dimensions differ, or a value is not finite.
 pub fn fid(real: &Features, fake: &Features) -> Result<f64, EvalError> {
     pairs::check_both(real, fake, 2)?;
     let dims = real.dims;
     if real.count().min(fake.count()) < dims {
         return Err(EvalError::Input(format!(
-            "FID of {dims} features needs at least {dims} pictures in each set, and there are {} \
-             real and {} generated ones: add pictures, take an extractor with fewer features, or \
+            "FID of {dims} features needs at least {dims} images in each set, and there are {} \
+             real and {} generated ones: add images, take an extractor with fewer features, or \
              use KID, which any number will do for",
             real.count(),
             fake.count()

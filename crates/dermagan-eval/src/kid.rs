@@ -2,13 +2,13 @@
 //! ICLR 2018 ([arXiv:1801.01401](https://arxiv.org/abs/1801.01401)).
 //!
 //! The squared maximum mean discrepancy under the kernel `(x·y / dims + 1)³`. The paper's authors average
-//! over random subsets of 1,000 to save work; here all pictures are used at once.
+//! over random subsets of 1,000 to save work; here all images are used at once.
 
 use crate::error::EvalError;
 use crate::features::Features;
 use crate::mmd::{Discrepancy, Kernel, mmd_by_lesion};
 
-/// Compares two sets, of whatever sizes, of pictures that have nothing to do with each other.
+/// Compares two sets, of whatever sizes, of images that have nothing to do with each other.
 ///
 /// # Errors
 /// As [`mmd_by_lesion`].
@@ -17,7 +17,7 @@ pub fn kid(real: &Features, fake: &Features) -> Result<Discrepancy, EvalError> {
     kid_by_lesion([real, fake], [&own(real), &own(fake)])
 }
 
-/// Compares two sets, of whatever sizes, whose pictures are of lesions: `lesions` has a number for each row,
+/// Compares two sets, of whatever sizes, whose images are of lesions: `lesions` has a number for each row,
 /// as [`mmd_by_lesion`] says.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
-//! How good and how diverse generated pictures are.
+//! How good and how diverse generated images are.
 //!
-//! Pictures become numbers through an [`extractor::Extractor`]: the lesion [`encoder`], [`inception`]
+//! Images become numbers through an [`extractor::Extractor`]: the lesion [`encoder`], [`inception`]
 //! as FID defines it, or [`handmade`] features that need no network. Two sets of such numbers are
 //! compared by [`kid`] and its like of other kernels ([`mmd`]), [`fid`] and [`prdc`]; nothing here
 //! trains a generator or changes a run.

@@ -2,8 +2,8 @@
 //! JMLR 13, 2012.
 //!
 //! How far two samples are apart on average over all functions of a kernel, squared, by its unbiased
-//! estimator: it is right on average however few pictures there are, and may fall below zero where
-//! two sets are alike. All pictures are used at once, which varies less than random subsets do and needs
+//! estimator: it is right on average however few images there are, and may fall below zero where
+//! two sets are alike. All images are used at once, which varies less than random subsets do and needs
 //! no seed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,16 +14,16 @@ use crate::error::EvalError;
 use crate::features::Features;
 use crate::pairs::{self, Rows};
 
-/// How alike two pictures' features are.
+/// How alike two images' features are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kernel {
     /// `(x·y / dims + 1)³`: that of KID.
     Cubic,
     /// `exp(-|x - y|² / 2 width²)`: that of CMMD (Jayasumana et al., "Rethinking FID", CVPR 2024). It is
-    /// bounded, so that no single picture outweighs others, and has one scale for all classes. The cubic
-    /// one grows with the sixth power of the features, so that a class of unusual pictures has large
+    /// bounded, so that no single image outweighs others, and has one scale for all classes. The cubic
+    /// one grows with the sixth power of the features, so that a class of unusual images has large
     /// distances and errors: of the generator that comes with the program, 20 times the nevi's for
-    /// HAM10000's 142 pictures of vascular lesions, where this one says 4.5 times.
+    /// HAM10000's 142 images of vascular lesions, where this one says 4.5 times.
     Gaussian {
         /// In the features' units; [`median_distance`] has the usual choice.
         width: f64,
@@ -48,7 +48,7 @@ impl Kernel {
 pub struct Discrepancy {
     /// The unbiased estimate; papers often quote a thousand times this.
     pub value: f64,
-    /// Standard error of [`Discrepancy::value`] over the choice of both sets' pictures.
+    /// Standard error of [`Discrepancy::value`] over the choice of both sets' images.
     pub standard_error: f64,
 }
 
@@ -59,18 +59,18 @@ impl Discrepancy {
     }
 }
 
-/// Compares two sets, of whatever sizes, whose pictures are of lesions: `lesions` has a number for each
-/// row, equal ones for pictures of one lesion. (Or of one patient, or of one scene.)
+/// Compares two sets, of whatever sizes, whose images are of lesions: `lesions` has a number for each
+/// row, equal ones for images of one lesion. (Or of one patient, or of one scene.)
 ///
-/// Two pictures of one lesion are more alike than two of the population are, and counting them among a
-/// set's pairs makes every distance too large: the KID of HAM10000's 142 pictures of 98 vascular lesions
+/// Two images of one lesion are more alike than two of the population are, and counting them among a
+/// set's pairs makes every distance too large: the KID of HAM10000's 142 images of 98 vascular lesions
 /// by 0.08, where classes of thousands differ by 0.05. So pairs are of different lesions only, and the
 /// standard error is the delete-one jackknife of both samples, a lesion left out at a time (Arvesen,
 /// Annals of Mathematical Statistics 40, 1969).
 ///
 /// # Errors
 /// When a set has fewer than three lesions (two must remain to be compared with each other after one is
-/// left out), the dimensions differ, a value is not finite, or a picture has no lesion.
+/// left out), the dimensions differ, a value is not finite, or an image has no lesion.
 pub fn mmd_by_lesion(
     sets: [&Features; 2],
     lesions: [&[usize]; 2],
@@ -81,7 +81,7 @@ pub fn mmd_by_lesion(
     for (set, lesions) in sets.iter().zip(lesions) {
         if lesions.len() != set.count() || distinct(lesions) < FEWEST {
             return Err(EvalError::Input(format!(
-                "{} pictures of {} lesions, given for {}: at least {FEWEST} lesions are needed",
+                "{} images of {} lesions, given for {}: at least {FEWEST} lesions are needed",
                 set.count(),
                 distinct(lesions),
                 lesions.len()
@@ -150,7 +150,7 @@ pub fn distinct(lesions: &[usize]) -> usize {
     lesions.iter().collect::<BTreeSet<_>>().len()
 }
 
-/// Of every lesion how many pictures it has, and the sums of two columns over them.
+/// Of every lesion how many images it has, and the sums of two columns over them.
 fn each_lesion(
     lesions: &[usize],
     columns: [&[f64]; 2],
@@ -165,27 +165,27 @@ fn each_lesion(
     all.into_values()
 }
 
-/// The kernel over the pairs of a set: of two pictures of different lesions, either one first.
+/// The kernel over the pairs of a set: of two images of different lesions, either one first.
 #[derive(Clone, Copy)]
 struct Within {
     sum: f64,
     pairs: f64,
-    pictures: f64,
+    images: f64,
 }
 
 impl Within {
     fn of(rows: &[f64], lesions: &[usize]) -> Self {
-        let pictures = rows.len() as f64;
+        let images = rows.len() as f64;
         let same = each_lesion(lesions, [rows, rows]).map(|(count, ..)| count * count);
-        Self { sum: rows.iter().sum(), pairs: pictures * pictures - same.sum::<f64>(), pictures }
+        Self { sum: rows.iter().sum(), pairs: images * images - same.sum::<f64>(), images }
     }
 
-    /// Without a lesion of `count` pictures, whose rows sum up to `within`.
+    /// Without a lesion of `count` images, whose rows sum up to `within`.
     fn without(self, count: f64, within: f64) -> Self {
         Self {
             sum: self.sum - 2.0 * within,
-            pairs: self.pairs - 2.0 * count * (self.pictures - count),
-            pictures: self.pictures - count,
+            pairs: self.pairs - 2.0 * count * (self.images - count),
+            images: self.images - count,
         }
     }
 }
@@ -202,7 +202,7 @@ struct Sums {
 impl Sums {
     fn discrepancy(&self) -> f64 {
         let within = |set: Within| set.sum / set.pairs;
-        within(self.x) + within(self.y) - 2.0 * self.across / (self.x.pictures * self.y.pictures)
+        within(self.x) + within(self.y) - 2.0 * self.across / (self.x.images * self.y.images)
     }
 }
 
@@ -215,7 +215,7 @@ fn jackknife(left_out: impl Iterator<Item = Sums>) -> f64 {
 }
 
 /// The kernel summed over each row of the one set and over each of the other. With `lesions` they are
-/// one set, and a picture is not paired with one of its own lesion.
+/// one set, and an image is not paired with one of its own lesion.
 fn sums(
     [x, y]: [&Rows<'_>; 2],
     dims: usize,
@@ -298,7 +298,7 @@ mod tests {
         mean(0, 0) + mean(1, 1) - 2.0 * mean(0, 1)
     }
 
-    /// Rows, and the lesion of each: at least three lesions of one to three pictures.
+    /// Rows, and the lesion of each: at least three lesions of one to three images.
     fn of_lesions(dims: usize) -> impl Strategy<Value = (Features, Vec<usize>)> {
         prop::collection::vec(1usize..4, 3..6).prop_flat_map(move |counts| {
             let lesions: Vec<usize> =

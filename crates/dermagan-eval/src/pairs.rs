@@ -116,19 +116,19 @@ pub(crate) fn check(name: &str, features: &Features, least: usize) -> Result<(),
     let (count, dims) = (features.count(), features.dims);
     if dims == 0 || features.values.len() != count * dims {
         return Err(EvalError::Input(format!(
-            "the {name} pictures' features are {} values, which are not rows of {dims}",
+            "the {name} images' features are {} values, which are not rows of {dims}",
             features.values.len()
         )));
     }
     if count < least {
         return Err(EvalError::Input(format!(
-            "{count} {name} pictures are too few: at least {least} are needed"
+            "{count} {name} images are too few: at least {least} are needed"
         )));
     }
     match features.values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
         Some(at) => Err(EvalError::Input(format!(
-            "feature {} of {name} picture {} is {}: look for a broken picture or weights file",
+            "feature {} of {name} image {} is {}: look for a broken image or weights file",
             at % dims,
             at / dims,
             features.values[at]
@@ -142,7 +142,7 @@ pub(crate) fn check_both(real: &Features, fake: &Features, least: usize) -> Resu
     check("generated", fake, least)?;
     if real.dims != fake.dims {
         return Err(EvalError::Input(format!(
-            "real pictures have {} features and generated ones {}: take both from one extractor",
+            "real images have {} features and generated ones {}: take both from one extractor",
             real.dims, fake.dims
         )));
     }

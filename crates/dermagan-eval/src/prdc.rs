@@ -1,12 +1,12 @@
 //! Precision, recall, density and coverage: how much of what is generated looks real, and how much
 //! of what is real is generated.
 //!
-//! A ball around each picture that reaches to its k-th nearest neighbour of the same set stands for
+//! A ball around each image that reaches to its k-th nearest neighbour of the same set stands for
 //! where that set lives. Precision and recall are Kynkäänniemi et al., "Improved Precision and
 //! Recall Metric", NeurIPS 2019 ([arXiv:1904.06991](https://arxiv.org/abs/1904.06991)); density and
 //! coverage are Naeem et al., "Reliable Fidelity and Diversity Metrics", ICML 2020
 //! ([arXiv:2002.09797](https://arxiv.org/abs/2002.09797)), whose code is followed to the letter: a
-//! picture is no neighbour of itself, and one on the edge of a ball is outside.
+//! image is no neighbour of itself, and one on the edge of a ball is outside.
 
 use std::ops::Range;
 
@@ -24,23 +24,23 @@ const NEAR: f64 = 1e-6;
 /// which depend on k.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Prdc {
-    /// Share of generated pictures that lie in the ball of some real one.
+    /// Share of generated images that lie in the ball of some real one.
     pub precision: f64,
-    /// Share of real pictures that lie in the ball of some generated one.
+    /// Share of real images that lie in the ball of some generated one.
     pub recall: f64,
-    /// Real balls that a generated picture lies in, on average, divided by k; may exceed one.
+    /// Real balls that a generated image lies in, on average, divided by k; may exceed one.
     pub density: f64,
-    /// Share of real pictures with a generated one in their ball.
+    /// Share of real images with a generated one in their ball.
     pub coverage: f64,
 }
 
 /// Compares two sets by balls that reach to the `nearest_k`-th neighbour (the authors use 5).
 ///
-/// Density and coverage depend on the number of pictures: compare them only between sets of the
+/// Density and coverage depend on the number of images: compare them only between sets of the
 /// same sizes.
 ///
 /// # Errors
-/// When `nearest_k` is 0, a set has no more than `nearest_k` pictures, the dimensions differ, or a
+/// When `nearest_k` is 0, a set has no more than `nearest_k` images, the dimensions differ, or a
 /// value is not finite.
 pub fn prdc(real: &Features, fake: &Features, nearest_k: usize) -> Result<Prdc, EvalError> {
     if nearest_k == 0 {
@@ -109,12 +109,12 @@ pub fn nearest(queries: &Features, among: &Features) -> Result<Vec<(usize, f64)>
     Ok(strips.into_iter().flatten().map(|(at, squared)| (at, squared.sqrt())).collect())
 }
 
-/// What a strip of real pictures has seen of the generated ones.
+/// What a strip of real images has seen of the generated ones.
 struct Tally {
-    /// Of each real picture of the strip: the squared distance of the nearest generated one, and
+    /// Of each real image of the strip: the squared distance of the nearest generated one, and
     /// whether it lies in a generated one's ball.
     real: Vec<(f64, bool)>,
-    /// Of each generated picture: how many balls of the strip it lies in.
+    /// Of each generated image: how many balls of the strip it lies in.
     inside: Vec<usize>,
 }
 

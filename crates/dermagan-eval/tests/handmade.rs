@@ -1,8 +1,8 @@
-//! Hand-made features of pictures whose answers are known.
+//! Hand-made features of images whose answers are known.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_eval::Features;
 use dermagan_eval::extractor::Extractor;
 use dermagan_eval::handmade::{Group, Handmade, Off, Standard, features, lab, mask, what_is_off};
@@ -21,9 +21,9 @@ fn noise(seed: u64) -> f32 {
 
 /// Brown where `inside`, given coordinates from the centre of 64×64, is above 0; skin elsewhere;
 /// noise of `rough` bytes over both.
-fn lesion(seed: u64, rough: f32, inside: impl Fn(f32, f32) -> f32) -> Picture {
-    let mut picture = Picture::filled(64, 64, [0; 3]);
-    for (at, pixel) in picture.pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+fn lesion(seed: u64, rough: f32, inside: impl Fn(f32, f32) -> f32) -> Image {
+    let mut image = Image::filled(64, 64, [0; 3]);
+    for (at, pixel) in image.pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
         let (x, y) = ((at % 64) as f32 - 31.5, (at / 64) as f32 - 31.5);
         let share = (inside(x, y) + 0.5).clamp(0.0, 1.0);
         let rough = rough * noise(seed * 4096 + at as u64);
@@ -32,15 +32,15 @@ fn lesion(seed: u64, rough: f32, inside: impl Fn(f32, f32) -> f32) -> Picture {
             *byte = (colour + rough).round() as u8;
         }
     }
-    picture
+    image
 }
 
-fn circle(radius: f32) -> Picture {
+fn circle(radius: f32) -> Image {
     lesion(0, 4.0, |x, y| radius - x.hypot(y))
 }
 
 /// A tilted ellipse with half axes 20 and 12.
-fn ellipse(seed: u64, rough: f32) -> Picture {
+fn ellipse(seed: u64, rough: f32) -> Image {
     lesion(seed, rough, |x, y| {
         let (along, across) = (0.8 * x + 0.6 * y, 0.8 * y - 0.6 * x);
         12.0 * (1.0 - (along / 20.0).hypot(across / 12.0))
@@ -48,35 +48,35 @@ fn ellipse(seed: u64, rough: f32) -> Picture {
 }
 
 /// Ellipses that differ in place, length, width, darkness, sharpness and roughness.
-fn some() -> Vec<Picture> {
+fn some() -> Vec<Image> {
     let one = |i: u64| {
         let vary = |what: u64, by: f32| 1.0 + by * noise(1_000_000 + i * 10 + what);
         let (left, top) = (5.0 * vary(0, 1.0) - 5.0, 5.0 * vary(1, 1.0) - 5.0);
         let (long, short, soft) = (20.0 * vary(2, 0.3), 12.0 * vary(3, 0.3), 2.0 * vary(4, 0.5));
-        let picture = lesion(i, 8.0 * vary(5, 0.4), |x, y| {
+        let image = lesion(i, 8.0 * vary(5, 0.4), |x, y| {
             short / soft * (1.0 - ((x - left) / long).hypot((y - top) / short))
         });
         let dark = vary(6, 0.1);
-        changed(&[picture], |_, _, _, byte| byte * dark).remove(0)
+        changed(&[image], |_, _, _, byte| byte * dark).remove(0)
     };
     (0..40).map(one).collect()
 }
 
-fn rows(pictures: &[Picture]) -> Features {
-    Features { dims: Handmade.dims(), values: Handmade.extract(pictures).unwrap() }
+fn rows(images: &[Image]) -> Features {
+    Features { dims: Handmade.dims(), values: Handmade.extract(images).unwrap() }
 }
 
-fn value(picture: &Picture, name: &str) -> f32 {
+fn value(image: &Image, name: &str) -> f32 {
     let column = features().iter().position(|f| f.name == name).unwrap();
-    rows(std::slice::from_ref(picture)).values[column]
+    rows(std::slice::from_ref(image)).values[column]
 }
 
-/// Every picture of a set changed, byte by byte: `change` is given x, y, the channel and the byte.
-fn changed(set: &[Picture], change: impl Fn(usize, usize, usize, f32) -> f32) -> Vec<Picture> {
+/// Every image of a set changed, byte by byte: `change` is given x, y, the channel and the byte.
+fn changed(set: &[Image], change: impl Fn(usize, usize, usize, f32) -> f32) -> Vec<Image> {
     let mut set = set.to_vec();
-    for picture in &mut set {
-        for (i, byte) in picture.pixels.iter_mut().enumerate() {
-            let (x, y) = (i / 3 % picture.width, i / 3 / picture.width);
+    for image in &mut set {
+        for (i, byte) in image.pixels.iter_mut().enumerate() {
+            let (x, y) = (i / 3 % image.width, i / 3 / image.width);
             *byte = change(x, y, i % 3, f32::from(*byte)).round() as u8;
         }
     }
@@ -84,18 +84,18 @@ fn changed(set: &[Picture], change: impl Fn(usize, usize, usize, f32) -> f32) ->
 }
 
 /// Each pixel becomes the mean of the nine around it.
-fn blurred(picture: &Picture) -> Picture {
-    let mut out = picture.clone();
+fn blurred(image: &Image) -> Image {
+    let mut out = image.clone();
     for (i, byte) in out.pixels.iter_mut().enumerate() {
         let (x, y) = (i / 3 % 64, i / 3 / 64);
         let near = |v: usize, d: usize| (v + d).saturating_sub(1).min(63);
         let cells = (0..9).map(|k| (near(y, k / 3) * 64 + near(x, k % 3)) * 3 + i % 3);
-        *byte = (cells.map(|at| u32::from(picture.pixels[at])).sum::<u32>() / 9) as u8;
+        *byte = (cells.map(|at| u32::from(image.pixels[at])).sum::<u32>() / 9) as u8;
     }
     out
 }
 
-fn off(real: &[Picture], fake: &[Picture]) -> Vec<Off> {
+fn off(real: &[Image], fake: &[Image]) -> Vec<Off> {
     what_is_off(&rows(real), &rows(fake))
 }
 
@@ -180,9 +180,8 @@ fn an_ellipse_is_symmetric_and_an_angle_is_not() {
         bar(x + 12.0, y, 6.0, 20.0).max(bar(x, y - 14.0, 18.0, 6.0))
     });
     let half = lesion(0, 4.0, |x, y| (18.0 - x.hypot(y)).min(y - 0.4 * x));
-    let both = |picture| {
-        ["shape_asymmetry_long", "shape_asymmetry_short"].map(|name| value(picture, name))
-    };
+    let both =
+        |image| ["shape_asymmetry_long", "shape_asymmetry_short"].map(|name| value(image, name));
     assert!(both(&ellipse).iter().all(|a| *a < 0.05), "{:?}", both(&ellipse));
     assert!(both(&angle).iter().any(|a| *a > 0.25), "{:?}", both(&angle));
     assert!(both(&half).iter().any(|a| *a > 0.1), "{:?}", both(&half));
@@ -233,22 +232,22 @@ fn the_colours_of_a_lesion_are_named() {
             },
         );
     assert!(value(&black[0], "lesion_black") > 0.8);
-    assert_eq!(value(&Picture::filled(64, 64, [128; 3]), "lesion_colours"), 0.0);
+    assert_eq!(value(&Image::filled(64, 64, [128; 3]), "lesion_colours"), 0.0);
 }
 
 #[test]
-fn redder_pictures_have_a_higher_mean_redness() {
+fn redder_images_have_a_higher_mean_redness() {
     let redder = changed(&some(), |_, _, channel, b| if channel == 0 { b + 15.0 } else { b });
     let off = off(&some(), &redder);
     let red = of(&off, "red_mean");
     assert!(red.fake > red.real + 3.0 && red.effect > 2.0, "{red:?}");
-    assert!(red.words().starts_with("mean redness a* is higher than in real pictures ("));
+    assert!(red.words().starts_with("mean redness a* is higher than in real images ("));
     assert_eq!(off[0].group, Group::Colour);
 }
 
 #[test]
-fn blurred_pictures_lack_fine_detail_above_all() {
-    let blurred: Vec<Picture> = some().iter().map(blurred).collect();
+fn blurred_images_lack_fine_detail_above_all() {
+    let blurred: Vec<Image> = some().iter().map(blurred).collect();
     let off = off(&some(), &blurred);
     let detail = of(&off, "detail_1");
     assert!(detail.fake < 0.8 * detail.real, "{detail:?}");
@@ -274,19 +273,19 @@ fn a_grid_raises_its_own_feature_and_little_else() {
 }
 
 #[test]
-fn one_picture_over_and_over_varies_less() {
+fn one_image_over_and_over_varies_less() {
     let same = vec![some()[3].clone(); 40];
     let off = off(&some(), &same);
     assert_eq!(of(&off, "detail_1").spread, -10.0);
-    assert!(off[0].words().contains("varies less than in real pictures"), "{}", off[0].words());
+    assert!(off[0].words().contains("varies less than in real images"), "{}", off[0].words());
 }
 
 #[test]
-fn a_set_against_itself_is_as_in_real_pictures() {
+fn a_set_against_itself_is_as_in_real_images() {
     let off = off(&some(), &some());
     assert_eq!(off.len(), features().len());
     assert!(off.iter().all(|o| o.effect == 0.0 && o.spread == 0.0));
-    assert_eq!(of(&off, "lightness_mean").words(), "mean lightness L* is as in real pictures");
+    assert_eq!(of(&off, "lightness_mean").words(), "mean lightness L* is as in real images");
     assert!(what_is_off(&rows(&some()), &Features::default()).is_empty());
 }
 
@@ -303,17 +302,17 @@ fn words_say_which_way_and_how_far() {
     };
     assert_eq!(
         off.words(),
-        "mean lightness L* is lower than in real pictures (62.1 against 68.4, 0.9 standard deviations)"
+        "mean lightness L* is lower than in real images (62.1 against 68.4, 0.9 standard deviations)"
     );
     let off = Off { spread: -1.0, ..off };
     assert_eq!(
         off.words(),
-        "mean lightness L* varies less than in real pictures (0.50 times as much)"
+        "mean lightness L* varies less than in real images (0.50 times as much)"
     );
 }
 
 #[test]
-fn standardised_real_pictures_have_mean_0_and_deviation_1_and_nothing_passes_20() {
+fn standardised_real_images_have_mean_0_and_deviation_1_and_nothing_passes_20() {
     let real = rows(&some());
     let standard = Standard::of(&real);
     let scaled = standard.apply(&real);
@@ -327,22 +326,22 @@ fn standardised_real_pictures_have_mean_0_and_deviation_1_and_nothing_passes_20(
     assert!(mean.abs() < 1e-3 && (variance - 1.0).abs() < 1e-3, "{mean}, {variance}");
     // Every one has a lesion, so this feature is constant.
     assert!(column("lesion_found").iter().all(|v| *v == 0.0));
-    let black = standard.apply(&rows(&[Picture::filled(64, 64, [0; 3])]));
+    let black = standard.apply(&rows(&[Image::filled(64, 64, [0; 3])]));
     assert!(black.values.iter().all(|v| v.abs() <= 20.0));
     let found = features().iter().position(|f| f.name == "lesion_found").unwrap();
     assert_eq!(black.values[found], -20.0);
 }
 
 #[test]
-fn a_row_depends_on_its_picture_alone() {
+fn a_row_depends_on_its_image_alone() {
     let set = some();
     assert_eq!(rows(&set).row(7), rows(&set[7..8]).row(0));
 }
 
 #[test]
-fn larger_pictures_are_brought_to_the_same_size() {
+fn larger_images_are_brought_to_the_same_size() {
     let small = circle(16.0);
-    let mut large = Picture::filled(128, 128, [0; 3]);
+    let mut large = Image::filled(128, 128, [0; 3]);
     for (i, byte) in large.pixels.iter_mut().enumerate() {
         let (x, y) = (i / 3 % 128, i / 3 / 128);
         *byte = small.pixels[(y / 2 * 64 + x / 2) * 3 + i % 3];
@@ -354,9 +353,9 @@ fn larger_pictures_are_brought_to_the_same_size() {
 }
 
 #[test]
-fn a_picture_without_pixels_is_an_error() {
-    assert!(Handmade.extract(&[Picture::filled(0, 4, [0; 3])]).is_err());
-    let short = Picture { width: 4, height: 4, pixels: vec![0; 5] };
+fn an_image_without_pixels_is_an_error() {
+    assert!(Handmade.extract(&[Image::filled(0, 4, [0; 3])]).is_err());
+    let short = Image { width: 4, height: 4, pixels: vec![0; 5] };
     assert!(Handmade.extract(&[short]).is_err());
 }
 
@@ -368,10 +367,10 @@ fn names_of_groups_in_reports_are_lower_case() {
 }
 
 #[test]
-fn every_number_of_an_extreme_picture_is_finite() {
+fn every_number_of_an_extreme_image_is_finite() {
     let colours = [[0; 3], [255; 3], [255, 0, 0], [0, 255, 0], [0, 0, 255], [1, 0, 0]];
     for (width, height) in [(1, 1), (1, 300), (300, 1), (2, 3), (64, 64), (65, 63)] {
-        let set = colours.map(|colour| Picture::filled(width, height, colour));
+        let set = colours.map(|colour| Image::filled(width, height, colour));
         assert!(rows(&set).values.iter().all(|v| v.is_finite()));
     }
     // Half black, half white; black with one white pixel; stripes.
@@ -379,7 +378,7 @@ fn every_number_of_an_extreme_picture_is_finite() {
         [|x, _| x < 32, |x, y| x == 32 && y == 32, |_, y| y % 2 == 0, |x, y| x > 4 || y > 4];
     for test in tests {
         let set = changed(
-            &[Picture::filled(64, 64, [0; 3])],
+            &[Image::filled(64, 64, [0; 3])],
             |x, y, _, _| {
                 if test(x, y) { 255.0 } else { 0.0 }
             },
@@ -392,7 +391,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_number_of_any_picture_is_finite(
+    fn every_number_of_any_image_is_finite(
         width in 1_usize..90,
         height in 1_usize..90,
         seed: u64,
@@ -401,7 +400,7 @@ proptest! {
         // Few levels give large flat parts, many give noise.
         let byte = |i: usize| (u64::from(noise(seed.wrapping_add(i as u64)).to_bits()) % levels) as u8;
         let pixels = (0..width * height * 3).map(byte).collect();
-        let row = Handmade.extract(&[Picture { width, height, pixels }]).unwrap();
+        let row = Handmade.extract(&[Image { width, height, pixels }]).unwrap();
         prop_assert_eq!(row.len(), Handmade.dims());
         prop_assert!(row.iter().all(|v| v.is_finite()));
         let found = features().iter().position(|f| f.name == "lesion_found").unwrap();

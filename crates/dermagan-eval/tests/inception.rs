@@ -1,4 +1,4 @@
-//! Inception against pytorch-fid's, with weights and pictures that both sides make by one formula
+//! Inception against pytorch-fid's, with weights and images that both sides make by one formula
 //! (scripts/make_inception_fixture.py).
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_eval::extractor::Extractor;
 use dermagan_eval::inception::{DIMS, Inception};
 use dermagan_model::weights::{Array, Weights, from_safetensors, to_safetensors};
@@ -56,7 +56,7 @@ fn weights() -> Weights {
     shapes().iter().map(|(name, shape)| (name.clone(), weight(name, shape))).collect()
 }
 
-fn picture(width: usize, height: usize) -> Picture {
+fn image(width: usize, height: usize) -> Image {
     let noise =
         random_bits(&format!("{width}x{height}"), width * height * 3).map(|bits| bits >> 59);
     let pixels = noise.enumerate().map(|(i, noise)| {
@@ -64,7 +64,7 @@ fn picture(width: usize, height: usize) -> Picture {
         let gradient = [x * 223 / width, y * 223 / height, (x + y) * 223 / (width + height)][i % 3];
         (gradient as u64 + noise) as u8
     });
-    Picture { width, height, pixels: pixels.collect() }
+    Image { width, height, pixels: pixels.collect() }
 }
 
 /// A network from `weights`, by way of a file.
@@ -89,23 +89,23 @@ fn differences(ours: &[f32], expected: &[f32]) -> (f32, f32) {
 }
 
 #[test]
-fn the_features_are_those_of_pytorch_fid_and_depend_on_one_picture_alone() {
+fn the_features_are_those_of_pytorch_fid_and_depend_on_one_image_alone() {
     let inception = open(&weights()).unwrap();
     let expected = from_safetensors("fixture", &fixture()).unwrap().weights;
     let sizes = [(64, 64), (128, 96), (299, 299), (420, 310)];
-    let pictures: Vec<_> = sizes.iter().map(|(width, height)| picture(*width, *height)).collect();
-    let features = inception.extract(&pictures).unwrap();
-    assert_eq!(features.len(), pictures.len() * inception.dims());
+    let images: Vec<_> = sizes.iter().map(|(width, height)| image(*width, *height)).collect();
+    let features = inception.extract(&images).unwrap();
+    assert_eq!(features.len(), images.len() * inception.dims());
     for ((width, height), row) in sizes.iter().zip(features.chunks(DIMS)) {
         let expected = &expected[&format!("{width}x{height}")].values;
         let (largest, mean) = differences(row, expected);
         println!("{width}x{height}: {largest:.1e} of the largest, {mean:.1e} of the mean");
-        // The last picture is reduced first, and its bytes are rounded a little differently from
+        // The last image is reduced first, and its bytes are rounded a little differently from
         // Pillow's. A wrong pool, resize or epsilon is apart by 0.8 % or more.
         let limit = if *width > 299 { 2e-3 } else { 2e-5 };
         assert!(largest < limit && mean < limit, "{width}x{height}: {largest} {mean}");
     }
-    let alone = inception.extract(&pictures[1..2]).unwrap();
+    let alone = inception.extract(&images[1..2]).unwrap();
     assert!(alone == features[DIMS..2 * DIMS], "the same bits, whatever images are beside it");
 
     let mut huge = weights();
@@ -114,11 +114,11 @@ fn the_features_are_those_of_pytorch_fid_and_depend_on_one_picture_alone() {
             array.values.iter_mut().for_each(|v| *v *= 1e30);
         }
     }
-    let error = open(&huge).unwrap().extract(&pictures[..1]).unwrap_err().to_string();
+    let error = open(&huge).unwrap().extract(&images[..1]).unwrap_err().to_string();
     assert!(error.contains("not finite"), "{error}");
 
     assert!(inception.extract(&[]).unwrap().is_empty());
-    let empty = Picture { width: 0, height: 3, pixels: Vec::new() };
+    let empty = Image { width: 0, height: 3, pixels: Vec::new() };
     assert!(inception.extract(&[empty]).unwrap_err().to_string().contains("no pixels"));
     assert!(inception.id().starts_with("inception-2-"), "{}", inception.id());
 }

@@ -98,7 +98,7 @@ fn the_standard_error_is_how_much_the_distance_varies_from_sample_to_sample() {
 #[test]
 fn a_set_against_itself_is_at_no_distance_and_has_shares_of_one() {
     let set = sample(5, 600, 40, 1.0);
-    // The unbiased estimate pairs a picture with its twin in the other set only.
+    // The unbiased estimate pairs an image with its twin in the other set only.
     assert!(kid(&set, &set).unwrap().value < 0.0);
     let scale = Gaussian::of(&set).unwrap().covariance.trace();
     assert!(fid(&set, &set).unwrap() < 1e-6 * scale);
@@ -110,7 +110,7 @@ fn a_set_against_itself_is_at_no_distance_and_has_shares_of_one() {
 }
 
 #[test]
-fn a_set_of_few_pictures_over_and_over_has_no_recall() {
+fn a_set_of_few_images_over_and_over_has_no_recall() {
     let real = sample(6, 400, 16, 0.0);
     let one = real.select(&[17; 300]);
     let shares = prdc(&real, &one, 5).unwrap();
@@ -153,12 +153,9 @@ fn sets_that_cannot_be_compared_are_refused_with_what_to_do() {
         assert!(found.contains(expected), "{found}");
     };
     let (many, few) = (sample(1, 50, 8, 0.0), sample(2, 7, 8, 0.0));
-    says(
-        fid(&many, &few).map(drop),
-        "needs at least 8 pictures in each set, and there are 50 real",
-    );
+    says(fid(&many, &few).map(drop), "needs at least 8 images in each set, and there are 50 real");
     says(fid(&many, &few).map(drop), "use KID");
-    says(kid(&many, &few.select(&[0, 1])).map(drop), "2 generated pictures are too few");
+    says(kid(&many, &few.select(&[0, 1])).map(drop), "2 generated images are too few");
     says(prdc(&many, &few, 7).map(drop), "at least 8 are needed");
     says(prdc(&many, &few, usize::MAX).map(drop), "are needed");
     says(prdc(&many, &few, 0).map(drop), "neighbour 1");
@@ -167,9 +164,9 @@ fn sets_that_cannot_be_compared_are_refused_with_what_to_do() {
     says(kid(&Features::default(), &many).map(drop), "not rows");
     let mut broken = many.clone();
     broken.values[17] = f32::NAN;
-    says(fid(&many, &broken).map(drop), "feature 1 of generated picture 2 is NaN");
+    says(fid(&many, &broken).map(drop), "feature 1 of generated image 2 is NaN");
     says(Gaussian::of(&broken).map(drop), "NaN");
-    says(prdc(&broken, &many, 3).map(drop), "feature 1 of real picture 2 is NaN");
+    says(prdc(&broken, &many, 3).map(drop), "feature 1 of real image 2 is NaN");
     broken.values.fill(f32::MAX);
     assert_eq!(nearest(&broken, &broken).unwrap()[3], (0, 0.0));
 }

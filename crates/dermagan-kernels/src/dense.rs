@@ -1,4 +1,4 @@
-//! The layers between the 4 × 4 picture and one pixel: a filter that covers all of it.
+//! The layers between the 4 × 4 image and one pixel: a filter that covers all of it.
 
 use rayon::prelude::*;
 
@@ -11,28 +11,28 @@ use crate::shape::{Finish, TAPS, filter_index};
 /// `[batch, deep]`; the filter is `[deep, wide, 4, 4]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dense {
-    /// Pictures.
+    /// Images.
     pub batch: usize,
-    /// Channels of the 4 × 4 picture.
+    /// Channels of the 4 × 4 image.
     pub wide: usize,
     /// Channels of the pixel.
     pub deep: usize,
 }
 
 impl Dense {
-    /// Values of one large picture.
+    /// Values of one large image.
     pub fn large(&self) -> usize {
         TAPS * self.wide
     }
 
     fn check(&self, large: usize, small: usize, filter: usize) {
-        assert_eq!(large, self.batch * self.large(), "the large picture's extent");
+        assert_eq!(large, self.batch * self.large(), "the large image's extent");
         assert_eq!(small, self.batch * self.deep, "the pixel's extent");
         assert_eq!(filter, self.deep * self.large(), "the filter's extent");
     }
 }
 
-/// Pictures that one task takes.
+/// Images that one task takes.
 const EACH: usize = 12;
 
 /// The convolution: small = large ∗ filter.
@@ -63,7 +63,7 @@ impl<T: Real> UpFilter<T> {
         Self(crate::gemm::pack::<T>(k, n, |o, k| filter[filter_index(shape.wide, k, o)]).0)
     }
 
-    /// What [`up`] does with `filter`, then `finish` on whole pictures while they are in the cache.
+    /// What [`up`] does with `filter`, then `finish` on whole images while they are in the cache.
     pub fn apply(&self, shape: &Dense, small: &[T], finish: Finish<'_, T>) -> Buffer<T> {
         let mut large = T::scratch(shape.batch * shape.large());
         let (n, k) = (shape.large(), shape.deep);
@@ -85,7 +85,7 @@ pub fn up<T: Real>(shape: &Dense, small: &[T], filter: &[T]) -> Buffer<T> {
     UpFilter::<T>::new(shape, filter).apply(shape, small, &|_| ())
 }
 
-/// The filter's gradient, from the large picture and the pixel's gradient or the other way round.
+/// The filter's gradient, from the large image and the pixel's gradient or the other way round.
 pub fn filter_gradient<T: Real>(shape: &Dense, large: &[T], small: &[T]) -> Buffer<T> {
     let mut filter = T::scratch(shape.deep * shape.large());
     shape.check(large.len(), small.len(), filter.len());

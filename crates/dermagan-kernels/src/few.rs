@@ -1,4 +1,4 @@
-//! Stride-2 convolutions of layers with few channels, such as the one at the picture: patches as
+//! Stride-2 convolutions of layers with few channels, such as the one at the image: patches as
 //! rows, and one matrix product.
 
 use rayon::prelude::*;
@@ -9,16 +9,16 @@ use crate::scratch::Buffer;
 use crate::shape::{Finish, SIDE, Shape, TAPS, filter_index};
 use crate::vectorised::vectorised;
 
-/// Pictures whose filter gradients are summed before they join the others: fixed, so that the sum
+/// Images whose filter gradients are summed before they join the others: fixed, so that the sum
 /// does not depend on the number of threads.
 const GROUP: usize = 8;
 /// Groups whose sums are held at once, so that memory does not grow with the batch.
 const AT_ONCE: usize = 16;
 
-/// Numbers in a row of a patch of a picture in colour.
+/// Numbers in a row of a patch of an image in colour.
 const RGB_ROW: usize = 3 * SIDE;
 
-/// A run of a picture that lies in a patch: offset in the patch, offset in the picture, length.
+/// A run of an image that lies in a patch: offset in the patch, offset in the image, length.
 #[derive(Clone, Copy)]
 struct Run {
     patch: usize,
@@ -30,7 +30,7 @@ struct Run {
 #[inline(always)]
 fn run(shape: &Shape, i: usize, j: usize, u: usize) -> Option<Run> {
     let (height, width, wide) = (2 * shape.height, 2 * shape.width, shape.wide);
-    // Columns 2j-1 to 2j+2 of the picture, without those outside.
+    // Columns 2j-1 to 2j+2 of the image, without those outside.
     let (from, to) = ((2 * j).saturating_sub(1), (2 * j + 3).min(width));
     let skipped = if j == 0 { 1 } else { 0 };
     let row = 2 * i + u;
@@ -44,20 +44,20 @@ fn run(shape: &Shape, i: usize, j: usize, u: usize) -> Option<Run> {
 // Nested loops here and below: a closure that is not inlined is compiled without the vectors of the
 // function around it.
 vectorised! {
-    /// The patches of one large picture: `into` is [pixel, (row, column, channel)].
-    fn patches[T: Real](shape: Shape, picture: &[T], into: &mut [T]) {
+    /// The patches of one large image: `into` is [pixel, (row, column, channel)].
+    fn patches[T: Real](shape: Shape, image: &[T], into: &mut [T]) {
         let size = TAPS * shape.wide;
         for i in 0..shape.height {
             for j in 0..shape.width {
                 let patch = &mut into[(i * shape.width + j) * size..][..size];
-                // Only at the border is a part of the patch beyond the picture.
+                // Only at the border is a part of the patch beyond the image.
                 if i == 0 || j == 0 || i == shape.height - 1 || j == shape.width - 1 {
                     patch.fill(T::default());
                 }
                 for u in 0..SIDE {
                     let Some(run) = run(&shape, i, j, u) else { continue };
-                    let (to, from) = (&mut patch[run.patch..], &picture[run.at..][..run.len]);
-                    // A row of three channels within the picture: a call of memmove costs more than
+                    let (to, from) = (&mut patch[run.patch..], &image[run.at..][..run.len]);
+                    // A row of three channels within the image: a call of memmove costs more than
                     // the copy.
                     match (to.first_chunk_mut::<RGB_ROW>(), from.as_array::<RGB_ROW>()) {
                         (Some(to), Some(from)) => *to = *from,
@@ -70,14 +70,14 @@ vectorised! {
 }
 
 vectorised! {
-    /// Adds patches back to the picture that they came from.
-    fn unpatch[T: Real](shape: Shape, from: &[T], row: usize, picture: &mut [T]) {
+    /// Adds patches back to the image that they came from.
+    fn unpatch[T: Real](shape: Shape, from: &[T], row: usize, image: &mut [T]) {
         for i in 0..shape.height {
             for j in 0..shape.width {
                 let patch = &from[(i * shape.width + j) * row..][..row];
                 for u in 0..SIDE {
                     let Some(run) = run(&shape, i, j, u) else { continue };
-                    let (from, to) = (&patch[run.patch..], &mut picture[run.at..][..run.len]);
+                    let (from, to) = (&patch[run.patch..], &mut image[run.at..][..run.len]);
                     match (to.as_mut_array::<RGB_ROW>(), from.first_chunk::<RGB_ROW>()) {
                         (Some(to), Some(from)) => {
                             for k in 0..RGB_ROW {
@@ -112,8 +112,8 @@ pub fn down<L: Lane>(shape: &Shape, large: &[L::Real], filter: &[L::Real]) -> Bu
     shape.check(large.len(), small.len(), filter.len());
     let (m, n, size) = (shape.height * shape.width, shape.deep, TAPS * shape.wide);
     let (b, k) = crate::gemm::pack::<L>(size, n, |k, o| filter[filter_index(shape.wide, k, o)]);
-    let pictures = small.par_chunks_mut(shape.small()).zip(large.par_chunks(shape.large()));
-    pictures.for_each(|(small, large)| {
+    let images = small.par_chunks_mut(shape.small()).zip(large.par_chunks(shape.large()));
+    images.for_each(|(small, large)| {
         let mut taken = L::Real::scratch(m * size);
         let mut left = L::scratch(m * k);
         patches(*shape, large, &mut taken);
@@ -143,7 +143,7 @@ impl<L: Lane> UpFilter<L> {
         Self { packed, k }
     }
 
-    /// What [`up`] does with `filter`, then `finish` on whole pictures while they are in the cache.
+    /// What [`up`] does with `filter`, then `finish` on whole images while they are in the cache.
     pub fn apply(
         &self,
         shape: &Shape,
@@ -153,8 +153,8 @@ impl<L: Lane> UpFilter<L> {
         let mut large = L::Real::scratch(shape.batch * shape.large());
         shape.check(large.len(), small.len(), shape.filter());
         let (m, n, k) = (shape.height * shape.width, TAPS * shape.wide, self.k);
-        let pictures = large.par_chunks_mut(shape.large()).zip(small.par_chunks(shape.small()));
-        pictures.for_each(|(large, small)| {
+        let images = large.par_chunks_mut(shape.large()).zip(small.par_chunks(shape.small()));
+        images.for_each(|(large, small)| {
             let mut left = L::scratch(m * k);
             let mut out = L::Real::scratch(m * n);
             pack_rows(small, shape.deep, k, &mut left);
@@ -198,8 +198,8 @@ vectorised! {
     }
 }
 
-/// The filter's gradient, from the large picture and the small one's gradient (convolution) or
-/// from the large one's gradient and the small picture (transposed convolution).
+/// The filter's gradient, from the large image and the small one's gradient (convolution) or
+/// from the large one's gradient and the small image (transposed convolution).
 pub fn filter_gradient<L: Lane>(
     shape: &Shape,
     large: &[L::Real],
@@ -221,8 +221,8 @@ pub fn filter_gradient<L: Lane>(
             let mut taken = L::Real::scratch(pixels * size);
             let (mut left, mut right) = (L::scratch(k * m), L::scratch(k * n));
             let mut rows = L::Real::scratch(L::PER * m.max(n));
-            let pictures = large.chunks(shape.large()).zip(small.chunks(shape.small()));
-            for (large, small) in pictures {
+            let images = large.chunks(shape.large()).zip(small.chunks(shape.small()));
+            for (large, small) in images {
                 patches(*shape, large, &mut taken);
                 pack_columns(&taken, size, m, &mut rows[..L::PER * m], &mut left);
                 pack_columns(small, shape.deep, n, &mut rows[..L::PER * n], &mut right);

@@ -1,7 +1,7 @@
 //! Matrix products C = A·B, or C += A·B, on operands that their makers already laid out.
 //!
 //! General libraries pack both operands on every call. Here the transforms that make an operand
-//! write it in the order in which it is read, and a filter is packed once for all pictures, so
+//! write it in the order in which it is read, and a filter is packed once for all images, so
 //! nothing is copied twice. B comes in panels [`PANEL`] columns wide; A is read where it is.
 
 use rayon::prelude::*;

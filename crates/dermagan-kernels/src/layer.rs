@@ -9,7 +9,7 @@ use crate::{few, winograd};
 /// A layer in the form that serves it.
 #[derive(Clone, Copy, Debug)]
 pub enum Layer {
-    /// Between the 4 × 4 picture and one pixel.
+    /// Between the 4 × 4 image and one pixel.
     Dense(Dense),
     /// Stride 2, minimal filtering.
     Winograd(Shape),
@@ -18,7 +18,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// The layer of these extents; a small picture of one pixel means the 4 × 4 one above it.
+    /// The layer of these extents; a small image of one pixel means the 4 × 4 one above it.
     pub fn of(shape: Shape) -> Self {
         let Shape { batch, height, width, wide, deep } = shape;
         if height == 1 && width == 1 {
@@ -27,7 +27,7 @@ impl Layer {
         if winograd::serves(&shape) { Self::Winograd(shape) } else { Self::Few(shape) }
     }
 
-    /// The same for another number of pictures.
+    /// The same for another number of images.
     pub fn with_batch(self, batch: usize) -> Self {
         match self {
             Self::Dense(shape) => Self::Dense(Dense { batch, ..shape }),
@@ -85,7 +85,7 @@ impl<L: Lane> UpFilter<L> {
         }
     }
 
-    /// What [`Layer::up`] does with `filter`, then `finish` on whole pictures while they are in the
+    /// What [`Layer::up`] does with `filter`, then `finish` on whole images while they are in the
     /// cache.
     ///
     /// # Panics

@@ -1,11 +1,11 @@
 //! The DCGAN's layers on the CPU, as plain functions on slices.
 //!
-//! Pictures are channels-last, `[batch, height, width, channels]`; filters are in PyTorch's order.
+//! Images are channels-last, `[batch, height, width, channels]`; filters are in PyTorch's order.
 //! Every function is deterministic: a value is the same bits whatever the number of threads, and a
-//! picture whatever else is in the batch.
+//! image whatever else is in the batch.
 //!
 //! - [`winograd`]: the stride-2 convolutions with 9 products instead of 16; [`few`]: those of layers
-//!   with few channels; [`dense`]: those over the whole 4 × 4 picture. Each has the three operations
+//!   with few channels; [`dense`]: those over the whole 4 × 4 image. Each has the three operations
 //!   `down` (convolution), `up` (its adjoint, the transposed convolution) and `filter_gradient`.
 //!   [`layer`] knows which form serves which layer.
 //! - [`norm`], [`rms`]: normalisations with their activation; [`residual`]: biases and the path around a

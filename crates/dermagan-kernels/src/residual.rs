@@ -6,10 +6,10 @@ use rayon::prelude::*;
 use crate::lane::Real;
 use crate::vectorised::vectorised;
 
-/// Which way a picture goes.
+/// Which way an image goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Half the side, twice the channels: each is averaged over the picture and then repeated.
+    /// Half the side, twice the channels: each is averaged over the image and then repeated.
     Down,
     /// Twice the side, half the channels: the transpose of [`Direction::Down`].
     Up,
@@ -25,15 +25,15 @@ impl Direction {
     }
 }
 
-/// Extents of the large picture `[batch, 2·height, 2·width, channels]` and of the small one `[batch,
+/// Extents of the large image `[batch, 2·height, 2·width, channels]` and of the small one `[batch,
 /// height, width, 2·channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Rows of the small picture.
+    /// Rows of the small image.
     pub height: usize,
-    /// Columns of the small picture.
+    /// Columns of the small image.
     pub width: usize,
-    /// Channels of the large picture.
+    /// Channels of the large image.
     pub channels: usize,
 }
 
@@ -47,7 +47,7 @@ impl Extent {
     }
 }
 
-/// The filter along either axis: [1, 3, 3, 1] / 8, which lets less through that the coarser picture
+/// The filter along either axis: [1, 3, 3, 1] / 8, which lets less through that the coarser image
 /// cannot show than the mean of two would (Karras et al. 2019). Beyond the border is the border.
 const NEAR: f64 = 0.375;
 const FAR: f64 = 0.125;
@@ -111,7 +111,7 @@ vectorised! {
     }
 }
 
-/// The small picture's row or column, of `n`, that is the second nearest to the large one's `i`.
+/// The small image's row or column, of `n`, that is the second nearest to the large one's `i`.
 #[inline(always)]
 fn next(i: usize, n: usize) -> usize {
     if i.is_multiple_of(2) { (i / 2).saturating_sub(1) } else { (i / 2 + 1).min(n - 1) }
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_picture_stays_flat_up_to_its_border() {
+    fn a_flat_image_stays_flat_up_to_its_border() {
         let extent = Extent { height: 4, width: 4, channels: 2 };
         let mut small = vec![0.0f32; extent.small()];
         add_resampled(&extent, Direction::Down, 1.0, &vec![3.0; extent.large()], &mut small);

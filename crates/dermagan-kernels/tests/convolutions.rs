@@ -111,7 +111,7 @@ fn gradients_are_those_of_finite_differences_in_float64() {
 }
 
 #[test]
-fn the_layer_over_the_whole_picture_is_its_definition() {
+fn the_layer_over_the_whole_image_is_its_definition() {
     for (batch, wide, deep) in [(5, 32, 1), (30, 7, 19), (1, 64, 100)] {
         let shape = Dense { batch, wide, deep };
         let x = noise::<f64>(batch * 16 * wide, 1);
@@ -188,7 +188,7 @@ fn same_in_any_batch<L: Lane<Real = f32>>() {
 }
 
 #[test]
-fn a_picture_is_the_same_bits_in_any_batch() {
+fn an_image_is_the_same_bits_in_any_batch() {
     same_in_any_batch::<f32>();
     same_in_any_batch::<Pair>();
 }

@@ -26,7 +26,7 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// Side of the picture that noise is added to after the layer that follows so many others of it.
+/// Side of the image that noise is added to after the layer that follows so many others of it.
 pub(crate) fn noise_side(layer: usize) -> usize {
     8 << layer
 }
@@ -38,10 +38,10 @@ pub struct ModelConfig {
     /// How the layers are put together.
     #[serde(default, skip_serializing_if = "Backbone::is_dcgan")]
     pub backbone: Backbone,
-    /// Classes that pictures are made of on demand; 0 when the generator knows of none.
+    /// Classes that images are made of on demand; 0 when the generator knows of none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub classes: usize,
-    /// Side of the pictures in pixels: 32, 64 or 128.
+    /// Side of the images in pixels: 32, 64 or 128.
     pub resolution: usize,
     /// Length of the latent z.
     pub z_dim: usize,
@@ -121,13 +121,13 @@ impl ModelConfig {
         self.resolution.trailing_zeros() as usize - 2
     }
 
-    /// Sides of the pictures that noise is added to.
+    /// Sides of the images that noise is added to.
     pub fn noise_sides(&self) -> Vec<usize> {
         let layers = if self.noise { self.stages() } else { 0 };
         (0..layers).map(noise_side).collect()
     }
 
-    /// How many random numbers make a picture: the latent z, and then the noise, side by side.
+    /// How many random numbers make an image: the latent z, and then the noise, side by side.
     pub fn latents(&self) -> usize {
         self.z_dim + self.noise_sides().iter().map(|side| side * side).sum::<usize>()
     }

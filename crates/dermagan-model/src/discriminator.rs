@@ -1,4 +1,4 @@
-//! The discriminator of either backbone: picture, and class, to logit.
+//! The discriminator of either backbone: image, and class, to logit.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -19,14 +19,14 @@ pub enum Discriminator {
     Residual(ResidualDiscriminator),
 }
 
-/// What a discriminator says of pictures.
+/// What a discriminator says of images.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// The logits, `[batch]`: above zero for real.
     pub logits: Tensor<1>,
     /// For each group, the statistics of the normalised blocks.
     pub stats: Vec<Vec<BatchStats>>,
-    /// What came out of each activation, without a gradient, for the gradient by the picture; empty
+    /// What came out of each activation, without a gradient, for the gradient by the image; empty
     /// with batch normalisation, which that gradient does not go through.
     pub activations: Vec<Tensor<4>>,
 }
@@ -62,7 +62,7 @@ impl Discriminator {
         }
     }
 
-    /// The gradient of each picture's logit by that picture, [batch, 3, side, side], as a network of
+    /// The gradient of each image's logit by that image, [batch, 3, side, side], as a network of
     /// its own that has a gradient by the weights: [`ResidualDiscriminator::input_gradient`]. `None`
     /// with batch normalisation.
     pub fn input_gradient(

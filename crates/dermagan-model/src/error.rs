@@ -15,12 +15,12 @@ pub enum ModelError {
         /// What was expected and what was found.
         what: String,
     },
-    /// A generator whose weights are finite and whose pictures are not.
+    /// A generator whose weights are finite and whose images are not.
     #[error(
         "the generator makes values that are no numbers: its weights are damaged, or too large for what \
          they compute. Use an earlier checkpoint, or another model"
     )]
-    NoPicture,
+    ImageNotFinite,
     /// No such device here.
     #[error("{0}")]
     Device(String),

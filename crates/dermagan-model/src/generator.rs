@@ -1,4 +1,4 @@
-//! The generator of either backbone: latent z, and class, to picture.
+//! The generator of either backbone: latent z, and class, to image.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ impl Generator {
         }
     }
 
-    /// Pictures, by the running statistics if it has any. `z`: [batch, latents]; `class`: [batch,
+    /// Images, by the running statistics if it has any. `z`: [batch, latents]; `class`: [batch,
     /// classes], how much of each class (one 1 a row, for one class fully), ignored by a generator
     /// that knows of none; result: [batch, 3, side, side] in [-1, 1].
     pub fn forward(&self, z: Tensor<2>, class: Option<Tensor<2>>) -> Tensor<4> {
@@ -40,7 +40,7 @@ impl Generator {
         }
     }
 
-    /// Pictures by the batch's statistics, and those statistics, one a normalised block.
+    /// Images by the batch's statistics, and those statistics, one a normalised block.
     pub fn forward_train(
         &self,
         z: Tensor<2>,

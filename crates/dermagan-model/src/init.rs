@@ -18,13 +18,13 @@ pub enum Init {
     /// As PyTorch's layers do by themselves: convolutions uniform within 1/√fan-in, gain 1, shift 0.
     Pytorch,
     /// So that a layer's results vary as much as what it is given: N(0, √(2/fan-in)) (He et al.
-    /// 2015), the picture's own layer fainter, biases 0, embeddings N(0, 1), noise's strengths N(0, 0.1).
+    /// 2015), the image's own layer fainter, biases 0, embeddings N(0, 1), noise's strengths N(0, 0.1).
     /// The residual backbone's.
     He,
 }
 
 /// The generator's last layer begins so faint that tanh is not saturated: at full strength, 14 to 60 %
-/// of the first pictures' values were beyond ±0.95.
+/// of the first images' values were beyond ±0.95.
 const FAINT: f64 = 0.2;
 
 /// Spread of a filter's values. A transposed filter is [in, out, …], and its 4×4 form, which opens the

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use crate::config::ModelConfig;
 use crate::transfer::upload;
 
-/// What picture `seed` is made of, [`ModelConfig::latents`] numbers: the latent z, standard normal times
+/// What image `seed` is made of, [`ModelConfig::latents`] numbers: the latent z, standard normal times
 /// the truncation `psi`, and the noise, if the generator takes any. At psi 1 z is what training drew from;
-/// towards 0 pictures come closer to the average one. There is no intermediate latent to truncate in, so z
-/// itself is scaled; the noise is not (as in Karras et al. 2019): a typical picture has its grain too.
+/// towards 0 images come closer to the average one. There is no intermediate latent to truncate in, so z
+/// itself is scaled; the noise is not (as in Karras et al. 2019): a typical image has its grain too.
 pub fn latent(seed: u64, model: &ModelConfig, psi: f64) -> Vec<f32> {
     let mut all = Keyed::new(seed, "latent", 0).normals(model.z_dim, 0.0, psi);
     all.extend(Keyed::new(seed, "noise", 0).normals(model.latents() - model.z_dim, 0.0, 1.0));

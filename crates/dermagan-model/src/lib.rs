@@ -1,4 +1,4 @@
-//! Generators and discriminators on burn, their weights, and pictures from latents.
+//! Generators and discriminators on burn, their weights, and images from latents.
 //!
 //! [`dcgan`] has the networks of Radford, Metz and Chintala (2015) as PyTorch's example writes them;
 //! [`residual`] those without normalisation that train better on small data. A parameter is known by

@@ -21,7 +21,7 @@ use crate::weights::{
 /// Raise when an older program would misread the file.
 pub const FORMAT: u32 = 1;
 
-/// The longest text of a card, in bytes: each picture carries its licence.
+/// The longest text of a card, in bytes: each image carries its licence.
 const MAX_TEXT: usize = 1000;
 
 fn fully() -> f64 {
@@ -49,7 +49,7 @@ pub struct Card {
     /// Licence of the training data; what was learnt from it is bound by it.
     pub licence: String,
     /// Classes that it was trained on, by code; one that makes classes on demand has them in this
-    /// order. A file with a code that is not [`name::is_plain`] is refused: pictures are named by them.
+    /// order. A file with a code that is not [`name::is_plain`] is refused: images are named by them.
     pub classes: Vec<String>,
     /// Images of each class that it was trained on, for one that makes classes on demand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,7 +57,7 @@ pub struct Card {
     /// How much of a class it was told when it was saved, 0 to 1, for one that makes them on demand.
     #[serde(default = "fully", skip_serializing_if = "is_fully")]
     pub condition: f64,
-    /// Whether its pictures are to be laid in one of eight ways by their seed: it learnt from pictures
+    /// Whether its images are to be laid in one of eight ways by their seed: it learnt from images
     /// that were turned at random in its training as its own were, and so has no up of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub turns: bool,
@@ -172,7 +172,7 @@ impl ModelFile {
         to_safetensors(weights, json)
     }
 
-    /// The same in half precision, for a model that is to be shared: half the size, and pictures that
+    /// The same in half precision, for a model that is to be shared: half the size, and images that
     /// differ by a grey level here and there.
     ///
     /// # Errors

@@ -1,38 +1,38 @@
 //! The only way from a generator's output to 8-bit pixels.
 
 use burn::tensor::Tensor;
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use rayon::prelude::*;
 
 use crate::error::ModelError;
 
-/// Pictures from a [batch, 3, side, side] tensor of values in [-1, 1]: -1 becomes 0, 1 becomes
+/// Images from a [batch, 3, side, side] tensor of values in [-1, 1]: -1 becomes 0, 1 becomes
 /// 255, and what lies between is rounded to the nearest.
 ///
 /// # Errors
 /// When a value is not a number: it would be a black pixel that looks like any other.
-pub fn to_pictures(x: Tensor<4>) -> Result<Vec<Picture>, ModelError> {
+pub fn to_images(x: Tensor<4>) -> Result<Vec<Image>, ModelError> {
     let [_, _, height, width] = x.dims();
     let n = x.shape().num_elements();
     // Channels last, as the CPU has them already.
     let values = crate::named::to_vec(x.inner().permute([0, 2, 3, 1]).reshape([n]));
-    pictures(&values, width, height)
+    images(&values, width, height)
 }
 
 /// The same from channels-last values, [batch, height, width, 3].
 ///
 /// # Errors
-/// As [`to_pictures`].
-pub fn pictures(values: &[f32], width: usize, height: usize) -> Result<Vec<Picture>, ModelError> {
+/// As [`to_images`].
+pub fn images(values: &[f32], width: usize, height: usize) -> Result<Vec<Image>, ModelError> {
     values
         .par_chunks(3 * height * width)
         .map(|values| {
             // Without an early end, so that it is vectors.
             if values.iter().fold(false, |found, value| found | value.is_nan()) {
-                return Err(ModelError::NoPicture);
+                return Err(ModelError::ImageNotFinite);
             }
             let pixels = values.iter().map(|value| to_byte(*value)).collect();
-            Ok(Picture { width, height, pixels })
+            Ok(Image { width, height, pixels })
         })
         .collect()
 }
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn what_is_not_a_number_is_no_pixel() {
         let mut values = [0.5; 3 * 4 * 2 * 2];
-        assert_eq!(pictures(&values, 2, 2).unwrap().len(), 4);
+        assert_eq!(images(&values, 2, 2).unwrap().len(), 4);
         values[40] = f32::NAN;
-        assert!(matches!(pictures(&values, 2, 2), Err(ModelError::NoPicture)));
+        assert!(matches!(images(&values, 2, 2), Err(ModelError::ImageNotFinite)));
     }
 }

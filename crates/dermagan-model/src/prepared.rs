@@ -12,7 +12,7 @@ use crate::named::to_vec;
 use crate::norm::EPSILON;
 
 /// A generator whose filters are laid out and whose running statistics are folded into one factor
-/// and offset a channel. Its pictures are the bits of [`DcganGenerator::forward`] on the CPU; it makes
+/// and offset a channel. Its images are the bits of [`DcganGenerator::forward`] on the CPU; it makes
 /// them in two thirds of the time, because no layer's result leaves the cache before it is
 /// normalised and no filter is laid out twice.
 #[derive(Debug)]
@@ -58,21 +58,21 @@ impl Prepared {
         Self { layers, z_dim, side }
     }
 
-    /// Pictures of `z`, [batch, `z_dim`] row by row: [batch, side, side, 3] in [-1, 1].
+    /// Images of `z`, [batch, `z_dim`] row by row: [batch, side, side, 3] in [-1, 1].
     pub fn forward(&self, z: &[f32]) -> Buffer<f32> {
         let batch = z.len() / self.z_dim.max(1);
         let mut x: Option<Buffer<f32>> = None;
         for (layer, filter, then) in &self.layers {
             let small = x.as_deref().unwrap_or(z);
-            x = Some(filter.apply(&layer.with_batch(batch), small, &|pictures| match then {
-                Then::Norm(line) => line.apply_to(pictures),
-                Then::Tanh => activation::tanh_here(pictures),
+            x = Some(filter.apply(&layer.with_batch(batch), small, &|images| match then {
+                Then::Norm(line) => line.apply_to(images),
+                Then::Tanh => activation::tanh_here(images),
             }));
         }
         x.unwrap_or_else(|| unreachable!("a generator has layers"))
     }
 
-    /// Side of its pictures in pixels.
+    /// Side of its images in pixels.
     pub fn side(&self) -> usize {
         self.side
     }

@@ -52,11 +52,11 @@ fn as_in_pytorch<const N: usize>(
     run: impl FnOnce(&dyn Fn(&str) -> Tensor<4>, &dyn Fn(&str) -> Tensor<1>) -> Tensor<4>,
 ) {
     let fixture = fixture();
-    let pictures = std::cell::RefCell::new(Vec::new());
+    let images = std::cell::RefCell::new(Vec::new());
     let rows = std::cell::RefCell::new(Vec::new());
-    let picture = |input: &str| {
+    let image = |input: &str| {
         let x = tensor::<4>(&fixture, &format!("{name}.{input}")).require_grad();
-        pictures.borrow_mut().push((input.to_owned(), x.clone()));
+        images.borrow_mut().push((input.to_owned(), x.clone()));
         x
     };
     let row = |input: &str| {
@@ -64,12 +64,12 @@ fn as_in_pytorch<const N: usize>(
         rows.borrow_mut().push((input.to_owned(), x.clone()));
         x
     };
-    let y = run(&picture, &row);
+    let y = run(&image, &row);
     close(name, &flat(y.clone()), &fixture[&format!("{name}.y")].values, tolerance);
     let g = tensor::<4>(&fixture, &format!("{name}.g"));
     let gradients = (y * g).sum().backward();
     let mut found = Vec::new();
-    for (input, x) in pictures.into_inner() {
+    for (input, x) in images.into_inner() {
         found.push((input, flat(x.grad(&gradients).unwrap())));
     }
     for (input, x) in rows.into_inner() {

@@ -37,14 +37,14 @@ fn a_prepared_generator_makes_the_bits_of_the_one_that_trains() {
         let generator = generator(&config);
         let z = Keyed::new(3, "z", 0).normals(batch * 20, 0.0, 1.0);
         let data = TensorData::new(z.clone(), [batch, 20]);
-        let pictures = generator.forward(Tensor::from_data(data, &Device::flex()));
-        assert_eq!(pictures.dims(), [batch, 3, resolution, resolution]);
-        let n = pictures.shape().num_elements();
-        let expected = to_vec(pictures.permute([0, 2, 3, 1]).reshape([n]));
+        let images = generator.forward(Tensor::from_data(data, &Device::flex()));
+        assert_eq!(images.dims(), [batch, 3, resolution, resolution]);
+        let n = images.shape().num_elements();
+        let expected = to_vec(images.permute([0, 2, 3, 1]).reshape([n]));
         let prepared = Prepared::new(&generator);
         assert_eq!(prepared.side(), resolution);
         let found = prepared.forward(&z);
-        assert!(expected.iter().any(|v| v.abs() > 0.01), "a picture of nothing proves nothing");
+        assert!(expected.iter().any(|v| v.abs() > 0.01), "an image of nothing proves nothing");
         assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()));
         assert_eq!(found.len(), expected.len());
     }

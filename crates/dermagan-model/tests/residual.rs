@@ -1,4 +1,4 @@
-//! The residual networks, and the discriminator's gradient by the picture, against PyTorch
+//! The residual networks, and the discriminator's gradient by the image, against PyTorch
 //! (scripts/make_residual_fixture.py) and against differences in float64.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
@@ -102,16 +102,16 @@ mod pytorch {
     }
 
     #[test]
-    fn pictures_and_logits_and_their_gradients_are_pytorchs() {
+    fn images_and_logits_and_their_gradients_are_pytorchs() {
         let fixture = Fixture::read();
         let class = || Some(fixture.tensor::<2>("class"));
         let x = || fixture.tensor::<4>("x");
         // bfloat16 turns the signs of a few activations near zero: float32 is the judge here.
         for (precision, tolerance) in [(Precision::F32, 3e-6), (Precision::Bf16, 2e-1)] {
             let generator = fixture.generator();
-            let (pictures, _) = generator.forward_train(fixture.tensor("z"), class(), precision);
-            fixture.has("pictures", pictures.clone(), tolerance);
-            let gradients = (pictures * x()).sum().backward();
+            let (images, _) = generator.forward_train(fixture.tensor("z"), class(), precision);
+            fixture.has("pictures", images.clone(), tolerance);
+            let gradients = (images * x()).sum().backward();
             fixture.has_gradients("grad.G.", &generator, &gradients, tolerance);
 
             let discriminator = fixture.discriminator();
@@ -120,12 +120,12 @@ mod pytorch {
             let gradients = (logits * fixture.tensor("h")).sum().backward();
             fixture.has_gradients("grad.D.", &discriminator, &gradients, tolerance);
         }
-        let pictures = fixture.generator().forward(fixture.tensor("z"), class());
-        fixture.has("pictures", pictures, 3e-6);
+        let images = fixture.generator().forward(fixture.tensor("z"), class());
+        fixture.has("pictures", images, 3e-6);
     }
 
     #[test]
-    fn the_gradient_by_the_picture_and_its_penaltys_gradients_are_pytorchs_double_backward() {
+    fn the_gradient_by_the_image_and_its_penaltys_gradients_are_pytorchs_double_backward() {
         let fixture = Fixture::read();
         let class = || Some(fixture.tensor::<2>("class"));
         for (precision, tolerance) in [(Precision::F32, 3e-6), (Precision::Bf16, 6e-2)] {
@@ -243,7 +243,7 @@ mod differences {
     }
 
     #[test]
-    fn the_generators_gradient_is_the_slope_of_its_pictures() {
+    fn the_generators_gradient_is_the_slope_of_its_images() {
         let network = Init::He.generator(&CONFIG, 3, &cpu());
         let (z, g) = ([BATCH, CONFIG.latents()], [BATCH, 3, 32, 32]);
         let (z, g) = (tensor(noise("z", z), z), tensor(noise("g", g), g));
@@ -253,7 +253,7 @@ mod differences {
     }
 
     #[test]
-    fn the_gradient_by_the_picture_is_the_slope_of_its_logit_and_of_no_other() {
+    fn the_gradient_by_the_image_is_the_slope_of_its_logit_and_of_no_other() {
         let network = Init::He.discriminator(&CONFIG, 4, &cpu());
         let network = with(&network, &values(&network));
         let shape = [BATCH, 3, 32, 32];
@@ -385,7 +385,7 @@ fn shapes_and_sizes_are_those_of_networks_that_are_made() {
 }
 
 #[test]
-fn pictures_and_logits_have_their_shapes_with_and_without_a_class() {
+fn images_and_logits_have_their_shapes_with_and_without_a_class() {
     for config in configs() {
         let ModelConfig { resolution, classes, .. } = config;
         let device = Device::flex();
@@ -411,18 +411,17 @@ fn noise<const D: usize>(name: &'static str, shape: [usize; D]) -> Tensor<D> {
 }
 
 #[test]
-fn other_noise_makes_another_picture_of_the_same_latent() {
+fn other_noise_makes_another_image_of_the_same_latent() {
     let config = ModelConfig { classes: 0, ..SMALL };
     let generator = Init::He.generator(&config, 5, &Device::flex());
     let z = noise("z", [1, config.latents()]);
     let from = |range: std::ops::Range<usize>| z.clone().slice([0..1, range]);
     let (latent, grain) = (from(0..8), from(8..config.latents()));
-    let picture =
-        |grain| flat(generator.forward(Tensor::cat(vec![latent.clone(), grain], 1), None));
-    let (one, other) = (picture(grain.clone()), picture(grain.clone().neg()));
+    let image = |grain| flat(generator.forward(Tensor::cat(vec![latent.clone(), grain], 1), None));
+    let (one, other) = (image(grain.clone()), image(grain.clone().neg()));
     let apart = one.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!((0.001..1.0).contains(&apart), "{apart}");
-    assert_eq!(picture(grain), one);
+    assert_eq!(image(grain), one);
 }
 
 #[test]
@@ -441,7 +440,7 @@ fn a_flat_activation_stays_flat_through_every_doubling() {
     let spread = |x: Tensor<4>| flat(x.clone().max_dims(&[2, 3]) - x.min_dims(&[2, 3]));
     let middle = x.clone().narrow(2, border, inside).narrow(3, border, inside);
     for (all, inside) in spread(x).into_iter().zip(spread(middle)) {
-        assert!(all > 0.01, "a picture of nothing proves nothing");
+        assert!(all > 0.01, "an image of nothing proves nothing");
         assert!(inside < 1e-5 * all, "{inside} of {all}");
     }
 }

@@ -21,7 +21,7 @@ fn flat<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     to_vec(x.inner().reshape([n]))
 }
 
-/// Values and gradients of an operation of two pictures, a filter and a bias.
+/// Values and gradients of an operation of two images, a filter and a bias.
 type Run = fn([Tensor<4>; 3], Tensor<1>) -> Tensor<4>;
 
 fn results(run: Run, shapes: [[usize; 4]; 3], device: &Device) -> Vec<Vec<f32>> {

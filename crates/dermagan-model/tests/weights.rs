@@ -45,7 +45,7 @@ fn a_generator_saved_by_pytorch_draws_here_what_it_draws_there() {
     let model = ModelFile::open(&data("generator.pth")).unwrap();
     assert_eq!(model.config, SMALL);
     let fixture = std::fs::read(data("pictures.safetensors")).unwrap();
-    let fixture = from_safetensors("pictures", &fixture).unwrap().weights;
+    let fixture = from_safetensors("images", &fixture).unwrap().weights;
     let device = Device::flex();
     let z: Tensor<2> =
         Tensor::from_data(TensorData::new(fixture["z"].values.clone(), [4, 16]), &device);
@@ -105,7 +105,7 @@ fn a_residual_generator_without_its_card_is_refused_with_what_it_lacks() {
 }
 
 #[test]
-fn a_card_says_whether_pictures_are_turned_and_one_that_does_not_means_no() {
+fn a_card_says_whether_images_are_turned_and_one_that_does_not_means_no() {
     let weights = Init::Dcgan.generator(&SMALL, 7, &Device::flex()).to_weights();
     for turns in [false, true] {
         let bytes = ModelFile::to_bytes(&weights, &Card { turns, ..card(SMALL) }).unwrap();

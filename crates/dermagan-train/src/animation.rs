@@ -1,10 +1,10 @@
-//! Pictures one after another in one file: GIF, or PNG that moves.
+//! Images one after another in one file: GIF, or PNG that moves.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use dermagan_base::picture::{Picture, add_text};
+use dermagan_base::image::{Image, add_text};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, RgbaImage};
 
@@ -41,7 +41,7 @@ impl Format {
 
 /// A frame, and for how many milliseconds it is shown; a GIF counts them in hundredths of a second, a PNG
 /// in 16 bits.
-pub(crate) type Shown = (Picture, u32);
+pub(crate) type Shown = (Image, u32);
 
 /// Writes a GIF that goes round for ever, with `text` as its comment.
 ///
@@ -60,9 +60,9 @@ pub(crate) fn write_gif(
         let mut encoder = GifEncoder::new_with_speed(&mut out, GIF_SPEED);
         encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
         for shown in frames {
-            let (picture, ms) = shown?;
-            let (width, height) = (picture.width as u32, picture.height as u32);
-            let opaque = picture.pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]);
+            let (image, ms) = shown?;
+            let (width, height) = (image.width as u32, image.height as u32);
+            let opaque = image.pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]);
             let frame = RgbaImage::from_raw(width, height, opaque.collect())
                 .ok_or_else(|| io::Error::other("a frame of the wrong size"))?;
             let delay = Delay::from_numer_denom_ms(ms, 1);
@@ -141,10 +141,10 @@ pub(crate) fn write_png(
     add_text(&mut encoder, text)?;
     let mut writer = encoder.write_header()?;
     for shown in frames {
-        let (picture, ms) = shown?;
+        let (image, ms) = shown?;
         let ms = u16::try_from(ms).map_err(io::Error::other)?;
         writer.set_frame_delay(ms, 1000)?;
-        writer.write_image_data(&picture.pixels)?;
+        writer.write_image_data(&image.pixels)?;
     }
     writer.finish()?;
     out.flush()

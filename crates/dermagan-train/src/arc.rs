@@ -1,6 +1,6 @@
 //! The way from one latent to the next: an arc (Shoemake 1985; White 2016, arXiv:1609.04468). A
 //! hundred normal numbers are a vector of length 10, give or take 0.7; halfway along the straight line
-//! between two of them it is of length 7, and training drew none so short: the pictures there are
+//! between two of them it is of length 7, and training drew none so short: the images there are
 //! closer to the average than any that the generator was taught to make.
 
 /// Below this sine two directions count as the same, or as opposite.

@@ -12,35 +12,35 @@ use crate::schedule::Scheduled;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// Mirror half of the pictures and turn each by 0 to 3 quarters, whatever the probability: a
+    /// Mirror half of the images and turn each by 0 to 3 quarters, whatever the probability: a
     /// lesion has no up. The generator then learns none either, all its hairs may point one way, and a
     /// sampler turns what it makes by the seed.
     pub turns: bool,
     /// Largest shift along each axis as a share of the side, 0 to 0.5; whole pixels, the border
     /// reflected without repeating the edge. Zhao et al.: 0.125.
     pub translate: f64,
-    /// Largest angle by which a picture is turned about its middle, as a share of half a turn, 0 to 1: 1 is
+    /// Largest angle by which an image is turned about its middle, as a share of half a turn, 0 to 1: 1 is
     /// any angle. Between pixels in proportion, the border reflected.
     pub rotate: f64,
-    /// Largest part by which a picture is larger or smaller than it was, 0 to 1: the factor lies between
+    /// Largest part by which an image is larger or smaller than it was, 0 to 1: the factor lies between
     /// 1 / (1 + this) and 1 + this.
     pub zoom: f64,
-    /// Side of a square set to mid-grey as a share of the picture's side, 0 to 1; its centre is
-    /// anywhere in the picture, so that it may hang over the edge. Zhao et al.: 0.5.
+    /// Side of a square set to mid-grey as a share of the image's side, 0 to 1; its centre is
+    /// anywhere in the image, so that it may hang over the edge. Zhao et al.: 0.5.
     pub cutout: f64,
-    /// Largest offset, 0 to 2, of pictures that are in [-1, 1]. Zhao et al.: 0.5.
+    /// Largest offset, 0 to 2, of images that are in [-1, 1]. Zhao et al.: 0.5.
     pub brightness: f64,
     /// The distances of a pixel's channels from their mean are multiplied by a factor within 1 ± this,
     /// 0 to 1. Zhao et al.: 1.
     pub saturation: f64,
     /// Values are multiplied by a factor within 1 ± this, 0 to less than 1. Zhao et al.: 0.5, about
-    /// the picture's mean; here about mid-grey, 0, so that one linear map serves every pixel and
-    /// nothing has to be summed over the picture, neither here nor in the gradient.
+    /// the image's mean; here about mid-grey, 0, so that one linear map serves every pixel and
+    /// nothing has to be summed over the image, neither here nor in the gradient.
     pub contrast: f64,
     /// Probability, 0 to 1, of translation, of rotation with zoom, of cutout and of colour, each drawn on
     /// its own; with a target it is not used.
     pub probability: Scheduled,
-    /// That probability in the rarest class, 0 to 1: balanced sampling shows each of a hundred pictures
+    /// That probability in the rarest class, 0 to 1: balanced sampling shows each of a hundred images
     /// sixty times as often as each of six thousand, and the discriminator learns them by heart that much
     /// sooner. Between the commonest class, which has the other, and this one by their [`rarity`]. Without
     /// it all classes have one.
@@ -85,7 +85,7 @@ impl AugmentConfig {
         Ok(())
     }
 
-    /// Refuses a shift or a square of less than a pixel in pictures of `side`.
+    /// Refuses a shift or a square of less than a pixel in images of `side`.
     ///
     /// # Errors
     /// Names it, and the least that does anything.
@@ -101,7 +101,7 @@ impl AugmentConfig {
         Ok(())
     }
 
-    /// Refuses strengths that no picture would feel.
+    /// Refuses strengths that no image would feel.
     ///
     /// # Errors
     /// Names them, and what is missing.
@@ -109,7 +109,7 @@ impl AugmentConfig {
         let set = self.strengths().into_iter().find(|(_, strength)| *strength > 0.0);
         match set.filter(|_| !self.may_come()) {
             Some((key, strength)) => Err(TrainError::Option(format!(
-                "augment.{key} = {strength} changes no picture while augment.probability and \
+                "augment.{key} = {strength} changes no image while augment.probability and \
                  augment.target are 0, and augment.rare_probability is or no class is told; expected also \
                  such as augment.probability = 0.5"
             ))),
@@ -117,12 +117,12 @@ impl AugmentConfig {
         }
     }
 
-    /// Whether no picture is ever changed.
+    /// Whether no image is ever changed.
     pub fn is_off(&self) -> bool {
         !(self.turns || self.has_strength() && self.may_come())
     }
 
-    /// Whether any of the transforms with a probability would change a picture.
+    /// Whether any of the transforms with a probability would change an image.
     pub(crate) fn has_strength(&self) -> bool {
         self.strengths().iter().any(|(_, strength)| *strength > 0.0)
     }
@@ -180,7 +180,7 @@ pub(crate) fn pixels(share: f64, side: usize) -> usize {
 /// How rare each class is: 0 for the commonest, 1 for the rarest, between them by the logarithm of how many
 /// images it has. A class is not rare that has half as many as another: 1 takes a tenth at most. It is
 /// `evenness` of that, 0 to 1, the share by which classes are drawn equally often: drawn as they are, no
-/// class's pictures are seen more often than another's.
+/// class's images are seen more often than another's.
 pub fn rarity(images: &[u64], evenness: f64) -> Vec<f64> {
     let sizes: Vec<f64> = images.iter().map(|n| libm::log((*n).max(1) as f64)).collect();
     let most = sizes.iter().copied().fold(0.0, f64::max);

@@ -14,7 +14,7 @@ use crate::step::{Players, Turn};
 use crate::synthetic;
 
 /// Gives `each` the seconds of every one of `rounds` training steps: both passes of the
-/// discriminator, its Adam, the generator's pass through it, its Adam. Reading pictures and the
+/// discriminator, its Adam, the generator's pass through it, its Adam. Reading images and the
 /// average of the weights are left out, as in other programs' step times. Every step is waited for,
 /// and the first ones include whatever a device does only once.
 ///
@@ -42,7 +42,7 @@ pub fn training_steps(
     Ok(())
 }
 
-/// Gives `each` the seconds of every one of `rounds` batches of pictures, from seeds to 8-bit pixels
+/// Gives `each` the seconds of every one of `rounds` batches of images, from seeds to 8-bit pixels
 /// on the host.
 ///
 /// # Errors
@@ -60,7 +60,7 @@ pub fn sampling(
     for round in 0..rounds {
         let first = (round * batch) as u64;
         let start = Instant::now();
-        sampler.pictures(first..first + batch as u64, 1.0, batch)?;
+        sampler.images(first..first + batch as u64, 1.0, batch)?;
         each(start.elapsed().as_secs_f64());
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What augmentation does to one picture: what is drawn for it, and where its values then come from.
+//! What augmentation does to one image: what is drawn for it, and where its values then come from.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use dermagan_base::rng::Keyed;
 
 use crate::augment::{AugmentConfig, pixels};
 
-/// What is done to one picture, in this order.
+/// What is done to one image, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Change {
     pub orientation: Orientation,
@@ -88,8 +88,8 @@ impl Change {
         self.orientation != Orientation::default() || self.shift != [0, 0]
     }
 
-    /// Where the pixels of a turned picture lay: the pixel at x, y at the sum of the column's number and
-    /// the row's, which is the place of its first value in a picture of pixels by rows, channels last.
+    /// Where the pixels of a turned image lay: the pixel at x, y at the sum of the column's number and
+    /// the row's, which is the place of its first value in an image of pixels by rows, channels last.
     fn laid(&self, side: usize) -> [Vec<i64>; 2] {
         let place = |x, y| {
             let (x, y) = self.orientation.source((x, y), side - 1);
@@ -113,7 +113,7 @@ impl Change {
         }
     }
 
-    /// Which four pixels each value comes from and how much of each: [`TAPS`] pictures of places, and as
+    /// Which four pixels each value comes from and how much of each: [`TAPS`] images of places, and as
     /// many of shares.
     pub fn between(&self, side: usize) -> (Vec<i64>, Vec<f32>) {
         let values = 3 * side * side;
@@ -141,7 +141,7 @@ impl Change {
     }
 }
 
-/// Beyond the border a picture is reflected without repeating its edge, as often as it takes.
+/// Beyond the border an image is reflected without repeating its edge, as often as it takes.
 fn reflected(p: isize, side: usize) -> usize {
     let last = side.cast_signed() - 1;
     match 2 * last {

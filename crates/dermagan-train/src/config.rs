@@ -116,7 +116,7 @@ impl OptimiserConfig {
 pub struct ScheduleConfig {
     /// Length of the run.
     pub kimg: f64,
-    /// Pictures and a checkpoint every so many.
+    /// Images and a checkpoint every so many.
     pub snap: f64,
     /// A line of statistics every so many.
     pub tick: f64,
@@ -156,12 +156,12 @@ pub struct InputConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConditionConfig {
-    /// Whether they are told the class of every picture.
+    /// Whether they are told the class of every image.
     pub classes: bool,
     /// They hear nothing of it before so many thousand images,
     pub from_kimg: f64,
     /// and fully from so many on: in between it grows in proportion (transitional conditioning,
-    /// Shahbazi et al. 2022). Told from the start, a generator on small data makes one picture a
+    /// Shahbazi et al. 2022). Told from the start, a generator on small data makes one image a
     /// class.
     pub to_kimg: f64,
 }
@@ -211,7 +211,7 @@ pub struct TrainConfig {
     /// What the players want. Files from before there was a choice have the reference's.
     #[serde(default)]
     pub objective: Objective,
-    /// What is done to pictures before the discriminator sees them.
+    /// What is done to images before the discriminator sees them.
     #[serde(default)]
     pub augment: AugmentConfig,
     /// Classes that the players are told of.

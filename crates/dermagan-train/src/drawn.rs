@@ -1,4 +1,4 @@
-//! Which real and which generated pictures are looked at.
+//! Which real and which generated images are looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,16 +18,16 @@ pub fn of_side(cache: &Cache, side: Option<Side>) -> Vec<u32> {
     (0..cache.len()).filter(wanted).map(|i| i as u32).collect()
 }
 
-/// Which pictures are looked at.
+/// Which images are looked at.
 pub(crate) struct Drawn {
-    /// Pictures in each set of the overall figures.
+    /// Images in each set of the overall figures.
     pub n: usize,
     pub overall: RealChoice,
     /// With labels every class is drawn by itself, so that the rare ones are not a handful.
     pub classes: Option<BTreeMap<usize, RealChoice>>,
     /// Every real image that is needed, in order.
     pub images: Vec<u32>,
-    /// Every generated picture that is needed; the first `n` are those of the overall figures.
+    /// Every generated image that is needed; the first `n` are those of the overall figures.
     pub fakes: Vec<usize>,
 }
 
@@ -61,7 +61,7 @@ impl Drawn {
     }
 }
 
-/// What generated pictures say of their classes.
+/// What generated images say of their classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Labels {
     /// Every one names a class of the data.
@@ -72,7 +72,7 @@ pub(crate) enum Labels {
     None,
 }
 
-/// Looks at the labels of generated pictures, of a model's at the first `n`.
+/// Looks at the labels of generated images, of a model's at the first `n`.
 pub(crate) fn labels(fakes: &Fakes, codes: &[String], n: usize) -> Labels {
     let total = fakes.count().unwrap_or(n);
     let known = |i: &usize| fakes.class(*i).is_some_and(|c| codes.iter().any(|code| same(code, c)));
@@ -89,13 +89,13 @@ pub(crate) fn same(code: &str, other: &str) -> bool {
     code.eq_ignore_ascii_case(other)
 }
 
-/// Seeds that are gone through for pictures of a rare class.
+/// Seeds that are gone through for images of a rare class.
 const MOST_SEEDS: usize = 1_000_000;
 
-/// Generated pictures of a class that are looked at where its real ones are fewer.
+/// Generated images of a class that are looked at where its real ones are fewer.
 const OF_SMALL_CLASS: usize = 512;
 
-/// Which generated pictures are looked at: the first `n` spread over all, then what is lacking of
+/// Which generated images are looked at: the first `n` spread over all, then what is lacking of
 /// each class to be as many as its real ones, or [`OF_SMALL_CLASS`], but no more than `n`.
 fn fake_places(
     fakes: &Fakes,

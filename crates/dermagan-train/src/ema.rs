@@ -1,4 +1,4 @@
-//! The average of the generator's weights over time, whose pictures are better than those of any
+//! The average of the generator's weights over time, whose images are better than those of any
 //! one moment.
 
 use std::collections::BTreeMap;

@@ -86,7 +86,7 @@ pub struct TrainedEncoder {
     pub card: EncoderCard,
 }
 
-/// Trains an encoder on a cache of 64×64 pictures. `sink` hears how it goes; `go_on` is asked before
+/// Trains an encoder on a cache of 64×64 images. `sink` hears how it goes; `go_on` is asked before
 /// every step.
 ///
 /// # Errors
@@ -182,7 +182,7 @@ impl Sides {
         let bad = |what: String| Err(TrainError::Option(what));
         if cache.size() != SIDE {
             return bad(format!(
-                "the encoder looks at {SIDE}×{SIDE} pictures, {} holds {1}×{1}; prepare it with \
+                "the encoder looks at {SIDE}×{SIDE} images, {} holds {1}×{1}; prepare it with \
                  --size {SIDE}",
                 cache.path().display(),
                 cache.size()
@@ -211,7 +211,7 @@ fn class_of(cache: &Cache, image: u32) -> usize {
     cache.header().records[image as usize].class
 }
 
-/// The pictures of a step, augmented, and their smoothed classes.
+/// The images of a step, augmented, and their smoothed classes.
 fn batch(
     cache: &Cache,
     order: &Order,
@@ -238,7 +238,7 @@ fn batch(
     (Tensor::from_data(x, device), Tensor::from_data(target, device))
 }
 
-/// Shifts a picture by up to [`SHIFT`] pixels, mirroring what comes in, and changes its brightness,
+/// Shifts an image by up to [`SHIFT`] pixels, mirroring what comes in, and changes its brightness,
 /// contrast and saturation a little: cameras and skins differ, diagnoses do not.
 fn augment(planes: &mut [f32], mut draw: Keyed) {
     let mut shift = || draw.below(2 * SHIFT + 1) as isize - SHIFT as isize;

@@ -59,12 +59,12 @@ impl Estimate {
         let weights = 4 * (5 * g + 4 * d + slow);
         // Gradients of activations, and the convolutions' own copies, come on top: measured, a
         // reference step on the CPU holds about as much again.
-        let pictures = 2 * 4 * config.optimiser.batch * activations(&config.model);
+        let images = 2 * 4 * config.optimiser.batch * activations(&config.model);
         Self {
             g_parameters: g,
             d_parameters: d,
             steps: config.steps(),
-            memory: weights + pictures,
+            memory: weights + images,
             checkpoint: 4 * (4 * g + 3 * d + slow),
         }
     }

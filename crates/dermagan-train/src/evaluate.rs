@@ -1,5 +1,5 @@
-//! `eval` as a library call: generated pictures against real ones, overall and by class, each figure
-//! beside that of real pictures against other real ones.
+//! `eval` as a library call: generated images against real ones, overall and by class, each figure
+//! beside that of real images against other real ones.
 
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
@@ -21,15 +21,15 @@ use crate::looking::{Set, fake_set, real_set};
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct EvalRequest {
-    /// Pictures in each set, where there are so many.
+    /// Images in each set, where there are so many.
     pub n: usize,
-    /// Which side of the split by lesion the real pictures are from; `None` for all of them.
+    /// Which side of the split by lesion the real images are from; `None` for all of them.
     pub side: Option<Side>,
     /// These images instead of a side's.
     pub images: Option<Vec<u32>>,
     /// Also by class.
     pub per_class: bool,
-    /// Seed of the choice of real pictures.
+    /// Seed of the choice of real images.
     pub seed: u64,
     /// Also say what is off in hand-made features.
     pub explain: bool,
@@ -38,14 +38,14 @@ pub struct EvalRequest {
 /// How far it is.
 #[derive(Clone, Copy, Debug)]
 pub enum EvalEvent {
-    /// Features of real pictures.
+    /// Features of real images.
     Real {
         /// So many are done.
         done: usize,
         /// Of so many.
         total: usize,
     },
-    /// Features of generated pictures.
+    /// Features of generated images.
     Fake {
         /// So many are done.
         done: usize,
@@ -59,13 +59,13 @@ pub enum EvalEvent {
 /// Who hears how far it is.
 pub type Sink<'a> = &'a mut dyn FnMut(EvalEvent);
 
-/// How a picture's class is known.
+/// How an image's class is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Basis {
-    /// The generated pictures say what they are of.
+    /// The generated images say what they are of.
     Labels,
-    /// They do not: real and generated pictures alike are of the class that the lesion encoder takes
+    /// They do not: real and generated images alike are of the class that the lesion encoder takes
     /// them for.
     Encoder,
 }
@@ -75,39 +75,39 @@ pub enum Basis {
 pub struct ClassReport {
     /// Its code.
     pub class: String,
-    /// How its pictures are known.
+    /// How its images are known.
     pub basis: Basis,
     /// The figures.
     pub comparison: Comparison,
     /// What they mean, in a sentence.
     pub words: String,
-    /// Both halves together; `None` where they are too few, or pictures have no labels.
+    /// Both halves together; `None` where they are too few, or images have no labels.
     pub of_all: Option<OfAll>,
-    /// Share of its generated pictures that the lesion encoder takes for it, and the same of real
-    /// ones; where pictures have labels.
+    /// Share of its generated images that the lesion encoder takes for it, and the same of real
+    /// ones; where images have labels.
     pub recognised: Option<[f64; 2]>,
 }
 
 impl ClassReport {
-    /// What KID says of it, by one half of the real pictures and by both.
+    /// What KID says of it, by one half of the real images and by both.
     pub fn verdict(&self) -> Verdict {
         self.comparison.verdict(self.of_all.map(|of_all| of_all.kid))
     }
 }
 
-/// Both halves of a class's real pictures together, at most twice those asked for, against as many generated
-/// ones or more. There is no yardstick beside it, but zero is what real pictures have on average, and of
+/// Both halves of a class's real images together, at most twice those asked for, against as many generated
+/// ones or more. There is no yardstick beside it, but zero is what real images have on average, and of
 /// classes of a hundred images these are the surer figures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OfAll {
     /// As [`kid_by_lesion`] has it.
     pub kid: Discrepancy,
-    /// By a Gaussian kernel of [`EvalReport::width`], which no class's unusual pictures outweigh: to
+    /// By a Gaussian kernel of [`EvalReport::width`], which no class's unusual images outweigh: to
     /// compare classes with each other. `None` where there is no such width.
     pub mmd: Option<Discrepancy>,
-    /// Real pictures.
+    /// Real images.
     pub real: usize,
-    /// Generated pictures.
+    /// Generated images.
     pub fake: usize,
 }
 
@@ -128,18 +128,18 @@ pub struct EvalReport {
     pub features: String,
     /// The encoder that tells classes.
     pub encoder: String,
-    /// Features a picture.
+    /// Features an image.
     pub dims: usize,
-    /// Seed of the choice of real pictures.
+    /// Seed of the choice of real images.
     pub seed: u64,
-    /// Width of the Gaussian kernel of every class, the median distance between pictures of the reference;
+    /// Width of the Gaussian kernel of every class, the median distance between images of the reference;
     /// `None` where all of them are equal, or no class was asked for.
     pub width: Option<f64>,
     /// All classes together.
     pub overall: Comparison,
     /// By class.
     pub classes: Vec<ClassReport>,
-    /// Hand-made features in which generated pictures differ more than real ones do among
+    /// Hand-made features in which generated images differ more than real ones do among
     /// themselves, the worst first.
     pub off: Vec<Off>,
     /// What to be careful about.
@@ -148,11 +148,11 @@ pub struct EvalReport {
     pub words: String,
 }
 
-/// Measures. The features of real pictures are kept in the cache folder, by what they were made of.
-/// Returns the report, and the features of the reference and of the generated pictures.
+/// Measures. The features of real images are kept in the cache folder, by what they were made of.
+/// Returns the report, and the features of the reference and of the generated images.
 ///
 /// # Errors
-/// When there are too few pictures to compare anything, or one cannot be read.
+/// When there are too few images to compare anything, or one cannot be read.
 pub fn evaluate(
     cache: &Cache,
     fakes: &Fakes,
@@ -222,7 +222,7 @@ struct Sets {
     real: Set,
     fake: Set,
     drawn: Drawn,
-    /// The lesion of every real picture, or the picture that it equals.
+    /// The lesion of every real image, or the image that it equals.
     lesions: Vec<usize>,
     /// Units, where features are numbers of unlike ones, none of which may rule the distance.
     standard: Option<Standard>,
@@ -232,7 +232,7 @@ struct Sets {
     width: Option<f64>,
 }
 
-/// Rows of the reference, of the yardstick and of the generated pictures.
+/// Rows of the reference, of the yardstick and of the generated images.
 type Rows = [Vec<usize>; 3];
 
 impl Sets {
@@ -260,7 +260,7 @@ impl Sets {
         set.seen_as.get(row).and_then(|seen| self.known[*seen]) == Some(class)
     }
 
-    /// A class's figures; `None` where neither real nor generated pictures are of it.
+    /// A class's figures; `None` where neither real nor generated images are of it.
     fn of_class(
         &self,
         class: usize,
@@ -329,17 +329,17 @@ fn notes(
     let n = drawn.n;
     let mut notes = fakes.notes();
     if fakes.count() == Some(n) && n < request.n {
-        notes.push(format!("{n} generated pictures instead of {}: there are no more", request.n));
+        notes.push(format!("{n} generated images instead of {}: there are no more", request.n));
     } else if n < request.n {
         notes.push(format!(
-            "{n} pictures in each set instead of {}: real pictures are needed twice over, and the \
+            "{n} images in each set instead of {}: real images are needed twice over, and the \
              two halves share no lesion",
             request.n
         ));
     }
     if let Some(side) = fakes.side().filter(|side| *side != cache.size()) {
         notes.push(format!(
-            "the real pictures have {} pixels a side, the generated ones {side}: part of what is \
+            "the real images have {} pixels a side, the generated ones {side}: part of what is \
              measured is the resolution",
             cache.size()
         ));
@@ -350,7 +350,7 @@ fn notes(
         && let Some((code, made, there)) = other_shares(cache, fakes, drawn)
     {
         notes.push(format!(
-            "the generated pictures are of other classes than the real ones ({code}: {:.0} % for {:.0} %), \
+            "the generated images are of other classes than the real ones ({code}: {:.0} % for {:.0} %), \
              and the figures of all together measure that too{}",
             100.0 * made,
             100.0 * there,
@@ -359,23 +359,23 @@ fn notes(
     }
     match labels {
         Labels::All if request.per_class && request.side == Some(Side::Train) => notes.push(
-            "the lesion encoder learnt from the training side: the share of real pictures that it \
+            "the lesion encoder learnt from the training side: the share of real images that it \
              takes for their class is too high there; --split test has lesions that it never saw"
                 .into(),
         ),
         Labels::Lacking(lacking) if request.per_class => notes.push(format!(
-            "{lacking} generated pictures name no class of this data, so no label was used: {}",
+            "{lacking} generated images name no class of this data, so no label was used: {}",
             by_encoder(eyes)
         )),
         Labels::None if request.per_class => {
-            notes.push(format!("the generated pictures have no labels: {}", by_encoder(eyes)));
+            notes.push(format!("the generated images have no labels: {}", by_encoder(eyes)));
         }
         _ => {}
     }
     notes
 }
 
-/// Where classes come in quite other shares among generated pictures than among the reference: the one that
+/// Where classes come in quite other shares among generated images than among the reference: the one that
 /// differs most, and its two shares.
 fn other_shares<'a>(
     cache: &'a Cache,
@@ -416,7 +416,7 @@ fn by_encoder(eyes: &Eyes<'_>) -> String {
 /// A difference smaller than this many standard deviations is nothing to speak of.
 const SMALL: f64 = 0.2;
 
-/// Where generated pictures differ from the reference by more than other real ones do in any
+/// Where generated images differ from the reference by more than other real ones do in any
 /// feature.
 fn off(real: &Features, fake: &Features, [r, y, f]: &Rows) -> Vec<Off> {
     if real.count() == 0 || r.is_empty() {

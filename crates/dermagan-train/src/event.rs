@@ -57,7 +57,7 @@ pub enum Event {
     },
     /// A line was added to the statistics.
     Tick(Line),
-    /// Pictures and a checkpoint were written.
+    /// Images and a checkpoint were written.
     Snapshot {
         /// The grid.
         grid: PathBuf,
@@ -68,7 +68,7 @@ pub enum Event {
     Metric {
         /// The metric's name, such as `kid2048_lesion`.
         name: String,
-        /// Its figures, beside those of real pictures.
+        /// Its figures, beside those of real images.
         words: String,
         /// Whether this makes it the best snapshot so far, which was kept.
         best: bool,

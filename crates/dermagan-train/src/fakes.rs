@@ -1,9 +1,9 @@
-//! Generated pictures to be measured, wherever they come from.
+//! Generated images to be measured, wherever they come from.
 
 use std::path::Path;
 
-use dermagan_base::picture::Picture;
-use dermagan_data::{Cache, PictureFolder};
+use dermagan_base::image::Image;
+use dermagan_data::{Cache, ImageFolder};
 use dermagan_model::named::Network;
 use dermagan_model::{Generator, ModelFile, Selected};
 
@@ -14,13 +14,13 @@ use crate::sampler::{Sampler, Shot};
 use crate::trainer::{sampler_of, shown};
 use crate::which_model::resolve_model;
 
-/// Pictures that are read or made as they are needed.
+/// Images that are read or made as they are needed.
 #[derive(Debug)]
 pub enum Fakes {
     /// Files that some program made.
     Folder {
         /// The files.
-        folder: PictureFolder,
+        folder: ImageFolder,
         /// The side that they are brought to.
         side: usize,
         /// Width and height of the first.
@@ -28,24 +28,24 @@ pub enum Fakes {
     },
     /// A generator and the first of its seeds.
     Model {
-        /// Makes the pictures.
+        /// Makes the images.
         sampler: Sampler,
-        /// Side of its pictures.
+        /// Side of its images.
         side: usize,
-        /// Classes that it was trained on; one means that every picture is of it.
+        /// Classes that it was trained on; one means that every image is of it.
         classes: Vec<String>,
-        /// The seed of picture 0.
+        /// The seed of image 0.
         first: u64,
         /// SHA-256 of the model's file, or what else it is.
         name: String,
     },
-    /// Prepared pictures, real ones for instance.
+    /// Prepared images, real ones for instance.
     Cache(Cache),
 }
 
 impl Fakes {
-    /// A folder of pictures, a run, a checkpoint, a model, or a prepared cache. `first`: the seed
-    /// of a generator's first picture; `most`: the largest side that pictures of a folder are
+    /// A folder of images, a run, a checkpoint, a model, or a prepared cache. `first`: the seed
+    /// of a generator's first image; `most`: the largest side that images of a folder are
     /// looked at with.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Fakes {
         most: usize,
     ) -> Result<Self, TrainError> {
         if path.is_dir() && !is_run(path) {
-            let folder = PictureFolder::open(path)?;
+            let folder = ImageFolder::open(path)?;
             let first = folder.first_size()?;
             let side = (first.0.min(first.1) as usize).clamp(SMALLEST, most);
             return Ok(Self::Folder { folder, side, first });
@@ -73,7 +73,7 @@ impl Fakes {
         Self::of_model(&model, &path.display().to_string(), device, first)
     }
 
-    /// A generator of this name, and the seed of its first picture.
+    /// A generator of this name, and the seed of its first image.
     ///
     /// # Errors
     /// When its weights and its shape do not belong together.
@@ -125,7 +125,7 @@ impl Fakes {
         })
     }
 
-    /// From a generator in memory, which makes pictures of this side.
+    /// From a generator in memory, which makes images of this side.
     pub fn of_sampler(sampler: Sampler, side: usize, classes: Vec<String>) -> Self {
         Self::Model { sampler, side, classes, first: 0, name: "a run's snapshot".to_owned() }
     }
@@ -139,7 +139,7 @@ impl Fakes {
         }
     }
 
-    /// Side of the pictures.
+    /// Side of the images.
     pub fn side(&self) -> Option<usize> {
         match self {
             Self::Folder { side, .. } => Some(*side),
@@ -148,7 +148,7 @@ impl Fakes {
         }
     }
 
-    /// The code of a picture's class, if it is known.
+    /// The code of an image's class, if it is known.
     pub fn class(&self, i: usize) -> Option<&str> {
         match self {
             Self::Folder { folder, .. } => folder.class(i),
@@ -177,13 +177,13 @@ impl Fakes {
         let mut notes = Vec::new();
         if (*width as usize, *height as usize) != (*side, *side) {
             notes.push(format!(
-                "the first generated picture has {width}×{height} pixels: all were cut to their \
+                "the first generated image has {width}×{height} pixels: all were cut to their \
                  central square and brought to {side}×{side}, as the real ones were"
             ));
         }
         if folder.jpegs() > 0 {
             notes.push(format!(
-                "{} of the generated pictures are JPEGs, whose compression counts as a difference",
+                "{} of the generated images are JPEGs, whose compression counts as a difference",
                 folder.jpegs()
             ));
         }
@@ -191,32 +191,26 @@ impl Fakes {
         notes
     }
 
-    /// The pictures of these places, in order.
+    /// The images of these places, in order.
     ///
     /// # Errors
-    /// When a file is no picture.
-    pub fn pictures(&self, wanted: &[usize]) -> Result<Vec<Picture>, TrainError> {
+    /// When a file is no image.
+    pub fn images(&self, wanted: &[usize]) -> Result<Vec<Image>, TrainError> {
         match self {
             Self::Folder { folder, side, .. } => Ok(folder.read(wanted, *side)?),
-            Self::Cache(cache) => Ok(wanted.iter().map(|i| picture(cache, *i as u32)).collect()),
+            Self::Cache(cache) => Ok(wanted.iter().map(|i| cache.image(*i)).collect()),
             Self::Model { sampler, first, .. } => {
                 let seeds = wanted.iter().map(|i| first + *i as u64);
-                Ok(sampler.pictures(seeds, 1.0, AT_ONCE)?)
+                Ok(sampler.images(seeds, 1.0, AT_ONCE)?)
             }
         }
     }
 }
 
-/// The smallest side that pictures of a folder are looked at with.
+/// The smallest side that images of a folder are looked at with.
 const SMALLEST: usize = 16;
-/// Pictures that a generator makes at a time.
+/// Images that a generator makes at a time.
 const AT_ONCE: usize = 64;
-
-/// A picture of a cache.
-pub fn picture(cache: &Cache, image: u32) -> Picture {
-    let side = cache.size();
-    Picture { width: side, height: side, pixels: cache.pixels(image as usize).to_vec() }
-}
 
 fn is_run(path: &Path) -> bool {
     path.join(rundir::GENERATOR).is_file() || path.join(rundir::OPTIONS).is_file()

@@ -1,11 +1,11 @@
-//! `sample --interpolate` as a library call: a walk from picture to picture, as an animation.
+//! `sample --interpolate` as a library call: a walk from image to image, as an animation.
 
 use std::path::PathBuf;
 
 use dermagan_base::atomic::Pending;
+use dermagan_base::image::Image;
 use dermagan_base::name::start_of;
 use dermagan_base::orientation::Orientation;
-use dermagan_base::picture::Picture;
 use dermagan_model::latent::latent;
 use dermagan_model::{ModelConfig, ModelError, ModelFile, Selected};
 
@@ -34,7 +34,7 @@ pub struct WalkRequest {
     /// Classes, by code: one for each seed, or one for the whole walk; empty for the seeds' own. From
     /// class to class it goes straight.
     pub classes: Vec<String>,
-    /// Frames from a seed to the next; the first of them is that seed's own picture, laid as the walk's
+    /// Frames from a seed to the next; the first of them is that seed's own image, laid as the walk's
     /// first.
     pub frames: usize,
     /// Side of the square that each pixel is shown as.
@@ -45,7 +45,7 @@ pub struct WalkRequest {
     pub out: PathBuf,
     /// Truncation.
     pub psi: f64,
-    /// Pictures at a time.
+    /// Images at a time.
     pub batch: usize,
 }
 
@@ -105,7 +105,7 @@ pub fn run(
         orientation: sampler.orientation_of(request.seeds[0]),
         request,
     };
-    // A picture that is none comes through the writer, but is no fault of the file.
+    // An image that is none comes through the writer, but is no fault of the file.
     let bad = || {
         |error: std::io::Error| match error.downcast::<ModelError>() {
             Ok(error) => TrainError::Model(error),
@@ -113,9 +113,9 @@ pub fn run(
         }
     };
     let mut pending = Pending::create(&request.out).map_err(bad())?;
-    let frames = walk.frames().zip(1..).map(|(picture, made)| {
+    let frames = walk.frames().zip(1..).map(|(image, made)| {
         progress(made);
-        Ok((picture.map_err(std::io::Error::other)?, request.ms))
+        Ok((image.map_err(std::io::Error::other)?, request.ms))
     });
     let size = [model.config.resolution * request.scale, request.count() as usize];
     match format {
@@ -154,7 +154,7 @@ fn check(request: &WalkRequest) -> Result<(), TrainError> {
     Err(TrainError::Option(what))
 }
 
-/// The pictures that the walk comes by.
+/// The images that the walk comes by.
 fn shots(model: &ModelFile, request: &WalkRequest) -> Result<Vec<Shot>, TrainError> {
     let places = sampling::each_place(model, &sampling::spelt_out(model, &request.classes))?;
     let seeds = &request.seeds;
@@ -174,7 +174,7 @@ fn shots(model: &ModelFile, request: &WalkRequest) -> Result<Vec<Shot>, TrainErr
     }
 }
 
-/// The pictures of a walk.
+/// The images of a walk.
 struct Walk<'a> {
     sampler: &'a Sampler,
     model: &'a ModelConfig,
@@ -187,19 +187,19 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// The frames one by one, a batch made at a time; an error ends them.
-    fn frames(&self) -> impl Iterator<Item = Result<Picture, ModelError>> {
+    fn frames(&self) -> impl Iterator<Item = Result<Image, ModelError>> {
         let count = self.request.seeds.len() * self.request.frames;
         let batch = self.request.batch.min(count);
         (0..count).step_by(batch).flat_map(move |first| {
             let frames = first..(first + batch).min(count);
             let latents = frames.clone().flat_map(|i| self.latent(i));
             let classes: Vec<f32> = frames.clone().flat_map(|i| self.class(i)).collect();
-            let (pictures, error) = match self.sampler.make(latents.collect(), &classes, batch) {
-                Ok(pictures) => (pictures, None),
+            let (images, error) = match self.sampler.make(latents.collect(), &classes, batch) {
+                Ok(images) => (images, None),
                 Err(error) => (Vec::new(), Some(error)),
             };
-            let laid = |picture: Picture| picture.turned(self.orientation);
-            let frames = pictures.into_iter().map(move |p| laid(p).enlarged(self.request.scale));
+            let laid = |image: Image| image.turned(self.orientation);
+            let frames = images.into_iter().map(move |p| laid(p).enlarged(self.request.scale));
             frames.map(Ok).chain(error.map(Err))
         })
     }
@@ -305,7 +305,7 @@ mod tests {
     }
 
     /// Runs a request and opens what it wrote: the frames' pixels, and the time of the first.
-    fn frames(model: &ModelFile, request: &WalkRequest) -> (Vec<Picture>, u32) {
+    fn frames(model: &ModelFile, request: &WalkRequest) -> (Vec<Image>, u32) {
         let mut heard = 0;
         let made = run(model, Selected::cpu(), request, &mut |done| heard = done).unwrap();
         assert_eq!((made, heard), (request.count(), request.count()));
@@ -316,25 +316,24 @@ mod tests {
         };
         let frames = frames.collect_frames().unwrap();
         let (ms, of) = frames[0].delay().numer_denom_ms();
-        let picture = |frame: Frame| {
+        let image = |frame: Frame| {
             let rgb = image::DynamicImage::from(frame.into_buffer()).into_rgb8();
             let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-            Picture { width, height, pixels: rgb.into_raw() }
+            Image { width, height, pixels: rgb.into_raw() }
         };
-        (frames.into_iter().map(picture).collect(), ms / of)
+        (frames.into_iter().map(image).collect(), ms / of)
     }
 
     #[test]
-    fn a_walk_comes_by_the_seeds_own_pictures_whatever_the_batch() {
+    fn a_walk_comes_by_the_seeds_own_images_whatever_the_batch() {
         let (folder, model) = (tempfile::tempdir().unwrap(), model(&[]));
         let (walk, ms) = frames(&model, &WalkRequest { psi: 0.7, ..request(&folder, "a.png") });
         assert_eq!((walk.len(), ms), (12, FRAME_MS));
-        let own =
-            Sampler::new(&model, Selected::cpu()).unwrap().pictures([0, 5, 9], 0.7, 2).unwrap();
+        let own = Sampler::new(&model, Selected::cpu()).unwrap().images([0, 5, 9], 0.7, 2).unwrap();
         assert_eq!([&walk[0], &walk[4], &walk[8]], [&own[0], &own[1], &own[2]]);
         assert!((1..12).all(|i| walk[i] != walk[i - 1]) && walk[11] != walk[0]);
         let large = WalkRequest { psi: 0.7, batch: 64, scale: 2, ..request(&folder, "b.apng") };
-        let enlarged: Vec<Picture> = walk.iter().map(|picture| picture.enlarged(2)).collect();
+        let enlarged: Vec<Image> = walk.iter().map(|image| image.enlarged(2)).collect();
         assert_eq!(frames(&model, &large).0, enlarged);
     }
 
@@ -359,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_is_laid_as_its_first_picture() {
+    fn a_walk_is_laid_as_its_first_image() {
         let (folder, plain) = (tempfile::tempdir().unwrap(), model(&[]));
         let mut turning = plain.clone();
         turning.card.as_mut().unwrap().turns = true;
@@ -367,11 +366,11 @@ mod tests {
         let first = (0..).find(|seed| sampler.orientation_of(*seed).quarters == 1).unwrap();
         let request = WalkRequest { seeds: vec![first, 99], ..request(&folder, "a.png") };
         let laid = sampler.orientation_of(first);
-        let straight: Vec<Picture> =
+        let straight: Vec<Image> =
             frames(&plain, &request).0.into_iter().map(|frame| frame.turned(laid)).collect();
         let walk = frames(&turning, &request).0;
         assert_eq!(walk, straight);
-        assert_eq!(walk[0], sampler.pictures([first], 1.0, 1).unwrap()[0]);
+        assert_eq!(walk[0], sampler.images([first], 1.0, 1).unwrap()[0]);
     }
 
     #[test]
@@ -392,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_through_classes_changes_the_picture_of_one_latent() {
+    fn a_walk_through_classes_changes_the_image_of_one_latent() {
         let (folder, model) = (tempfile::tempdir().unwrap(), model(&["mel", "nv", "df"]));
         let walk = |classes: &[&str]| {
             let request = WalkRequest {
@@ -404,13 +403,13 @@ mod tests {
             frames(&model, &request).0
         };
         let still = walk(&["NV"]);
-        assert!(still.iter().all(|picture| *picture == still[0]));
+        assert!(still.iter().all(|image| *image == still[0]));
         let moving = walk(&["nv", "df"]);
         assert_eq!(moving[0], still[0]);
         assert!((1..4).all(|i| moving[i] != moving[i - 1]));
         let sampler = Sampler::new(&model, Selected::cpu()).unwrap();
         let df = Shot { seed: 7, class: Some(2) };
-        assert_eq!(moving[3], sampler.pictures([df], 1.0, 1).unwrap()[0]);
+        assert_eq!(moving[3], sampler.images([df], 1.0, 1).unwrap()[0]);
     }
 
     #[test]
@@ -418,7 +417,7 @@ mod tests {
         let (folder, model) = (tempfile::tempdir().unwrap(), model(&["mel", "nv", "df"]));
         let (walk, _) = frames(&model, &request(&folder, "a.png"));
         let sampler = Sampler::new(&model, Selected::cpu()).unwrap();
-        let own = sampler.pictures([0, 5, 9], 1.0, 3).unwrap();
+        let own = sampler.images([0, 5, 9], 1.0, 3).unwrap();
         assert_eq!([&walk[0], &walk[4], &walk[8]], [&own[0], &own[1], &own[2]]);
     }
 

@@ -23,7 +23,7 @@ const MOST_MINUTES: f64 = 10.0 * 365.25 * 24.0 * 60.0;
 
 /// Makes a run as long as fits into the minutes of its plan on this device, where there are any:
 /// times some of its own steps, on its own images, and forgets what they learnt. Settings that change over
-/// the run then do so over that length. Pictures, checkpoints and figures of the snapshots come on top (on
+/// the run then do so over that length. Images, checkpoints and figures of the snapshots come on top (on
 /// a CPU 1 % of a run of `fast` with four metrics every 60 kimg).
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Training as a library: a [`plan::Plan`] is checked before anything starts, a [`session`] runs
 //! it and tells an [`Event`] sink what happens, a [`checkpoint`] continues it to the same bytes,
-//! and a [`sampler::Sampler`] makes pictures from what was learnt.
+//! and a [`sampler::Sampler`] makes images from what was learnt.
 //!
 //! Nothing here prints or reads the command line.
 

@@ -1,10 +1,10 @@
-//! Pictures to features; those of real pictures are kept in the cache folder, by what they were made
+//! Images to features; those of real images are kept in the cache folder, by what they were made
 //! of.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_data::{Cache, default_folder};
 use dermagan_eval::encoder::LesionEncoder;
 use dermagan_eval::handmade::Handmade;
@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
 use crate::evaluate::{EvalEvent, EvalRequest, Sink};
-use crate::fakes::{Fakes, picture};
+use crate::fakes::Fakes;
 
-/// What looks at pictures.
+/// What looks at images.
 pub struct Eyes<'a> {
     /// Makes the features that are compared.
     pub extractor: &'a dyn Extractor,
@@ -23,7 +23,7 @@ pub struct Eyes<'a> {
     pub encoder: &'a LesionEncoder,
 }
 
-/// Features of one set, raw, with what the pictures are of.
+/// Features of one set, raw, with what the images are of.
 pub(crate) struct Set {
     pub features: Features,
     pub handmade: Features,
@@ -32,23 +32,23 @@ pub(crate) struct Set {
 }
 
 fn look(
-    pictures: &[Picture],
+    images: &[Image],
     eyes: &Eyes<'_>,
     request: &EvalRequest,
     set: &mut Set,
 ) -> Result<(), TrainError> {
     if eyes.extractor.id() == eyes.encoder.id() {
-        let (features, logits) = eyes.encoder.look(pictures)?;
+        let (features, logits) = eyes.encoder.look(images)?;
         set.features.values.extend(features);
         set.seen_as.extend(eyes.encoder.classes(&logits));
     } else {
-        set.features.values.extend(eyes.extractor.extract(pictures)?);
+        set.features.values.extend(eyes.extractor.extract(images)?);
         if request.per_class {
-            set.seen_as.extend(eyes.encoder.classify(pictures)?);
+            set.seen_as.extend(eyes.encoder.classify(images)?);
         }
     }
     if request.explain {
-        set.handmade.values.extend(Handmade.extract(pictures)?);
+        set.handmade.values.extend(Handmade.extract(images)?);
     }
     Ok(())
 }
@@ -61,7 +61,7 @@ fn empty(eyes: &Eyes<'_>) -> Set {
     }
 }
 
-/// Looks at generated pictures.
+/// Looks at generated images.
 pub(crate) fn fake_set(
     fakes: &Fakes,
     places: &[usize],
@@ -72,7 +72,7 @@ pub(crate) fn fake_set(
     let mut set = empty(eyes);
     let mut done = 0;
     for chunk in places.chunks(eyes.extractor.batch().max(1)) {
-        look(&fakes.pictures(chunk)?, eyes, request, &mut set)?;
+        look(&fakes.images(chunk)?, eyes, request, &mut set)?;
         done += chunk.len();
         sink(EvalEvent::Fake { done, total: places.len() });
     }
@@ -82,7 +82,7 @@ pub(crate) fn fake_set(
 /// Names of the arrays in the file of kept features.
 const KEPT: [&str; 3] = ["features", "handmade", "seen_as"];
 
-/// Looks at real pictures, or reads what was kept of an earlier look.
+/// Looks at real images, or reads what was kept of an earlier look.
 pub(crate) fn real_set(
     cache: &Cache,
     images: &[u32],
@@ -98,8 +98,8 @@ pub(crate) fn real_set(
     let mut set = empty(eyes);
     let mut done = 0;
     for chunk in images.chunks(eyes.extractor.batch().max(1)) {
-        let pictures: Vec<_> = chunk.iter().map(|i| picture(cache, *i)).collect();
-        look(&pictures, eyes, request, &mut set)?;
+        let chunk: Vec<_> = chunk.iter().map(|i| cache.image(*i as usize)).collect();
+        look(&chunk, eyes, request, &mut set)?;
         done += chunk.len();
         sink(EvalEvent::Real { done, total: images.len() });
     }
@@ -114,7 +114,7 @@ pub(crate) fn real_set(
     Ok(set)
 }
 
-/// The features of real pictures alone, from the kept file where there is one.
+/// The features of real images alone, from the kept file where there is one.
 ///
 /// # Errors
 /// As [`crate::evaluate::evaluate`].

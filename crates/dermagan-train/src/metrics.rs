@@ -23,7 +23,7 @@ use crate::trainer::sampler_of;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
-    /// Kernel distance, the steadiest at few pictures.
+    /// Kernel distance, the steadiest at few images.
     Kid,
     /// Fréchet distance.
     Fid,
@@ -54,8 +54,8 @@ impl FromStr for Metric {
     }
 }
 
-/// Pictures in each set, where the training side has twice as many.
-const PICTURES: usize = 2048;
+/// Images in each set, where the training side has twice as many.
+const IMAGES: usize = 2048;
 /// What the best snapshot is chosen by, in this order.
 const CHOSEN_BY: [Metric; 2] = [Metric::Kid, Metric::Fid];
 /// The best generator's file, and what is known of it.
@@ -64,7 +64,7 @@ pub const BEST: [&str; 2] = ["generator-best.safetensors", "best.json"];
 /// One metric of one snapshot.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Its name with the number of pictures and the features, such as `kid2048_lesion`.
+    /// Its name with the number of images and the features, such as `kid2048_lesion`.
     pub name: String,
     /// The main figure.
     pub value: f64,
@@ -135,7 +135,7 @@ impl Watch {
             let reference = LesionEncoder::shipped(&Selected::cpu().device)?;
             agree::check(&encoder, &reference, &synthetic::images(agree::MOST, encoder::SIDE))?;
         }
-        // Real pictures are needed twice over.
+        // Real images are needed twice over.
         let needed = |metric: &Metric| match metric {
             Metric::Fid => 2 * encoder.dims(),
             _ => 2 * (NEAREST + 1),
@@ -168,7 +168,7 @@ impl Watch {
         let sampler = sampler_of(generator, &plan.config, nimg, device.clone());
         let fakes = Fakes::of_sampler(sampler, plan.config.model.resolution, classes);
         let request = EvalRequest {
-            n: PICTURES,
+            n: IMAGES,
             images: Some(plan.images.clone()),
             side: None,
             per_class: false,

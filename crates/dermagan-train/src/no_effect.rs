@@ -48,7 +48,7 @@ pub fn check_rare(config: &TrainConfig, asked: bool) -> Result<(), TrainError> {
     }
     if asked {
         return Err(TrainError::Option(format!(
-            "augment.rare_probability, at most {}, changes nothing here: no class's pictures come more \
+            "augment.rare_probability, at most {}, changes nothing here: no class's images come more \
              often than another's; expected classes of several sizes and data.balanced above 0",
             probability.most()
         )));

@@ -19,7 +19,7 @@ pub enum Loss {
     Hinge,
     /// Least squares, to 1 for real and 0 for fake (Mao et al. 2017).
     LeastSquares,
-    /// Each fake against a real picture, of its class if there are classes: softplus of the
+    /// Each fake against a real image, of its class if there are classes: softplus of the
     /// difference (Jolicoeur-Martineau 2019; Huang et al. 2024, R3GAN). Only differences of logits
     /// mean anything.
     Relativistic,
@@ -51,7 +51,7 @@ impl Loss {
     }
 
     /// How sure the discriminator is, 0 to 1, on the scale that this loss gives its logits: 1 where it pays
-    /// nothing for a real picture, 0 where it pays nothing for a fake. Of [`Loss::Relativistic`] a logit is
+    /// nothing for a real image, 0 where it pays nothing for a fake. Of [`Loss::Relativistic`] a logit is
     /// the difference of two.
     pub fn certainty(self, logit: Tensor<1>) -> Tensor<1> {
         match self {
@@ -61,7 +61,7 @@ impl Loss {
         }
     }
 
-    /// 1 where the discriminator takes a picture for a real one, -1 where for a fake.
+    /// 1 where the discriminator takes an image for a real one, -1 where for a fake.
     pub fn sign(self, logit: Tensor<1>) -> Tensor<1> {
         match self {
             Self::LeastSquares => logit.sub_scalar(0.5).sign(),
@@ -69,7 +69,7 @@ impl Loss {
         }
     }
 
-    /// Whether the generator's loss looks at real pictures.
+    /// Whether the generator's loss looks at real images.
     pub fn is_relative(self) -> bool {
         self == Self::Relativistic
     }
@@ -88,9 +88,9 @@ pub struct Objective {
     /// What the players want of the logits.
     pub loss: Loss,
     /// γ of R1: the discriminator pays γ/2 times the squared norm of its logit's gradient by the
-    /// picture, on real pictures (Mescheder, Geiger and Nowozin 2018). 0 for none.
+    /// image, on real images (Mescheder, Geiger and Nowozin 2018). 0 for none.
     pub r1: Scheduled,
-    /// The same on fake pictures: R2.
+    /// The same on fake images: R2.
     pub r2: Scheduled,
     /// The penalties are taken every so many steps, and so many times (Karras et al. 2020).
     pub every: u64,

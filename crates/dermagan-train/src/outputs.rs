@@ -1,9 +1,9 @@
-//! Pictures of a run: the grids, the loss plot, and the time-lapse.
+//! Images of a run: the grids, the loss plot, and the time-lapse.
 
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 
 use crate::animation::write_gif;
 use crate::error::TrainError;
@@ -47,8 +47,8 @@ pub fn write_timelapse(run: &Path, kimg: f64) -> Result<(), TrainError> {
     let frames = grids.iter().enumerate().map(|(i, path)| {
         let grid = image::open(path).map_err(std::io::Error::other)?.into_rgb8();
         let (width, height) = (grid.width() as usize, grid.height() as usize);
-        let picture = Picture { width, height, pixels: grid.into_raw() };
-        Ok((picture, if i == last { LAST_FRAME_MS } else { FRAME_MS }))
+        let image = Image { width, height, pixels: grid.into_raw() };
+        Ok((image, if i == last { LAST_FRAME_MS } else { FRAME_MS }))
     });
     let text = [("Description", "SYNTHETIC, not for diagnosis: what a run learnt".to_owned())];
     let bad = || TrainError::io(&target);
@@ -58,32 +58,33 @@ pub fn write_timelapse(run: &Path, kimg: f64) -> Result<(), TrainError> {
 }
 
 /// Real images of a run, one row a class, as many columns as the grids of fakes have.
-pub fn reals(plan: &Plan) -> Picture {
+pub fn reals(plan: &Plan) -> Image {
     let cache = &plan.cache;
     let side = cache.size();
     let mut cells = Vec::new();
     for class in 0..cache.header().classes.len() {
         let of_class = |i: &&u32| cache.header().records[**i as usize].class == class;
-        let picture = |&i: &u32| {
-            let pixels = cache.pixels(i as usize).to_vec();
-            Picture { width: side, height: side, pixels }
-        };
-        let mut row: Vec<Picture> =
-            plan.images.iter().filter(of_class).take(GRID.0).map(picture).collect();
+        let mut row: Vec<Image> = plan
+            .images
+            .iter()
+            .filter(of_class)
+            .take(GRID.0)
+            .map(|&i| cache.image(i as usize))
+            .collect();
         if !row.is_empty() {
-            row.resize_with(GRID.0, || Picture::filled(side, side, [0; 3]));
+            row.resize_with(GRID.0, || Image::filled(side, side, [0; 3]));
             cells.extend(row);
         }
     }
-    Picture::grid(&cells, GRID.0)
+    Image::grid(&cells, GRID.0)
 }
 
 /// A grid as a PNG that says what it shows.
 ///
 /// # Errors
 /// When the encoder refuses.
-pub fn png(picture: &Picture, description: &str) -> Result<Vec<u8>, TrainError> {
+pub fn png(image: &Image, description: &str) -> Result<Vec<u8>, TrainError> {
     let text =
         [("Software", crate::checkpoint::producer()), ("Description", description.to_owned())];
-    picture.to_png(&text).map_err(|e| TrainError::Option(format!("a PNG: {e}")))
+    image.to_png(&text).map_err(|e| TrainError::Option(format!("a PNG: {e}")))
 }

@@ -31,7 +31,7 @@ pub struct Request {
     pub preset: String,
     /// Single settings of it to change, such as `objective.r1=0.1`.
     pub settings: Vec<String>,
-    /// Side of the pictures.
+    /// Side of the images.
     pub size: Option<usize>,
     /// Images a step.
     pub batch: Option<usize>,
@@ -43,7 +43,7 @@ pub struct Request {
     pub kimg: Option<f64>,
     /// Length in minutes of training instead.
     pub minutes: Option<f64>,
-    /// Pictures and checkpoint every so many thousand images.
+    /// Images and checkpoint every so many thousand images.
     pub snap: Option<f64>,
     /// Statistics every so many thousand images.
     pub tick: Option<f64>,
@@ -227,7 +227,7 @@ fn given_cache(source: &str) -> Result<Option<Cache>, TrainError> {
     Ok(None)
 }
 
-/// A prepared cache has a size and a fit of its own: a preset gives way, with a word where its pictures
+/// A prepared cache has a size and a fit of its own: a preset gives way, with a word where its images
 /// would have been others, and what the user asks for must agree.
 fn as_prepared(
     config: &mut TrainConfig,
@@ -258,7 +258,7 @@ fn as_prepared(
     }
     if !other.is_empty() {
         sink(Event::Warning(format!(
-            "{} was prepared otherwise than preset {} says ({}): the run takes its pictures as they are",
+            "{} was prepared otherwise than preset {} says ({}): the run takes its images as they are",
             cache.path().display(),
             config.preset,
             other.join("; ")
@@ -270,7 +270,7 @@ fn as_prepared(
     Ok(())
 }
 
-/// The cache that was given, whose pictures are what the run takes them for, or one made of the source.
+/// The cache that was given, whose images are what the run takes them for, or one made of the source.
 fn open(
     config: &mut TrainConfig,
     given: Option<Cache>,
@@ -286,7 +286,7 @@ fn open(
     };
     if cache.size() != config.model.resolution {
         return Err(TrainError::Option(format!(
-            "{} holds pictures of {size} pixels, the model makes {}; use --size {size}, or give the \
+            "{} holds images of {size} pixels, the model makes {}; use --size {size}, or give the \
              source instead of the cache",
             cache.path().display(),
             config.model.resolution,
@@ -371,7 +371,7 @@ pub(crate) mod tests {
     use super::*;
     use dermagan_data::{Filter, Fit};
 
-    /// A plan for the made-up pictures of 40 lesions, prepared at 32 pixels, and what it was warned of.
+    /// A plan for the made-up images of 40 lesions, prepared at 32 pixels, and what it was warned of.
     fn warned(request: Request) -> Result<(Plan, Vec<String>), TrainError> {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("p.dermagan");

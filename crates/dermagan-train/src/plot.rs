@@ -1,6 +1,6 @@
 //! The loss plot: losses above, the discriminator's probabilities below, over thousands of images.
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use embedded_graphics::mono_font::MonoTextStyle;
 use embedded_graphics::mono_font::ascii::FONT_7X13;
 use embedded_graphics::pixelcolor::Rgb888;
@@ -17,8 +17,8 @@ const RIGHT: i32 = 24;
 const TOP: i32 = 34;
 const BOTTOM: i32 = 40;
 
-/// A picture as something to draw on.
-struct Canvas(Picture);
+/// An image as something to draw on.
+struct Canvas(Image);
 
 impl OriginDimensions for Canvas {
     fn size(&self) -> Size {
@@ -66,14 +66,14 @@ const PROBABILITIES: [Curve; 2] = [
 ];
 
 /// Draws the lines of a run's statistics; `None` before the first tick.
-pub fn losses(lines: &[Line]) -> Option<Picture> {
+pub fn losses(lines: &[Line]) -> Option<Image> {
     let kimg = |line: &Line| mean_of(line, "Progress/kimg");
     let last = lines.iter().filter_map(kimg).fold(0.0, f64::max);
     if lines.is_empty() || last <= 0.0 {
         return None;
     }
     let mut canvas =
-        Canvas(Picture::filled(WIDTH as usize, 2 * (PANEL + TOP + BOTTOM) as usize, [255; 3]));
+        Canvas(Image::filled(WIDTH as usize, 2 * (PANEL + TOP + BOTTOM) as usize, [255; 3]));
     let values = |curves: &[Curve]| -> f64 {
         let all = lines.iter().flat_map(|l| curves.iter().filter_map(|c| mean_of(l, c.field)));
         all.filter(|v| v.is_finite()).fold(0.0, f64::max)

@@ -30,7 +30,7 @@ pub struct Preset {
     /// What the players want.
     #[serde(default)]
     pub objective: Objective,
-    /// What is done to pictures before the discriminator sees them.
+    /// What is done to images before the discriminator sees them.
     #[serde(default)]
     pub augment: AugmentConfig,
     /// Classes that the players are told of.

@@ -1,14 +1,14 @@
-//! Pictures by seed, from a generator that is ready to use.
+//! Images by seed, from a generator that is ready to use.
 
 use std::sync::OnceLock;
 
 use burn::tensor::TensorData;
+use dermagan_base::image::Image;
 use dermagan_base::orientation::Orientation;
-use dermagan_base::picture::Picture;
 use dermagan_base::rng::Keyed;
 use dermagan_model::latent::latent;
 use dermagan_model::named::Network;
-use dermagan_model::pixels::{pictures, to_pictures};
+use dermagan_model::pixels::{images, to_images};
 use dermagan_model::transfer::upload;
 use dermagan_model::{Generator, ModelConfig, ModelError, ModelFile, Prepared, Selected};
 use rayon::prelude::*;
@@ -20,7 +20,7 @@ pub struct Sampler {
     model: ModelConfig,
     /// How many classes it makes on demand, and what it knows of them.
     classes: Option<(usize, Classes)>,
-    /// Whether the seed also says how its picture is laid.
+    /// Whether the seed also says how its image is laid.
     turns: bool,
 }
 
@@ -33,7 +33,7 @@ pub struct Classes {
     pub strength: f64,
 }
 
-/// One picture to make.
+/// One image to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shot {
     /// Decides its latent, and how it is laid.
@@ -49,7 +49,7 @@ impl From<u64> for Shot {
     }
 }
 
-/// What makes the pictures.
+/// What makes the images.
 #[derive(Debug)]
 enum Engine {
     Cpu(Prepared),
@@ -101,7 +101,7 @@ impl Sampler {
         Self { engine, model: *config, classes, turns }
     }
 
-    /// The class of a picture, by its place among the generator's: the one asked for, or the one that
+    /// The class of an image, by its place among the generator's: the one asked for, or the one that
     /// its seed decides; `None` of a generator that knows of none.
     pub fn class_of(&self, shot: Shot) -> Option<usize> {
         let (_, classes) = self.classes.as_ref()?;
@@ -116,9 +116,9 @@ impl Sampler {
         })
     }
 
-    /// The code of a picture's class among `codes`, those of the generator; `None` where it saw several
+    /// The code of an image's class among `codes`, those of the generator; `None` where it saw several
     /// and makes none on demand, or has not been told of them yet, and so does not know which one a
-    /// picture is of.
+    /// image is of.
     pub fn code_of<'a>(&self, codes: &'a [String], shot: Shot) -> Option<&'a str> {
         let told = self.classes.as_ref().is_some_and(|(_, known)| known.strength > 0.0);
         let code = match codes {
@@ -128,7 +128,7 @@ impl Sampler {
         code.map(String::as_str)
     }
 
-    /// How the picture of a seed is laid. A discriminator that sees every picture turned at random
+    /// How the image of a seed is laid. A discriminator that sees every image turned at random
     /// cannot tell a generator that all its hairs point one way; real ones do not. So what it makes is
     /// turned as it was in training (`models/README.md` has what that brought).
     pub fn orientation_of(&self, seed: u64) -> Orientation {
@@ -138,19 +138,19 @@ impl Sampler {
         }
     }
 
-    /// The pictures of `shots` at truncation `psi`, in their order, computed `batch` at a time and
-    /// given out one by one, so that any number of them takes the memory of one batch. A picture
+    /// The images of `shots` at truncation `psi`, in their order, computed `batch` at a time and
+    /// given out one by one, so that any number of them takes the memory of one batch. An image
     /// depends on its shot alone. On a GPU the last batch is filled up, so that every kernel runs
     /// at one shape.
     ///
     /// # Errors
-    /// The first error of `give`, which ends it, or a picture that is none.
+    /// The first error of `give`, which ends it, or an image that is none.
     pub fn each<E: From<ModelError>>(
         &self,
         shots: impl IntoIterator<Item = impl Into<Shot>>,
         psi: f64,
         batch: usize,
-        mut give: impl FnMut(Shot, Picture) -> Result<(), E>,
+        mut give: impl FnMut(Shot, Image) -> Result<(), E>,
     ) -> Result<(), E> {
         let batch = batch.max(1);
         let mut shots = shots.into_iter().map(Into::into);
@@ -162,8 +162,8 @@ impl Sampler {
             let latents = chunk.par_iter().flat_map_iter(|s| latent(s.seed, &self.model, psi));
             let classes: Vec<Option<usize>> = chunk.iter().map(|s| self.class_of(*s)).collect();
             let made = self.make(latents.collect(), &self.rows(&classes), batch)?;
-            for (shot, picture) in chunk.into_iter().zip(made) {
-                give(shot, picture.turned(self.orientation_of(shot.seed)))?;
+            for (shot, image) in chunk.into_iter().zip(made) {
+                give(shot, image.turned(self.orientation_of(shot.seed)))?;
             }
         }
     }
@@ -174,7 +174,7 @@ impl Sampler {
         &self,
         count: usize,
         class: Option<usize>,
-    ) -> Result<Vec<Picture>, ModelError> {
+    ) -> Result<Vec<Image>, ModelError> {
         let first = latent(0, &self.model, 1.0);
         let noise = &first[self.model.z_dim..];
         let all = (0..count as u64).flat_map(|seed| {
@@ -184,7 +184,7 @@ impl Sampler {
         self.make(all.collect(), &self.rows(&vec![class; count]), count)
     }
 
-    /// What says the classes of some pictures, [pictures, classes]; empty for a generator that knows of
+    /// What says the classes of some images, [images, classes]; empty for a generator that knows of
     /// none.
     pub(crate) fn rows(&self, classes: &[Option<usize>]) -> Vec<f32> {
         let Some((count, known)) = &self.classes else { return Vec::new() };
@@ -197,19 +197,19 @@ impl Sampler {
         rows
     }
 
-    /// The pictures of latents, [pictures, [`ModelConfig::latents`]], of classes, [pictures, classes]; at
+    /// The images of latents, [images, [`ModelConfig::latents`]], of classes, [images, classes]; at
     /// most `batch`. None is turned.
     pub(crate) fn make(
         &self,
         mut z: Vec<f32>,
         classes: &[f32],
         batch: usize,
-    ) -> Result<Vec<Picture>, ModelError> {
+    ) -> Result<Vec<Image>, ModelError> {
         let latents = self.model.latents();
         let wanted = z.len() / latents.max(1);
         match &self.engine {
             Engine::Cpu(prepared) => {
-                pictures(&prepared.forward(&z), prepared.side(), prepared.side())
+                images(&prepared.forward(&z), prepared.side(), prepared.side())
             }
             Engine::Device(generator, selected, checked) => {
                 let first = z[..latents * wanted.min(COMPARED)].to_vec();
@@ -222,7 +222,7 @@ impl Sampler {
                     upload(TensorData::new(rows, [filled, *count]), &selected.device)
                 });
                 let z = upload(z, &selected.device);
-                let made = to_pictures(generator.forward(z, class).narrow(0, 0, wanted))?;
+                let made = to_images(generator.forward(z, class).narrow(0, 0, wanted))?;
                 if !selected.is_cpu && checked.get().is_none() {
                     self.check(generator, selected, first, classes, &made)?;
                     let _ = checked.set(());
@@ -239,7 +239,7 @@ impl Sampler {
         device: &Selected,
         z: Vec<f32>,
         classes: &[f32],
-        made: &[Picture],
+        made: &[Image],
     ) -> Result<(), ModelError> {
         let cpu = Selected::cpu();
         let reference = Generator::new(&self.model, &cpu.device)
@@ -265,19 +265,19 @@ impl Sampler {
         Ok(())
     }
 
-    /// The pictures of `shots`, together.
+    /// The images of `shots`, together.
     ///
     /// # Errors
     /// When one is none.
-    pub fn pictures(
+    pub fn images(
         &self,
         shots: impl IntoIterator<Item = impl Into<Shot>>,
         psi: f64,
         batch: usize,
-    ) -> Result<Vec<Picture>, ModelError> {
+    ) -> Result<Vec<Image>, ModelError> {
         let mut all = Vec::new();
-        self.each(shots, psi, batch, |_, picture| {
-            all.push(picture);
+        self.each(shots, psi, batch, |_, image| {
+            all.push(image);
             Ok::<(), ModelError>(())
         })?;
         Ok(all)
@@ -302,35 +302,34 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_seed_lays_its_picture_in_one_way_whatever_the_batch() {
+    fn a_seed_lays_its_image_in_one_way_whatever_the_batch() {
         let config = ModelConfig { resolution: 32, z_dim: 8, g_width: 4, ..ModelConfig::default() };
         let device = Selected::cpu();
         let sampler = |turns| {
             let generator = Init::Pytorch.generator(&config, 1, &device.device);
             Sampler::of(generator, &config, None, turns, device.clone())
         };
-        let (turning, straight) =
-            (sampler(true), sampler(false).pictures(0..32u64, 1.0, 8).unwrap());
-        let turned = turning.pictures(0..32u64, 1.0, 8).unwrap();
+        let (turning, straight) = (sampler(true), sampler(false).images(0..32u64, 1.0, 8).unwrap());
+        let turned = turning.images(0..32u64, 1.0, 8).unwrap();
         for (seed, (turned, straight)) in (0..).zip(turned.iter().zip(&straight)) {
             assert_eq!(*turned, straight.clone().turned(turning.orientation_of(seed)));
-            assert_eq!(*turned, turning.pictures([seed], 1.0, 64).unwrap()[0]);
+            assert_eq!(*turned, turning.images([seed], 1.0, 64).unwrap()[0]);
         }
         assert!(turned.iter().zip(&straight).any(|(a, b)| a != b));
     }
 
     #[test]
-    fn weights_that_overflow_make_an_error_and_no_black_pictures() {
+    fn weights_that_overflow_make_an_error_and_no_black_images() {
         let config = ModelConfig { resolution: 32, z_dim: 8, g_width: 4, ..ModelConfig::default() };
         let huge = changed(&config, Init::Pytorch, |_, values| {
             values.iter_mut().for_each(|value| *value *= 1e38);
         });
         let sampler = Sampler::of(huge, &config, None, false, Selected::cpu());
-        assert!(matches!(sampler.pictures(0..2u64, 1.0, 2), Err(ModelError::NoPicture)));
+        assert!(matches!(sampler.images(0..2u64, 1.0, 2), Err(ModelError::ImageNotFinite)));
     }
 
     #[test]
-    fn pictures_by_their_latent_differ_by_nothing_else() {
+    fn images_by_their_latent_differ_by_nothing_else() {
         let config = ModelConfig {
             backbone: Backbone::Residual,
             resolution: 32,
@@ -350,15 +349,13 @@ pub(crate) mod tests {
             });
             Sampler::of(generator, &config, None, true, Selected::cpu())
         };
-        // A generator that does not listen to z makes one picture of many grains.
+        // A generator that does not listen to z makes one image of many grains.
         let deaf = sampler(true);
-        let [first, rest @ ..] = &deaf.by_latent(4, None).unwrap()[..] else {
-            panic!("no pictures")
-        };
-        assert!(rest.iter().all(|picture| picture == first));
-        let own = deaf.pictures(0..4u64, 1.0, 4).unwrap();
+        let [first, rest @ ..] = &deaf.by_latent(4, None).unwrap()[..] else { panic!("no images") };
+        assert!(rest.iter().all(|image| image == first));
+        let own = deaf.images(0..4u64, 1.0, 4).unwrap();
         assert!(own.iter().enumerate().all(|(i, a)| own[..i].iter().all(|b| a != b)));
         let heard = sampler(false).by_latent(4, None).unwrap();
-        assert!(heard[1..].iter().all(|picture| *picture != heard[0]));
+        assert!(heard[1..].iter().all(|image| *image != heard[0]));
     }
 }

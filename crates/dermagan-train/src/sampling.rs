@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::{self, Pending};
+use dermagan_base::image::Image;
 use dermagan_base::name::{has_ending, start_of};
 use dermagan_base::orientation::Orientation;
-use dermagan_base::picture::Picture;
 use dermagan_model::{ModelFile, Selected};
 
 use crate::checkpoint::producer;
@@ -16,11 +16,11 @@ use crate::sampler::{Sampler, Shot};
 /// The most cells that a grid may have: it is held in memory.
 const MAX_CELLS: usize = 10_000;
 
-/// The largest truncation: beyond it there are no pictures, only infinite values.
+/// The largest truncation: beyond it there are no images, only infinite values.
 const MAX_PSI: f64 = 100.0;
 
-/// The most pictures of one call.
-const MAX_PICTURES: u64 = 100_000_000;
+/// The most images of one call.
+const MAX_IMAGES: u64 = 100_000_000;
 
 /// Letters of a list of seeds that an error repeats.
 pub(crate) const SHOWN: usize = 200;
@@ -36,7 +36,7 @@ const NOT_FOLDERS: [&str; 8] = ["jpg", "jpeg", "gif", "apng", "webp", "bmp", "ti
 pub enum Layout {
     /// A folder with a PNG a seed, and `metadata.csv`.
     Files,
-    /// One PNG of columns × rows pictures.
+    /// One PNG of columns × rows images.
     Grid((usize, usize)),
 }
 
@@ -53,18 +53,18 @@ pub struct SampleRequest {
     pub out: PathBuf,
     /// Truncation.
     pub psi: f64,
-    /// Pictures at a time.
+    /// Images at a time.
     pub batch: usize,
 }
 
 impl SampleRequest {
-    /// How many pictures.
+    /// How many images.
     pub fn count(&self) -> u64 {
         let seeds = self.seeds.iter().fold(0, |sum: u64, r| sum.saturating_add(r.end - r.start));
         seeds.saturating_mul(self.classes.len().max(1) as u64)
     }
 
-    /// The pictures: all seeds of the first class, then of the next.
+    /// The images: all seeds of the first class, then of the next.
     fn shots(&self, classes: &[usize]) -> impl Iterator<Item = Shot> {
         let asked: Vec<Option<usize>> = match classes {
             [] => vec![None],
@@ -128,13 +128,13 @@ pub fn parse_grid(text: &str) -> Result<(usize, usize), TrainError> {
     });
     parsed.ok_or_else(|| {
         let what = format!(
-            "--grid {text}: expected COLUMNSxROWS, such as 8x8, of at most {MAX_CELLS} pictures"
+            "--grid {text}: expected COLUMNSxROWS, such as 8x8, of at most {MAX_CELLS} images"
         );
         TrainError::Option(what)
     })
 }
 
-/// Makes the pictures and writes them; `progress` hears how many are done. Returns how many.
+/// Makes the images and writes them; `progress` hears how many are done. Returns how many.
 ///
 /// # Errors
 /// When an option makes no sense, or the place cannot be written.
@@ -145,9 +145,8 @@ pub fn run(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, TrainError> {
     check(request.psi, request.batch)?;
-    if !(1..=MAX_PICTURES).contains(&request.count()) {
-        let what =
-            format!("{} pictures asked for: 1 to {MAX_PICTURES} are possible", request.count());
+    if !(1..=MAX_IMAGES).contains(&request.count()) {
+        let what = format!("{} images asked for: 1 to {MAX_IMAGES} are possible", request.count());
         return Err(TrainError::Option(what));
     }
     let classes = places(model, &request.classes)?;
@@ -257,13 +256,13 @@ pub(crate) fn each_place(model: &ModelFile, codes: &[String]) -> Result<Vec<usiz
     codes.iter().map(place).collect()
 }
 
-/// The code of a picture's class, where it is known.
+/// The code of an image's class, where it is known.
 pub(crate) fn class_code(model: &ModelFile, sampler: &Sampler, shot: Shot) -> Option<String> {
     let classes = &model.card.as_ref()?.classes;
     sampler.code_of(classes, shot).map(str::to_owned)
 }
 
-/// The text of a picture: that it is synthetic, of which model, seed and class.
+/// The text of an image: that it is synthetic, of which model, seed and class.
 pub(crate) fn text(
     model: &ModelFile,
     seed: String,
@@ -312,7 +311,7 @@ fn write_grid(
     let wanted = (columns * rows) as u64;
     if request.count() != wanted {
         let what = format!(
-            "a grid of {columns}x{rows} holds {wanted} pictures, {} were asked for",
+            "a grid of {columns}x{rows} holds {wanted} images, {} were asked for",
             request.count()
         );
         return Err(TrainError::Option(what));
@@ -322,8 +321,8 @@ fn write_grid(
         request.shots(classes),
         request.psi,
         request.batch,
-        |_, picture| -> Result<(), TrainError> {
-            cells.push(picture);
+        |_, image| -> Result<(), TrainError> {
+            cells.push(image);
             progress(cells.len() as u64);
             Ok(())
         },
@@ -331,14 +330,14 @@ fn write_grid(
     let shown: Vec<String> =
         request.seeds.iter().map(|r| format!("{}-{}", r.start, r.end - 1)).collect();
     let class = (!request.classes.is_empty()).then(|| request.classes.join(","));
-    let png = Picture::grid(&cells, columns)
+    let png = Image::grid(&cells, columns)
         .to_png(&text(model, shown.join(","), class, request.psi))
         .map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
     atomic::write(&request.out, &png).map_err(TrainError::io(&request.out))?;
     Ok(wanted)
 }
 
-/// Pictures of other seeds in the folder would be no part of the table.
+/// Images of other seeds in the folder would be no part of the table.
 fn refuse_others(folder: &Path, request: &SampleRequest) -> Result<(), TrainError> {
     for entry in std::fs::read_dir(folder).map_err(TrainError::io(folder))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -380,14 +379,14 @@ fn write_files(
     let ending = NOT_FOLDERS.iter().find(|ending| has_ending(folder, ending));
     if let Some(ending) = ending.filter(|_| !folder.is_dir()) {
         return Err(TrainError::Option(format!(
-            "--out {}: pictures are PNG files in a folder, or one with --grid; a .{ending} is neither",
+            "--out {}: images are PNG files in a folder, or one with --grid; a .{ending} is neither",
             folder.display()
         )));
     }
     std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
     refuse_others(folder, request)?;
     let table = folder.join("metadata.csv");
-    // A table of an earlier model must not describe pictures of this one, should this call be
+    // A table of an earlier model must not describe images of this one, should this call be
     // killed: the table is what says that a set is whole.
     match std::fs::remove_file(&table) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(TrainError::io(table)(e)),
@@ -399,7 +398,7 @@ fn write_files(
     rows.write_record(COLUMNS).map_err(bad)?;
     let print: String = model.hash.chars().take(8).collect();
     let mut done = 0;
-    sampler.each(request.shots(classes), request.psi, request.batch, |shot, picture| {
+    sampler.each(request.shots(classes), request.psi, request.batch, |shot, image| {
         let seed = shot.seed;
         let class = class_code(model, sampler, shot);
         let dx = class.clone().unwrap_or_else(|| "unknown".to_owned());
@@ -413,7 +412,7 @@ fn write_files(
         if orientation != Orientation::default() {
             text.push(("dermagan:orientation", orientation.to_string()));
         }
-        let png = picture.to_png(&text).map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
+        let png = image.to_png(&text).map_err(|e| TrainError::Option(format!("a PNG: {e}")))?;
         let path = folder.join(format!("{name}.png"));
         // The table comes last, and says that the set is whole.
         atomic::write_unflushed(&path, &png).map_err(TrainError::io(&path))?;

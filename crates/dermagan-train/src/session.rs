@@ -188,7 +188,7 @@ struct Session<'a> {
     tick_start: Instant,
     tick_nimg: u64,
     waited: f64,
-    /// Seconds of the open tick that went into pictures, figures and files.
+    /// Seconds of the open tick that went into images, figures and files.
     maintenance: f64,
     won: bool,
     lookout: Lookout,
@@ -308,7 +308,7 @@ impl<'a> Session<'a> {
             self.dir.add_stats(&line)?;
             (self.sink)(Event::Tick(line));
         }
-        // The state is safe by now: a picture that cannot be drawn does not make the run a failure.
+        // The state is safe by now: an image that cannot be drawn does not make the run a failure.
         if let Err(error) = self.finish() {
             self.warn(&format!("the loss plot or the time-lapse was not written: {error}"));
         }

@@ -47,10 +47,10 @@ pub struct Batch {
     pub real: Tensor<4>,
     /// The latents of as many fakes, [batch, [`latents`](dermagan_model::ModelConfig::latents)].
     pub z: Tensor<2>,
-    /// The class of each real picture and of the fake it is paired with, [batch, classes]; `None`
+    /// The class of each real image and of the fake it is paired with, [batch, classes]; `None`
     /// for players that know of none.
     pub class: Option<Tensor<2>>,
-    /// What is done to the real pictures and to the fakes before the discriminator sees them.
+    /// What is done to the real images and to the fakes before the discriminator sees them.
     pub transforms: Option<[Transforms; 2]>,
 }
 
@@ -93,7 +93,7 @@ impl Turn {
 
 /// What a step measures, in the order of the values that [`Players::step`] returns. New ones come last:
 /// older checkpoints hold fewer. The probabilities are on the scale of the loss ([`Loss::certainty`]); with
-/// a relativistic one they are of a real picture being told from the fake it is paired with, and of the
+/// a relativistic one they are of a real image being told from the fake it is paired with, and of the
 /// opposite. The penalties are γ/2 · |gradient|².
 pub const MEASURES: [&str; 10] = [
     "Loss/D/loss",
@@ -224,7 +224,7 @@ impl Players {
             .stats
             .iter()
             .for_each(|stats| self.discriminator.update_running(|d| d.update_running(stats)));
-        // What the discriminator said of the real pictures before its step weighs the fakes nearly as
+        // What the discriminator said of the real images before its step weighs the fakes nearly as
         // what it would say now, and saves a twelfth of the step.
         let beside = turn.loss.is_relative().then(|| real_logits.clone().detach());
         let after_logits = after.logits;
@@ -275,7 +275,7 @@ impl Players {
         names
     }
 
-    /// γ/2 times the mean squared norm of the logits' gradients by the pictures, `[1]` each, on the
+    /// γ/2 times the mean squared norm of the logits' gradients by the images, `[1]` each, on the
     /// real half and on the fake half of what was judged. The gradient is taken where the
     /// discriminator looks: after the transforms.
     fn penalties(

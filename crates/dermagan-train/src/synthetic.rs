@@ -1,7 +1,7 @@
 //! Configurations and batches without data, for the doctor and for benches.
 
 use burn::tensor::{Device, TensorData};
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_base::rng::Keyed;
 use dermagan_model::latent::training_latents;
 use dermagan_model::transfer::upload;
@@ -66,11 +66,11 @@ pub fn batch(config: &TrainConfig, pixels: Vec<f32>, index: u64, device: &Device
 }
 
 /// Images of noise, `side` × `side` pixels.
-pub fn images(count: usize, side: usize) -> Vec<Picture> {
+pub fn images(count: usize, side: usize) -> Vec<Image> {
     let image = |i: usize| {
         let values = Keyed::new(1, "bench image", i as u64).uniforms(3 * side * side, 0.0, 256.0);
         let pixels = values.into_iter().map(|v| v as u8).collect();
-        Picture { width: side, height: side, pixels }
+        Image { width: side, height: side, pixels }
     };
     (0..count).map(image).collect()
 }

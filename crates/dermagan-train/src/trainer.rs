@@ -189,9 +189,9 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The probability of the transforms for pictures of a class of this rarity at this moment. As long as
+    /// The probability of the transforms for images of a class of this rarity at this moment. As long as
     /// the generator is not fully told of classes, a fake is of its class in part only, and so is this:
-    /// more of it on one class's real pictures than on what looks like them would tell the players apart.
+    /// more of it on one class's real images than on what looks like them would tell the players apart.
     fn probability_of(&self, rarity: f64) -> f64 {
         let config = self.config();
         let told = config.told(self.nimg).unwrap_or_default();
@@ -293,7 +293,7 @@ impl<'a> Trainer<'a> {
         shown(self.average.clone().into_network(), self.config(), &self.device.device)
     }
 
-    /// A generator of this run, to make pictures with.
+    /// A generator of this run, to make images with.
     pub fn sampler(&self, generator: Generator) -> Sampler {
         sampler_of(generator, self.config(), self.nimg, self.device.clone())
     }
@@ -333,7 +333,7 @@ pub fn class_rows(
     upload(TensorData::new(rows, [batch, count]), device)
 }
 
-/// A generator of a run after `nimg` images, to make pictures with.
+/// A generator of a run after `nimg` images, to make images with.
 pub fn sampler_of(
     generator: Generator,
     config: &TrainConfig,

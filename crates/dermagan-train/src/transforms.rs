@@ -1,4 +1,4 @@
-//! What augmentation does to the pictures of a batch: drawn on the host, applied on the device.
+//! What augmentation does to the images of a batch: drawn on the host, applied on the device.
 
 use burn::tensor::{DType, Float, Int, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::augment::AugmentConfig;
 use crate::change::{Change, TAPS};
 
-/// What is done to each picture of a batch, drawn on the host.
+/// What is done to each image of a batch, drawn on the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transforms {
     side: usize,
@@ -17,8 +17,8 @@ pub struct Transforms {
 }
 
 impl Transforms {
-    /// Draws for as many pictures of `side`×`side` as there are `probabilities`, each kind but the turns
-    /// with the picture's, 0 (never) to 1 (always). Picture i's draw depends on `config`, its probability,
+    /// Draws for as many images of `side`×`side` as there are `probabilities`, each kind but the turns
+    /// with the image's, 0 (never) to 1 (always). Image i's draw depends on `config`, its probability,
     /// `side`, `seed`, `purpose` (at most 16 bytes) and `first` + i alone.
     pub fn draw(
         config: &AugmentConfig,
@@ -33,8 +33,8 @@ impl Transforms {
         Self { side, changes: (first..).zip(probabilities).map(draw).collect() }
     }
 
-    /// Draws for the real pictures and for the fakes of a batch, each under a purpose of its own; `None`
-    /// where no picture is ever changed.
+    /// Draws for the real images and for the fakes of a batch, each under a purpose of its own; `None`
+    /// where no image is ever changed.
     pub fn pair(
         config: &AugmentConfig,
         probabilities: &[f64],
@@ -47,7 +47,7 @@ impl Transforms {
         (!config.is_off()).then(|| purposes.map(draw))
     }
 
-    /// The changed pictures, of `x`'s device and number format. `x`: [batch, 3, side, side] in
+    /// The changed images, of `x`'s device and number format. `x`: [batch, 3, side, side] in
     /// [-1, 1], of any layout; the result is channels-last in memory, as the CPU's layers like it.
     /// Values may leave [-1, 1].
     ///
@@ -119,7 +119,7 @@ impl Transforms {
         x.reshape([batch, side, side, 3]).permute([0, 3, 1, 2])
     }
 
-    /// `n` numbers for each picture, `otherwise` where `fill` leaves them.
+    /// `n` numbers for each image, `otherwise` where `fill` leaves them.
     fn each<T: Clone + Send>(
         &self,
         n: usize,
@@ -148,8 +148,8 @@ mod tests {
         Transforms { side, changes: vec![change] }
     }
 
-    /// Pictures of [batch, 3, side, side] in float64.
-    fn pictures(values: &[f64], side: usize, device: &Device) -> Tensor<4> {
+    /// Images of [batch, 3, side, side] in float64.
+    fn images(values: &[f64], side: usize, device: &Device) -> Tensor<4> {
         let batch = values.len() / (3 * side * side);
         let data = TensorData::new(values.to_vec(), [batch, 3, side, side]);
         Tensor::from_data(data, (device, DType::F64))
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn applied(transforms: &Transforms, x: &[f64]) -> Vec<f64> {
-        values(transforms.apply(pictures(x, transforms.side, &Device::flex())))
+        values(transforms.apply(images(x, transforms.side, &Device::flex())))
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shifted_picture_is_reflected_at_its_border() {
+    fn a_shifted_image_is_reflected_at_its_border() {
         let side = 6;
         let x = noise(1, side);
         let from = |p: usize, shift: isize| match p as isize - shift {
@@ -239,7 +239,7 @@ mod tests {
             let y = applied(&of(side, Change { warp, ..Change::default() }), &x);
             assert!(y.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-6), "{quarters}");
         }
-        // With what else moves a picture: first laid, then turned about its middle, then shifted.
+        // With what else moves an image: first laid, then turned about its middle, then shifted.
         let laid = Orientation { mirror: true, quarters: 1 };
         let both = Change { orientation: laid, shift: [2, -1], ..Change::default() };
         let still = Change { warp: Some(Warp::of(0.0, 1.0)), ..both.clone() };
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_enlarged_about_its_middle_and_values_lie_between_their_neighbours() {
+    fn an_image_is_enlarged_about_its_middle_and_values_lie_between_their_neighbours() {
         // One row of values, 0 to 4, in every row and channel.
         let x: Vec<f64> = (0..75).map(|i| f64::from(i % 5)).collect();
         let warped = |angle, zoom, shift| {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_depends_on_its_picture_alone_and_one_option_moves_no_other() {
+    fn a_draw_depends_on_its_image_alone_and_one_option_moves_no_other() {
         let all = draw(&FULL, 8, 16);
         let one = Transforms::draw(&FULL, &[1.0], 7, "augment", 5, 16);
         assert_eq!(one.changes[0], all.changes[5]);
@@ -347,8 +347,8 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_of_the_pictures_does_not_matter() {
-        let (transforms, x) = (draw(&FULL, 3, 5), pictures(&noise(3, 5), 5, &Device::flex()));
+    fn the_layout_of_the_images_does_not_matter() {
+        let (transforms, x) = (draw(&FULL, 3, 5), images(&noise(3, 5), 5, &Device::flex()));
         // Channels last in memory, as the generator's layers leave it.
         let data = x.clone().permute([0, 2, 3, 1]).into_data();
         let last = Tensor::<4>::from_data(data, (&Device::flex(), DType::F64));
@@ -365,15 +365,15 @@ mod tests {
         let (x, weights) = (noise(batch, side), noise(2 * batch, side)[300..].to_vec());
         let loss = |x: Tensor<4>| {
             let (device, y) = (x.device(), transforms.apply(x));
-            (y.clone() * y * pictures(&weights, side, &device)).sum()
+            (y.clone() * y * images(&weights, side, &device)).sum()
         };
-        let at = pictures(&x, side, &Device::flex().autodiff()).require_grad();
+        let at = images(&x, side, &Device::flex().autodiff()).require_grad();
         let gradient = values(at.grad(&loss(at.clone()).backward()).unwrap());
         for (i, found) in gradient.iter().enumerate() {
             let moved = |by: f64| {
                 let mut x = x.clone();
                 x[i] += by;
-                loss(pictures(&x, side, &Device::flex())).into_scalar::<f64>()
+                loss(images(&x, side, &Device::flex())).into_scalar::<f64>()
             };
             let slope = (moved(1e-4) - moved(-1e-4)) / 2e-4;
             assert!((slope - found).abs() < 1e-7, "{i}: {slope} {found}");

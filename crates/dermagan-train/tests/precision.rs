@@ -89,7 +89,7 @@ fn a_step_whose_gradients_overflow_float16_changes_no_weight_and_halves_the_scal
     step(&mut run, 1, 1.0);
     let before = run.discriminator.to_weights();
     let scale = run.d_scale.as_ref().unwrap().value();
-    // Pictures beyond float16's range: the first layer's filter gradient overflows.
+    // Images beyond float16's range: the first layer's filter gradient overflows.
     step(&mut run, 2, 1e6);
     let after = run.discriminator.to_weights();
     assert_eq!(run.d_scale.as_ref().unwrap().value(), scale / 2.0);

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 /// A working folder with its own cache; `dermagan` runs inside it.
 pub struct Desk(pub tempfile::TempDir);
 
-/// A run of a second or two: 60 pictures, four channels wide, 8 images a step.
+/// A run of a second or two: 60 images, four channels wide, 8 images a step.
 pub const SMALL: [&str; 10] =
     ["--preset", "tiny", "--data", "phantom:60", "--width", "4", "--batch", "8", "--device", "cpu"];
 

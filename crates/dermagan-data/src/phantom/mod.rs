@@ -1,4 +1,4 @@
-//! Procedural pictures that look a little like dermatoscopy, for the quick start and the tests.
+//! Procedural images that look a little like dermatoscopy, for the quick start and the tests.
 //!
 //! **They are not medical data**: nobody's skin, no diagnosis, and nothing learnt from them says
 //! anything about lesions. They have what a loader and a trainer must cope with: seven classes
@@ -13,17 +13,17 @@ use crate::description::HAM10000;
 use crate::error::DataError;
 use crate::record::{DxType, Record, Sex};
 
-/// Pictures unless `phantom:N` asks for another number.
+/// Images unless `phantom:N` asks for another number.
 const DEFAULT_COUNT: usize = 1000;
 const MAX_COUNT: usize = 1_000_000;
 /// At least so many of each class, so that a split of a small phantom has all seven.
 const MIN_PER_CLASS: usize = 6;
 /// The shape of a HAM10000 photograph, a third its size.
 const SIZE: (u32, u32) = (200, 150);
-/// The pictures are part of the program: the same for everyone.
+/// The images are part of the program: the same for everyone.
 const SEED: u64 = 0x6465_726d;
 
-/// What is fixed for one picture.
+/// What is fixed for one image.
 #[derive(Clone, Copy, Debug)]
 struct View {
     lesion: u64,
@@ -51,7 +51,7 @@ impl Phantom {
         }
     }
 
-    /// About `count` pictures (each class has at least 6), in HAM10000's proportions.
+    /// About `count` images (each class has at least 6), in HAM10000's proportions.
     pub fn new(count: usize) -> Self {
         let mut views = Vec::new();
         let mut lesion = 0;
@@ -75,12 +75,12 @@ impl Phantom {
         Self { views }
     }
 
-    /// Width and height of every picture.
+    /// Width and height of every image.
     pub fn size(&self) -> (u32, u32) {
         SIZE
     }
 
-    /// One record a picture, with gaps as in the real table.
+    /// One record an image, with gaps as in the real table.
     pub fn records(&self) -> Vec<Record> {
         const SITES: [&str; 6] = ["back", "lower extremity", "trunk", "abdomen", "face", "unknown"];
         let record = |view: &View| {
@@ -108,7 +108,7 @@ impl Phantom {
         self.views.iter().map(record).collect()
     }
 
-    /// Paints picture `index`.
+    /// Paints image `index`.
     pub fn render(&self, index: usize) -> RgbImage {
         let view = self.views[index];
         paint::paint(
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_a_function_of_its_index_and_differs_from_its_neighbours() {
+    fn an_image_is_a_function_of_its_index_and_differs_from_its_neighbours() {
         let phantom = Phantom::new(50);
         assert_eq!(phantom.render(3), phantom.render(3));
         assert_ne!(phantom.render(3), phantom.render(4));

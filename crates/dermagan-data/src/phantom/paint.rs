@@ -1,4 +1,4 @@
-//! The painting of one phantom picture: skin, lesion, structures, hairs, vignette.
+//! The painting of one phantom image: skin, lesion, structures, hairs, vignette.
 
 use std::f32::consts::TAU;
 
@@ -126,7 +126,7 @@ pub(super) struct Shot {
     light: f32,
     tint: f32,
     vignette: f32,
-    /// Start, bend and end of each hair, and its width, in the picture's units.
+    /// Start, bend and end of each hair, and its width, in the image's units.
     hairs: Vec<[f32; 7]>,
 }
 
@@ -232,7 +232,7 @@ impl Shot {
     }
 }
 
-/// Paints `lesion` as seen in `shot`. The picture's shorter side runs from -1 to 1.
+/// Paints `lesion` as seen in `shot`. The image's shorter side runs from -1 to 1.
 pub(super) fn paint(size: (u32, u32), lesion: &Lesion, shot: &Shot) -> RgbImage {
     let half = size.1 as f32 / 2.0;
     let mut canvas: Vec<Colour> = Vec::with_capacity((size.0 * size.1) as usize);

@@ -9,14 +9,14 @@ use image::{ImageFormat, Rgb, RgbImage};
 
 pub const HEADER: &str = "lesion_id,image_id,dx,dx_type,age,sex,localization";
 
-/// A 40×30 picture that differs by `n`.
-pub fn picture(n: u8) -> RgbImage {
+/// A 40×30 image that differs by `n`.
+pub fn image(n: u8) -> RgbImage {
     RgbImage::from_fn(40, 30, |x, y| Rgb([n.wrapping_mul(37), (x * 6) as u8, (y * 8) as u8 ^ n]))
 }
 
 pub fn encoded(n: u8, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    picture(n).write_to(&mut bytes, format).unwrap();
+    image(n).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 

@@ -61,8 +61,8 @@ impl fmt::Display for EncoderCard {
         writeln!(
             f,
             "A small convolutional classifier of {} lesion classes; the averaged channels of its \
-             last two layers are the features that `dermagan eval` compares pictures by. It is a \
-             yardstick for generated pictures, not a diagnostic aid.\n",
+             last two layers are the features that `dermagan eval` compares images by. It is a \
+             yardstick for generated images, not a diagnostic aid.\n",
             self.classes.len()
         )?;
         writeln!(f, "| what | value |\n|---|---|")?;

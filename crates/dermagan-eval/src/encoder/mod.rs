@@ -7,7 +7,7 @@ mod score;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_data::Filter;
 use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{
@@ -31,7 +31,7 @@ const MAX_WIDTH: usize = 128;
 const MAX_FILE: u64 = 128 << 20;
 /// Names of the features' moments in the file.
 const MOMENTS: [&str; 2] = ["features.mean", "features.deviation"];
-/// Pictures at a time.
+/// Images at a time.
 const BATCH: usize = 256;
 
 /// An encoder on a device.
@@ -131,15 +131,15 @@ impl LesionEncoder {
         &self.card
     }
 
-    /// Standardised features and logits of pictures of any size.
+    /// Standardised features and logits of images of any size.
     ///
     /// # Errors
-    /// When a picture has no pixels.
-    pub fn look(&self, pictures: &[Picture]) -> Result<(Vec<f32>, Vec<f32>), EvalError> {
+    /// When an image has no pixels.
+    pub fn look(&self, images: &[Image]) -> Result<(Vec<f32>, Vec<f32>), EvalError> {
         let (mut features, mut logits) = (Vec::new(), Vec::new());
-        for pictures in pictures.chunks(BATCH) {
+        for images in images.chunks(BATCH) {
             let planes: Vec<Vec<f32>> =
-                pictures.par_iter().map(planes).collect::<Result<_, EvalError>>()?;
+                images.par_iter().map(planes).collect::<Result<_, EvalError>>()?;
             let (f, l) = encode(&self.network, planes.concat(), &self.device);
             features.extend(f);
             logits.extend(l);
@@ -152,12 +152,12 @@ impl LesionEncoder {
         Ok((features, logits))
     }
 
-    /// The class that each picture looks most like, by its place in the card.
+    /// The class that each image looks most like, by its place in the card.
     ///
     /// # Errors
-    /// When a picture has no pixels.
-    pub fn classify(&self, pictures: &[Picture]) -> Result<Vec<usize>, EvalError> {
-        Ok(self.classes(&self.look(pictures)?.1))
+    /// When an image has no pixels.
+    pub fn classify(&self, images: &[Image]) -> Result<Vec<usize>, EvalError> {
+        Ok(self.classes(&self.look(images)?.1))
     }
 
     /// The likeliest classes by the logits of [`LesionEncoder::look`].
@@ -166,15 +166,15 @@ impl LesionEncoder {
     }
 }
 
-/// A picture as the network takes it: channel by channel, in [-1, 1].
-fn planes(picture: &Picture) -> Result<Vec<f32>, EvalError> {
-    let picture = to_side(picture, SIDE, Filter::Lanczos)?;
-    let channel = |c: usize| picture.pixels.iter().skip(c).step_by(3);
+/// An image as the network takes it: channel by channel, in [-1, 1].
+fn planes(image: &Image) -> Result<Vec<f32>, EvalError> {
+    let image = to_side(image, SIDE, Filter::Lanczos)?;
+    let channel = |c: usize| image.pixels.iter().skip(c).step_by(3);
     let values = (0..3).flat_map(|c| channel(c).map(|v| f32::from(*v) / 127.5 - 1.0));
     Ok(values.collect())
 }
 
-/// Features, not standardised, and logits of some pictures' planes.
+/// Features, not standardised, and logits of some images' planes.
 pub fn encode(network: &LesionNet, planes: Vec<f32>, device: &Device) -> (Vec<f32>, Vec<f32>) {
     let batch = planes.len() / (3 * SIDE * SIDE);
     let x = Tensor::<4>::from_data(TensorData::new(planes, [batch, 3, SIDE, SIDE]), device);
@@ -203,7 +203,7 @@ impl Extractor for LesionEncoder {
         BATCH
     }
 
-    fn extract(&self, pictures: &[Picture]) -> Result<Vec<f32>, EvalError> {
-        Ok(self.look(pictures)?.0)
+    fn extract(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
+        Ok(self.look(images)?.0)
     }
 }

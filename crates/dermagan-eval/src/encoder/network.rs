@@ -8,11 +8,11 @@ use dermagan_model::norm::{BatchNorm, BatchStats};
 use dermagan_model::ops::convolve;
 use dermagan_model::precision::Precision;
 
-/// Side of the pictures that the encoder looks at.
+/// Side of the images that the encoder looks at.
 pub const SIDE: usize = 64;
 /// Slope of LeakyReLU below zero.
 const SLOPE: f64 = 0.1;
-/// Blocks whose channels, averaged over the picture, are the features: what a lesion's texture is,
+/// Blocks whose channels, averaged over the image, are the features: what a lesion's texture is,
 /// and what the lesion is.
 const SEEN: [usize; 2] = [2, 3];
 /// Stride-2 blocks: 64 → 32 → 16 → 8 → 4.
@@ -98,7 +98,7 @@ pub fn dims(width: usize) -> usize {
     SEEN.iter().map(|i| width << i).sum()
 }
 
-/// Each channel's average over the picture.
+/// Each channel's average over the image.
 fn average(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = x.dims();
     // Channels last, as the CPU has them already.

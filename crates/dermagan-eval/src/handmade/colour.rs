@@ -1,4 +1,4 @@
-//! Colours of the whole picture: mean, deviation and shares of L*, a* and b*.
+//! Colours of the whole image: mean, deviation and shares of L*, a* and b*.
 
 use super::Feature;
 use super::Group::Colour;
@@ -7,11 +7,11 @@ use super::plane::{AREA, Plane, mean_and_deviation};
 /// What [`row`] gives.
 pub(super) const FEATURES: [Feature; 24] = [
     Feature::of("lightness_mean", Colour, "mean lightness L*"),
-    Feature::of("lightness_deviation", Colour, "the deviation of lightness L* in a picture"),
+    Feature::of("lightness_deviation", Colour, "the deviation of lightness L* in an image"),
     Feature::of("red_mean", Colour, "mean redness a*"),
-    Feature::of("red_deviation", Colour, "the deviation of redness a* in a picture"),
+    Feature::of("red_deviation", Colour, "the deviation of redness a* in an image"),
     Feature::of("yellow_mean", Colour, "mean yellowness b*"),
-    Feature::of("yellow_deviation", Colour, "the deviation of yellowness b* in a picture"),
+    Feature::of("yellow_deviation", Colour, "the deviation of yellowness b* in an image"),
     Feature::share("lightness_below_30", "the share of pixels with L* below 30"),
     Feature::share("lightness_30_45", "the share of pixels with L* from 30 to 45"),
     Feature::share("lightness_45_55", "the share of pixels with L* from 45 to 55"),
@@ -32,7 +32,7 @@ pub(super) const FEATURES: [Feature; 24] = [
     Feature::share("yellow_above_18", "the share of pixels with b* above 18"),
 ];
 
-/// Where the bins of L*, a* and b* meet: narrow where dermatoscopic pictures have their pixels.
+/// Where the bins of L*, a* and b* meet: narrow where dermatoscopic images have their pixels.
 const EDGES: [[f32; 5]; 3] =
     [[30.0, 45.0, 55.0, 65.0, 75.0], [8.0, 14.0, 20.0, 28.0, 36.0], [-5.0, 0.0, 5.0, 10.0, 18.0]];
 

@@ -1,4 +1,4 @@
-//! What is off about generated pictures, in words.
+//! What is off about generated images, in words.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::standard::{in_units, moments};
 use super::{Feature, Group, features};
 use crate::features::Features;
 
-/// How one feature of generated pictures differs from that of real ones.
+/// How one feature of generated images differs from that of real ones.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Off {
     /// The feature's short name.
@@ -15,21 +15,21 @@ pub struct Off {
     pub group: Group,
     /// The feature in a plain phrase.
     pub what: &'static str,
-    /// Its mean over real pictures.
+    /// Its mean over real images.
     pub real: f64,
-    /// Its mean over generated pictures.
+    /// Its mean over generated images.
     pub fake: f64,
     /// The difference of the means in pooled standard deviations (Cohen's d), within ±20: 0.2 is
-    /// small, 0.8 large; above 0 when generated pictures have more.
+    /// small, 0.8 large; above 0 when generated images have more.
     pub effect: f64,
     /// The base 2 logarithm of the ratio of standard deviations, within ±10: -1 when generated
-    /// pictures vary half as much as real ones. To deviations of the shares of colours 0.05 is
+    /// images vary half as much as real ones. To deviations of the shares of colours 0.05 is
     /// added, to those of their number 0.5, so that colours which hardly occur do not lead the list by
     /// chance; whether there is a lesion has no spread of its own.
     pub spread: f64,
 }
 
-/// Every feature of generated pictures against real ones, the furthest off first: by its effect or
+/// Every feature of generated images against real ones, the furthest off first: by its effect or
 /// its spread, whichever is larger. Empty when the rows are not [`super::Handmade`]'s or there are
 /// none of one kind.
 pub fn what_is_off(real: &Features, fake: &Features) -> Vec<Off> {
@@ -67,25 +67,25 @@ impl Off {
     }
 
     /// A sentence for a report, without its full stop, about whichever is further off, mean or
-    /// variation: "mean lightness L* is lower than in real pictures (62.1 against 68.4, 0.9 standard
+    /// variation: "mean lightness L* is lower than in real images (62.1 against 68.4, 0.9 standard
     /// deviations)".
     pub fn words(&self) -> String {
         let what = self.what;
         if self.weight() == 0.0 {
-            return format!("{what} is as in real pictures");
+            return format!("{what} is as in real images");
         }
         if self.effect.abs() >= self.spread.abs() {
             let than = if self.effect > 0.0 { "higher" } else { "lower" };
             let (fake, real) = two(self.fake, self.real);
             let effect = self.effect.abs();
             return format!(
-                "{what} is {than} than in real pictures \
+                "{what} is {than} than in real images \
                  ({fake} against {real}, {effect:.1} standard deviations)"
             );
         }
         let than = if self.spread > 0.0 { "more" } else { "less" };
         let ratio = self.spread.exp2();
-        format!("{what} varies {than} than in real pictures ({ratio:.2} times as much)")
+        format!("{what} varies {than} than in real images ({ratio:.2} times as much)")
     }
 }
 

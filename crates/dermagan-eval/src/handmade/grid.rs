@@ -1,6 +1,6 @@
-//! Grids of two and four pixels, which upsampling by transposed convolutions leaves in pictures.
+//! Grids of two and four pixels, which upsampling by transposed convolutions leaves in images.
 //!
-//! A. Odena et al., "Deconvolution and checkerboard artifacts", Distill (2016). A picture that was
+//! A. Odena et al., "Deconvolution and checkerboard artifacts", Distill (2016). An image that was
 //! made larger than 64×64 shows its four-pixel grid here as one of two, and finer ones not at all.
 
 use std::f32::consts::TAU;
@@ -16,7 +16,7 @@ pub(super) const FEATURES: [Feature; 2] = [
     Feature::of("grid_4", Texture, "the grid of 4 pixels (checkerboard)"),
 ];
 
-/// Waves across the picture that make a grid of 2 pixels, and of 4.
+/// Waves across the image that make a grid of 2 pixels, and of 4.
 const PEAKS: [usize; 2] = [SIDE / 2, SIDE / 4];
 
 /// The waves beside each peak, beyond what the window spreads it over, on both sides where there are
@@ -56,7 +56,7 @@ fn power(plane: &[f32], wave: usize) -> f32 {
     rows.map(|row| along(row, cosine).powi(2) + along(row, sine).powi(2)).sum::<f32>() / SIDE as f32
 }
 
-/// Cosine and sine of every wave under Hann's window, which keeps the step between a picture's
+/// Cosine and sine of every wave under Hann's window, which keeps the step between an image's
 /// opposite edges out of the high waves; scaled so that the window's power is 1.
 static WAVES: LazyLock<Vec<[[f32; SIDE]; 2]>> = LazyLock::new(|| {
     let window = |x: usize| (0.5 * TAU * (x as f32 + 0.5) / SIDE as f32).sin().powi(2);

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_data::Filter;
 
 use super::plane::{AREA, Plane, SIDE};
@@ -41,9 +41,9 @@ fn compressed(t: f32) -> f32 {
     if t > 216.0 / 24389.0 { t.cbrt() } else { (24389.0 / 27.0 * t + 16.0) / 116.0 }
 }
 
-/// The planes L*, a*, b* of a picture at `SIDE`×`SIDE`.
-pub(super) fn of_picture(picture: &Picture) -> Result<[Plane; 3], EvalError> {
-    let scaled = to_side(picture, SIDE, Filter::Lanczos)?;
+/// The planes L*, a*, b* of an image at `SIDE`×`SIDE`.
+pub(super) fn of_image(image: &Image) -> Result<[Plane; 3], EvalError> {
+    let scaled = to_side(image, SIDE, Filter::Lanczos)?;
     let mut planes = [(); 3].map(|()| Vec::with_capacity(AREA));
     for pixel in scaled.pixels.as_chunks::<3>().0 {
         for (plane, value) in planes.iter_mut().zip(of(*pixel)) {

@@ -3,7 +3,7 @@
 //! N. Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems,
 //! Man, and Cybernetics 9 (1979).
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 
 use super::lab;
 use super::plane::{AREA, Plane, SIDE, blurred, neighbours};
@@ -12,7 +12,7 @@ use crate::error::EvalError;
 /// Less than this between lesion and skin, in ΔE, is noise or uneven light.
 const LEAST_CONTRAST: f32 = 6.0;
 
-/// A smaller share of the picture is a hair or a bubble.
+/// A smaller share of the image is a hair or a bubble.
 const LEAST_AREA: usize = AREA / 256;
 
 /// Farther from skin than lesions are, in ΔE: black corners and backgrounds count as this far, or
@@ -42,18 +42,18 @@ impl Lesion {
         (0..AREA).filter(|at| self.mask[*at])
     }
 
-    /// Its pixels that have a neighbour outside it; the picture's edge is no neighbour.
+    /// Its pixels that have a neighbour outside it; the image's edge is no neighbour.
     pub(super) fn border(&self) -> impl Iterator<Item = usize> {
         self.pixels().filter(|at| neighbours(*at).any(|next| !self.mask[next]))
     }
 }
 
-/// The lesion of a picture, looked for at 64×64; `None` when nothing stands out from the skin.
+/// The lesion of an image, looked for at 64×64; `None` when nothing stands out from the skin.
 ///
 /// # Errors
-/// When the picture has no pixels.
-pub fn lesion(picture: &Picture) -> Result<Option<Lesion>, EvalError> {
-    Ok(find(&smooth(&lab::of_picture(picture)?)))
+/// When the image has no pixels.
+pub fn lesion(image: &Image) -> Result<Option<Lesion>, EvalError> {
+    Ok(find(&smooth(&lab::of_image(image)?)))
 }
 
 /// What [`find`] looks at.
@@ -71,7 +71,7 @@ pub(super) fn find(smooth: &[Plane; 3]) -> Option<Lesion> {
     Some(Lesion { mask, area, distance })
 }
 
-/// ΔE from the skin's colour: the median of the lighter half of the picture's frame, since lesions
+/// ΔE from the skin's colour: the median of the lighter half of the image's frame, since lesions
 /// and dark corners reach into it. Pixels lighter than skin count by their hue alone: reflections and
 /// lamp spots are no lesions.
 fn distance_from_skin(smooth: &[Plane; 3]) -> Plane {
@@ -128,7 +128,7 @@ fn otsu(values: &[f32]) -> Option<f32> {
     (contrast >= LEAST_CONTRAST).then_some(threshold)
 }
 
-/// The largest connected part that reaches the middle half of the picture.
+/// The largest connected part that reaches the middle half of the image.
 fn largest_central(far: &[bool]) -> Option<Vec<bool>> {
     let middle = |at: usize| {
         let near = |v: usize| (SIDE / 4..SIDE - SIDE / 4).contains(&v);
@@ -169,7 +169,7 @@ fn connected(of: &[bool], start: usize, seen: &mut [bool]) -> Vec<usize> {
     part
 }
 
-/// Fills what the picture's edge cannot reach.
+/// Fills what the image's edge cannot reach.
 fn without_holes(mask: &[bool]) -> Vec<bool> {
     let outside: Vec<bool> = mask.iter().map(|inside| !inside).collect();
     let mut reached = vec![false; AREA];

@@ -1,7 +1,7 @@
 //! Features made by hand, in the language of dermatology's ABCD rule, so that a report can say *what*
-//! is off about generated pictures: asymmetry, border, colour, size and texture.
+//! is off about generated images: asymmetry, border, colour, size and texture.
 //!
-//! No network is involved and nothing is learnt. Every picture is first brought to 64×64, its sides
+//! No network is involved and nothing is learnt. Every image is first brought to 64×64, its sides
 //! scaled apart if need be; lengths are in pixels of that size, colours in CIELAB.
 //!
 //! The rule: W. Stolz et al., "ABCD rule of dermatoscopy: a new practical method for early
@@ -21,7 +21,7 @@ mod texture;
 
 use std::sync::LazyLock;
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ use crate::extractor::Extractor;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
-    /// Colours of the picture and of the lesion.
+    /// Colours of the image and of the lesion.
     Colour,
     /// How far the lesion is from its mirror image, in shape and in colour.
     Asymmetry,
@@ -72,7 +72,7 @@ impl Feature {
         Self { grain, ..self }
     }
 
-    /// The share of pixels that have a colour. Most pictures have none of the rarer ones, so that
+    /// The share of pixels that have a colour. Most images have none of the rarer ones, so that
     /// their deviations are minute and the ratio of two of them is chance.
     const fn share(name: &'static str, what: &'static str) -> Self {
         Self::of(name, Group::Colour, what).with_grain(0.05)
@@ -105,7 +105,7 @@ impl Extractor for Handmade {
         "handmade"
     }
 
-    /// The number grows whenever any feature's value changes for some picture.
+    /// The number grows whenever any feature's value changes for some image.
     fn id(&self) -> String {
         "handmade-1".to_owned()
     }
@@ -118,15 +118,15 @@ impl Extractor for Handmade {
         256
     }
 
-    fn extract(&self, pictures: &[Picture]) -> Result<Vec<f32>, EvalError> {
-        let rows: Result<Vec<_>, _> = pictures.par_iter().map(row).collect();
+    fn extract(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
+        let rows: Result<Vec<_>, _> = images.par_iter().map(row).collect();
         Ok(rows?.concat())
     }
 }
 
-/// All features of one picture.
-fn row(picture: &Picture) -> Result<Vec<f32>, EvalError> {
-    let lab = lab::of_picture(picture)?;
+/// All features of one image.
+fn row(image: &Image) -> Result<Vec<f32>, EvalError> {
+    let lab = lab::of_image(image)?;
     let smooth = mask::smooth(&lab);
     let found = mask::find(&smooth);
     let shape = found.as_ref().map(shape::Shape::of);

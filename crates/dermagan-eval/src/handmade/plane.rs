@@ -1,4 +1,4 @@
-//! One channel of a small square picture, and its smoothing.
+//! One channel of a small square image, and its smoothing.
 
 /// Pixels on a side.
 pub(super) const SIDE: usize = 64;
@@ -59,7 +59,7 @@ pub(super) fn transposed(plane: &[f32]) -> Plane {
     out
 }
 
-/// The neighbours above, below, left and right that lie in the picture.
+/// The neighbours above, below, left and right that lie in the image.
 pub(super) fn neighbours(at: usize) -> impl Iterator<Item = usize> {
     let (x, y) = (at % SIDE, at / SIDE);
     let all = [

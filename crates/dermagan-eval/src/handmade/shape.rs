@@ -16,10 +16,10 @@ pub(super) const ASYMMETRY: [Feature; 4] = [
 
 /// What [`size`] gives.
 pub(super) const SIZE: [Feature; 4] = [
-    // 1 or 0 a picture: its deviation follows from its mean and says nothing by itself.
-    Feature::of("lesion_found", Size, "the share of pictures in which a lesion is found")
+    // 1 or 0 an image: its deviation follows from its mean and says nothing by itself.
+    Feature::of("lesion_found", Size, "the share of images in which a lesion is found")
         .with_grain(1e9),
-    Feature::of("lesion_area", Size, "the share of the picture that is lesion"),
+    Feature::of("lesion_area", Size, "the share of the image that is lesion"),
     Feature::of("lesion_offset", Size, "the distance of the lesion from the centre"),
     Feature::of("lesion_eccentricity", Size, "eccentricity of the lesion"),
 ];
@@ -32,7 +32,7 @@ pub(super) struct Shape {
     long: [f32; 2],
     /// 0 for a circle, towards 1 for a line.
     eccentricity: f32,
-    /// Its share of the picture.
+    /// Its share of the image.
     area: f32,
 }
 
@@ -61,7 +61,7 @@ impl Shape {
     }
 
     /// The pixel at which the mirror image of `at` about an axis through the centre lies, if in the
-    /// picture.
+    /// image.
     fn mirrored(&self, at: usize, axis: [f32; 2]) -> Option<usize> {
         let (dx, dy) = ((at % SIDE) as f32 - self.centre[0], (at / SIDE) as f32 - self.centre[1]);
         let along = 2.0 * (dx * axis[0] + dy * axis[1]);
@@ -96,7 +96,7 @@ pub(super) fn asymmetry(smooth: &[Plane; 3], lesion: Option<(&Lesion, &Shape)>) 
     [shape_long, shape_short, colour_long, colour_short]
 }
 
-/// 1 and the lesion's share of the picture, its distance from the centre in sides of the picture and
+/// 1 and the lesion's share of the image, its distance from the centre in sides of the image and
 /// its eccentricity (0 for a circle, towards 1 for a line); zeros when there is no lesion.
 pub(super) fn size(shape: Option<&Shape>) -> [f32; 4] {
     let Some(shape) = shape else { return [0.0; 4] };

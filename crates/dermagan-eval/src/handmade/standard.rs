@@ -1,11 +1,11 @@
-//! Features in units of how much they vary among real pictures.
+//! Features in units of how much they vary among real images.
 
 use crate::features::Features;
 
 /// No standardised value lies further from 0.
 pub(super) const BOUND: f64 = 20.0;
 
-/// Mean and deviation of every feature over real pictures. In its units no feature rules a distance
+/// Mean and deviation of every feature over real images. In its units no feature rules a distance
 /// because it happens to be counted in large numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standard {
@@ -14,7 +14,7 @@ pub struct Standard {
 }
 
 impl Standard {
-    /// From the features of real pictures.
+    /// From the features of real images.
     pub fn of(real: &Features) -> Self {
         let (mean, deviation) = (0..real.dims).map(|column| moments(real, column)).unzip();
         Self { mean, deviation }

@@ -60,7 +60,7 @@ fn pairs(levels: &[u8], distance: usize) -> Vec<u32> {
     counts
 }
 
-/// Contrast (squared levels), correlation (-1 to 1; 1 for a flat picture), energy (0 to 1) and
+/// Contrast (squared levels), correlation (-1 to 1; 1 for a flat image), energy (0 to 1) and
 /// homogeneity (0 to 1), of the matrix made symmetric.
 fn haralick(counts: &[u32]) -> [f32; 4] {
     let total = counts.iter().sum::<u32>().max(1) as f32;

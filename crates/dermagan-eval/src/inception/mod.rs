@@ -1,4 +1,4 @@
-//! Inception v3 as the Fréchet inception distance defines it: 2048 numbers a picture.
+//! Inception v3 as the Fréchet inception distance defines it: 2048 numbers an image.
 //!
 //! The network is that of pytorch-fid (<https://github.com/mseitzer/pytorch-fid>), whose weights
 //! were carried over from TensorFlow's `inception-2015-12-05`, the ones that FID was published with.
@@ -13,7 +13,7 @@ mod resize;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_model::ModelError;
 use dermagan_model::named::to_vec;
 use dermagan_model::ops::is_cpu;
@@ -29,11 +29,11 @@ use plan::Part;
 use prepared::Prepared;
 use resize::SIDE;
 
-/// Numbers a picture: the channels of the last block, averaged over its 8×8 places ("pool3").
+/// Numbers an image: the channels of the last block, averaged over its 8×8 places ("pool3").
 pub const DIMS: usize = 2048;
 
-/// Pictures that go through the network together: the widest layer takes some 17 MB a picture, and
-/// on the CPU even single pictures take no longer.
+/// Images that go through the network together: the widest layer takes some 17 MB an image, and
+/// on the CPU even single images take no longer.
 const BATCH: usize = 16;
 
 /// The largest weights file that is read; pytorch-fid's has 96 MB.
@@ -47,10 +47,10 @@ const ADVICE: &str = "`scripts/fetch-weights inception` fetches the file that FI
 
 /// Inception v3 on a device.
 ///
-/// A picture is brought to 299×299 as pytorch-fid does, by bilinear interpolation between pixel
+/// An image is brought to 299×299 as pytorch-fid does, by bilinear interpolation between pixel
 /// centres, with one exception: a side above 299 is first reduced with an antialiased filter.
-/// pytorch-fid picks four pixels there and skips the rest, so that its numbers for large pictures
-/// depend on aliasing; ours differ from them. For pictures up to 299 pixels a side they agree.
+/// pytorch-fid picks four pixels there and skips the rest, so that its numbers for large images
+/// depend on aliasing; ours differ from them. For images up to 299 pixels a side they agree.
 #[derive(Debug)]
 pub struct Inception {
     form: Form,
@@ -119,13 +119,13 @@ impl Inception {
         Self { form, path: PathBuf::from("untrained"), hash: "0".repeat(64) }
     }
 
-    /// The features of at most [`BATCH`] pictures that have pixels.
-    fn forward(&self, pictures: &[Picture]) -> Result<Vec<f32>, EvalError> {
-        let mut values = vec![0.0; pictures.len() * 3 * SIDE * SIDE];
+    /// The features of at most [`BATCH`] images that have pixels.
+    fn forward(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
+        let mut values = vec![0.0; images.len() * 3 * SIDE * SIDE];
         values
             .par_chunks_mut(3 * SIDE * SIDE)
-            .zip(pictures)
-            .try_for_each(|(values, picture)| resize::to_input(picture, values))?;
+            .zip(images)
+            .try_for_each(|(values, image)| resize::to_input(image, values))?;
         let features = self.form.forward(values);
         if features.iter().any(|value| !value.is_finite()) {
             let what = format!("these weights give features that are not finite; {ADVICE}");
@@ -153,14 +153,12 @@ impl Extractor for Inception {
         BATCH
     }
 
-    fn extract(&self, pictures: &[Picture]) -> Result<Vec<f32>, EvalError> {
-        if !pictures.iter().all(is_rgb) {
-            return Err(EvalError::Input(
-                "a picture has no pixels, or not three bytes each".into(),
-            ));
+    fn extract(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
+        if !images.iter().all(is_rgb) {
+            return Err(EvalError::Input("an image has no pixels, or not three bytes each".into()));
         }
-        let mut features = Vec::with_capacity(pictures.len() * DIMS);
-        for some in pictures.chunks(BATCH) {
+        let mut features = Vec::with_capacity(images.len() * DIMS);
+        for some in images.chunks(BATCH) {
             features.extend(self.forward(some)?);
         }
         Ok(features)

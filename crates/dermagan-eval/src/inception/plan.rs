@@ -7,7 +7,7 @@ pub(super) enum Part<C> {
     Conv(C),
     /// The largest of 3×3.
     Max { stride: usize, padding: usize },
-    /// The mean of those of 3×3 that lie in the picture. torchvision counts the others as zeros;
+    /// The mean of those of 3×3 that lie in the image. torchvision counts the others as zeros;
     /// TensorFlow, and therefore FID, does not.
     Mean,
     /// Branches that all read the same input; their channels are laid one after another.
@@ -46,7 +46,7 @@ pub(super) struct Plan {
     pub padding: [usize; 2],
 }
 
-/// A convolution that keeps the picture's sides.
+/// A convolution that keeps the image's sides.
 fn same(name: String, channels: usize, kernel: [usize; 2]) -> Part<Plan> {
     Part::Conv(Plan { name, channels, kernel, stride: 1, padding: kernel.map(|side| side / 2) })
 }

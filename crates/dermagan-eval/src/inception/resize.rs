@@ -1,6 +1,6 @@
-//! From a picture of any size to the network's input.
+//! From an image of any size to the network's input.
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_data::Filter;
 
 use crate::error::EvalError;
@@ -20,15 +20,15 @@ struct Between {
 ///
 /// # Errors
 /// When the image has no pixels.
-pub(super) fn to_input(picture: &Picture, values: &mut [f32]) -> Result<(), EvalError> {
+pub(super) fn to_input(image: &Image, values: &mut [f32]) -> Result<(), EvalError> {
     // Sides above 299 are reduced by a triangle filter that takes in every pixel, as Pillow's
     // bilinear resize does.
-    let size = [picture.width.min(SIDE), picture.height.min(SIDE)];
-    let picture = to_size(picture, size, Filter::Bilinear)?;
-    let rows = between(picture.height);
-    let columns = between(picture.width);
+    let size = [image.width.min(SIDE), image.height.min(SIDE)];
+    let image = to_size(image, size, Filter::Bilinear)?;
+    let rows = between(image.height);
+    let columns = between(image.width);
     let value = |x: usize, y: usize, channel: usize| {
-        f32::from(picture.pixels[(y * picture.width + x) * 3 + channel]) / 255.0
+        f32::from(image.pixels[(y * image.width + x) * 3 + channel]) / 255.0
     };
     for (row, line) in rows.iter().zip(values.chunks_mut(SIDE * 3)) {
         for (column, pixel) in columns.iter().zip(line.chunks_mut(3)) {
@@ -46,7 +46,7 @@ pub(super) fn to_input(picture: &Picture, values: &mut [f32]) -> Result<(), Eval
 }
 
 /// PyTorch's bilinear interpolation with `align_corners=False` along a side of `length` pixels:
-/// pixels have their values at their centres, and the picture goes on beyond its edge as it ends.
+/// pixels have their values at their centres, and the image goes on beyond its edge as it ends.
 fn between(length: usize) -> Vec<Between> {
     let scale = length as f32 / SIDE as f32;
     let source = |target: usize| {
@@ -61,16 +61,16 @@ fn between(length: usize) -> Vec<Between> {
 mod tests {
     use super::*;
 
-    fn input(picture: &Picture) -> Vec<f32> {
+    fn input(image: &Image) -> Vec<f32> {
         let mut values = vec![0.0; 3 * SIDE * SIDE];
-        to_input(picture, &mut values).unwrap();
+        to_input(image, &mut values).unwrap();
         values
     }
 
     #[test]
-    fn a_picture_of_the_networks_size_is_taken_pixel_by_pixel() {
+    fn an_image_of_the_networks_size_is_taken_pixel_by_pixel() {
         let pixels: Vec<u8> = (0..SIDE * SIDE * 3).map(|i| (i * 7 % 256) as u8).collect();
-        let values = input(&Picture { width: SIDE, height: SIDE, pixels: pixels.clone() });
+        let values = input(&Image { width: SIDE, height: SIDE, pixels: pixels.clone() });
         for (i, byte) in pixels.iter().enumerate() {
             let expected = 2.0 * (f32::from(*byte) / 255.0) - 1.0;
             assert_eq!(values[i], expected, "byte {i}");
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_single_pixel_fills_the_input() {
-        let values = input(&Picture { width: 1, height: 1, pixels: vec![255, 0, 51] });
+        let values = input(&Image { width: 1, height: 1, pixels: vec![255, 0, 51] });
         for pixel in values.chunks(3) {
             assert!(pixel.iter().zip([1.0, -1.0, -0.6]).all(|(v, e)| (v - e).abs() < 1e-6));
         }
@@ -89,7 +89,7 @@ mod tests {
     fn stripes_that_are_too_fine_become_grey_instead_of_aliases() {
         let (width, height) = (598, 10);
         let pixels = (0..width * height).flat_map(|i| [(i % 2 * 255) as u8; 3]).collect();
-        let values = input(&Picture { width, height, pixels });
+        let values = input(&Image { width, height, pixels });
         let row = &values[3 * 150 * SIDE..3 * 151 * SIDE];
         assert!(row[6..3 * (SIDE - 2)].iter().all(|value| value.abs() < 0.02), "{row:?}");
     }

@@ -11,21 +11,21 @@
 //!
 //! In two dimensions 9 products do the work of 16, and nothing is ever multiplied by anything but
 //! the data: only sums of two enter, so float32 loses about one bit. Each of the nine is one matrix
-//! product over tiles × (phase, channel) × channel. A *phase* is one of the four pictures of
-//! even/odd rows and columns, a *tile* is 2 × 2 pixels of the small picture, a *node* one of the
+//! product over tiles × (phase, channel) × channel. A *phase* is one of the four images of
+//! even/odd rows and columns, a *tile* is 2 × 2 pixels of the small image, a *node* one of the
 //! nine products.
 
 mod filter;
+mod image;
 pub(crate) mod nodes;
-mod picture;
 
 use rayon::prelude::*;
 
 use self::filter::{down_filter, sums_to_taps, turn_back};
-use self::nodes::BLOCK;
-use self::picture::{
+use self::image::{
     Part, into_large, into_small, large_columns, large_rows, small_columns, small_rows,
 };
+use self::nodes::BLOCK;
 use crate::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm, padded, panels};
 use crate::lane::Lane;
 use crate::scratch::Buffer;
@@ -57,8 +57,8 @@ fn tiles(shape: &Shape) -> usize {
     shape.height * shape.width / 4
 }
 
-/// Pictures that one task takes: tiles enough for good products, but at least two tasks a thread.
-fn pictures_per_task(shape: &Shape) -> usize {
+/// Images that one task takes: tiles enough for good products, but at least two tasks a thread.
+fn images_per_task(shape: &Shape) -> usize {
     let most = CHUNK.div_ceil(tiles(shape));
     most.min(shape.batch.div_ceil(2 * rayon::current_num_threads())).max(1)
 }
@@ -69,7 +69,7 @@ pub fn down<L: Lane>(shape: &Shape, large: &[L::Real], filter: &[L::Real]) -> Bu
     shape.check(large.len(), small.len(), filter.len());
     let packed = down_filter::<L>(shape, filter);
     let (k, n) = (PHASES * shape.wide / L::PER, shape.deep);
-    let each = pictures_per_task(shape);
+    let each = images_per_task(shape);
     let tasks =
         small.par_chunks_mut(each * shape.small()).zip(large.par_chunks(each * shape.large()));
     tasks.for_each(|(small, large)| {
@@ -103,7 +103,7 @@ impl<L: Lane> UpFilter<L> {
         Self(filter::up_filter(shape, filter))
     }
 
-    /// What [`up`] does with `filter`, then `finish` on whole pictures while they are in the cache.
+    /// What [`up`] does with `filter`, then `finish` on whole images while they are in the cache.
     pub fn apply(
         &self,
         shape: &Shape,
@@ -113,7 +113,7 @@ impl<L: Lane> UpFilter<L> {
         let mut large = L::Real::scratch(shape.batch * shape.large());
         shape.check(large.len(), small.len(), shape.filter());
         let (k, panels) = (shape.deep / L::PER, padded(shape.wide) / PANEL);
-        let each = pictures_per_task(shape);
+        let each = images_per_task(shape);
         let tasks =
             large.par_chunks_mut(each * shape.large()).zip(small.par_chunks(each * shape.small()));
         tasks.for_each(|(large, small)| {
@@ -146,8 +146,8 @@ fn rows<L>(data: &[L], row: usize) -> Left<'_, L> {
     Left { data, row, col: 1 }
 }
 
-/// The filter's gradient, from the large picture and the small one's gradient (convolution) or
-/// from the large one's gradient and the small picture (transposed convolution).
+/// The filter's gradient, from the large image and the small one's gradient (convolution) or
+/// from the large one's gradient and the small image (transposed convolution).
 pub fn filter_gradient<L: Lane>(
     shape: &Shape,
     large: &[L::Real],

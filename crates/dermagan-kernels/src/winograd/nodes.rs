@@ -1,4 +1,4 @@
-//! The transforms: pictures and filters to nodes, and their adjoints.
+//! The transforms: images and filters to nodes, and their adjoints.
 
 use super::NODES;
 use crate::lane::{Real, SQUARE};

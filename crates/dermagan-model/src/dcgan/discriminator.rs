@@ -1,4 +1,4 @@
-//! DCGAN's discriminator: picture to logit.
+//! DCGAN's discriminator: image to logit.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -25,7 +25,7 @@ pub struct DownBlock {
 /// DCGAN's discriminator: resolution → … → 4×4 → one logit, before the sigmoid.
 #[derive(Module, Debug)]
 pub struct DcganDiscriminator {
-    /// From the picture to the logit.
+    /// From the image to the logit.
     pub main: Vec<DownBlock>,
 }
 

@@ -1,4 +1,4 @@
-//! DCGAN's generator: latent z to picture.
+//! DCGAN's generator: latent z to image.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,14 @@ pub(crate) const SLOPE: f64 = 0.0;
 pub struct UpBlock {
     /// Shape [in, out, 4, 4], as in PyTorch.
     pub weight: Param<Tensor<4>>,
-    /// Absent in the last block, whose output is the picture.
+    /// Absent in the last block, whose output is the image.
     pub norm: Option<BatchNorm>,
 }
 
 /// DCGAN's generator (Radford, Metz, Chintala 2015): z → 4×4 → … → resolution, then tanh.
 #[derive(Module, Debug)]
 pub struct DcganGenerator {
-    /// From the latent to the picture.
+    /// From the latent to the image.
     pub main: Vec<UpBlock>,
 }
 
@@ -54,7 +54,7 @@ impl DcganGenerator {
         Self { main }
     }
 
-    /// Pictures by the running statistics. `z`: [batch, z_dim]; result: [batch, 3, side, side] in
+    /// Images by the running statistics. `z`: [batch, z_dim]; result: [batch, 3, side, side] in
     /// [-1, 1].
     pub fn forward(&self, z: Tensor<2>) -> Tensor<4> {
         let mut x = z.unsqueeze_dims::<4>(&[-1, -1]);
@@ -68,7 +68,7 @@ impl DcganGenerator {
         x
     }
 
-    /// Pictures by the batch's statistics, and those statistics, one a normalised block.
+    /// Images by the batch's statistics, and those statistics, one a normalised block.
     pub fn forward_train(
         &self,
         z: Tensor<2>,

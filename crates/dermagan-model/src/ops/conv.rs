@@ -1,4 +1,4 @@
-//! The 4 × 4 convolutions: stride 2 with padding 1, or over the whole of a 4 × 4 picture.
+//! The 4 × 4 convolutions: stride 2 with padding 1, or over the whole of a 4 × 4 image.
 
 #[cfg(feature = "cube")]
 use burn::backend::Cube;
@@ -21,7 +21,7 @@ use super::gpu;
 use crate::precision::Precision;
 
 /// The convolution: `x` [batch, wide, 2h, 2w] and `weight` [deep, wide, 4, 4] make [batch, deep, h,
-/// w]; a 4 × 4 picture becomes one pixel.
+/// w]; a 4 × 4 image becomes one pixel.
 pub fn convolve(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
     let learns = weight.is_tracked();
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
@@ -29,7 +29,7 @@ pub fn convolve(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor
 }
 
 /// The transposed convolution: `x` [batch, deep, h, w] and `weight` [deep, wide, 4, 4] make [batch,
-/// wide, 2h, 2w]; one pixel becomes a 4 × 4 picture.
+/// wide, 2h, 2w]; one pixel becomes a 4 × 4 image.
 pub fn convolve_transposed(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
     let learns = weight.is_tracked();
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
@@ -79,11 +79,11 @@ impl AnyWindow for Cube {
 /// Three operations that are each other's gradients: with y = down(x, w), the gradient of x is
 /// up(g, w) and that of w is filter_gradient(x, g); and the other way round for x = up(y, w). burn's
 /// own gradient of a transposed convolution's filter is a convolution whose kernel is the whole
-/// picture; this way it is the tuned one of a convolution's filter.
+/// image; this way it is the tuned one of a convolution's filter.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait Convolutions: Backend {
-    /// Large picture and filter to small picture. `learns` says whether the filter's gradient will
-    /// be asked for; without it the picture need not be kept.
+    /// Large image and filter to small image. `learns` says whether the filter's gradient will
+    /// be asked for; without it the image need not be kept.
     fn down(
         large: FloatTensor<Self>,
         filter: FloatTensor<Self>,
@@ -97,7 +97,7 @@ pub trait Convolutions: Backend {
         })
     }
 
-    /// Small picture and filter to large picture.
+    /// Small image and filter to large image.
     fn up(
         small: FloatTensor<Self>,
         filter: FloatTensor<Self>,
@@ -111,7 +111,7 @@ pub trait Convolutions: Backend {
         })
     }
 
-    /// Both pictures, one of them a gradient, to the gradient of `filter`.
+    /// Both images, one of them a gradient, to the gradient of `filter`.
     fn filter_gradient(
         large: FloatTensor<Self>,
         small: FloatTensor<Self>,
@@ -199,7 +199,7 @@ impl Convolutions for Cube {
     }
 }
 
-/// The layer between two pictures, by their extents.
+/// The layer between two images, by their extents.
 fn layer([batch, wide, ..]: [usize; 4], [_, deep, height, width]: [usize; 4]) -> Layer {
     Layer::of(Shape { batch, height, width, wide, deep })
 }
@@ -224,7 +224,7 @@ fn down<L: Lane<Real: flex::Value>>(large: FlexTensor, filter: &FlexTensor) -> F
     let small = small_of(dims, flex::dims(filter));
     let (x, w) = (flex::values(&large), flex::in_order(filter));
     let values = layer(dims, small).down::<L>(x, &w);
-    flex::picture(values, small)
+    flex::image(values, small)
 }
 
 fn up<L: Lane<Real: flex::Value>>(small: FlexTensor, filter: &FlexTensor) -> FlexTensor {
@@ -233,7 +233,7 @@ fn up<L: Lane<Real: flex::Value>>(small: FlexTensor, filter: &FlexTensor) -> Fle
     let large = large_of(dims, flex::dims(filter));
     let (y, w) = (flex::values(&small), flex::in_order(filter));
     let values = layer(large, dims).up::<L>(y, &w);
-    flex::picture(values, large)
+    flex::image(values, large)
 }
 
 fn gradient<L: Lane<Real: flex::Value>>(
@@ -278,7 +278,7 @@ impl Convolutions for Flex {
     }
 }
 
-/// What a convolution keeps for its gradient: the picture if the filter learns, and the filter.
+/// What a convolution keeps for its gradient: the image if the filter learns, and the filter.
 type Kept<B> = (Option<FloatTensor<B>>, FloatTensor<B>, Precision);
 
 /// Gradient of [`Convolutions::down`].

@@ -19,12 +19,12 @@ pub fn dims(x: &FlexTensor) -> [usize; 4] {
     [shape[0], shape[1], shape[2], shape[3]]
 }
 
-/// Strides of a channels-last picture, seen as [batch, channels, height, width].
+/// Strides of a channels-last image, seen as [batch, channels, height, width].
 fn strides([_, c, h, w]: [usize; 4]) -> Vec<isize> {
     [h * w * c, 1, w * c, c].iter().map(|s| s.cast_signed()).collect()
 }
 
-/// The same picture, channels-last in memory. Extents of 1 may have any stride.
+/// The same image, channels-last in memory. Extents of 1 may have any stride.
 pub fn channels_last(x: FlexTensor) -> FlexTensor {
     let dims = dims(&x);
     let wanted = strides(dims);
@@ -93,7 +93,7 @@ fn recycled<T: Value>(values: Buffer<T>) -> Bytes {
 }
 
 /// A tensor of channels-last values.
-pub fn picture<T: Value>(values: Buffer<T>, dims: [usize; 4]) -> FlexTensor {
+pub fn image<T: Value>(values: Buffer<T>, dims: [usize; 4]) -> FlexTensor {
     let layout = Layout::new(Shape::from(dims), strides(dims), 0);
     FlexTensor::new(recycled(values), layout, T::dtype())
 }
@@ -110,7 +110,7 @@ pub fn row<T: Value>(values: Vec<T>) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), layout, T::dtype())
 }
 
-/// Changes the values of a picture in place if nobody else holds it, else in a copy.
+/// Changes the values of an image in place if nobody else holds it, else in a copy.
 pub fn change<T: Value>(x: FlexTensor, f: impl FnOnce(&mut [T])) -> FlexTensor {
     let mut x = channels_last(x);
     let range = x.layout().start_offset()..x.layout().start_offset() + x.layout().num_elements();

@@ -2,7 +2,7 @@
 //! other device burn's. The convolutions' backward pass is the one written here everywhere, that of
 //! normalisation and activations on the CPU only.
 //!
-//! Pictures keep burn's shape `[batch, channels, height, width]`. On the CPU these operations lay
+//! Images keep burn's shape `[batch, channels, height, width]`. On the CPU these operations lay
 //! their results out channels-last, which is what the kernels read; any other layout is accepted
 //! and copied first.
 
@@ -69,7 +69,7 @@ pub fn is_cpu(device: &Device) -> bool {
     flex(device.as_dispatch())
 }
 
-/// Batches of pictures, one after another. On the CPU they stay channels-last.
+/// Batches of images, one after another. On the CPU they stay channels-last.
 pub fn join(batches: Vec<Tensor<4>>) -> Tensor<4> {
     match batches.first().is_some_and(|x| is_cpu(&x.device())) {
         true => {

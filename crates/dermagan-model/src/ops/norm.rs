@@ -36,7 +36,7 @@ pub fn norm_act_train(
     groups: usize,
 ) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
     let batch = x.dims()[0];
-    assert!(groups > 0 && batch.is_multiple_of(groups), "{batch} pictures in {groups} groups");
+    assert!(groups > 0 && batch.is_multiple_of(groups), "{batch} images in {groups} groups");
     if is_cpu(&x.device()) {
         let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
         let (y, mean, var) = <Dispatch as NormAct>::norm_act(x, gamma, beta, slope, groups);
@@ -139,7 +139,7 @@ fn forward<T: Value>(
         mean.extend(moments.mean);
         var.extend(moments.var);
     }
-    (flex::picture(y, dims), flex::row(mean), flex::row(var))
+    (flex::image(y, dims), flex::row(mean), flex::row(var))
 }
 
 fn backward<T: Value>(
@@ -166,7 +166,7 @@ fn backward<T: Value>(
         of_gamma.iter_mut().zip(one.gamma).for_each(|(sum, v)| *sum += v);
         of_beta.iter_mut().zip(one.beta).for_each(|(sum, v)| *sum += v);
     }
-    (flex::picture(dx, dims), flex::row(of_gamma), flex::row(of_beta))
+    (flex::image(dx, dims), flex::row(of_gamma), flex::row(of_beta))
 }
 
 impl NormAct for Flex {
@@ -210,7 +210,7 @@ impl NormFixed for Flex {
             let values = flex::values::<T>(&x);
             let mut y = T::scratch(values.len());
             kernel::forward(values, &moments, &affine, &mut y);
-            flex::picture(y, flex::dims(&x))
+            flex::image(y, flex::dims(&x))
         }
         by_type!(&x, T => fixed::<T>(x, [&gamma, &beta, &mean, &var], slope))
     }

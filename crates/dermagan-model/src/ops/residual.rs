@@ -19,7 +19,7 @@ use super::pointwise::Pointwise;
 
 /// `main` + gain · resampled `source`. Down: `source` [batch, channels, 2h, 2w] is averaged to half
 /// its side with [1, 3, 3, 1] / 8 along each axis and its channels repeated, to `main`'s [batch,
-/// 2·channels, h, w]. Up is the transpose of that: a flat picture of value v comes out as v / 2.
+/// 2·channels, h, w]. Up is the transpose of that: a flat image of value v comes out as v / 2.
 pub fn add_resampled(
     main: Tensor<4>,
     source: Tensor<4>,
@@ -186,13 +186,13 @@ pub trait Residual: Backend {
         strength: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// The sum over pictures and pixels of the gradient times the noise.
+    /// The sum over images and pixels of the gradient times the noise.
     fn strength_gradient(
         gradient: FloatTensor<Self>,
         noise: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// The sum over pictures and pixels.
+    /// The sum over images and pixels.
     fn bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// As the function [`gate`].
@@ -226,7 +226,7 @@ fn resample_onto<T: Value>(
             let mut y: Buffer<T> = T::memory().take(dims.iter().product());
             y.fill(T::default());
             kernel::add_resampled(&extent, direction, gain, x, &mut y);
-            flex::picture(y, dims)
+            flex::image(y, dims)
         }
     }
 }
@@ -235,7 +235,7 @@ fn normed<T: Value>(x: &FlexTensor, slope: f64) -> FlexTensor {
     let dims = flex::dims(x);
     let mut y: Buffer<T> = T::memory().take(dims.iter().product());
     rms::forward(flex::values::<T>(x), dims[1], slope, &mut y);
-    flex::picture(y, dims)
+    flex::image(y, dims)
 }
 
 impl Residual for Flex {

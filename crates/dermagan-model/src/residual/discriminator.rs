@@ -1,4 +1,4 @@
-//! The residual discriminator, and its gradient by the picture as a network of its own.
+//! The residual discriminator, and its gradient by the image as a network of its own.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -12,12 +12,12 @@ use crate::ops::{
 };
 use crate::precision::Precision;
 
-/// From the picture to the logit: half the side and twice the channels a layer, down to 4×4, then one
+/// From the image to the logit: half the side and twice the channels a layer, down to 4×4, then one
 /// number; with classes also as many as a class's embedding has, whose product with it is added
 /// (Miyato and Koyama 2018).
 #[derive(Module, Debug)]
 pub struct ResidualDiscriminator {
-    /// From the picture to the head.
+    /// From the image to the head.
     pub main: Vec<Layer>,
     /// What the head is projected on for each class, `[classes, 32]`, if it knows of classes.
     pub embed: Option<Param<Tensor<2>>>,
@@ -104,7 +104,7 @@ impl ResidualDiscriminator {
         (logits, activations)
     }
 
-    /// The gradient of each picture's logit by that picture, [batch, 3, side, side], from what
+    /// The gradient of each image's logit by that image, [batch, 3, side, side], from what
     /// [`Self::forward`] kept.
     ///
     /// It is written out as a network: the transposes of the layers in reverse, and the activations'

@@ -26,7 +26,7 @@ pub(super) fn folded(weight: Tensor<4>) -> Tensor<4> {
     let mut matrix = vec![0.0; 9 * 64];
     for tap in 0..9 {
         for pixel in 0..4 {
-            // Pixel p takes p - tap + 1 of the picture, which is number p - tap + 2 of the filter's.
+            // Pixel p takes p - tap + 1 of the image, which is number p - tap + 2 of the filter's.
             let (y, x) = (pixel / 2 + 2 - tap / 3, pixel % 2 + 2 - tap % 3);
             matrix[64 * tap + 16 * pixel + 4 * y + x] = 1.0;
         }

@@ -15,17 +15,17 @@ use crate::ops::{
 };
 use crate::precision::Precision;
 
-/// Gain of the path around a layer: a flat picture keeps its value.
+/// Gain of the path around a layer: a flat image keeps its value.
 const AROUND: f64 = 2.0;
 
-/// From the latent, and the class, to the picture: 4×4, then a doubling of the side and half the
+/// From the latent, and the class, to the image: 4×4, then a doubling of the side and half the
 /// channels a layer, up to the whole side; a 3×3 convolution makes the three colours, then tanh.
 ///
-/// The activation at the whole side is what makes the finest detail: a picture that is doubled last has
-/// none of two pixels a wave. The 2-pixel grid was then at -7.2, with it at -2.1, in real pictures at -1.1.
+/// The activation at the whole side is what makes the finest detail: an image that is doubled last has
+/// none of two pixels a wave. The 2-pixel grid was then at -7.2, with it at -2.1, in real images at -1.1.
 #[derive(Module, Debug)]
 pub struct ResidualGenerator {
-    /// From the latent to the picture.
+    /// From the latent to the image.
     pub main: Vec<Layer>,
     /// What stands for each class beside the latent, `[classes, 32]`, if it knows of classes.
     pub embed: Option<Param<Tensor<2>>>,
@@ -48,7 +48,7 @@ fn filters(config: &ModelConfig) -> Vec<([usize; 4], usize)> {
     config.generator_channels().into_iter().enumerate().map(filter).collect()
 }
 
-/// Channels of the pictures that noise is added to.
+/// Channels of the images that noise is added to.
 fn noise_channels(config: &ModelConfig) -> impl Iterator<Item = usize> {
     let layers = config.noise_sides().len();
     config.generator_channels().into_iter().skip(1).take(layers).map(|(_, to)| to)
@@ -78,13 +78,13 @@ impl ResidualGenerator {
         }
     }
 
-    /// The latent z itself, and pictures of noise [batch, 1, side, side], from what
+    /// The latent z itself, and images of noise [batch, 1, side, side], from what
     /// [`ModelConfig::latents`] counts.
     fn split(&self, z: Tensor<2>) -> (Tensor<2>, Vec<Tensor<4>>) {
         let [batch, all] = z.dims();
         let sides = (0..self.noise.len()).map(noise_side);
         let noise: usize = sides.clone().map(|side| side * side).sum();
-        assert!(all > noise, "{all} numbers a picture, of which {noise} are its noise");
+        assert!(all > noise, "{all} numbers an image, of which {noise} are its noise");
         let mut from = all - noise;
         let latent = z.clone().narrow(1, 0, from);
         let noise = sides.map(|side| {
@@ -96,7 +96,7 @@ impl ResidualGenerator {
         (latent, noise)
     }
 
-    /// Pictures. `z`: [batch, [`ModelConfig::latents`]]; `class`: [batch, classes]; result: [batch, 3,
+    /// Images. `z`: [batch, [`ModelConfig::latents`]]; `class`: [batch, classes]; result: [batch, 3,
     /// side, side] in [-1, 1].
     ///
     /// # Panics

@@ -5,8 +5,8 @@
 //! The discriminator's layers are the DCGAN's stride-2 convolutions. A layer of the generator is a
 //! doubling of every pixel and a 3×3 convolution. Both together are one transposed stride-2 convolution
 //! with a 4×4 filter, the 3×3 one blurred by a square of 2×2 ones (in `filter`): what the DCGAN's kernels
-//! compute, at their cost, but every pixel of a doubled picture gets the same sum of weights, so that a
-//! flat picture cannot become a checkerboard (Odena et al. 2016), but for rounding: pictures are made in
+//! compute, at their cost, but every pixel of a doubled image gets the same sum of weights, so that a
+//! flat image cannot become a checkerboard (Odena et al. 2016), but for rounding: images are made in
 //! float32; bfloat16 in training moves a flat one by up to 2 % of the range. (The discriminator with
 //! such filters, which are blind to the finest detail, let a weave of 2 and 4 pixels pass.) The last
 //! layer, from the whole side to the colours, is a 3×3 convolution, computed a square of 2×2 pixels at a

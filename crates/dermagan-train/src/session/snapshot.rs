@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use dermagan_base::picture::Picture;
+use dermagan_base::image::Image;
 use dermagan_model::named::Network;
 use dermagan_model::{Generator, ModelError, ModelFile};
 use serde_json::json;
@@ -37,7 +37,7 @@ impl Session<'_> {
         self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
     }
 
-    /// Puts back the real pictures and the split of a resumed run, should they be gone, and its generator
+    /// Puts back the real images and the split of a resumed run, should they be gone, and its generator
     /// where that is not the checkpoint's: a later one, or none.
     pub(super) fn restore(&self) -> Result<(), TrainError> {
         let there = |name: &str| self.dir.path().join(name).is_file();
@@ -68,7 +68,7 @@ impl Session<'_> {
         self.dir.write("split.csv", self.plan.split_table().as_bytes())
     }
 
-    /// Pictures, the generator, and the checkpoint, in this order: what a later process finds is
+    /// Images, the generator, and the checkpoint, in this order: what a later process finds is
     /// never newer than what it continues from would write again.
     pub(super) fn snapshot(&mut self, stamp: &str, measured: bool) -> Result<(), TrainError> {
         let start = Instant::now();
@@ -81,7 +81,7 @@ impl Session<'_> {
         self.write_generator(&shown)?;
         let sampler = self.trainer.sampler(shown.clone());
         let warnings = self.lookout.look(self.plan, &sampler, self.kimg());
-        for warning in warnings.map_err(|error| self.without_pictures(error))? {
+        for warning in warnings.map_err(|error| self.without_images(error))? {
             self.warn(&warning);
         }
         if measured {
@@ -138,14 +138,14 @@ impl Session<'_> {
 
     fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
         let count = GRID.0 * GRID.1;
-        let cells = self.trainer.sampler(shown.clone()).pictures(0..count as u64, 1.0, count);
-        let cells = cells.map_err(|error| self.without_pictures(error))?;
+        let cells = self.trainer.sampler(shown.clone()).images(0..count as u64, 1.0, count);
+        let cells = cells.map_err(|error| self.without_images(error))?;
         let words = format!(
             "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
             cells.len() - 1,
             self.kimg()
         );
-        let png = outputs::png(&Picture::grid(&cells, GRID.0), &words)?;
+        let png = outputs::png(&Image::grid(&cells, GRID.0), &words)?;
         self.dir.write(name, &png)
     }
 
@@ -180,11 +180,11 @@ impl Session<'_> {
         outputs::write_timelapse(&run, self.kimg())
     }
 
-    /// A generator whose weights are numbers and whose pictures are not has broken down too.
-    fn without_pictures(&mut self, error: ModelError) -> TrainError {
+    /// A generator whose weights are numbers and whose images are not has broken down too.
+    fn without_images(&mut self, error: ModelError) -> TrainError {
         match error {
-            ModelError::NoPicture => {
-                self.broken(Broken::NotFinite("a picture of the generator".to_owned()))
+            ModelError::ImageNotFinite => {
+                self.broken(Broken::NotFinite("an image of the generator".to_owned()))
             }
             other => other.into(),
         }

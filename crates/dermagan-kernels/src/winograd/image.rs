@@ -1,4 +1,4 @@
-//! Pictures to the operands of the products, and products to pictures.
+//! Images to the operands of the products, and products to images.
 
 use super::nodes::{
     BLOCK, Nine, Values, block, block_mut, data_to_nodes, lanewise, nine_blocks, nodes_to_data,
@@ -10,7 +10,7 @@ use crate::lane::{Lane, Real};
 use crate::shape::Shape;
 use crate::vectorised::vectorised;
 
-/// Where the 3 × 3 data of a tile and phase lie in a large picture; `NOWHERE` in the padding.
+/// Where the 3 × 3 data of a tile and phase lie in a large image; `NOWHERE` in the padding.
 #[inline(always)]
 pub(super) fn large_places(shape: &Shape, tile: usize, phase: usize) -> Nine<usize> {
     let (across, height, width) = (shape.width / 2, 2 * shape.height, 2 * shape.width);
@@ -28,10 +28,10 @@ pub(super) fn large_places(shape: &Shape, tile: usize, phase: usize) -> Nine<usi
     places
 }
 
-/// No place in a picture.
+/// No place in an image.
 pub(super) const NOWHERE: usize = usize::MAX;
 
-/// Where the 2 × 2 pixels of a tile lie in a small picture.
+/// Where the 2 × 2 pixels of a tile lie in a small image.
 #[inline(always)]
 pub(super) fn small_places(shape: &Shape, tile: usize) -> [usize; 4] {
     let across = shape.width / 2;
@@ -43,7 +43,7 @@ pub(super) fn small_places(shape: &Shape, tile: usize) -> [usize; 4] {
 
 #[inline(always)]
 pub(super) fn large_nodes<T: Real>(
-    picture: &[T],
+    image: &[T],
     places: &Nine<usize>,
     channel: usize,
     nodes: &mut [Values<T>; NODES],
@@ -53,7 +53,7 @@ pub(super) fn large_nodes<T: Real>(
     // Indices, as in `filter`: iterators over nine blocks are not unrolled.
     for i in 0..NODES {
         if places[i] != NOWHERE {
-            data[i] = block(picture, places[i] + channel);
+            data[i] = block(image, places[i] + channel);
         }
     }
     lanewise!(data_to_nodes, [0 1 2 3 4 5 6 7 8] of data, *nodes);
@@ -61,34 +61,34 @@ pub(super) fn large_nodes<T: Real>(
 
 #[inline(always)]
 pub(super) fn small_nodes<T: Real>(
-    picture: &[T],
+    image: &[T],
     places: &[usize; 4],
     channel: usize,
     nodes: &mut [Values<T>; NODES],
 ) {
     let [a, b, c, d] = places;
     let pixels = [
-        block(picture, a + channel),
-        block(picture, b + channel),
-        block(picture, c + channel),
-        block(picture, d + channel),
+        block(image, a + channel),
+        block(image, b + channel),
+        block(image, c + channel),
+        block(image, d + channel),
     ];
     lanewise!(tile_to_nodes, [0 1 2 3] of pixels, *nodes);
 }
 
 vectorised! {
-    /// All nodes of all tiles of some large pictures: `into` is [node, tile, (phase, channel)].
-    pub(super) fn large_rows[L: Lane](shape: Shape, pictures: &[L::Real], into: &mut [L]) {
+    /// All nodes of all tiles of some large images: `into` is [node, tile, (phase, channel)].
+    pub(super) fn large_rows[L: Lane](shape: Shape, images: &[L::Real], into: &mut [L]) {
         let row = PHASES * shape.wide / L::PER;
         let node = into.len() / NODES;
         let mut nodes = [[L::Real::default(); BLOCK]; NODES];
         let mut at = 0;
-        for picture in pictures.chunks_exact(shape.large()) {
+        for image in images.chunks_exact(shape.large()) {
             for tile in 0..tiles(&shape) {
                 for phase in 0..PHASES {
                     let places = large_places(&shape, tile, phase);
                     for channel in (0..shape.wide).step_by(BLOCK) {
-                        large_nodes(picture, &places, channel, &mut nodes);
+                        large_nodes(image, &places, channel, &mut nodes);
                         let to = at + (phase * shape.wide + channel) / L::PER;
                         for i in 0..NODES {
                             L::pack_row(&nodes[i], &mut into[i * node + to..][..BLOCK / L::PER]);
@@ -102,17 +102,17 @@ vectorised! {
 }
 
 vectorised! {
-    /// All nodes of all tiles of some small pictures: `into` is [node, tile, channel].
-    pub(super) fn small_rows[L: Lane](shape: Shape, pictures: &[L::Real], into: &mut [L]) {
+    /// All nodes of all tiles of some small images: `into` is [node, tile, channel].
+    pub(super) fn small_rows[L: Lane](shape: Shape, images: &[L::Real], into: &mut [L]) {
         let row = shape.deep / L::PER;
         let node = into.len() / NODES;
         let mut nodes = [[L::Real::default(); BLOCK]; NODES];
         let mut at = 0;
-        for picture in pictures.chunks_exact(shape.small()) {
+        for image in images.chunks_exact(shape.small()) {
             for tile in 0..tiles(&shape) {
                 let places = small_places(&shape, tile);
                 for channel in (0..shape.deep).step_by(BLOCK) {
-                    small_nodes(picture, &places, channel, &mut nodes);
+                    small_nodes(image, &places, channel, &mut nodes);
                     for i in 0..NODES {
                         let to = i * node + at + channel / L::PER;
                         L::pack_row(&nodes[i], &mut into[to..][..BLOCK / L::PER]);
@@ -125,19 +125,19 @@ vectorised! {
 }
 
 vectorised! {
-    /// Small pictures from the products [node, tile, channel].
-    pub(super) fn into_small[T: Real](shape: Shape, products: &[T], pictures: &mut [T]) {
+    /// Small images from the products [node, tile, channel].
+    pub(super) fn into_small[T: Real](shape: Shape, products: &[T], images: &mut [T]) {
         let node = products.len() / NODES;
         let mut pixels = [[T::default(); BLOCK]; 4];
         let mut at = 0;
-        for picture in pictures.chunks_exact_mut(shape.small()) {
+        for image in images.chunks_exact_mut(shape.small()) {
             for tile in 0..tiles(&shape) {
                 let places = small_places(&shape, tile);
                 for channel in (0..shape.deep).step_by(BLOCK) {
                     let m = nine_blocks(products, node, at + channel);
                     lanewise!(nodes_to_tile, [0 1 2 3 4 5 6 7 8] of m, pixels);
                     for i in 0..4 {
-                        *block_mut(picture, places[i] + channel) = pixels[i];
+                        *block_mut(image, places[i] + channel) = pixels[i];
                     }
                 }
                 at += shape.deep;
@@ -148,12 +148,12 @@ vectorised! {
 
 vectorised! {
     /// Adds the products [node, tile, channel of the part], `PANEL` channels to a tile, to large
-    /// pictures.
-    pub(super) fn into_large[T: Real](shape: Shape, products: &[T], part: Part, pictures: &mut [T]) {
+    /// images.
+    pub(super) fn into_large[T: Real](shape: Shape, products: &[T], part: Part, images: &mut [T]) {
         let node = products.len() / NODES;
         let mut data = [[T::default(); BLOCK]; NODES];
         let mut at = 0;
-        for picture in pictures.chunks_exact_mut(shape.large()) {
+        for image in images.chunks_exact_mut(shape.large()) {
             for tile in 0..tiles(&shape) {
                 let places = large_places(&shape, tile, part.phase);
                 for channel in (0..part.channels).step_by(BLOCK) {
@@ -161,7 +161,7 @@ vectorised! {
                     lanewise!(nodes_to_data, [0 1 2 3 4 5 6 7 8] of m, data);
                     for i in 0..NODES {
                         if places[i] != NOWHERE {
-                            let to = block_mut(picture, places[i] + part.first + channel);
+                            let to = block_mut(image, places[i] + part.first + channel);
                             for lane in 0..BLOCK {
                                 to[lane] += data[i][lane];
                             }
@@ -174,7 +174,7 @@ vectorised! {
     }
 }
 
-/// A part of the large picture's channels in one phase.
+/// A part of the large image's channels in one phase.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub phase: usize,
@@ -184,12 +184,12 @@ pub(super) struct Part {
 
 vectorised! {
     /// The large side of a filter's gradient: `into` is [node, tile / PER, channel of the part].
-    pub(super) fn large_columns[L: Lane](shape: Shape, pictures: &[L::Real], part: Part, into: &mut [L]) {
+    pub(super) fn large_columns[L: Lane](shape: Shape, images: &[L::Real], part: Part, into: &mut [L]) {
         let node = into.len() / NODES;
         let mut at = 0;
         let mut rows = [[[L::Real::default(); BLOCK]; 2]; NODES];
         let mut nodes = [[L::Real::default(); BLOCK]; NODES];
-        for picture in pictures.chunks_exact(shape.large()) {
+        for image in images.chunks_exact(shape.large()) {
             for tile in (0..tiles(&shape)).step_by(L::PER) {
                 let next = tile + L::PER - 1;
                 let places = [
@@ -198,7 +198,7 @@ vectorised! {
                 ];
                 for channel in (0..part.channels).step_by(BLOCK) {
                     for t in 0..L::PER {
-                        large_nodes(picture, &places[t], part.first + channel, &mut nodes);
+                        large_nodes(image, &places[t], part.first + channel, &mut nodes);
                         for i in 0..NODES {
                             rows[i][t] = nodes[i];
                         }
@@ -215,12 +215,12 @@ vectorised! {
 
 vectorised! {
     /// The small side of a filter's gradient: `into` is [node, tile / PER, channel], whole panels.
-    pub(super) fn small_columns[L: Lane](shape: Shape, pictures: &[L::Real], into: &mut [L]) {
+    pub(super) fn small_columns[L: Lane](shape: Shape, images: &[L::Real], into: &mut [L]) {
         let node = into.len() / NODES;
         let mut at = 0;
         let mut rows = [[[L::Real::default(); BLOCK]; 2]; NODES];
         let mut nodes = [[L::Real::default(); BLOCK]; NODES];
-        for picture in pictures.chunks_exact(shape.small()) {
+        for image in images.chunks_exact(shape.small()) {
             for tile in (0..tiles(&shape)).step_by(L::PER) {
                 let next = tile + L::PER - 1;
                 let places = [
@@ -229,7 +229,7 @@ vectorised! {
                 ];
                 for channel in (0..shape.deep).step_by(BLOCK) {
                     for t in 0..L::PER {
-                        small_nodes(picture, &places[t], channel, &mut nodes);
+                        small_nodes(image, &places[t], channel, &mut nodes);
                         for i in 0..NODES {
                             rows[i][t] = nodes[i];
                         }

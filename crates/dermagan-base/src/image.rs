@@ -1,10 +1,10 @@
-//! 8-bit RGB pictures, grids of them, and their PNG form with text that says what they are.
+//! 8-bit RGB images, grids of them, and their PNG form with text that says what they are.
 
 use crate::orientation::Orientation;
 
-/// An RGB picture: `height` rows of `width` pixels of three bytes.
+/// An RGB image: `height` rows of `width` pixels of three bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
+pub struct Image {
     /// Pixels in a row.
     pub width: usize,
     /// Rows.
@@ -13,15 +13,15 @@ pub struct Picture {
     pub pixels: Vec<u8>,
 }
 
-impl Picture {
-    /// A picture of one colour.
+impl Image {
+    /// An image of one colour.
     pub fn filled(width: usize, height: usize, colour: [u8; 3]) -> Self {
         Self { width, height, pixels: colour.repeat(width * height) }
     }
 
-    /// Copies `other` into this picture with its top left corner at (`x`, `y`); what lies outside
+    /// Copies `other` into this image with its top left corner at (`x`, `y`); what lies outside
     /// is cut off.
-    pub fn paste(&mut self, other: &Picture, x: usize, y: usize) {
+    pub fn paste(&mut self, other: &Image, x: usize, y: usize) {
         let columns = other.width.min(self.width.saturating_sub(x));
         for row in 0..other.height.min(self.height.saturating_sub(y)) {
             let from = row * other.width * 3;
@@ -31,8 +31,8 @@ impl Picture {
         }
     }
 
-    /// This picture with a square of `factor` × `factor` pixels for each of its own.
-    pub fn enlarged(&self, factor: usize) -> Picture {
+    /// This image with a square of `factor` × `factor` pixels for each of its own.
+    pub fn enlarged(&self, factor: usize) -> Image {
         let mut pixels = Vec::with_capacity(self.pixels.len() * factor * factor);
         for row in self.pixels.chunks_exact(3 * self.width.max(1)) {
             let start = pixels.len();
@@ -42,11 +42,11 @@ impl Picture {
             let end = pixels.len();
             (1..factor).for_each(|_| pixels.extend_from_within(start..end));
         }
-        Picture { width: self.width * factor, height: self.height * factor, pixels }
+        Image { width: self.width * factor, height: self.height * factor, pixels }
     }
 
-    /// This picture, a square, as `orientation` lays it; any other comes back as it is.
-    pub fn turned(self, orientation: Orientation) -> Picture {
+    /// This image, a square, as `orientation` lays it; any other comes back as it is.
+    pub fn turned(self, orientation: Orientation) -> Image {
         let side = self.width;
         if orientation == Orientation::default() || self.height != side {
             return self;
@@ -56,23 +56,23 @@ impl Picture {
             let (x, y) = orientation.source(place, side - 1);
             pixels.extend_from_slice(&self.pixels[3 * (y * side + x)..][..3]);
         }
-        Picture { pixels, ..self }
+        Image { pixels, ..self }
     }
 
-    /// Lays pictures of one size out in rows of `columns`, left to right and top to bottom,
+    /// Lays images of one size out in rows of `columns`, left to right and top to bottom,
     /// without gaps, as StyleGAN's snapshot grids do. Missing cells are black.
-    pub fn grid(cells: &[Picture], columns: usize) -> Picture {
+    pub fn grid(cells: &[Image], columns: usize) -> Image {
         let columns = columns.max(1);
         let (width, height) = cells.first().map_or((0, 0), |c| (c.width, c.height));
         let rows = cells.len().div_ceil(columns);
-        let mut grid = Picture::filled(width * columns, height * rows, [0; 3]);
+        let mut grid = Image::filled(width * columns, height * rows, [0; 3]);
         for (i, cell) in cells.iter().enumerate() {
             grid.paste(cell, i % columns * width, i / columns * height);
         }
         grid
     }
 
-    /// The PNG file of this picture, with `text` as its (keyword, value) chunks. Latin-1 values
+    /// The PNG file of this image, with `text` as its (keyword, value) chunks. Latin-1 values
     /// go to `tEXt`, others to `iTXt`.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Picture {
     }
 }
 
-/// Gives a PNG its (keyword, value) chunks, as [`Picture::to_png`] does.
+/// Gives a PNG its (keyword, value) chunks, as [`Image::to_png`] does.
 ///
 /// # Errors
 /// When a keyword is longer than PNG allows (79 bytes).
@@ -114,16 +114,16 @@ mod tests {
 
     #[test]
     fn a_grid_runs_left_to_right_and_top_to_bottom() {
-        let cells: Vec<_> = (0..3u8).map(|v| Picture::filled(2, 1, [v; 3])).collect();
-        let grid = Picture::grid(&cells, 2);
+        let cells: Vec<_> = (0..3u8).map(|v| Image::filled(2, 1, [v; 3])).collect();
+        let grid = Image::grid(&cells, 2);
         assert_eq!((grid.width, grid.height), (4, 2));
         let first: Vec<u8> = grid.pixels.chunks(3).map(|p| p[0]).collect();
         assert_eq!(first, [0, 0, 1, 1, 2, 2, 0, 0]);
     }
 
     #[test]
-    fn an_enlarged_picture_has_a_square_for_every_pixel() {
-        let small = Picture { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
+    fn an_enlarged_image_has_a_square_for_every_pixel() {
+        let small = Image { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
         let large = small.enlarged(2);
         assert_eq!((large.width, large.height), (4, 2));
         assert_eq!(large.pixels, [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6].repeat(2));
@@ -131,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_picture_has_the_same_pixels_elsewhere() {
-        let square = |pixels: [u8; 4]| Picture {
+    fn a_turned_image_has_the_same_pixels_elsewhere() {
+        let square = |pixels: [u8; 4]| Image {
             width: 2,
             height: 2,
             pixels: pixels.iter().flat_map(|v| [*v; 3]).collect(),
@@ -143,14 +143,13 @@ mod tests {
         assert_eq!(turned(true, 0), square([1, 0, 3, 2]));
         assert_eq!(turned(false, 1), square([1, 3, 0, 2]));
         assert_eq!(turned(true, 1), square([0, 2, 1, 3]));
-        let wide = Picture::filled(2, 1, [7; 3]);
+        let wide = Image::filled(2, 1, [7; 3]);
         assert_eq!(wide.clone().turned(Orientation { mirror: true, quarters: 1 }), wide);
     }
 
     #[test]
     fn a_png_carries_its_text() {
-        let png =
-            Picture::filled(3, 2, [9, 8, 7]).to_png(&[("Source", "dermagan".into())]).unwrap();
+        let png = Image::filled(3, 2, [9, 8, 7]).to_png(&[("Source", "dermagan".into())]).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
         let text = &reader.info().uncompressed_latin1_text;
         assert_eq!((text[0].keyword.as_str(), text[0].text.as_str()), ("Source", "dermagan"));
