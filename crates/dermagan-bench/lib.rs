@@ -1,1 +1,1 @@
-//! Nothing but benches; see `benches/`.
+//! This crate contains only benchmarks; see `benches/`.

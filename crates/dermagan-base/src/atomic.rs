@@ -1,17 +1,17 @@
-//! Files that are either whole or absent.
+//! Files that are either complete or absent.
 //!
-//! A file is written beside its final name, flushed to the disk, and renamed; a process killed at
-//! any moment leaves the old file or the new one, and at worst a `*.partial` that nothing reads.
-//! The partial file is locked while it is written, so that two processes that prepare the same
-//! file wait for each other instead of mixing their bytes; the system frees the lock of a process
-//! that died.
+//! A file is written beside its final name, flushed to the disk, and renamed. A process that is
+//! killed at any moment leaves the old file or the new one, and at worst a `*.partial` file, which
+//! nothing reads. The partial file is locked while it is written, so that two processes that write
+//! the same file wait for each other instead of mixing their bytes. The system releases the lock
+//! of a process that died.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A file in the making: write to it, then [`Pending::commit`] it. Dropped without a commit, it
-/// removes its partial file.
+/// A file that is being written. Write to [`Pending::file`], then call [`Pending::commit`]. If it is
+/// dropped without a commit, it removes its partial file.
 #[derive(Debug)]
 pub struct Pending {
     file: File,
@@ -20,7 +20,7 @@ pub struct Pending {
     committed: bool,
 }
 
-/// The name under which `target` is written before it is whole: `NAME.partial`.
+/// The name under which `target` is written before it is complete: `NAME.partial`.
 pub fn partial_name(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_os_string();
     name.push(".partial");
@@ -28,11 +28,11 @@ pub fn partial_name(target: &Path) -> PathBuf {
 }
 
 impl Pending {
-    /// Creates the parent folders and the partial file, and locks it. Waits while another process
-    /// writes the same target.
+    /// Creates the parent folders of `target` and the partial file, and locks it. Waits while another
+    /// process writes the same target.
     ///
     /// # Errors
-    /// Whatever the file system answers: no permission, no space, a folder in the way.
+    /// The error of the file system: no permission, no space, or a folder of that name.
     pub fn create(target: &Path) -> io::Result<Self> {
         if let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent)?;
@@ -47,7 +47,7 @@ impl Pending {
                 .truncate(false)
                 .open(&partial)?;
             file.lock()?;
-            // Whoever held the lock may have renamed or removed the file that was opened here.
+            // The process that held the lock may have renamed or removed the file opened here.
             if same_file(&file, &partial) {
                 file.set_len(0)?;
                 return Ok(Self { file, partial, target: target.to_owned(), committed: false });
@@ -60,10 +60,10 @@ impl Pending {
         &mut self.file
     }
 
-    /// Flushes to the disk and gives the file its name.
+    /// Flushes the file to the disk and renames it to its target.
     ///
     /// # Errors
-    /// When the disk is full or the target cannot be replaced; the old target is then untouched.
+    /// When the disk is full or the target cannot be replaced. The old target then stays unchanged.
     pub fn commit(mut self) -> io::Result<()> {
         self.file.flush()?;
         self.file.sync_all()?;
@@ -82,7 +82,7 @@ impl Drop for Pending {
     }
 }
 
-/// Writes `bytes` to `target` as a whole or not at all.
+/// Writes all of `bytes` to `target`, or nothing.
 ///
 /// # Errors
 /// As [`Pending::create`] and [`Pending::commit`].
@@ -92,11 +92,12 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     pending.commit()
 }
 
-/// As [`write()`], without a flush to the disk, which would take an hour for 100,000 images: whole after a
-/// process was killed, not after a power cut. For one writer at a time.
+/// As [`write()`], without the flush to the disk, which would take an hour for 100,000 images. The
+/// file is complete after its process was killed, but not after a power cut. Only one process may
+/// write `target` at a time.
 ///
 /// # Errors
-/// Whatever the file system answers.
+/// The error of the file system.
 pub fn write_unflushed(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial_name(target);
     remove_link(&partial)?;
@@ -104,12 +105,13 @@ pub fn write_unflushed(target: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::rename(&partial, target)
 }
 
-/// Whether a path is a link, wherever it leads.
+/// Whether `path` is a symbolic link, including one whose target does not exist.
 pub fn is_link(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.is_symlink())
 }
 
-/// A link left in a folder that somebody sent would lead the bytes elsewhere.
+/// Removes a link at `partial`. In a folder that came from someone else, such a link could redirect
+/// the bytes to another file.
 fn remove_link(partial: &Path) -> io::Result<()> {
     if is_link(partial) { std::fs::remove_file(partial) } else { Ok(()) }
 }
@@ -128,8 +130,8 @@ fn same_file(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// A rename is durable once its folder is. Not every file system allows this; the data itself is
-/// on the disk already.
+/// Flushes the folder of `target`, which makes the rename durable. Not every file system allows
+/// this, so errors are ignored; the data itself is on the disk already.
 fn sync_folder(target: &Path) {
     if let Some(folder) = target.parent().filter(|p| !p.as_os_str().is_empty())
         && let Ok(folder) = File::open(folder)
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_appears_whole_and_an_uncommitted_one_leaves_nothing() {
+    fn a_committed_file_is_complete_and_an_uncommitted_one_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("deep/er/file.bin");
         write(&target, b"first").unwrap();
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_partial_of_a_dead_process_is_written_over() {
+    fn a_stale_partial_file_of_a_dead_process_is_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("file.bin");
         std::fs::write(partial_name(&target), b"left over, and longer than the new one").unwrap();
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn two_writers_of_one_file_take_turns() {
+    fn two_writers_of_one_file_wait_for_each_other() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("file.bin");
         std::thread::scope(|scope| {
@@ -180,7 +182,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_that_lies_in_the_way_is_not_followed() {
+    fn a_link_with_the_name_of_the_partial_file_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let (target, victim) = (dir.path().join("a.json"), dir.path().join("victim"));
         std::fs::write(&victim, b"years of work").unwrap();

@@ -1,11 +1,11 @@
-//! How far two computations of the same values are apart.
+//! The difference between two computations of the same values.
 
-/// The Euclidean norm.
+/// The Euclidean norm of `values`.
 pub fn norm(values: &[f32]) -> f64 {
     values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
 }
 
-/// The norm of the difference; infinite where lengths differ.
+/// The Euclidean norm of the difference of `a` and `b`; infinite if their lengths differ.
 pub fn distance(a: &[f32], b: &[f32]) -> f64 {
     if a.len() != b.len() {
         return f64::INFINITY;

@@ -1,15 +1,15 @@
-//! 8-bit RGB images, grids of them, and their PNG form with text that says what they are.
+//! 8-bit RGB images, grids of images, and their PNG form with text chunks.
 
 use crate::orientation::Orientation;
 
-/// An RGB image: `height` rows of `width` pixels of three bytes.
+/// An RGB image: `height` rows of `width` pixels, three bytes per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Pixels in a row.
+    /// Number of pixels per row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// `width * height * 3` bytes.
+    /// The colours, 0 to 255: `width * height * 3` bytes, row by row from the top left corner.
     pub pixels: Vec<u8>,
 }
 
@@ -19,8 +19,8 @@ impl Image {
         Self { width, height, pixels: colour.repeat(width * height) }
     }
 
-    /// Copies `other` into this image with its top left corner at (`x`, `y`); what lies outside
-    /// is cut off.
+    /// Copies `other` into this image with its top left corner at column `x` and row `y`. Pixels
+    /// outside this image are cut off.
     pub fn paste(&mut self, other: &Image, x: usize, y: usize) {
         let columns = other.width.min(self.width.saturating_sub(x));
         for row in 0..other.height.min(self.height.saturating_sub(y)) {
@@ -31,7 +31,7 @@ impl Image {
         }
     }
 
-    /// This image with a square of `factor` × `factor` pixels for each of its own.
+    /// This image enlarged: each pixel becomes a square of `factor` × `factor` pixels.
     pub fn enlarged(&self, factor: usize) -> Image {
         let mut pixels = Vec::with_capacity(self.pixels.len() * factor * factor);
         for row in self.pixels.chunks_exact(3 * self.width.max(1)) {
@@ -45,8 +45,8 @@ impl Image {
         Image { width: self.width * factor, height: self.height * factor, pixels }
     }
 
-    /// This image, a square, as `orientation` lays it; any other comes back as it is.
-    pub fn turned(self, orientation: Orientation) -> Image {
+    /// This image in `orientation`. An image that is not square is returned unchanged.
+    pub fn oriented(self, orientation: Orientation) -> Image {
         let side = self.width;
         if orientation == Orientation::default() || self.height != side {
             return self;
@@ -59,8 +59,8 @@ impl Image {
         Image { pixels, ..self }
     }
 
-    /// Lays images of one size out in rows of `columns`, left to right and top to bottom,
-    /// without gaps, as StyleGAN's snapshot grids do. Missing cells are black.
+    /// A grid of images of one size with `columns` images per row, left to right and top to bottom,
+    /// without gaps, as in StyleGAN's snapshot grids. Missing cells are black.
     pub fn grid(cells: &[Image], columns: usize) -> Image {
         let columns = columns.max(1);
         let (width, height) = cells.first().map_or((0, 0), |c| (c.width, c.height));
@@ -72,8 +72,8 @@ impl Image {
         grid
     }
 
-    /// The PNG file of this image, with `text` as its (keyword, value) chunks. Latin-1 values
-    /// go to `tEXt`, others to `iTXt`.
+    /// The bytes of this image's PNG file, with `text` as its (keyword, value) chunks. ASCII values
+    /// become `tEXt` chunks, others `iTXt` chunks.
     ///
     /// # Errors
     /// When a keyword is longer than PNG allows (79 bytes), or a side is 0.
@@ -90,7 +90,7 @@ impl Image {
     }
 }
 
-/// Gives a PNG its (keyword, value) chunks, as [`Image::to_png`] does.
+/// Adds (keyword, value) chunks to a PNG encoder, as [`Image::to_png`] does.
 ///
 /// # Errors
 /// When a keyword is longer than PNG allows (79 bytes).
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grid_runs_left_to_right_and_top_to_bottom() {
+    fn a_grid_is_filled_left_to_right_and_top_to_bottom() {
         let cells: Vec<_> = (0..3u8).map(|v| Image::filled(2, 1, [v; 3])).collect();
         let grid = Image::grid(&cells, 2);
         assert_eq!((grid.width, grid.height), (4, 2));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enlarged_image_has_a_square_for_every_pixel() {
+    fn an_enlarged_image_has_a_square_of_pixels_for_every_pixel() {
         let small = Image { width: 2, height: 1, pixels: vec![1, 2, 3, 4, 5, 6] };
         let large = small.enlarged(2);
         assert_eq!((large.width, large.height), (4, 2));
@@ -131,20 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_image_has_the_same_pixels_elsewhere() {
+    fn an_oriented_image_has_the_same_pixels_in_other_places() {
         let square = |pixels: [u8; 4]| Image {
             width: 2,
             height: 2,
             pixels: pixels.iter().flat_map(|v| [*v; 3]).collect(),
         };
-        let turned =
-            |mirror, quarters| square([0, 1, 2, 3]).turned(Orientation { mirror, quarters });
-        assert_eq!(turned(false, 0), square([0, 1, 2, 3]));
-        assert_eq!(turned(true, 0), square([1, 0, 3, 2]));
-        assert_eq!(turned(false, 1), square([1, 3, 0, 2]));
-        assert_eq!(turned(true, 1), square([0, 2, 1, 3]));
+        let oriented =
+            |mirror, quarters| square([0, 1, 2, 3]).oriented(Orientation { mirror, quarters });
+        assert_eq!(oriented(false, 0), square([0, 1, 2, 3]));
+        assert_eq!(oriented(true, 0), square([1, 0, 3, 2]));
+        assert_eq!(oriented(false, 1), square([1, 3, 0, 2]));
+        assert_eq!(oriented(true, 1), square([0, 2, 1, 3]));
         let wide = Image::filled(2, 1, [7; 3]);
-        assert_eq!(wide.clone().turned(Orientation { mirror: true, quarters: 1 }), wide);
+        assert_eq!(wide.clone().oriented(Orientation { mirror: true, quarters: 1 }), wide);
     }
 
     #[test]

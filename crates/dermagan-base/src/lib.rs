@@ -1,14 +1,51 @@
-//! What every dermagan crate stands on, and nothing more: randomness drawn on the host and keyed
-//! by its purpose ([`rng`]), files that are either whole or absent ([`atomic`]), 8-bit RGB images
-//! with their PNG form ([`image`]), how a square is laid ([`orientation`]), names that may become
-//! files' ([`name`]), and numpy's header ([`npy`]).
+//! The foundation of all dermagan crates.
+//!
+//! - [`rng`]: random numbers on the host, keyed by seed, purpose and index
+//! - [`atomic`]: files that are either complete or absent
+//! - [`image`]: 8-bit RGB images and their PNG form
+//! - [`orientation`]: the eight orientations of a square image
+//! - [`name`]: names that are safe in a file name and on a terminal
+//! - [`npy`]: the header of a numpy array
+//! - [`distance`]: the difference between two computations of the same values
+//! - [`SettingError`]: what is wrong with a setting of a call
+//!
+//! A draw depends on its key alone, and an image becomes a PNG file in one call:
+//!
+//! ```rust
+//! use dermagan_base::image::Image;
+//! use dermagan_base::orientation::Orientation;
+//! use dermagan_base::rng::Keyed;
+//!
+//! let side = 8;
+//! let values = Keyed::new(42, "example", 0).uniforms(side * side * 3, 0.0, 256.0);
+//! let pixels: Vec<u8> = values.iter().map(|value| *value as u8).collect();
+//! let image = Image { width: side, height: side, pixels };
+//!
+//! let orientation = Orientation::draw(&mut Keyed::new(42, "orientation", 0));
+//! let oriented = image.clone().oriented(orientation);
+//! let png = oriented.to_png(&[("Software", dermagan_base::producer())])?;
+//! assert!(png.starts_with(b"\x89PNG"));
+//!
+//! // The same key gives the same numbers.
+//! let again = Keyed::new(42, "example", 0).uniforms(side * side * 3, 0.0, 256.0);
+//! assert_eq!(again, values);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+#![warn(clippy::undocumented_unsafe_blocks)]
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod atomic;
 pub mod distance;
+mod hex;
 pub mod image;
 pub mod name;
 pub mod npy;
 pub mod orientation;
+mod producer;
 pub mod rng;
+mod setting;
+
+pub use hex::hex;
+pub use producer::producer;
+pub use setting::SettingError;

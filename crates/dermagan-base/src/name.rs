@@ -1,17 +1,17 @@
-//! Names from files that others wrote: of classes, of data.
+//! Names of classes and data sets, from files that others wrote.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What a name has to be, for messages that refuse one.
-pub const RULE: &str = "up to 100 bytes of letters, digits and the like, without / \\ : * ? \" < > | and no . - = + @ first";
+/// The rule for a name, for messages that refuse one.
+pub const RULE: &str = "up to 100 bytes of printable characters, without / \\ : * ? \" < > | and without . - = + @ as the first";
 
-/// Whether a name may become part of a file's name and be shown on a terminal: it is [`RULE`]'s, and so
-/// cannot lead out of a folder, clear a screen or be too long for a file.
+/// Whether a name follows [`RULE`], so that it may become part of a file name and appear on a
+/// terminal: it cannot lead out of a folder, clear a screen, or be too long for a file name.
 ///
-/// A model's card and a cache's header say how classes are called, and `sample` names its images by
-/// them.
+/// The card of a model and the header of a cache contain the names of classes, and the files of
+/// generated images are named after classes.
 pub fn is_plain(name: &str) -> bool {
     let forbidden = |c: char| !is_shown(c) || "/\\:*?\"<>|\n\t".contains(c);
     name.len() <= 100
@@ -21,14 +21,16 @@ pub fn is_plain(name: &str) -> bool {
         && !name.contains(forbidden)
 }
 
-/// The first of these names that came before, in whatever letters: one of them could not be asked for.
+/// The first name that equals an earlier one, without regard to case. One of the two could never be
+/// selected.
 pub fn twice(names: &[String]) -> Option<&String> {
     let mut seen = BTreeSet::new();
     names.iter().find(|name| !seen.insert(name.to_lowercase()))
 }
 
-/// Whether a character shows itself and does nothing else: one that clears a terminal, moves on it, turns the
-/// direction of writing or is not seen at all does not. A line's end and a tab pass.
+/// Whether a character is printable and has no other effect. False for characters that clear a
+/// terminal, move its cursor or change the direction of writing, and for invisible ones. True for a
+/// line feed and a tab.
 pub fn is_shown(c: char) -> bool {
     let unseen = matches!(
         c,
@@ -37,8 +39,9 @@ pub fn is_shown(c: char) -> bool {
     matches!(c, '\n' | '\t') || !(c.is_control() || unseen)
 }
 
-/// Letters and digits that any folder on any system may be called by, of somebody's `text`: at most 40, with
-/// `-` for others, and `none` where nothing is left.
+/// A folder name for any system, made from `text`: its first 40 characters, with `-` in place of
+/// everything but ASCII letters, digits and `_`, and without `-` at either end. If nothing is left, the
+/// name is `none`.
 pub fn shortened(text: &str, none: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     let short: String = text.chars().map(plain).take(40).collect();
@@ -46,16 +49,16 @@ pub fn shortened(text: &str, none: &str) -> String {
     if short.is_empty() { none.to_owned() } else { short.to_owned() }
 }
 
-/// The beginning of a text that somebody else wrote, for an error to repeat: at most so many letters, and a sign
-/// where there are more.
-pub fn start_of(text: &str, letters: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(letters) {
+/// The beginning of a text that someone else wrote, for an error message to quote: at most
+/// `characters` characters, and `…` if the text has more.
+pub fn start_of(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),
     }
 }
 
-/// Whether a file's name has an ending, in whatever letters.
+/// Whether a file name has the extension `ending` (without its dot), without regard to case.
 pub fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
@@ -74,22 +77,22 @@ mod tests {
     }
 
     #[test]
-    fn names_in_other_letters_are_the_same() {
+    fn names_that_differ_in_case_are_the_same() {
         let names = |all: [&str; 3]| all.map(str::to_owned);
         assert_eq!(twice(&names(["nv", "mel", "NV"])).map(String::as_str), Some("NV"));
         assert_eq!(twice(&names(["nv", "mel", "nv2"])), None);
     }
 
     #[test]
-    fn a_long_text_is_repeated_by_its_beginning() {
+    fn a_long_text_is_cut_at_a_number_of_characters() {
         assert_eq!(start_of("nævus", 5), "nævus");
         assert_eq!(start_of("nævus", 2), "næ…");
     }
 
     #[test]
-    fn names_that_lead_elsewhere_or_do_things_are_not() {
+    fn names_that_leave_a_folder_or_control_a_terminal_are_not_plain() {
         let long = "x".repeat(101);
-        let turned = "a\u{202e}b";
+        let reversed = "a\u{202e}b";
         for name in [
             "",
             " ",
@@ -106,7 +109,7 @@ mod tests {
             "a\nb",
             "\x1b[2J",
             "a\0",
-            turned,
+            reversed,
             &long,
         ] {
             assert!(!is_plain(name), "{name:?}");

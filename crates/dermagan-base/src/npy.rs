@@ -1,25 +1,27 @@
-//! The header of a numpy array (`.npy`, and each array of an `.npz`), as numpy.lib.format has it.
+//! The header of a numpy array (`.npy`, and each array of an `.npz`), as `numpy.lib.format` defines it.
 
 use std::io::Read;
 
-/// The longest header that is read; numpy's own are below 200 bytes.
+/// The longest header that is read, in bytes. The headers that numpy writes have fewer than 200.
 const MAX_HEADER: usize = 64 << 10;
 
-/// What it says.
+/// The description of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The element type, such as `<f4`; none if it is a record of several.
+    /// The element type, such as `<f4`; `None` if the elements are records of several types.
     pub kind: Option<String>,
-    /// Whether columns come first in memory.
+    /// Whether the values are in column-major order (Fortran) instead of row-major order (C).
     pub fortran: bool,
-    /// The extents.
+    /// The extent of each axis.
     pub shape: Vec<usize>,
 }
 
-/// Reads it: magic, version, and a Python dictionary of three known keys.
+/// Reads the header: magic bytes, version, and a Python dictionary with three known keys. The reader
+/// then stands at the first value.
 ///
 /// # Errors
-/// Says what is not as it should be.
+/// When the reader ends too early or holds no numpy array, or when the header is too long or lacks a
+/// key. The message says which.
 pub fn read_header(reader: &mut impl Read) -> Result<Header, String> {
     let mut start = [0u8; 8];
     reader.read_exact(&mut start).map_err(|e| e.to_string())?;
@@ -31,7 +33,9 @@ pub fn read_header(reader: &mut impl Read) -> Result<Header, String> {
     reader.read_exact(&mut length[..wide]).map_err(|e| e.to_string())?;
     let length = u32::from_le_bytes(length) as usize;
     if length > MAX_HEADER {
-        return Err(format!("a numpy header of {length} bytes"));
+        return Err(format!(
+            "its numpy header of {length} bytes is too long, expected at most {MAX_HEADER}"
+        ));
     }
     let mut text = vec![0; length];
     reader.read_exact(&mut text).map_err(|e| e.to_string())?;
@@ -40,13 +44,13 @@ pub fn read_header(reader: &mut impl Read) -> Result<Header, String> {
         let (_, rest) = text.split_once(key)?;
         Some(rest.trim_start_matches([':', ' ']))
     };
-    let kind = after("'descr'").ok_or("no 'descr' in its header")?;
+    let kind = after("'descr'").ok_or("its numpy header has no 'descr'")?;
     let kind = kind.strip_prefix('\'').and_then(|rest| rest.split_once('\''));
     let fortran = after("'fortran_order'").is_some_and(|rest| rest.starts_with("True"));
     let shape = after("'shape'").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
-    let (shape, _) = shape.ok_or("no 'shape' in its header")?;
+    let (shape, _) = shape.ok_or("its numpy header has no 'shape'")?;
     let shape: Result<_, _> =
         shape.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::parse).collect();
-    let shape = shape.map_err(|_| "its shape is not of numbers")?;
+    let shape = shape.map_err(|_| "the 'shape' in its numpy header is not a list of numbers")?;
     Ok(Header { kind: kind.map(|(kind, _)| kind.to_owned()), fortran, shape })
 }

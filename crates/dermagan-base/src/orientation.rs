@@ -1,31 +1,31 @@
-//! The eight ways in which a square lies on itself: a lesion has no up.
+//! The eight orientations of a square image. A lesion has no preferred orientation.
 
 use std::fmt;
 
 use crate::rng::Keyed;
 
-/// A mirroring and a turn of a square image.
+/// An orientation of a square image: a mirroring, followed by a rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Orientation {
-    /// Mirrored left to right, first.
+    /// Whether the image is mirrored left to right, before the rotation.
     pub mirror: bool,
-    /// Quarter turns counter-clockwise, 0 to 3, second.
+    /// Number of quarter turns counter-clockwise, 0 to 3.
     pub quarters: u8,
 }
 
 impl Orientation {
-    /// One of the eight, each as often. Takes two numbers.
+    /// Draws one of the eight orientations with equal probability. Takes two numbers from `random`.
     pub fn draw(random: &mut Keyed) -> Self {
         Self { mirror: random.below(2) == 1, quarters: random.below(4) as u8 }
     }
 
-    /// All eight.
+    /// All eight orientations.
     pub fn all() -> [Self; 8] {
         std::array::from_fn(|i| Self { mirror: i >= 4, quarters: (i % 4) as u8 })
     }
 
-    /// Where the pixel that comes to lie in column `x` of row `y` was, in a square whose last row and
-    /// column are number `last`.
+    /// The column and row from which the oriented image takes its pixel in column `x` and row `y`.
+    /// `last` is the index of the last row and column.
     pub fn source(self, (mut x, mut y): (usize, usize), last: usize) -> (usize, usize) {
         for _ in 0..self.quarters {
             (x, y) = (last - y, x);
@@ -46,11 +46,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_square_lies_on_itself_in_eight_ways() {
+    fn a_square_has_eight_different_orientations() {
         let mut seen = std::collections::BTreeSet::new();
         for index in 0..64 {
-            let laid = Orientation::draw(&mut Keyed::new(0, "orientation", index));
-            let places = (0..9).map(|i| laid.source((i % 3, i / 3), 2));
+            let orientation = Orientation::draw(&mut Keyed::new(0, "orientation", index));
+            let places = (0..9).map(|i| orientation.source((i % 3, i / 3), 2));
             let order: Vec<usize> = places.map(|(x, y)| 3 * y + x).collect();
             let mut sorted = order.clone();
             sorted.sort_unstable();
@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn a_quarter_turn_is_counter_clockwise_and_comes_after_the_mirroring() {
-        let laid = Orientation { mirror: false, quarters: 1 };
-        assert_eq!(laid.source((0, 0), 4), (4, 0));
+        let orientation = Orientation { mirror: false, quarters: 1 };
+        assert_eq!(orientation.source((0, 0), 4), (4, 0));
         let mirrored = Orientation { mirror: true, quarters: 1 };
         assert_eq!(mirrored.source((0, 0), 4), (0, 0));
         assert_eq!(mirrored.source((4, 0), 4), (0, 4));

@@ -1,9 +1,8 @@
-//! Counter-based randomness on the host.
+//! Counter-based random numbers on the host.
 //!
-//! A draw is a pure function of (seed, purpose, index): there is no generator that lives across
-//! calls, so there is no state to save in a checkpoint, nothing that depends on the device, and
-//! nothing that depends on who drew before. The generator is ChaCha with 8 rounds, whose 256-bit
-//! key holds the three values side by side.
+//! A draw is a pure function of (seed, purpose, index). No generator lives across calls, so a
+//! checkpoint has no state to save, and a draw depends neither on the device nor on earlier draws.
+//! The generator is ChaCha with 8 rounds; its 256-bit key holds the three values side by side.
 
 use rand::Rng;
 use rand::SeedableRng;
@@ -16,8 +15,11 @@ const PURPOSE_BYTES: usize = 16;
 pub struct Keyed(ChaCha8Rng);
 
 impl Keyed {
-    /// Opens the stream of `seed` for `purpose` (at most 16 bytes, a literal in our code) at
-    /// `index` (a step, an epoch, a sample: whatever counts for that purpose).
+    /// Opens the stream of `seed` for `purpose` (at most 16 bytes, a literal in the code) at `index`.
+    /// The index counts steps, epochs or samples, depending on the purpose.
+    ///
+    /// # Panics
+    /// In debug builds, when `purpose` is longer than 16 bytes.
     pub fn new(seed: u64, purpose: &'static str, index: u64) -> Self {
         debug_assert!(purpose.len() <= PURPOSE_BYTES, "purpose too long: {purpose}");
         let mut key = [0u8; 32];
@@ -34,24 +36,24 @@ impl Keyed {
         self.0.next_u64()
     }
 
-    /// A uniform integer in `0..n`; 0 when `n` is 0. Multiply-and-shift (Lemire 2019); the bias is
-    /// below n / 2^64.
+    /// A uniform integer in `0..n`, or 0 if `n` is 0. Uses multiply-and-shift (Lemire 2019), whose bias
+    /// is below n / 2^64.
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
-    /// A uniform number in [0, 1) with 53 random bits.
+    /// A uniform number in `[0, 1)` with 53 random bits.
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// A uniform number in [low, high).
+    /// A uniform number in `[low, high)`.
     pub fn range(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
-    /// Two independent standard normal numbers (Box and Muller 1958). `libm` rather than the
-    /// system's functions, so that the last bit is the same on every platform.
+    /// Two independent standard normal numbers (Box and Muller 1958). Uses `libm` rather than the
+    /// functions of the system, so that the last bit is the same on every platform.
     fn normal_pair(&mut self) -> (f64, f64) {
         let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.unit()));
         let angle = std::f64::consts::TAU * self.unit();
@@ -64,7 +66,7 @@ impl Keyed {
         self.normal_pair().0
     }
 
-    /// `n` normal numbers of the given mean and standard deviation.
+    /// `n` normal numbers with mean `mean` and standard deviation `std`.
     pub fn normals(&mut self, n: usize, mean: f64, std: f64) -> Vec<f32> {
         let mut out = Vec::with_capacity(n + 1);
         while out.len() < n {
@@ -76,12 +78,12 @@ impl Keyed {
         out
     }
 
-    /// `n` uniform numbers in [low, high).
+    /// `n` uniform numbers in `[low, high)`.
     pub fn uniforms(&mut self, n: usize, low: f64, high: f64) -> Vec<f32> {
         (0..n).map(|_| self.range(low, high) as f32).collect()
     }
 
-    /// A uniform permutation of `0..n` (Fisher and Yates).
+    /// A uniform permutation of `0..n` (Fisher and Yates 1938).
     pub fn permutation(&mut self, n: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..n as u32).collect();
         for i in (1..n).rev() {

@@ -1,14 +1,14 @@
-//! The layers of the 64 × 64 DCGAN at batch 64, in multiply-adds of the direct form a second.
-#![allow(missing_docs, reason = "Criterion's macros make undocumented items")]
+//! Measures the layers of the 64 × 64 DCGAN at batch 64, in multiply-adds of the direct form per second.
+#![allow(missing_docs, reason = "Criterion's macros generate undocumented items")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dermagan_kernels::gemm::{Extents, Into, Left, Out, PANEL, Right, gemm, pack};
-use dermagan_kernels::lane::{Lane, Pair};
-use dermagan_kernels::norm::{Affine, backward, forward, moments};
-use dermagan_kernels::shape::Shape;
-use dermagan_kernels::{adam, few, winograd};
+use dermagan_kernels::conv::{im2col, winograd};
+use dermagan_kernels::matmul::{Extents, Into, Left, Out, PANEL, Right, gemm, pack};
+use dermagan_kernels::pointwise::adam;
+use dermagan_kernels::pointwise::norm::{Affine, backward, forward, moments};
+use dermagan_kernels::{Lane, Pair, Shape};
 
 const BATCH: usize = 64;
 
@@ -49,10 +49,10 @@ fn layers<L: Lane<Real = f32>>(c: &mut Criterion, name: &str) {
                 b.iter(|| winograd::filter_gradient::<L>(&shape, &x, &y));
             });
         } else {
-            group.bench_function("down", |b| b.iter(|| few::down::<L>(&shape, &x, &w)));
-            group.bench_function("up", |b| b.iter(|| few::up::<L>(&shape, &y, &w)));
+            group.bench_function("down", |b| b.iter(|| im2col::down::<L>(&shape, &x, &w)));
+            group.bench_function("up", |b| b.iter(|| im2col::up::<L>(&shape, &y, &w)));
             group.bench_function("filter gradient", |b| {
-                b.iter(|| few::filter_gradient::<L>(&shape, &x, &y));
+                b.iter(|| im2col::filter_gradient::<L>(&shape, &x, &y));
             });
         }
     }

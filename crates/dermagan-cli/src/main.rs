@@ -1,20 +1,21 @@
-//! The `dermagan` command: parses, calls the libraries, shows what they tell.
+//! The `dermagan` command: parses the command line, calls the libraries and shows their results.
 
 mod args;
-mod bench;
 mod commands;
-mod encoder;
-mod eval;
-mod sample;
 mod show;
-mod train;
+mod wording;
 
 use clap::Parser;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
-use dermagan_model::ModelError;
+use dermagan_generate::GenerateError;
+use dermagan_model::{ModelError, cpu};
 use dermagan_train::TrainError;
 
+use crate::args::{Cli, Command, DataCommand, EncoderCommand};
+use crate::commands::{
+    bench, completions, data, devices, doctor, encoder, eval, model, sample, train,
+};
 use crate::show::complain;
 
 /// Exit codes, as `--help` lists them.
@@ -27,16 +28,31 @@ mod exit {
 }
 
 fn main() {
-    let cli = args::Cli::parse();
-    let mut code = match commands::run(cli.command) {
+    let command = Cli::parse().command;
+    // Checked also for commands that open no device: what they say of the CPU would be wrong.
+    let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| match command {
+        Command::Prepare(args) => data::prepare_source(&args),
+        Command::Data(DataCommand::Info(args)) => data::data_info(&args),
+        Command::Train(args) => train::run(args),
+        Command::Sample(args) => sample::run(args),
+        Command::Export(args) => model::export(args),
+        Command::Info(args) => model::info(&args),
+        Command::Devices => devices::run(),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Eval(args) => eval::run(args),
+        Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Completions { shell } => completions::run(shell),
+    });
+    let mut code = match done {
         Ok(code) => code,
         Err(error) => {
-            complain!("error: {error:#}");
+            complain!("error: {}", wording::with_flags(&format!("{error:#}")));
             code_of(&error)
         }
     };
     if let Some(error) = show::lost() {
-        complain!("error: standard output is not whole: {error}");
+        complain!("error: standard output is incomplete: {error}");
         if code == 0 {
             code = exit::ERROR;
         }
@@ -44,10 +60,10 @@ fn main() {
     leave(code)
 }
 
-/// Ends the process at once, without the exit handlers of C++ libraries: a graphics driver's run
-/// while burn's own threads still hold the device, and crashed one `doctor` in some ten on
-/// SwiftShader after it had said "pass". Everything of ours is written and flushed by now.
-#[expect(unsafe_code, reason = "declares the C library's _exit, which takes any number")]
+/// Ends the process at once, without the exit handlers of C++ libraries. The handlers of a graphics driver run while
+/// burn's threads still hold the device. On SwiftShader they crashed about one `doctor` in ten after it had printed
+/// "pass". All our output is written and flushed by now.
+#[expect(unsafe_code, reason = "declares _exit of the C library, which accepts any number")]
 fn leave(code: u8) -> ! {
     unsafe extern "C" {
         safe fn _exit(code: std::ffi::c_int) -> !;
@@ -55,22 +71,48 @@ fn leave(code: u8) -> ! {
     _exit(i32::from(code))
 }
 
+/// The exit code of an error. An error of one library may wrap an error of another.
 fn code_of(error: &anyhow::Error) -> u8 {
-    let data = error.downcast_ref::<DataError>().or_else(|| match error.downcast_ref() {
-        Some(TrainError::Data(data)) => Some(data),
-        _ => None,
-    });
-    match (data, error.downcast_ref::<TrainError>()) {
-        (Some(DataError::Strict(_)), _) => exit::STRICT,
-        (_, Some(TrainError::NotFinite { .. })) => exit::NOT_FINITE,
-        (_, Some(TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. })) => {
-            exit::SICK_DEVICE
-        }
-        (_, Some(TrainError::Eval(EvalError::SickDevice(_)))) => exit::SICK_DEVICE,
-        (_, Some(TrainError::Model(ModelError::SickDevice(_)))) => exit::SICK_DEVICE,
-        _ if matches!(error.downcast_ref(), Some(EvalError::SickDevice(_))) => exit::SICK_DEVICE,
-        _ if matches!(error.downcast_ref(), Some(ModelError::SickDevice(_))) => exit::SICK_DEVICE,
-        (_, Some(TrainError::Eval(EvalError::Stopped))) => exit::INTERRUPTED,
+    if let Some(error) = error.downcast_ref::<TrainError>() {
+        return match error {
+            TrainError::NotFinite { .. } => exit::NOT_FINITE,
+            TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. } => exit::SICK_DEVICE,
+            TrainError::Stopped => exit::INTERRUPTED,
+            TrainError::Data(error) => of_data(error),
+            TrainError::Eval(error) => of_eval(error),
+            TrainError::Generate(error) => of_generate(error),
+            TrainError::Model(error) => of_model(error),
+            _ => exit::ERROR,
+        };
+    }
+    None.or_else(|| error.downcast_ref().map(of_data))
+        .or_else(|| error.downcast_ref().map(of_eval))
+        .or_else(|| error.downcast_ref().map(of_generate))
+        .or_else(|| error.downcast_ref().map(of_model))
+        .unwrap_or(exit::ERROR)
+}
+
+fn of_data(error: &DataError) -> u8 {
+    if matches!(error, DataError::Strict(_)) { exit::STRICT } else { exit::ERROR }
+}
+
+fn of_eval(error: &EvalError) -> u8 {
+    match error {
+        EvalError::SickDevice(_) => exit::SICK_DEVICE,
+        EvalError::Data(error) => of_data(error),
+        EvalError::Generate(error) => of_generate(error),
+        EvalError::Model(error) => of_model(error),
         _ => exit::ERROR,
     }
+}
+
+fn of_generate(error: &GenerateError) -> u8 {
+    match error {
+        GenerateError::Model(error) => of_model(error),
+        _ => exit::ERROR,
+    }
+}
+
+fn of_model(error: &ModelError) -> u8 {
+    if matches!(error, ModelError::SickDevice(_)) { exit::SICK_DEVICE } else { exit::ERROR }
 }

@@ -1,4 +1,4 @@
-//! How things look on a terminal, and in a file when the output is one.
+//! Output on a terminal, and in a file or pipe.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ macro_rules! say {
     ($($words:tt)*) => { crate::show::print(&format!("{}\n", crate::show::plain(&format!($($words)*)))) };
 }
 
-/// Prints without a line's end.
+/// Prints without a line break.
 macro_rules! say_raw {
     ($($words:tt)*) => { crate::show::print(&crate::show::plain(&format!($($words)*))) };
 }
@@ -30,16 +30,16 @@ macro_rules! complain {
 
 pub(crate) use {complain, say, say_raw};
 
-/// Why words did not reach standard output.
+/// The first error of writing to standard output.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints text as it is. What cannot be printed does not stop the work: [`lost`] tells of it at the end.
+/// Prints text unchanged. An error does not stop the work: [`lost`] returns it at the end.
 pub fn print(text: &str) {
     keep(io::stdout().write_all(text.as_bytes()));
 }
 
-/// Why words are missing on standard output, if any are, once all have gone out. A reader that has gone
-/// (`| head`) misses none.
+/// Flushes standard output and returns the first error of writing to it. A reader that closed the pipe, such as
+/// `| head`, is not an error.
 pub fn lost() -> Option<&'static io::Error> {
     keep(io::stdout().flush());
     LOST.get()
@@ -53,8 +53,8 @@ fn keep(written: io::Result<()>) {
     }
 }
 
-/// Words in which nothing moves on the terminal or clears it: names and licences come from files that
-/// others wrote.
+/// The text with every control character replaced by U+FFFD, so that it cannot move the cursor or clear the terminal.
+/// Names and licences come from untrusted files.
 pub fn plain(words: &str) -> Cow<'_, str> {
     match words.chars().all(is_shown) {
         true => words.into(),
@@ -62,17 +62,20 @@ pub fn plain(words: &str) -> Cow<'_, str> {
     }
 }
 
-/// Refuses to write a file under another format's name.
+/// Checks that a file to write has the ending of its format.
+///
+/// # Errors
+/// Names the flag and the expected ending.
 pub fn check_ending(flag: &str, path: &Path, ending: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
         has_ending(path, ending),
-        "{flag} {}: what is written is a .{ending}, such as {flag} out.{ending}",
+        "{flag} {}: expected a .{ending} file, such as {flag} out.{ending}",
         path.display()
     );
     Ok(())
 }
 
-/// A bar on a terminal; hidden elsewhere.
+/// A progress bar of `total` steps. It is hidden when standard error is not a terminal.
 pub fn bar(total: u64, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(total);
     let style =
@@ -91,15 +94,15 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Bytes as MB.
+/// Bytes as megabytes (10⁶ bytes).
 pub fn megabytes(bytes: usize) -> String {
     format!("{:.0} MB", bytes as f64 / 1e6)
 }
 
-/// A JSON value on standard output.
+/// Prints a value as JSON on standard output.
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-    // All that is not shown stands in texts, where JSON has a form for it.
+    // Control characters occur only inside JSON strings, where an escape sequence stands for them.
     let escaped = |c: char| match is_shown(c) {
         true => c.to_string(),
         false => format!("\\u{:04x}", u32::from(c)),
@@ -108,7 +111,7 @@ pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A source's counts as tables.
+/// Prints the counts of a source as tables.
 pub fn summary(s: &Summary) -> anyhow::Result<()> {
     let mut out = Vec::new();
     writeln!(out, "{}: {}", s.name, s.kind.describe())?;
@@ -139,7 +142,7 @@ pub fn summary(s: &Summary) -> anyhow::Result<()> {
     }
     if let Some(differences) = &s.differs_from_published {
         match differences.as_slice() {
-            [] => writeln!(out, "\nAll counts are those published for HAM10000.")?,
+            [] => writeln!(out, "\nAll counts match the published HAM10000.")?,
             some => {
                 writeln!(out, "\nDiffers from the published HAM10000:\n  {}", some.join("\n  "))?
             }
@@ -157,13 +160,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_moves_nothing_on_the_terminal() {
+    fn control_characters_are_replaced() {
         assert_eq!(plain("nævi\t12\n"), "nævi\t12\n");
         assert_eq!(plain("a\x1b[2Jb\u{9b}c\u{202e}d\r"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}");
     }
 
     #[test]
-    fn a_file_is_not_written_under_another_formats_name() {
+    fn a_file_must_have_the_ending_of_its_format() {
         let ends = |path: &str| check_ending("--out", Path::new(path), "png");
         assert!(ends("a/b.PNG").is_ok());
         for wrong in ["a.jpg", "png", "a", ".png"] {

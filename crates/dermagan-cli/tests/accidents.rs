@@ -1,4 +1,4 @@
-//! What a run meets outside of itself: a full disk, a second process, a kill, links.
+//! Failures around a run: a full disk, a second process, a kill, symbolic links.
 
 mod common;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::*;
 
 #[test]
-fn two_processes_cannot_train_in_one_run() {
+fn two_processes_cannot_train_the_same_run() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);
     let run = desk.run_folder("runs");
@@ -19,7 +19,7 @@ fn two_processes_cannot_train_in_one_run() {
     assert!(error.contains("another process is training"), "{error}");
 }
 
-/// A limit on the size of files stands in for a full disk: the write fails in the middle.
+/// A limit on the file size simulates a full disk: the write fails halfway.
 #[test]
 #[cfg(unix)]
 fn a_full_disk_stops_the_run_with_the_last_good_checkpoint_intact() {
@@ -56,7 +56,7 @@ fn a_full_disk_stops_the_run_with_the_last_good_checkpoint_intact() {
 }
 
 #[test]
-fn an_unwritable_place_is_an_error_before_anything_is_trained() {
+fn an_unwritable_folder_is_an_error_before_training() {
     let desk = Desk::new();
     std::fs::File::create(desk.join("file")).unwrap().write_all(b"x").unwrap();
     let error = desk
@@ -65,7 +65,7 @@ fn an_unwritable_place_is_an_error_before_anything_is_trained() {
 }
 
 #[test]
-fn a_killed_prepare_leaves_nothing_that_a_later_one_would_trust() {
+fn a_killed_prepare_leaves_no_incomplete_cache() {
     let desk = Desk::new();
     let args = ["prepare", "phantom:3000", "--size", "64", "--out", "p.dermagan"];
     for wait in [30, 150, 400] {
@@ -73,10 +73,7 @@ fn a_killed_prepare_leaves_nothing_that_a_later_one_would_trust() {
         std::thread::sleep(Duration::from_millis(wait));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(
-            !desk.join("p.dermagan").exists(),
-            "killed after {wait} ms, and yet it has its name"
-        );
+        assert!(!desk.join("p.dermagan").exists(), "killed after {wait} ms, but the cache exists");
     }
     desk.ok(&args);
     let info: serde_json::Value =
@@ -86,7 +83,7 @@ fn a_killed_prepare_leaves_nothing_that_a_later_one_would_trust() {
 }
 
 #[test]
-fn a_time_lapse_that_cannot_be_made_does_not_make_the_run_a_failure() {
+fn a_time_lapse_that_cannot_be_written_does_not_fail_the_run() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);
     std::fs::write(desk.run_folder("runs").join("fakes0.png"), b"mine").unwrap();
@@ -96,7 +93,7 @@ fn a_time_lapse_that_cannot_be_made_does_not_make_the_run_a_failure() {
 
 #[cfg(unix)]
 #[test]
-fn links_that_somebody_left_in_a_folder_are_not_followed() {
+fn symbolic_links_in_an_output_folder_are_not_followed() {
     use std::os::unix::fs::symlink;
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);

@@ -1,4 +1,4 @@
-//! Checkpoints that are older than others, broken, or of another run.
+//! Checkpoints that are older than others, damaged, or from another run.
 
 mod common;
 
@@ -8,7 +8,7 @@ use common::*;
 use dermagan_train::checkpoint::Checkpoint;
 
 #[test]
-fn a_broken_foreign_or_newer_checkpoint_is_refused_and_the_good_one_named() {
+fn a_damaged_or_incompatible_checkpoint_is_rejected_and_the_good_one_is_named() {
     let desk = Desk::new();
     desk.train(&["--kimg", "2", "--snap", "1"]);
     let run = desk.run_folder("runs");
@@ -21,7 +21,7 @@ fn a_broken_foreign_or_newer_checkpoint_is_refused_and_the_good_one_named() {
                 desk.fails(&["train", "--resume", wanted, "--kimg", "3", "--device", "cpu"], 1);
             assert!(error.contains(why), "expected '{why}' in {error}");
             assert!(
-                error.contains("--resume") && error.contains("checkpoint-000001.safetensors"),
+                error.contains("resume from") && error.contains("checkpoint-000001.safetensors"),
                 "{error}"
             );
         }
@@ -39,21 +39,21 @@ fn a_broken_foreign_or_newer_checkpoint_is_refused_and_the_good_one_named() {
     let at = bytes[..header].windows(12).position(|w| w == br#"\"format\":2"#).unwrap();
     bytes[at + 11] = b'9';
     refused(&bytes, "newer dermagan");
-    // A digit of what it says, not of its tensors.
+    // This changes a digit of the metadata, not of the tensors.
     let mut bytes = good.clone();
-    let told = br#"\"beta1\":0.5"#;
-    let at = bytes[..header].windows(told.len()).position(|w| w == told).unwrap();
-    bytes[at + told.len() - 1] = b'6';
+    let digit = br#"\"beta1\":0.5"#;
+    let at = bytes[..header].windows(digit.len()).position(|w| w == digit).unwrap();
+    bytes[at + digit.len() - 1] = b'6';
     refused(&bytes, "checksum");
     refused(&std::fs::read(run.join("generator.safetensors")).unwrap(), "not a checkpoint");
-    // The good one that was named does continue.
+    // The run resumes from the good checkpoint.
     std::fs::remove_file(&newest).unwrap();
     desk.ok(&["train", "--resume", "latest", "--device", "cpu"]);
     assert_eq!(std::fs::read(&newest).unwrap(), good);
 }
 
 #[test]
-fn going_on_from_an_older_checkpoint_sets_the_newer_ones_aside() {
+fn resuming_from_an_older_checkpoint_renames_the_newer_ones_to_superseded() {
     let desk = Desk::new();
     desk.train(&["--kimg", "3", "--snap", "1", "--keep", "0"]);
     let run = desk.run_folder("runs");
@@ -72,7 +72,7 @@ fn going_on_from_an_older_checkpoint_sets_the_newer_ones_aside() {
     ]);
     assert!(run.join("checkpoint-000003.safetensors.superseded").is_file());
     assert!(run.join("checkpoint-000002.safetensors").is_file());
-    // What was asked for once goes on: one is kept.
+    // The run remembers `--keep 1`.
     assert!(!run.join("checkpoint-000001.safetensors").exists());
     desk.ok(&["train", "--resume", "latest", "--kimg", "3", "--device", "cpu"]);
     assert!(std::fs::read(run.join("checkpoint-000003.safetensors")).unwrap() == newest);
@@ -80,16 +80,16 @@ fn going_on_from_an_older_checkpoint_sets_the_newer_ones_aside() {
     let back = ["train", "--resume", "latest", "--kimg", "1", "--device", "cpu"];
     assert!(desk.fails(&back, 1).contains("at 3.000 kimg already"));
     assert_eq!(stats(&run).len(), 6);
-    // 3.001 is done with 3.008.
+    // The step that reaches 3.001 kimg ends at 3.008 kimg.
     for _ in 0..2 {
         desk.ok(&["train", "--resume", "latest", "--kimg", "3.001", "--device", "cpu"]);
     }
     let again = desk.ok(&["train", "--resume", "latest", "--device", "cpu"]);
-    assert!(again.contains("finished before, at 3.008 kimg"), "{again}");
+    assert!(again.contains("already finished, at 3.008 kimg"), "{again}");
 }
 
 #[test]
-fn a_checkpoint_outside_its_run_touches_nothing_of_its_neighbours() {
+fn a_checkpoint_outside_its_run_leaves_the_files_beside_it_unchanged() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);
     let checkpoint = desk.run_folder("runs").join("checkpoint-000000.104.safetensors");
@@ -97,7 +97,7 @@ fn a_checkpoint_outside_its_run_touches_nothing_of_its_neighbours() {
     std::fs::write(desk.join("mine/stats.jsonl"), b"my own notes").unwrap();
     std::fs::copy(checkpoint, desk.join("mine/c.safetensors")).unwrap();
     let args = ["train", "--resume", "mine/c.safetensors", "--kimg", "0.2", "--device", "cpu"];
-    assert!(desk.fails(&args, 1).contains("no run's folder"));
+    assert!(desk.fails(&args, 1).contains("not that of a run"));
     assert_eq!(std::fs::read(desk.join("mine/stats.jsonl")).unwrap(), b"my own notes");
 }
 
@@ -106,7 +106,7 @@ fn a_checkpoint_that_claims_a_larger_network_than_it_holds_is_refused() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);
     let path = desk.run_folder("runs").join("checkpoint-000000.104.safetensors");
-    // Forged with a checksum of its own, and the run's options with it.
+    // The forged checkpoint has a valid checksum, and the options of the run agree with it.
     let mut forged = Checkpoint::open(&path).unwrap();
     (forged.meta.config.model.g_width, forged.meta.config.model.d_width) = (9, 9);
     forged.save(&path).unwrap();
@@ -118,7 +118,7 @@ fn a_checkpoint_that_claims_a_larger_network_than_it_holds_is_refused() {
 }
 
 #[test]
-fn a_checkpoint_without_its_optimisers_state_is_refused_not_continued_from_nothing() {
+fn a_checkpoint_without_its_optimiser_state_is_rejected() {
     let desk = Desk::new();
     desk.train(&["--kimg", "1"]);
     let file = desk.run_folder("runs").join("checkpoint-000001.safetensors");
@@ -130,31 +130,31 @@ fn a_checkpoint_without_its_optimisers_state_is_refused_not_continued_from_nothi
 }
 
 #[test]
-fn going_back_takes_the_generator_and_the_best_one_back_too() {
+fn resuming_from_an_older_checkpoint_restores_the_generator_and_the_best_generator() {
     let desk = Desk::new();
     let metrics = ["--metrics", "kid", "--keep", "0"];
     desk.train(&[&["--kimg", "0.6", "--snap", "0.2"], &metrics[..]].concat());
     let run = desk.run_folder("runs");
     let read = |name: &str| std::fs::read(run.join(name)).unwrap();
     let last = read("generator.safetensors");
-    // As if the last had been the best.
+    // This simulates that the last snapshot was the best.
     std::fs::write(run.join("generator-best.safetensors"), &last).unwrap();
     std::fs::write(run.join("best.json"), br#"{"metric":"kid60_lesion","value":0.1,"nimg":600}"#)
         .unwrap();
     let first = run.join("checkpoint-000000.200.safetensors");
     let first = first.to_string_lossy();
     let out = desk.ok(&["train", "--resume", &first, "--kimg", "0.2", "--device", "cpu"]);
-    assert!(out.contains("finished before, at 0.200 kimg"), "{out}");
+    assert!(out.contains("already finished, at 0.200 kimg"), "{out}");
     let back = read("generator.safetensors");
-    assert!(back != last, "the generator is the checkpoint's");
+    assert!(back != last, "the generator comes from the checkpoint");
     assert!(!run.join("best.json").exists() && run.join("best.json.superseded").exists());
     assert!(run.join("generator-best.safetensors.superseded").exists());
-    // A second time, what was set aside before stays.
+    // The second time, the superseded files of the first time stay.
     std::fs::write(run.join("best.json"), br#"{"metric":"kid60_lesion","value":0.1,"nimg":600}"#)
         .unwrap();
     desk.ok(&["train", "--resume", &first, "--kimg", "0.2", "--device", "cpu"]);
     assert!(run.join("best.json.superseded").exists());
-    // What a run's folder lacks is put back, in the same bytes.
+    // Resuming writes missing files of the run again, with the same bytes.
     let split = read("split.csv");
     for name in ["generator.safetensors", "split.csv", "reals.png"] {
         std::fs::remove_file(run.join(name)).unwrap();
@@ -162,7 +162,7 @@ fn going_back_takes_the_generator_and_the_best_one_back_too() {
     desk.ok(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"]);
     assert!(read("generator.safetensors") == back && read("split.csv") == split);
     assert!(run.join("reals.png").is_file());
-    // The way that was gone before is gone again.
+    // The run repeats the steps that it took before.
     desk.ok(&["train", "--resume", "latest", "--kimg", "0.6", "--device", "cpu"]);
     assert!(read("generator.safetensors") == last);
     assert!(run.join("best.json").is_file());
@@ -172,7 +172,7 @@ fn going_back_takes_the_generator_and_the_best_one_back_too() {
 }
 
 #[test]
-fn a_checkpoint_of_another_run_is_refused_in_this_ones_folder() {
+fn a_checkpoint_of_another_run_is_rejected() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1", "--outdir", "a"]);
     desk.train(&["--kimg", "0.1", "--outdir", "b", "--seed", "5"]);
@@ -194,12 +194,16 @@ fn a_checkpoint_of_another_run_is_refused_in_this_ones_folder() {
         desk.command(&args).current_dir(folder).output().unwrap()
     };
     let out = bare(&b);
-    assert!(out.status.success(), "a bare name is a file of this folder: {}", text(&out.stderr));
+    assert!(
+        out.status.success(),
+        "a file name without a folder is relative to the current folder: {}",
+        text(&out.stderr)
+    );
     assert!(std::fs::read(a.join("training_options.json")).unwrap() == options);
 }
 
 #[test]
-fn a_broken_newest_checkpoint_blocks_nothing_once_the_run_went_on_without_it() {
+fn a_damaged_checkpoint_no_longer_blocks_a_run_that_resumed_from_a_good_one() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.4", "--snap", "0.2"]);
     let run = desk.run_folder("runs");
@@ -215,7 +219,7 @@ fn a_broken_newest_checkpoint_blocks_nothing_once_the_run_went_on_without_it() {
 }
 
 #[test]
-fn a_run_whose_options_cannot_be_read_loses_no_checkpoint() {
+fn a_run_with_unreadable_options_loses_no_checkpoint() {
     let desk = Desk::new();
     desk.train(&["--kimg", "1", "--snap", "0.2", "--keep", "0"]);
     let run = desk.run_folder("runs");

@@ -1,10 +1,10 @@
-//! Classes on demand, and settings of one's own.
+//! Generators conditioned on classes, single settings, and user presets.
 
 mod common;
 
 use common::*;
 
-/// A few steps on the phantom's classes, of `rare` with more settings.
+/// Trains the preset `rare` on the phantom for a few steps, with the flags `more`.
 fn train_with(desk: &Desk, more: &[&str]) -> String {
     let small = [
         "train",
@@ -26,19 +26,20 @@ fn train_with(desk: &Desk, more: &[&str]) -> String {
     desk.ok(&[&small[..], more].concat())
 }
 
-/// As [`train_with`], told of classes.
+/// As [`train_with`], with a generator that is fully conditioned on classes.
 fn trained(desk: &Desk) -> String {
-    let told = ["--set", "condition.from_kimg=0", "--set", "condition.to_kimg=0.08"];
-    train_with(desk, &[&told[..], &["--kimg", "0.16"]].concat())
+    let conditioned = ["--set", "condition.from_kimg=0", "--set", "condition.to_kimg=0.08"];
+    train_with(desk, &[&conditioned[..], &["--kimg", "0.16"]].concat())
 }
 
+/// The image ids and classes of a `metadata.csv`.
 fn rows(table: &str) -> Vec<(String, String)> {
     let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     table.lines().skip(1).map(cells).map(|c| (c[1].clone(), c[2].clone())).collect()
 }
 
 #[test]
-fn a_conditional_generator_makes_the_classes_asked_for_and_says_so() {
+fn a_conditional_generator_makes_and_labels_the_requested_classes() {
     let desk = Desk::new();
     trained(&desk);
     desk.ok(&["sample", "--outdir", "r", "--class", "mel,df", "-n", "3", "--out", "s"]);
@@ -54,25 +55,25 @@ fn a_conditional_generator_makes_the_classes_asked_for_and_says_so() {
     ]);
     for seed in 0..3 {
         let name = format!("df-seed000{seed}.png");
-        assert_eq!(read(&format!("s/{name}")), read(&format!("d/{name}")), "whatever the batch");
+        assert_eq!(read(&format!("s/{name}")), read(&format!("d/{name}")), "for any batch size");
     }
 }
 
 #[test]
-fn without_a_class_the_seeds_decide_as_often_as_in_training_and_the_table_says_which() {
+fn without_a_class_the_seeds_draw_classes_as_often_as_in_training_and_the_table_names_them() {
     let desk = Desk::new();
     trained(&desk);
     desk.ok(&["sample", "--outdir", "r", "-n", "200", "--out", "s"]);
     let table = std::fs::read_to_string(desk.join("s/metadata.csv")).unwrap();
     let rows = rows(&table);
     let nv = rows.iter().filter(|(_, dx)| dx == "nv").count();
-    // 67 % of HAM10000, and of the phantom.
+    // nv is 67 % of HAM10000, and of the phantom.
     assert!((90..180).contains(&nv), "{nv} of 200");
     assert!(rows.iter().all(|(name, dx)| name.starts_with("seed") && dx != "unknown"));
 }
 
 #[test]
-fn a_grid_has_a_row_a_class_and_the_same_latents_in_a_column() {
+fn a_grid_has_one_row_per_class_and_one_latent_per_column() {
     let desk = Desk::new();
     trained(&desk);
     desk.ok(&["sample", "--outdir", "r", "--class", "nv,mel", "--grid", "3x2", "--out", "g.png"]);
@@ -90,7 +91,7 @@ fn a_grid_has_a_row_a_class_and_the_same_latents_in_a_column() {
 }
 
 #[test]
-fn images_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
+fn a_run_that_rotated_its_images_rotates_every_sample() {
     let desk = Desk::new();
     trained(&desk);
     let run = desk.run_folder("r");
@@ -109,11 +110,11 @@ fn images_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
         .max()
         .expect("a grid of the run");
     assert_eq!(pixels("g.png"), image::open(newest).unwrap().into_rgb8());
-    // Without the card's word the same weights make the same images, but all as they are laid.
-    desk.ok(&["sample", run, "-n", "8", "--out", "turned"]);
+    // Without `turns` in the card, the same weights make the same images without rotation.
+    desk.ok(&["sample", run, "-n", "8", "--out", "rotated"]);
     let bytes = std::fs::read(&generator).unwrap();
     let (word, other) = (br#"\"turns\":true"#, br#"\"turnz\":true"#);
-    let at = bytes.windows(word.len()).position(|here| here == word).expect("the card's word");
+    let at = bytes.windows(word.len()).position(|here| here == word).expect("`turns` in the card");
     let mut plain = bytes.clone();
     plain[at..at + other.len()].copy_from_slice(other);
     std::fs::write(desk.join("plain.safetensors"), &plain).unwrap();
@@ -121,7 +122,7 @@ fn images_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
     let names = (0..8).map(|seed| format!("seed000{seed}.png"));
     let (mut as_made, mut same_pixels) = (0, 0);
     for name in names {
-        let (a, b) = (pixels(&format!("turned/{name}")), pixels(&format!("straight/{name}")));
+        let (a, b) = (pixels(&format!("rotated/{name}")), pixels(&format!("straight/{name}")));
         as_made += usize::from(a == b);
         let sorted = |image: &image::RgbImage| {
             let mut all: Vec<[u8; 3]> = image.pixels().map(|p| p.0).collect();
@@ -130,12 +131,12 @@ fn images_of_a_run_that_turned_them_are_turned_wherever_they_are_made() {
         };
         same_pixels += usize::from(sorted(&a) == sorted(&b));
     }
-    assert_eq!(same_pixels, 8, "the same pixels elsewhere");
-    assert!(as_made < 6, "{as_made} of 8 were not turned");
+    assert_eq!(same_pixels, 8, "the same pixels in another order");
+    assert!(as_made < 6, "{as_made} of 8 were not rotated");
 }
 
 #[test]
-fn a_class_that_the_generator_does_not_make_is_an_error_that_names_those_it_makes() {
+fn an_unknown_class_is_an_error_that_names_the_known_classes() {
     let desk = Desk::new();
     trained(&desk);
     let error = desk.fails(&["sample", "--outdir", "r", "--class", "wart", "--out", "s"], 1);
@@ -148,7 +149,7 @@ fn a_class_that_the_generator_does_not_make_is_an_error_that_names_those_it_make
 }
 
 #[test]
-fn by_class_a_conditional_generator_is_compared_with_as_many_images_of_each() {
+fn eval_per_class_compares_the_labels_of_a_conditional_generator() {
     let desk = Desk::new();
     trained(&desk);
     let run = desk.run_folder("r");
@@ -176,7 +177,7 @@ fn by_class_a_conditional_generator_is_compared_with_as_many_images_of_each() {
 }
 
 #[test]
-fn that_images_are_of_other_classes_than_the_real_ones_is_noted_of_those_that_are() {
+fn a_note_says_when_generated_images_have_other_class_shares_than_real_ones() {
     let desk = Desk::new();
     trained(&desk);
     let run = desk.run_folder("r").display().to_string();
@@ -209,21 +210,21 @@ fn that_images_are_of_other_classes_than_the_real_ones_is_noted_of_those_that_ar
 }
 
 #[test]
-fn a_generator_that_was_not_told_of_classes_yet_labels_nothing() {
+fn a_generator_that_is_not_yet_conditioned_on_classes_labels_nothing() {
     let desk = Desk::new();
-    let said = train_with(&desk, &["--kimg", "0.04"]);
-    assert!(said.contains("told of classes from 10 to 40 kimg, so not at all"), "{said}");
+    let out = train_with(&desk, &["--kimg", "0.04"]);
+    assert!(out.contains("conditioned on classes from 10 to 40 kimg, so not at all"), "{out}");
     let run = desk.run_folder("r").display().to_string();
-    assert!(said.contains("--set condition.from_kimg=M --set condition.to_kimg=N"), "{said}");
+    assert!(out.contains("--set condition.from_kimg=M and --set condition.to_kimg=N"), "{out}");
     let error = desk.fails(&["sample", &run, "--class", "df", "-n", "2", "--out", "a"], 1);
-    assert!(error.contains("before it was told of classes"), "{error}");
+    assert!(error.contains("before its training used classes"), "{error}");
     desk.ok(&["sample", &run, "-n", "4", "--out", "b"]);
     let table = std::fs::read_to_string(desk.join("b").join("metadata.csv")).unwrap();
     assert!(rows(&table).iter().all(|(_, dx)| dx == "unknown"), "{table}");
 }
 
 #[test]
-fn a_generator_of_one_class_makes_it_before_it_was_told() {
+fn a_generator_of_one_class_makes_it_before_it_is_conditioned() {
     let desk = Desk::new();
     train_with(&desk, &["--kimg", "0.04", "--classes", "mel"]);
     desk.ok(&["sample", "--outdir", "r", "--class", "MEL", "-n", "2", "--out", "s"]);
@@ -232,7 +233,7 @@ fn a_generator_of_one_class_makes_it_before_it_was_told() {
 }
 
 #[test]
-fn strengths_that_no_image_would_feel_are_refused() {
+fn augmentation_strengths_without_effect_are_rejected() {
     let desk = Desk::new();
     let train =
         ["train", "--data", "phantom:40", "--preset", "tiny", "-n", "--device", "cpu", "--set"];
@@ -242,7 +243,7 @@ fn strengths_that_no_image_would_feel_are_refused() {
 }
 
 #[test]
-fn a_class_with_a_comma_in_its_name_is_one_cell_of_the_table() {
+fn a_class_name_with_a_comma_is_one_cell_of_the_table() {
     let desk = Desk::new();
     for (class, shade) in [("naevus, blue", 60), ("other", 200)] {
         std::fs::create_dir_all(desk.join("data").join(class)).unwrap();
@@ -253,10 +254,10 @@ fn a_class_with_a_comma_in_its_name_is_one_cell_of_the_table() {
             image.save(desk.join("data").join(class).join(format!("{i}.png"))).unwrap();
         }
     }
-    let told = ["--set", "condition.from_kimg=0", "--set", "condition.to_kimg=0"];
+    let conditioned = ["--set", "condition.from_kimg=0", "--set", "condition.to_kimg=0"];
     let train = ["train", "--data", "data", "--preset", "rare", "--size", "32", "--width", "4"];
     let rest = ["--batch", "4", "--kimg", "0.04", "--device", "cpu", "--outdir", "r"];
-    desk.ok(&[&train[..], &told, &rest].concat());
+    desk.ok(&[&train[..], &conditioned, &rest].concat());
     desk.ok(&["sample", "--outdir", "r", "--class", "all", "-n", "1", "--out", "s"]);
     assert!(desk.join("s").join("naevus, blue-seed0000.png").is_file());
     let table = std::fs::read_to_string(desk.join("s").join("metadata.csv")).unwrap();
@@ -264,7 +265,7 @@ fn a_class_with_a_comma_in_its_name_is_one_cell_of_the_table() {
 }
 
 #[test]
-fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
+fn a_single_setting_or_a_user_preset_changes_the_run() {
     let desk = Desk::new();
     let train = |more: &[&str]| {
         let fixed = ["train", "--data", "phantom:60", "--kimg", "0.04", "--device", "cpu", "-n"];
@@ -277,7 +278,7 @@ fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
         .unwrap();
     let out = train(&["--preset", "own.toml"]);
     assert!(out.status.success() && text(&out.stdout).contains("batch 4"), "{}", text(&out.stderr));
-    // By a path it names its run by the file.
+    // A preset that is given by a path names its run by its file name.
     std::fs::create_dir(desk.join("my presets")).unwrap();
     std::fs::rename(desk.join("own.toml"), desk.join("my presets/own one.toml")).unwrap();
     let preset = desk.join("my presets/own one.toml").display().to_string();
@@ -308,7 +309,7 @@ fn one_setting_or_a_whole_preset_of_ones_own_changes_the_run() {
 }
 
 #[test]
-fn where_no_run_is_the_programs_own_generator_makes_the_images() {
+fn without_a_run_the_shipped_generator_makes_the_images() {
     let desk = Desk::new();
     let out = desk.ok(&["sample", "--grid", "2x2", "--device", "cpu"]);
     assert!(out.contains("dermagan's own generator"), "{out}");
@@ -319,7 +320,7 @@ fn where_no_run_is_the_programs_own_generator_makes_the_images() {
 }
 
 #[test]
-fn the_newest_run_and_the_programs_own_generator_have_names_for_every_command() {
+fn latest_and_shipped_name_a_generator_in_every_command() {
     let desk = Desk::new();
     for command in [&["info"][..], &["sample"], &["eval", "--real", "phantom:80", "--fake"]] {
         let error = desk.fails(&[command, &["latest"]].concat(), 1);
@@ -336,14 +337,14 @@ fn the_newest_run_and_the_programs_own_generator_have_names_for_every_command() 
     };
     assert!(eval("latest").contains("generator.safetensors"));
     assert!(eval("shipped").contains("dermagan's own generator"));
-    // Where a file is called so, it is meant.
+    // A file of that name takes precedence.
     std::fs::write(desk.join("shipped"), b"no model").unwrap();
     let error = desk.fails(&["sample", "shipped", "--grid", "2x2"], 1);
     assert!(error.contains("shipped: "), "{error}");
 }
 
 #[test]
-fn an_exported_generator_is_half_as_large_and_makes_nearly_the_same_images() {
+fn an_exported_generator_has_half_the_size_and_makes_nearly_the_same_images() {
     let desk = Desk::new();
     trained(&desk);
     let out = desk.ok(&["export", "--outdir", "r", "--out", "half.safetensors"]);
@@ -357,5 +358,5 @@ fn an_exported_generator_is_half_as_large_and_makes_nearly_the_same_images() {
     };
     let run = desk.run_folder("r").display().to_string();
     let (a, b) = (image(&run, "a"), image("half.safetensors", "b"));
-    assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 2), "three digits are enough");
+    assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 2), "half precision suffices");
 }

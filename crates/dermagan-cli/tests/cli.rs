@@ -1,4 +1,4 @@
-//! Every subcommand from outside.
+//! Runs every subcommand as a process.
 
 mod common;
 
@@ -23,7 +23,7 @@ fn help_names_every_subcommand_and_the_exit_codes() {
 }
 
 #[test]
-fn a_run_has_the_folder_that_users_of_stylegan_know() {
+fn a_run_folder_has_the_layout_of_stylegan() {
     let desk = Desk::new();
     let out = desk.train(&["--kimg", "0.2", "--snap", "0.1", "--tick", "0.05", "--seed", "3"]);
     assert!(out.contains("finished 0.200 kimg"), "{out}");
@@ -60,7 +60,7 @@ fn a_run_has_the_folder_that_users_of_stylegan_know() {
 }
 
 #[test]
-fn whole_kimg_snapshots_are_named_with_six_digits_and_old_checkpoints_make_room() {
+fn snapshots_at_whole_kimg_are_named_with_six_digits_and_old_checkpoints_are_deleted() {
     let desk = Desk::new();
     desk.train(&["--kimg", "3", "--snap", "1", "--keep", "2"]);
     let run = desk.run_folder("runs");
@@ -75,7 +75,7 @@ fn whole_kimg_snapshots_are_named_with_six_digits_and_old_checkpoints_make_room(
 }
 
 #[test]
-fn prepare_makes_a_cache_that_train_takes_and_info_describes() {
+fn prepare_writes_a_cache_that_train_accepts_and_info_describes() {
     let desk = Desk::new();
     let out = desk.ok(&[
         "prepare",
@@ -122,7 +122,7 @@ fn prepare_makes_a_cache_that_train_takes_and_info_describes() {
 }
 
 #[test]
-fn strict_has_an_exit_code_of_its_own() {
+fn strict_has_its_own_exit_code() {
     let desk = Desk::new();
     std::fs::create_dir_all(desk.join("d/nv")).unwrap();
     std::fs::write(desk.join("d/nv/a.jpg"), b"no image").unwrap();
@@ -132,7 +132,7 @@ fn strict_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn data_info_counts_as_a_table_as_json_and_as_an_image() {
+fn data_info_prints_a_table_or_json_and_writes_an_image() {
     let desk = Desk::new();
     let table = desk.ok(&["data", "info", "phantom:60", "--grid", "g.png"]);
     assert!(table.contains("not medical data") && table.contains("Melanoma"), "{table}");
@@ -157,9 +157,9 @@ fn a_dry_run_shows_the_plan_and_writes_no_run() {
 }
 
 #[test]
-fn a_run_that_this_machine_has_no_room_for_does_not_begin() {
+fn a_run_that_needs_more_memory_than_the_machine_has_does_not_start() {
     let desk = Desk::new();
-    // Some 1,145 GB.
+    // This run needs about 1,145 GB.
     let train = ["train", "--data", "phantom:60", "--device", "cpu", "--size", "128"];
     let huge = [&train[..], &["--width", "512", "--batch", "4096"]].concat();
     let dry = [&huge[..], &["--dry-run"]].concat();
@@ -175,7 +175,7 @@ fn a_run_that_this_machine_has_no_room_for_does_not_begin() {
 }
 
 #[test]
-fn a_run_can_be_as_long_as_the_time_allows_and_its_schedules_with_it() {
+fn minutes_set_the_length_of_a_run_and_of_its_schedules() {
     let desk = Desk::new();
     let ramp = "optimiser.learning_rate={ from = 2e-4, to = 1e-4 }";
     let out = desk.train(&["--minutes", "0.02", "--set", ramp, "--snap", "100"]);
@@ -187,7 +187,7 @@ fn a_run_can_be_as_long_as_the_time_allows_and_its_schedules_with_it() {
     assert_eq!(options["schedule"]["kimg"], kimg);
     assert_eq!(options["horizon_kimg"], kimg);
     assert!(out.contains(&format!("finished {:.3} kimg", (kimg * 125.0).ceil() / 125.0)), "{out}");
-    // The small run, whose steps take no time.
+    // A step of the small run takes almost no time.
     let small = [&["train"], &SMALL[..]].concat();
     assert!(desk.fails(&[&small[..], &["--minutes", "0"]].concat(), 1).contains("more than 0"));
     assert!(desk.fails(&[&small[..], &["--minutes=1e-9"]].concat(), 1).contains("one step takes"));
@@ -197,7 +197,7 @@ fn a_run_can_be_as_long_as_the_time_allows_and_its_schedules_with_it() {
 }
 
 #[test]
-fn wrong_options_say_what_is_possible() {
+fn errors_of_invalid_options_name_the_valid_values() {
     let desk = Desk::new();
     assert!(
         desk.fails(&["train", "--preset", "finest"], 1)
@@ -213,24 +213,24 @@ fn wrong_options_say_what_is_possible() {
     assert!(desk.fails(&["train", "--device", "rocm"], 2).contains("gpu:1"));
     assert!(desk.fails(&["train", "--device", "cuda:9"], 1).contains("--device"));
     assert!(desk.fails(&["train", "--resume", "latest"], 1).contains("no run with a checkpoint"));
-    assert!(desk.fails(&["sample", "nowhere"], 1).contains("dermagan train"));
+    assert!(desk.fails(&["sample", "nowhere"], 1).contains("train one"));
     assert!(desk.fails(&["info", "nowhere"], 1).contains("nowhere"));
     assert!(desk.ok(&["completions", "bash"]).contains("dermagan"));
     assert!(desk.ok(&["devices"]).contains("cpu"));
 }
 
 #[test]
-fn the_doctor_finds_two_levels_of_the_cpu_equal_but_for_rounding() {
+fn the_doctor_finds_two_cpu_levels_equal_up_to_rounding() {
     let out = Desk::new().ok(&["doctor", "--device", "cpu"]);
     let (_, after) = out.split_once("off by ").unwrap();
     let worst: f64 = after.split_whitespace().next().unwrap().parse().unwrap();
     assert!(out.contains("pass: ") && worst < 1e-4, "{out}");
-    // Other code rounds otherwise: a difference of 0 would be of one level with itself.
+    // Two levels round differently, so a difference of 0 means that a level was compared with itself.
     assert_eq!(worst > 0.0, dermagan_model::cpu::available().count() > 1, "{out}");
 }
 
 #[test]
-fn a_breakdown_stops_the_run_with_a_checkpoint_from_before_it() {
+fn divergence_stops_the_run_and_leaves_the_last_good_checkpoint() {
     let desk = Desk::new();
     let args = [&["train"], &SMALL[..], &["--kimg", "5", "--lr", "1e30", "--snap", "0.5"]].concat();
     let error = desk.fails(&args, 4);
@@ -267,7 +267,7 @@ fn the_notebook_preset_squashes_and_keeps_no_average() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_standard_output_has_no_room_for_is_an_error_and_a_reader_that_has_seen_enough_is_none() {
+fn a_full_standard_output_is_an_error_and_a_closed_pipe_is_not() {
     let desk = Desk::new();
     let commands: [&[&str]; 4] = [
         &["devices"],
@@ -280,7 +280,7 @@ fn what_standard_output_has_no_room_for_is_an_error_and_a_reader_that_has_seen_e
         let out = desk.command(args).stdout(full).output().unwrap();
         let stderr = text(&out.stderr);
         assert_eq!(out.status.code(), Some(1), "{args:?}: {stderr}");
-        assert!(stderr.contains("standard output is not whole"), "{args:?}: {stderr}");
+        assert!(stderr.contains("standard output is incomplete"), "{args:?}: {stderr}");
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let out = desk.command(args).stdout(writer).output().unwrap();
@@ -290,7 +290,7 @@ fn what_standard_output_has_no_room_for_is_an_error_and_a_reader_that_has_seen_e
 
 #[test]
 #[cfg(unix)]
-fn a_reader_that_goes_away_does_not_stop_the_training() {
+fn a_closed_pipe_does_not_stop_training() {
     let desk = Desk::new();
     let args = [&["train"], &SMALL[..], &["--kimg", "0.3", "--snap", "0.1"]].concat();
     let mut child = desk.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
@@ -300,7 +300,7 @@ fn a_reader_that_goes_away_does_not_stop_the_training() {
 }
 
 #[test]
-fn a_file_named_like_the_next_run_is_stepped_over() {
+fn a_file_with_the_name_of_the_next_run_is_skipped() {
     let desk = Desk::new();
     std::fs::create_dir(desk.join("runs")).unwrap();
     std::fs::write(desk.join("runs/00000-phantom-tiny"), b"a file").unwrap();
@@ -323,7 +323,7 @@ fn a_run_shorter_than_a_tick_has_statistics_a_plot_and_the_split() {
 }
 
 #[test]
-fn a_cache_or_a_checkpoint_in_the_wrong_place_is_called_by_its_name() {
+fn a_cache_or_a_checkpoint_in_the_wrong_place_is_recognised_in_the_error() {
     let desk = Desk::new();
     desk.ok(&["prepare", "phantom:60", "--size", "32", "--out", "p.dermagan"]);
     assert!(desk.fails(&["data", "info", "p.dermagan"], 1).contains("dermagan cache"));
@@ -331,7 +331,7 @@ fn a_cache_or_a_checkpoint_in_the_wrong_place_is_called_by_its_name() {
     let checkpoint = desk.run_folder("runs").join("checkpoint-000000.024.safetensors");
     let error = desk.fails(&["sample", &checkpoint.to_string_lossy()], 1);
     assert!(error.contains("not a generator"), "{error}");
-    // Whatever it is called.
+    // The file name does not matter.
     std::fs::copy(&checkpoint, desk.join("ck.safetensors")).unwrap();
     assert!(desk.ok(&["info", "ck.safetensors"]).contains("optimiser"));
     let eval = ["eval", "--real", "phantom:60", "--features", "handmade", "-n", "10", "--fake"];
@@ -349,7 +349,7 @@ fn a_cache_or_a_checkpoint_in_the_wrong_place_is_called_by_its_name() {
 }
 
 #[test]
-fn export_writes_over_no_file_of_a_run() {
+fn export_never_overwrites_a_file_of_a_run() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.02"]);
     let run = desk.run_folder("runs");
@@ -366,7 +366,7 @@ fn export_writes_over_no_file_of_a_run() {
 }
 
 #[test]
-fn bench_says_how_fast_this_machine_is_in_words_and_in_json() {
+fn bench_prints_the_speed_as_text_and_as_json() {
     let desk = Desk::new();
     let small =
         ["--batch", "4", "--width", "16", "--rounds", "2", "--warm-up", "1", "--device", "cpu"];
@@ -375,7 +375,7 @@ fn bench_says_how_fast_this_machine_is_in_words_and_in_json() {
     let lines = desk.ok(&[&["bench", "sample", "--json"], &small[..]].concat());
     let lines: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 4, "three rounds and the end");
+    assert_eq!(lines.len(), 4, "three rounds and the summary");
     assert!(lines[0]["seconds"].as_f64().unwrap() > 0.0);
     assert!(lines[3]["images_per_second"].as_f64().unwrap() > 0.0);
     desk.fails(&["bench", "--rounds", "0", "--warm-up", "0", "--device", "cpu"], 1);
@@ -383,11 +383,11 @@ fn bench_says_how_fast_this_machine_is_in_words_and_in_json() {
 }
 
 #[test]
-fn a_precision_that_is_not_there_is_refused_and_a_resumed_run_keeps_its_own() {
+fn an_unsupported_precision_is_rejected_and_a_resumed_run_keeps_its_precision() {
     let desk = Desk::new();
     let error = desk.fails(&[&["train"], &SMALL[..], &["--precision", "f16"]].concat(), 1);
     assert!(error.contains("f16 is for GPUs") && error.contains("--precision f32"), "{error}");
-    assert!(!desk.join("runs").exists(), "nothing was begun");
+    assert!(!desk.join("runs").exists(), "no run was created");
     let error = desk.fails(&["train", "--precision", "f8"], 2);
     assert!(error.contains("auto, f32, bf16 or f16"), "{error}");
     desk.train(&["--kimg", "0.05"]);

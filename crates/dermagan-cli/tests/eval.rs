@@ -1,4 +1,4 @@
-//! `dermagan eval`, `encoder train` and `train --metrics` from outside.
+//! Runs `dermagan eval`, `encoder train` and `train --metrics` as processes.
 
 mod common;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const CPU: [&str; 2] = ["--device", "cpu"];
 
-/// The report of `eval` with these flags.
+/// Runs `eval --json` on the CPU with the flags `args` and returns its report.
 fn report(desk: &Desk, args: &[&str]) -> Value {
     let out = desk.ok(&[&["eval", "--json"], args, &CPU[..]].concat());
     serde_json::from_str(&out).unwrap()
@@ -18,7 +18,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn real_images_against_real_ones_are_indistinguishable_and_noise_is_not() {
+fn real_images_are_indistinguishable_from_real_ones_and_flat_images_are_not() {
     let desk = Desk::new();
     desk.ok(&["prepare", "phantom:600", "--size", "64", "--out", "real.dermagan"]);
     let real = ["--real", "phantom:600", "--split", "all", "-n", "200"];
@@ -27,7 +27,7 @@ fn real_images_against_real_ones_are_indistinguishable_and_noise_is_not() {
     assert!(words.contains("cannot tell them from real"), "{words}");
     assert_eq!(same["overall"]["n"], 200);
     assert!(number(&same["overall"]["coverage"]["fake"]) > 0.9, "{same}");
-    // A folder of one colour each.
+    // Each image of this folder has a single colour.
     std::fs::create_dir(desk.join("flat")).unwrap();
     for i in 0..200u8 {
         let image = image::RgbImage::from_pixel(64, 64, image::Rgb([i, 255 - i, 128]));
@@ -43,7 +43,7 @@ fn real_images_against_real_ones_are_indistinguishable_and_noise_is_not() {
 }
 
 #[test]
-fn a_run_its_checkpoint_its_model_and_a_folder_of_its_images_have_the_same_figures() {
+fn a_run_and_its_checkpoint_model_and_image_folder_have_the_same_figures() {
     let desk = Desk::new();
     desk.train(&["--outdir", "runs", "--kimg", "0.2"]);
     let run = desk.run_folder("runs");
@@ -66,7 +66,7 @@ fn a_run_its_checkpoint_its_model_and_a_folder_of_its_images_have_the_same_figur
 }
 
 #[test]
-fn by_class_uses_labels_where_there_are_some_and_the_encoder_where_there_are_none() {
+fn per_class_uses_labels_if_there_are_any_and_the_encoder_otherwise() {
     let desk = Desk::new();
     desk.ok(&["prepare", "phantom:400", "--size", "64", "--out", "real.dermagan"]);
     let real = ["--real", "phantom:400", "--split", "all", "-n", "100", "--per-class"];
@@ -75,9 +75,9 @@ fn by_class_uses_labels_where_there_are_some_and_the_encoder_where_there_are_non
     assert!(!classes.is_empty());
     assert!(classes.iter().all(|c| c["basis"] == "labels"), "{labelled}");
     assert!(classes.iter().any(|c| c["comparison"]["kid"]["fake"].is_number()));
-    // Of 384 numbers of variance one, about 28.
+    // The median distance of vectors of 384 numbers with variance 1 is about 28.
     assert!((14.0..56.0).contains(&number(&labelled["width"])), "{labelled}");
-    // By both halves there are twice the real ones, and the figure is the surer.
+    // Both halves together have twice the real images, so the standard error is smaller.
     let all: Vec<_> = classes
         .iter()
         .filter(|c| c["of_all"].is_object() && c["comparison"]["kid"].is_object())
@@ -88,7 +88,7 @@ fn by_class_uses_labels_where_there_are_some_and_the_encoder_where_there_are_non
         assert!(of_all["real"].as_u64().unwrap() >= 2 * halves["n"].as_u64().unwrap());
         let error = |of: &str| number(&of_all[of]["standard_error"]);
         assert!(error("kid") < number(&halves["kid"]["fake_se"]), "{class}");
-        // The generated ones are the real ones: below zero by as much as each is like itself.
+        // The generated images are the real ones, so the MMD is below zero by the similarity of each image to itself.
         let mmd = number(&of_all["mmd"]["value"]);
         assert!((-0.2..0.0).contains(&mmd) && error("mmd") < 0.05, "{class}");
     }
@@ -102,7 +102,7 @@ fn by_class_uses_labels_where_there_are_some_and_the_encoder_where_there_are_non
 }
 
 #[test]
-fn other_features_saved_features_and_nearest_images_are_to_be_had() {
+fn eval_offers_other_features_saved_features_and_nearest_images() {
     let desk = Desk::new();
     desk.train(&["--outdir", "runs", "--kimg", "0.05"]);
     let run = desk.run_folder("runs");
@@ -113,8 +113,8 @@ fn other_features_saved_features_and_nearest_images_are_to_be_had() {
     assert_eq!(found["dims"], 57);
     assert_eq!(&std::fs::read(desk.join("f.npz")).unwrap()[..2], b"PK");
     let near = image::open(desk.join("near.png")).unwrap();
-    assert_eq!(near.width(), 4 * 2 * 32 + 3 * 4, "pairs of 32-pixel images, four a row");
-    // The second time the features of the real images are read back.
+    assert_eq!(near.width(), 4 * 2 * 32 + 3 * 4, "four pairs of 32-pixel images per row");
+    // The second evaluation reads the features of the real images from the cache.
     let again = report(&desk, &[&real[..], &fake, &more].concat());
     assert_eq!(found, again);
     let kept = std::fs::read_dir(desk.join("cache/features")).unwrap().count();
@@ -122,11 +122,15 @@ fn other_features_saved_features_and_nearest_images_are_to_be_had() {
     for file in std::fs::read_dir(desk.join("cache/features")).unwrap() {
         std::fs::write(file.unwrap().path(), b"damaged").unwrap();
     }
-    assert_eq!(found, report(&desk, &[&real[..], &fake, &more].concat()), "damage is not trusted");
+    assert_eq!(
+        found,
+        report(&desk, &[&real[..], &fake, &more].concat()),
+        "damaged files are ignored"
+    );
 }
 
 #[test]
-fn measuring_changes_nothing_of_a_run_and_keeps_its_best_snapshot() {
+fn metrics_do_not_change_a_run_and_keep_its_best_snapshot() {
     let desk = Desk::new();
     let schedule = ["--kimg", "0.6", "--snap", "0.2"];
     desk.train(&[&["--outdir", "plain"], &schedule[..]].concat());
@@ -152,7 +156,7 @@ fn measuring_changes_nothing_of_a_run_and_keeps_its_best_snapshot() {
         serde_json::from_slice(&std::fs::read(measured.join("best.json")).unwrap()).unwrap();
     assert_eq!(number(&best["value"]), values.iter().copied().fold(f64::INFINITY, f64::min));
     assert!(measured.join("generator-best.safetensors").is_file());
-    // Continued from an earlier checkpoint, the run measures what came after it again, once.
+    // A run that resumes from an earlier checkpoint measures the later snapshots again, once each.
     let from = measured.join("checkpoint-000000.200.safetensors");
     desk.ok(&[
         "train",
@@ -169,14 +173,14 @@ fn measuring_changes_nothing_of_a_run_and_keeps_its_best_snapshot() {
 }
 
 #[test]
-fn an_encoder_is_trained_scored_and_used_and_the_same_command_makes_the_same_file() {
+fn encoder_train_is_deterministic_and_eval_accepts_its_encoder() {
     let desk = Desk::new();
     let train = |out: &str| {
         let args = ["encoder", "train", "--data", "phantom:300", "--kimg", "2", "--width", "16"];
         desk.ok(&[&args[..], &["--out", out], &CPU[..]].concat())
     };
-    let told = train("a");
-    assert!(told.contains("balanced accuracy"), "{told}");
+    let out = train("a");
+    assert!(out.contains("balanced accuracy"), "{out}");
     train("b");
     let read = |out: &str| std::fs::read(desk.join(out).join("encoder.safetensors")).unwrap();
     assert!(read("a") == read("b"));
@@ -188,11 +192,11 @@ fn an_encoder_is_trained_scored_and_used_and_the_same_command_makes_the_same_fil
     assert_eq!(found["dims"], 16 * 12);
     std::fs::write(desk.join("cut.safetensors"), &read("a")[..20_000]).unwrap();
     let args = [&["eval"], &args[..], &["--weights", "cut.safetensors"], &CPU[..]].concat();
-    assert!(desk.fails(&args, 1).contains("encoder train"));
+    assert!(desk.fails(&args, 1).contains("train one"));
 }
 
 #[test]
-fn what_cannot_be_measured_is_said_with_what_to_type() {
+fn errors_of_eval_say_what_to_do_next() {
     let desk = Desk::new();
     let eval = |args: &[&str]| {
         desk.fails(&[&["eval", "--real", "phantom:60"], args, &CPU[..]].concat(), 1)
@@ -205,7 +209,7 @@ fn what_cannot_be_measured_is_said_with_what_to_type() {
     assert!(eval(&["--fake", "bad"]).contains("a.png"));
     let inception = eval(&["--fake", "phantom", "--features", "inception"]);
     assert!(inception.contains("scripts/fetch-weights"), "{inception}");
-    assert!(eval(&["--fake", "phantom", "-n", "1"]).contains("-n 1"));
+    assert!(eval(&["--fake", "phantom", "-n", "1"]).contains("--number 1"));
     let metrics = desk.fails(&["train", "--metrics", "beauty"], 2);
     assert!(metrics.contains("kid") && metrics.contains("fid"), "{metrics}");
 }

@@ -1,5 +1,5 @@
-//! The wgpu path, on the device that `DERMAGAN_TEST_DEVICE` names (`scripts/test` names a software
-//! rasteriser where it finds one that computes correctly).
+//! Tests the wgpu path on the device that `DERMAGAN_TEST_DEVICE` names. `scripts/test` names a software rasteriser if it
+//! finds one that computes correctly.
 
 mod common;
 
@@ -11,11 +11,11 @@ use common::*;
 #[test]
 fn the_device_under_test_passes_the_doctor_trains_resumes_and_samples() {
     let Ok(device) = std::env::var("DERMAGAN_TEST_DEVICE") else {
-        println!("DERMAGAN_TEST_DEVICE is not set: no GPU path was run");
+        println!("skipped: DERMAGAN_TEST_DEVICE is not set");
         return;
     };
     let desk = Desk::new();
-    // On a busy machine: kernels that are chosen by their time are others then.
+    // Autotuning chooses kernels by their time, so a busy machine makes it choose others.
     let out = busy(|| desk.ok(&["doctor", "--device", &device, "--repeat", "20"]));
     println!("{out}");
     assert!(out.contains("wrong steps: 0 of 20;") && out.contains("pass:"), "{out}");
@@ -36,11 +36,11 @@ fn the_device_under_test_passes_the_doctor_trains_resumes_and_samples() {
     .concat());
     let log = std::fs::read_to_string(desk.run_folder("g").join("log.txt")).unwrap();
     let checked = "self-check: the gradients match the CPU's";
-    assert_eq!(log.matches(checked).count(), 2, "at the start and where it was resumed: {log}");
+    assert_eq!(log.matches(checked).count(), 2, "at the start and after resuming: {log}");
     assert!(log.contains("two computations of a step have"), "{log}");
     let errors = |line: &serde_json::Value| line["SelfCheck/device_errors"]["mean"].as_f64();
     assert!(stats(&desk.run_folder("g")).iter().all(|line| errors(line) == Some(0.0)));
-    // The same random numbers, other roundings: the first losses agree, later ones drift apart.
+    // Both runs use the same random numbers and round differently: their first losses agree, later ones diverge.
     let first =
         |outdir: &str| stats(&desk.run_folder(outdir))[0]["Loss/D/loss"]["mean"].as_f64().unwrap();
     let (gpu, cpu) = (first("g"), first("c"));
@@ -68,7 +68,7 @@ fn the_device_under_test_passes_the_doctor_trains_resumes_and_samples() {
     assert_eq!(out.status.code(), Some(5), "{}", text(&out.stderr));
 }
 
-/// Runs `work` while every core is kept busy.
+/// Runs `work` while a thread per core spins.
 fn busy<T>(work: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -79,7 +79,7 @@ fn busy<T>(work: impl FnOnce() -> T) -> T {
                 }
             });
         }
-        // Also when it fails: the scope waits for its threads.
+        // The threads must stop even if `work` panics, because the scope waits for them.
         let found = catch_unwind(AssertUnwindSafe(work));
         stop.store(true, Ordering::Relaxed);
         found.unwrap_or_else(|panic| resume_unwind(panic))

@@ -1,18 +1,18 @@
-//! The CPU's levels from outside: `DERMAGAN_CPU`, `devices`, `doctor`, and a run that changes its level.
+//! The levels of the CPU: `DERMAGAN_CPU`, `devices`, `doctor`, and a run that changes its level.
 
 mod common;
 
 use common::*;
 use dermagan_model::cpu::{self, Level};
 
-/// Runs with the variable set; exit code, standard output and standard error.
+/// Runs a command with `DERMAGAN_CPU` set; returns its exit code, standard output and standard error.
 fn at(desk: &Desk, level: &str, args: &[&str]) -> (Option<i32>, String, String) {
     let out = desk.command(args).env(cpu::VARIABLE, level).output().unwrap();
     (out.status.code(), text(&out.stdout), text(&out.stderr))
 }
 
 #[test]
-fn a_level_that_is_not_there_is_refused_by_every_command_with_those_that_are() {
+fn every_command_rejects_an_unknown_level_and_names_the_available_ones() {
     let desk = Desk::new();
     let lacking = Level::ALL.into_iter().find(|level| *level > cpu::detected());
     let values = [Some("avx3"), Some("\u{e9}"), lacking.map(Level::name)];
@@ -34,7 +34,7 @@ fn a_level_that_is_not_there_is_refused_by_every_command_with_those_that_are() {
 }
 
 #[test]
-fn devices_says_the_level_in_use_and_doctor_passes_at_each() {
+fn devices_prints_the_level_in_use_and_doctor_passes_at_each_level() {
     let desk = Desk::new();
     let all: Vec<&str> = cpu::available().map(Level::name).collect();
     for level in &all {
@@ -51,7 +51,7 @@ fn devices_says_the_level_in_use_and_doctor_passes_at_each() {
 }
 
 #[test]
-fn a_run_says_its_level_and_goes_on_at_another_with_a_warning() {
+fn a_run_records_its_level_and_resumes_at_another_level_with_a_warning() {
     let desk = Desk::new();
     let train = [&["train"], &SMALL[..], &["--kimg", "0.08"]].concat();
     let highest = cpu::detected().name();
@@ -75,7 +75,7 @@ fn a_run_says_its_level_and_goes_on_at_another_with_a_warning() {
         let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
         assert!(log.contains(&expected), "{log}");
     }
-    // So does a bfloat16 run where bfloat16 is emulated, which is said.
+    // A bfloat16 run also resumes if bfloat16 is emulated, with a warning.
     let narrow = ["--outdir", "narrow", "--precision", "bf16"];
     let (code, out, error) = at(&desk, "auto", &[&train[..], &narrow[..]].concat());
     assert_eq!(code, Some(0), "{error}");
@@ -88,7 +88,7 @@ fn a_run_says_its_level_and_goes_on_at_another_with_a_warning() {
 }
 
 #[test]
-fn bench_refuses_what_it_cannot_measure_before_it_measures() {
+fn bench_rejects_invalid_requests_before_it_measures() {
     let desk = Desk::new();
     for (args, words) in [
         (&["features", "--batch", "0"][..], "--batch 0: expected 1 to 4096"),

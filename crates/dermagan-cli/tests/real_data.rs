@@ -1,4 +1,4 @@
-//! The main job on the real archive, where this machine has it.
+//! Prepares, trains, resumes and samples on the real archive, if this machine has it.
 
 mod common;
 
@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use common::*;
 
 #[test]
-fn prepare_train_resume_and_sample_on_the_whole_of_ham10000() {
+fn prepare_train_resume_and_sample_work_on_ham10000() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = std::env::var_os("DERMAGAN_TEST_DATA").map_or(beside, PathBuf::from);
     let Ok(archive) = folder.join("ham10000-200x150.zip").canonicalize() else {
-        println!(
-            "ham10000-200x150.zip is not on this machine: the main job ran on the phantom only"
-        );
+        println!("skipped: ham10000-200x150.zip is not on this machine");
         return;
     };
     let archive = archive.to_string_lossy();

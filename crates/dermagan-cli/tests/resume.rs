@@ -1,4 +1,4 @@
-//! Resuming is exact: whatever stops a run, it ends in the same bytes.
+//! A resumed run ends in the same bytes as an uninterrupted one.
 
 mod common;
 
@@ -8,20 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::*;
-use dermagan_train::Event;
-use dermagan_train::metrics::Metric;
-use dermagan_train::plan::{Plan, Request};
-use dermagan_train::session::{self, SessionOptions};
+use dermagan_train::{Event, Metric, TrainRequest, start};
 
 const SCHEDULE: [&str; 4] = ["--snap", "0.08", "--tick", "0.04"];
 
+/// Trains without interruption and returns the run's folder.
 fn uninterrupted(desk: &Desk, kimg: &str) -> std::path::PathBuf {
     desk.train(&[&["--outdir", "whole", "--kimg", kimg], &SCHEDULE[..]].concat());
     desk.run_folder("whole")
 }
 
 #[test]
-fn a_run_of_n_and_n_more_steps_ends_in_the_bytes_of_a_run_of_2n() {
+fn n_steps_and_n_resumed_steps_end_in_the_same_bytes_as_2n_steps() {
     let desk = Desk::new();
     let whole = uninterrupted(&desk, "1.2");
     desk.train(&[&["--outdir", "halves", "--kimg", "0.6"], &SCHEDULE[..]].concat());
@@ -33,7 +31,7 @@ fn a_run_of_n_and_n_more_steps_ends_in_the_bytes_of_a_run_of_2n() {
 }
 
 #[test]
-fn the_time_of_a_run_counts_the_tick_that_was_open_when_it_ended() {
+fn the_total_time_of_a_run_includes_its_last_incomplete_tick() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.2", "--tick", "5"]);
     let run = desk.run_folder("runs");
@@ -50,7 +48,7 @@ fn the_time_of_a_run_counts_the_tick_that_was_open_when_it_ended() {
 }
 
 #[test]
-fn a_wider_run_resumes_to_the_same_bytes_in_every_precision_of_this_cpu() {
+fn a_wider_run_resumes_to_the_same_bytes_in_f32_and_auto_precision() {
     let desk = Desk::new();
     let fixed =
         ["train", "--preset", "tiny", "--data", "phantom:60", "--batch", "8", "--device", "cpu"];
@@ -72,11 +70,11 @@ fn a_wider_run_resumes_to_the_same_bytes_in_every_precision_of_this_cpu() {
         let narrow = options.contains("\"precision\": \"bf16\"");
         ends.push((narrow, std::fs::read(whole.join("generator.safetensors")).unwrap()));
     }
-    assert!(!ends[0].0, "f32 is f32");
-    assert_eq!(ends[0].1 != ends[1].1, ends[1].0, "bf16, where there is any, ends elsewhere");
+    assert!(!ends[0].0, "f32 stays f32");
+    assert_eq!(ends[0].1 != ends[1].1, ends[1].0, "bf16, if auto chose it, gives other bytes");
 }
 
-/// The residual backbone with all that the reference has not, small.
+/// A small run of the residual backbone with every feature that the preset `reference` lacks.
 const ALL: [&str; 34] = [
     "--preset",
     "rare",
@@ -94,7 +92,7 @@ const ALL: [&str; 34] = [
     "f32",
     "--device",
     "cpu",
-    // The preset's changes over the run, whose length would be another when it is stopped.
+    // The preset's rate depends on the length of the run, which differs between the two runs.
     "--set",
     "optimiser.learning_rate=2e-4",
     "--set",
@@ -123,7 +121,8 @@ fn a_conditional_run_with_penalties_and_adaptive_augmentation_resumes_to_the_sam
         desk.ok(&[&["train"], &ALL[..], &own[..]].concat());
     };
     run("whole", "0.6");
-    // Stopped between two moves of the probability, two penalties, two looks ahead, in mid transition.
+    // The run stops between two updates of the augmentation probability, between two penalties, between two lookahead
+    // steps, and while the strength of the classes increases.
     run("halves", "0.2");
     desk.ok(&[
         "train", "--outdir", "halves", "--resume", "latest", "--kimg", "0.6", "--device", "cpu",
@@ -134,11 +133,14 @@ fn a_conditional_run_with_penalties_and_adaptive_augmentation_resumes_to_the_sam
     let last = stats.last().unwrap();
     assert!(last["Loss/D/r1"]["mean"].as_f64().unwrap() > 0.0, "{last}");
     let probability = |line: &serde_json::Value| line["Progress/augment"]["mean"].as_f64().unwrap();
-    assert!(stats.iter().any(|line| probability(line) > 0.0), "it is sure of 48 images at times");
+    assert!(
+        stats.iter().any(|line| probability(line) > 0.0),
+        "the discriminator overfits the 48 images at times, so augmentation increases"
+    );
 }
 
 #[test]
-fn a_setting_that_changes_over_a_run_goes_on_where_the_run_was_stopped() {
+fn a_scheduled_setting_resumes_where_the_run_was_killed() {
     let desk = Desk::new();
     let ramp = [
         "--set",
@@ -175,7 +177,7 @@ fn a_setting_that_changes_over_a_run_goes_on_where_the_run_was_stopped() {
 }
 
 #[test]
-fn another_seed_ends_elsewhere() {
+fn another_seed_gives_another_generator() {
     let desk = Desk::new();
     desk.train(&["--outdir", "a", "--kimg", "0.1"]);
     desk.train(&["--outdir", "b", "--kimg", "0.1", "--seed", "1"]);
@@ -185,7 +187,7 @@ fn another_seed_ends_elsewhere() {
     assert_ne!(read("a"), read("b"));
 }
 
-/// Numbers for the moments of the kills; a seed of its own, printed, so that a failure repeats.
+/// A xorshift generator for the times of the kills. Its seed is fixed, so the times are the same in every run.
 fn next(state: &mut u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -194,7 +196,7 @@ fn next(state: &mut u64) -> u64 {
 }
 
 #[test]
-fn a_run_killed_twenty_times_at_random_moments_ends_in_the_same_bytes() {
+fn a_run_that_is_killed_twenty_times_ends_in_the_same_bytes() {
     let desk = Desk::new();
     let kimg = "12";
     let whole = uninterrupted(&desk, kimg);
@@ -235,7 +237,7 @@ fn has_checkpoint(outdir: &Path) -> bool {
 
 #[test]
 #[cfg(unix)]
-fn ctrl_c_finishes_the_step_writes_a_checkpoint_and_the_run_goes_on_without_a_seam() {
+fn ctrl_c_writes_a_checkpoint_and_the_resumed_run_ends_in_the_same_bytes() {
     let desk = Desk::new();
     let whole = uninterrupted(&desk, "4");
     let args: Vec<&str> =
@@ -275,7 +277,7 @@ fn a_flag_that_would_change_a_resumed_run_is_an_error() {
 }
 
 #[test]
-fn a_run_that_was_stopped_before_its_first_snapshot_is_measured_when_it_goes_on() {
+fn a_run_that_stopped_before_its_first_snapshot_is_measured_after_it_resumes() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1", "--snap", "0.2", "--metrics", "kid", "--keep", "1"]);
     let run = desk.run_folder("runs");
@@ -284,26 +286,28 @@ fn a_run_that_was_stopped_before_its_first_snapshot_is_measured_when_it_goes_on(
         let is = |path: &std::path::PathBuf| path.to_string_lossy().contains("metric-kid");
         files.filter(is).collect()
     };
-    // As if it had been stopped: nothing but its options says that it was to be measured.
+    // This simulates a stop before the snapshot: only the options of the run name its metrics.
     measured().into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
     desk.ok(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"]);
     assert_eq!(measured().len(), 1);
 }
 
 #[test]
-fn a_stop_in_the_very_step_of_a_snapshot_leaves_that_snapshot() {
+fn a_stop_in_the_step_of_a_snapshot_completes_the_snapshot() {
     let desk = Desk::new();
     desk.ok(&["prepare", "phantom:60", "--size", "32", "--out", "p.dermagan"]);
-    let request = Request {
+    let request = TrainRequest {
         data: Some(desk.join("p.dermagan").display().to_string()),
         preset: "tiny".into(),
+        outdir: desk.join("runs"),
+        keep: 0,
+        metrics: vec![Metric::Kid],
         width: Some(4),
         batch: Some(8),
         kimg: Some(2.0),
         snap: Some(1.0),
-        ..Request::default()
+        ..TrainRequest::default()
     };
-    let mut plan = Plan::new(&request, &mut |_| ()).unwrap();
     let device = dermagan_model::device::select(&"cpu".parse().unwrap()).unwrap();
     let stop = AtomicBool::new(false);
     let mut sink = |event| {
@@ -311,9 +315,7 @@ fn a_stop_in_the_very_step_of_a_snapshot_leaves_that_snapshot() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let options = SessionOptions { keep: 0, metrics: vec![Metric::Kid], self_check: true };
-    let outcome =
-        session::start(&mut plan, device, &desk.join("runs"), options, &stop, &mut sink).unwrap();
+    let outcome = start(&request, &device, &stop, &mut sink).unwrap();
     assert!(outcome.interrupted && outcome.nimg == 1000);
     for name in ["checkpoint-000001.safetensors", "fakes000001.png", "best.json"] {
         assert!(outcome.run.join(name).is_file(), "{name}");

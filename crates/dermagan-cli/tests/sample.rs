@@ -1,4 +1,4 @@
-//! `sample`: images, grids and walks, and what they are called.
+//! Runs `sample`: images, grids, walks, and their file names.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::*;
 use dermagan_data::Source;
 
 #[test]
-fn samples_are_named_by_seed_and_do_not_hang_on_the_batch() {
+fn samples_are_named_by_seed_and_do_not_depend_on_the_batch_size() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);
     desk.ok(&["sample", "--seeds", "0-9,42", "--out", "a", "--batch", "1", "--device", "cpu"]);
@@ -47,7 +47,7 @@ fn samples_are_named_by_seed_and_do_not_hang_on_the_batch() {
 }
 
 #[test]
-fn a_grid_is_one_image_and_truncation_brings_images_together() {
+fn a_grid_is_one_image_and_truncation_zero_makes_its_images_equal() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);
     desk.ok(&["sample", "--grid", "4x2", "--out", "g.png", "--device", "cpu"]);
@@ -60,7 +60,7 @@ fn a_grid_is_one_image_and_truncation_brings_images_together() {
 }
 
 #[test]
-fn a_walk_through_seeds_is_an_animation_that_opens_again() {
+fn a_walk_is_an_animation_that_can_be_decoded() {
     use image::AnimationDecoder;
     let desk = Desk::new();
     desk.train(&["--kimg", "0.02"]);
@@ -69,7 +69,7 @@ fn a_walk_through_seeds_is_an_animation_that_opens_again() {
     let words = desk.ok(&walk);
     assert!(words.contains("a walk of 6 synthetic images"), "{words}");
     let comment = open("walk.gif").into_inner()[13..300].to_vec();
-    assert!(text(&comment).contains("SYNTHETIC"), "before the first frame");
+    assert!(text(&comment).contains("SYNTHETIC"), "the comment comes before the first frame");
     let gif = image::codecs::gif::GifDecoder::new(open("walk.gif")).unwrap();
     let frames = gif.into_frames().collect_frames().unwrap();
     assert_eq!((frames.len(), frames[0].buffer().dimensions()), (6, (128, 128)));
@@ -81,7 +81,7 @@ fn a_walk_through_seeds_is_an_animation_that_opens_again() {
     let own = image::open(desk.join("s/seed0000.png")).unwrap().into_rgba8();
     assert_eq!(*frames[0].buffer(), own);
     let fails = |more: &[&str], code| desk.fails(&[&walk[..], more].concat(), code);
-    assert!(fails(&["--out", "walk.mp4"], 1).contains("--out walk.gif"));
+    assert!(fails(&["--out", "walk.mp4"], 1).contains("such as walk.gif"));
     assert!(fails(&["--grid", "2x2"], 2).contains("--grid"));
     assert!(fails(&["-n", "4"], 2).contains("--number"));
     assert!(fails(&["--seeds", "4"], 2).contains("--seeds"));
@@ -90,7 +90,7 @@ fn a_walk_through_seeds_is_an_animation_that_opens_again() {
 }
 
 #[test]
-fn a_class_model_writes_its_class_and_its_samples_are_a_source_again() {
+fn samples_of_a_model_of_one_class_are_labelled_and_can_be_a_source() {
     let desk = Desk::new();
     desk.train(&[
         "--kimg",
@@ -113,7 +113,7 @@ fn a_class_model_writes_its_class_and_its_samples_are_a_source_again() {
 }
 
 #[test]
-fn what_sample_cannot_do_as_asked_is_refused() {
+fn sample_rejects_requests_that_it_cannot_fulfil() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.05"]);
     let refused = |more: &[&str], code: i32, words: &str| {
@@ -123,7 +123,7 @@ fn what_sample_cannot_do_as_asked_is_refused() {
     refused(&["--class", "all", "--grid", "8x7"], 1, "makes no class on demand");
     refused(&["--class", "all", "-n", "2"], 1, "makes no class on demand");
     refused(&["--interpolate", "0-1", "--class", "all"], 1, "makes no class on demand");
-    refused(&["shipped", "--class", "all,mel", "-n", "1"], 1, "`all` stands alone");
+    refused(&["shipped", "--class", "all,mel", "-n", "1"], 1, "`all` alone stands for");
     refused(&["--frames", "3", "--grid", "2x2"], 2, "--frames");
     refused(&["-n", "1", "--out", "x.jpg"], 1, "PNG");
     assert!(!desk.join("x.jpg").exists());
@@ -132,16 +132,16 @@ fn what_sample_cannot_do_as_asked_is_refused() {
 }
 
 #[test]
-fn a_folder_of_other_samples_is_not_mixed_with_new_ones() {
+fn new_samples_are_not_mixed_with_other_samples() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.02"]);
     desk.ok(&["sample", "-n", "4", "--out", "s", "--device", "cpu"]);
     desk.ok(&["sample", "-n", "6", "--out", "s", "--device", "cpu"]);
     let error = desk.fails(&["sample", "-n", "2", "--out", "s", "--device", "cpu"], 1);
-    assert!(error.contains("no part of this set"), "{error}");
-    // The last "-seed" is ours: a class may have one of its own.
+    assert!(error.contains("not part of this set"), "{error}");
+    // The last "-seed" separates class and seed: a class name may contain "-seed" too.
     std::fs::create_dir(desk.join("t")).unwrap();
     std::fs::write(desk.join("t").join("a-seed1-seed0001.png"), "").unwrap();
     let error = desk.fails(&["sample", "-n", "1", "--out", "t", "--device", "cpu"], 1);
-    assert!(error.contains("a-seed1-seed0001.png, which is no part of this set"), "{error}");
+    assert!(error.contains("a-seed1-seed0001.png, which is not part of this set"), "{error}");
 }

@@ -1,5 +1,5 @@
-//! A device that errs, seen from outside: a fault that corrupts the gradients of chosen computations
-//! makes the CPU a device to be checked.
+//! Tests a device that computes wrong gradients. `DERMAGAN_TEST_FAULT` corrupts the gradients of chosen computations, and
+//! the CPU is then checked as a GPU is.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::process::Output;
 
 use common::*;
 
-/// Six steps between two ticks, ten in all.
+/// Six steps per tick, and 50 steps in all.
 const RUN: [&str; 8] = ["--kimg", "0.4", "--tick", "0.048", "--snap", "0.2", "--outdir", "runs"];
 
 fn train(desk: &Desk, fault: Option<&str>, more: &[&str]) -> Output {
@@ -23,22 +23,22 @@ fn log(desk: &Desk) -> String {
 }
 
 #[test]
-fn a_device_that_errs_at_the_start_is_refused_unless_one_insists() {
+fn a_device_with_wrong_gradients_at_the_start_is_rejected_unless_the_check_is_off() {
     let desk = Desk::new();
     let out = train(&desk, Some("G main.0.weight 0 1-"), &[]);
     let error = text(&out.stderr);
     assert_eq!(out.status.code(), Some(5), "{error}");
     assert!(error.contains("G main.0.weight is off by 1.00e0") && error.contains("CPU"), "{error}");
     let runs = std::fs::read_dir(desk.join("runs")).map_or(0, Iterator::count);
-    assert_eq!(runs, 0, "nothing was trained, and nothing is left behind");
+    assert_eq!(runs, 0, "no run was created");
     let out = train(&desk, Some("G main.0.weight 0 1-"), &["--no-self-check"]);
     assert!(out.status.success(), "{}", text(&out.stderr));
     assert!(text(&out.stdout).contains("gradients are corrupted"), "{}", text(&out.stdout));
 }
 
 #[test]
-fn a_device_that_errs_once_is_healed_said_and_counted_and_the_run_is_the_one_without() {
-    // Computation 1 is compared with the CPU, the steps follow; two more are made at a snapshot.
+fn a_single_wrong_gradient_is_recomputed_and_reported_and_does_not_change_the_run() {
+    // Computation 1 is compared with the CPU. The steps follow, and each snapshot adds two computations.
     let (clean, healed) = (Desk::new(), Desk::new());
     assert!(train(&clean, None, &[]).status.success());
     let out = train(&healed, Some("D main.0.weight 0 9-9"), &[]);
@@ -48,7 +48,7 @@ fn a_device_that_errs_once_is_healed_said_and_counted_and_the_run_is_the_one_wit
     assert!(log(&healed).contains(words), "{}", log(&healed));
     let [a, b] = [&clean, &healed]
         .map(|desk| std::fs::read(desk.run_folder("runs").join("generator.safetensors")).unwrap());
-    assert!(a == b, "the wrong gradient was learnt from");
+    assert!(a == b, "the wrong gradient changed the generator");
     let stats = stats(&healed.run_folder("runs"));
     let last = |name: &str| stats.last().unwrap()[name]["mean"].as_f64().unwrap();
     assert_eq!(last("SelfCheck/device_errors"), 1.0);
@@ -58,9 +58,9 @@ fn a_device_that_errs_once_is_healed_said_and_counted_and_the_run_is_the_one_wit
 }
 
 #[test]
-fn a_device_that_errs_at_a_snapshot_is_seen() {
+fn a_wrong_gradient_at_a_snapshot_is_reported() {
     let desk = Desk::new();
-    // 1 + 25 steps to 0.2 kimg, then the snapshot's two.
+    // Computations 1 to 26 are the check and the 25 steps to 0.2 kimg; 27 and 28 belong to the snapshot.
     let out = train(&desk, Some("G main.0.weight 1.5 28-28"), &[]);
     assert!(out.status.success(), "{}", text(&out.stderr));
     let log = log(&desk);
@@ -68,7 +68,7 @@ fn a_device_that_errs_at_a_snapshot_is_seen() {
 }
 
 #[test]
-fn a_device_that_goes_on_to_err_stops_with_the_last_good_checkpoint() {
+fn a_device_that_stays_wrong_stops_the_run_with_the_last_good_checkpoint() {
     let desk = Desk::new();
     let out = train(&desk, Some("G main.0.weight 0 30-"), &[]);
     let error = text(&out.stderr);
@@ -76,23 +76,26 @@ fn a_device_that_goes_on_to_err_stops_with_the_last_good_checkpoint() {
     assert!(error.contains("The last good checkpoint is"), "{error}");
     let good = desk.run_folder("runs").join("checkpoint-000000.200.safetensors");
     assert!(good.is_file(), "{error}");
-    assert!(log(&desk).contains("the device errs"), "{}", log(&desk));
+    assert!(log(&desk).contains("the device computed wrongly"), "{}", log(&desk));
     let resumed = desk.ok(&["train", "--outdir", "runs", "--resume", "latest", "--device", "cpu"]);
     assert!(resumed.contains("finished 0.400 kimg"), "{resumed}");
 }
 
 #[test]
-fn a_fault_that_cannot_be_read_is_an_error() {
+fn an_invalid_fault_is_an_error() {
     let out = train(&Desk::new(), Some("nonsense"), &[]);
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stderr).contains("DERMAGAN_TEST_FAULT"), "{}", text(&out.stderr));
 }
 
 #[test]
-fn doctor_repeats_the_step_and_says_how_often_it_was_wrong() {
+fn doctor_repeats_the_step_and_counts_wrong_gradients() {
     let desk = Desk::new();
     let out = desk.ok(&["doctor", "--device", "cpu", "--repeat", "3"]);
-    assert!(out.contains("wrong steps: 0 of 3; steps with other bits than the first: 0"), "{out}");
+    assert!(
+        out.contains("wrong steps: 0 of 3; steps that differ from the first in any bit: 0"),
+        "{out}"
+    );
     let preset = ["--preset", "fast", "--batch", "2", "--width", "2"];
     let out = desk.ok(&[&["doctor", "--device", "cpu", "--repeat", "2"], &preset[..]].concat());
     assert!(out.contains("pass:"), "{out}");
@@ -102,7 +105,7 @@ fn doctor_repeats_the_step_and_says_how_often_it_was_wrong() {
     let words = text(&out.stdout);
     assert_eq!(out.status.code(), Some(5), "{words}");
     assert!(
-        words.contains("wrong steps: 2 of 4; steps with other bits than the first: 2"),
+        words.contains("wrong steps: 2 of 4; steps that differ from the first in any bit: 2"),
         "{words}"
     );
     assert!(words.contains("D main.1.weight          wrong in 2"), "{words}");

@@ -1,69 +1,72 @@
-//! What can go wrong with a data source, each error with what to do next.
+//! The errors of this crate. Each says what was found, what was expected, and what to do next.
 
 use std::path::PathBuf;
 
-use crate::problem::Report;
+use crate::source::problem::Report;
 
-/// An error of the data crate.
+/// An error about a source, a cache or an option.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The path does not exist.
+    /// Nothing exists at the path.
     #[error(
         "no such file or folder: {0}\n  Give the HAM10000 folder or zip, a folder with one folder per class, \
          a dermamnist .npz, or `phantom` for the built-in demonstration images."
     )]
     NotFound(PathBuf),
-    /// The path exists, but nothing known was recognised in it.
+    /// The path exists, but its content is of no known kind.
     #[error("{path}: {what}\n  {next}")]
     Unrecognised {
         /// The source.
         path: PathBuf,
-        /// What was looked for and what was found.
+        /// What was found, and what was expected.
         what: String,
-        /// What to type or change.
+        /// What to do next.
         next: String,
     },
-    /// A file that should be readable is not.
+    /// A file that should be readable is damaged, or its content is not as expected.
     #[error("{path}: {what}")]
     Bad {
-        /// The file, with the row or entry when there is one.
+        /// The file, with the row or entry if the error is about one.
         path: String,
-        /// What was expected and what was found.
+        /// What was found, and what was expected.
         what: String,
     },
-    /// The system refused to read or write.
+    /// The operating system refused to read or write.
     #[error("{path}: {error}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// Nothing usable was left.
+    /// No image of the source is usable.
     #[error("no usable image in {path}\n{report}")]
     Empty {
         /// The source.
         path: PathBuf,
-        /// What was left out and why.
+        /// What was left out, and why.
         report: Box<Report>,
     },
-    /// `--strict`, and something was wrong.
+    /// A strict preparation was asked for, and the source has a problem.
     #[error(
-        "--strict refuses this source\n{0}  Mend the source, or leave --strict out to go on without what is left out."
+        "`strict` refuses this source\n{0}  Repair the source, or prepare it without `strict` to continue without \
+         the images that are left out."
     )]
     Strict(Box<Report>),
-    /// An option asks for something this source does not have.
+    /// An option is out of range, or asks for something that the source does not have.
     #[error("{0}")]
     Option(String),
 }
 
 impl DataError {
+    /// Turns a system error about `path` into [`DataError::Io`].
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |error| Self::Io { path, error }
     }
 
+    /// A [`DataError::Bad`].
     pub(crate) fn bad(path: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Bad { path: path.into(), what: what.into() }
     }

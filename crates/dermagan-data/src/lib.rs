@@ -1,41 +1,58 @@
-//! Loads HAM10000 and its relatives: recognises a source by looking at it ([`Source`]), prepares
-//! it into one memory-mapped file ([`prepare`](fn@prepare), [`Cache`]), splits it by lesion
-//! ([`split`]), and says which image comes next at any position of a run ([`order`]).
+//! Reads HAM10000 and related collections of labelled dermatoscopic images, and prepares them for training.
 //!
-//! Nothing here prints, trains, or trusts a file.
+//! [`Source::open`] recognises a source by its content: a folder, a zip, an npz or the built-in phantom.
+//! [`prepare`](fn@prepare) decodes its images, resizes them to squares and writes them into one memory-mapped
+//! file, a [`Cache`]. [`split`] assigns every image to training, validation or test, by lesion, and [`order`]
+//! says which image comes at each position of a run. [`ImageFolder`] reads images that another program
+//! generated.
+//!
+//! The code has two rooms. `source/` finds files, tables and images and decodes them; it knows nothing of
+//! caches. `prepare/` resizes the decoded images and owns the cache format. The files beside the rooms use both.
+//!
+//! The crate prints nothing, trains nothing, and trusts no file.
+//!
+//! ```rust
+//! use dermagan_data::{Filter, Fit, Options, Source, prepare, split};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! // The phantom: procedural images in the seven classes of HAM10000, at least 6 of each.
+//! let source = Source::open("phantom:42")?;
+//! let options = Options { size: 32, fit: Fit::Crop, filter: Filter::Lanczos };
+//! let path = folder.path().join("phantom.dermagan");
+//! let cache = prepare(&source, options, &path, false, &mut |_done, _total| {})?.cache;
+//!
+//! assert_eq!(cache.len(), source.records.len());
+//! assert_eq!(cache.pixels(0).len(), 32 * 32 * 3);
+//! let sides = split::of_header(cache.header());
+//! assert!(sides.contains(&split::Side::Test));
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
-mod cache;
-mod class_folders;
-mod decode;
-mod description;
 mod error;
-mod fit;
 mod folder;
-mod medmnist;
 pub mod order;
-mod phantom;
 mod prepare;
-mod problem;
-mod record;
-mod resize;
 mod shared_file;
+mod signature;
 mod source;
 pub mod split;
 mod summary;
-mod table;
-mod tables;
-mod tree;
 
-pub use cache::{Cache, Header, Options};
-pub use description::{ClassDescription, Description, HAM10000, licence};
 pub use error::DataError;
-pub use fit::Fit;
 pub use folder::ImageFolder;
-pub use prepare::{Prepared, Progress, default_folder, default_path, open_or_prepare, prepare};
-pub use problem::{Problem, ProblemKind, Report, Tally};
-pub use record::{DxType, Record, Sex};
-pub use resize::{Filter, Window, resized};
-pub use source::{Kind, Source};
+pub use prepare::build_cache::{
+    PreparedCache, Progress, default_folder, default_path, open_or_prepare, prepare,
+};
+pub use prepare::cache::{Cache, Header, Options, SIZES};
+pub use prepare::fit::Fit;
+pub use prepare::resize::{Filter, Window, resized};
+pub use source::description::{ClassDescription, Description, HAM10000, licence};
+pub use source::kind::Kind;
+pub use source::open::Source;
+pub use source::problem::{Problem, ProblemCount, ProblemKind, Report};
+pub use source::record::{DxType, Record, Sex};
 pub use summary::{ClassCount, Summary, grid};

@@ -1,47 +1,60 @@
-//! Which image comes next: a pure function of the seed and of the position in the run.
+//! The order of the training images: a pure function of the seed and of the position in the run.
+//!
+//! [`oriented`] and [`to_planes`] apply the orientation that a draw has.
 
 use std::sync::{Mutex, PoisonError};
 
 use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
 
-/// What to draw from, and how.
+/// A sequence of draws without end.
+///
+/// ```rust
+/// use dermagan_data::order::Order;
+///
+/// let order = Order::uniform(7, vec![0, 1, 2]);
+/// let mut epoch: Vec<u32> = (0..3).map(|position| order.at(position).image).collect();
+/// epoch.sort();
+/// assert_eq!(epoch, [0, 1, 2]);
+/// ```
 #[derive(Debug)]
 pub struct Order {
     seed: u64,
-    /// Images by class when balanced, else all in one list.
+    /// The images of each class if balanced, else all images in one pool.
     pools: Vec<Vec<u32>>,
-    /// The pool of each draw of a round, pool by pool.
+    /// The pool of each draw in a round, ordered by pool.
     round: Vec<usize>,
     mirror: bool,
-    turns: bool,
-    /// The permutation last used of each pool, with its epoch: kept for speed only.
+    quarter_turns: bool,
+    /// The last permutation of each pool, with its epoch; kept only for speed.
     latest: Mutex<Vec<Option<Shuffled>>>,
 }
 
 /// An epoch's number and its permutation.
 type Shuffled = (u64, Vec<u32>);
 
-/// One draw: an image and how it is turned.
+/// One draw: an image and its orientation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
     /// Index of the image.
     pub image: u32,
-    /// How it is laid.
+    /// Its orientation.
     pub orientation: Orientation,
 }
 
 impl Order {
-    /// Every image of `images` once an epoch, in an order of its own each epoch.
+    /// Draws every image of `images` once per epoch, in a different order in each epoch.
     pub fn uniform(seed: u64, images: Vec<u32>) -> Self {
         Self::of_pools(seed, vec![images])
     }
 
-    /// A class of n images as often as n to the power 1 - `evenness` says: with 1 every class equally
-    /// often, with 0 as often as it is there, between them rarer classes are favoured without being
-    /// repeated as much as full balance repeats them. Draws come in rounds with a fixed number of
-    /// each class, 1 with evenness 1 and else at least 4 of the rarest where 1024 draws allow it, in an
-    /// order of their own; within a class, every image once before any comes again.
+    /// Draws a class of n images in proportion to n to the power of 1 - `evenness`. With `evenness` 1 all classes are
+    /// drawn equally often; with 0, in proportion to their numbers of images. Values between favour rare classes, but
+    /// repeat their images less often than 1 does.
+    ///
+    /// `class_of` gives the class of an image. Draws come in rounds, each in a different order. A round has a fixed
+    /// number of draws per class: 1 with `evenness` 1, otherwise at least 4 of the rarest class if a round of 1024 draws
+    /// allows it. Within a class, every image is drawn once before any is repeated.
     pub fn balanced(
         seed: u64,
         images: &[u32],
@@ -62,24 +75,25 @@ impl Order {
     fn of_pools(seed: u64, pools: Vec<Vec<u32>>) -> Self {
         let latest = Mutex::new(vec![None; pools.len()]);
         let round = (0..pools.len()).collect();
-        Self { seed, pools, round, mirror: false, turns: false, latest }
+        Self { seed, pools, round, mirror: false, quarter_turns: false, latest }
     }
 
-    /// Also mirror half of the draws, and turn each by 0, 1, 2 or 3 quarters: a lesion has no up.
-    pub fn augmented(mut self, mirror: bool, turns: bool) -> Self {
-        (self.mirror, self.turns) = (mirror, turns);
+    /// Also mirrors half of the draws if `mirror`, and rotates each by 0 to 3 quarter turns if `quarter_turns`: a lesion
+    /// has no natural orientation.
+    pub fn augmented(mut self, mirror: bool, quarter_turns: bool) -> Self {
+        (self.mirror, self.quarter_turns) = (mirror, quarter_turns);
         self
     }
 
-    /// Whether there is nothing to draw from.
+    /// Whether there is no image to draw.
     pub fn is_empty(&self) -> bool {
         self.pools.iter().all(Vec::is_empty)
     }
 
-    /// Draw number `position` of the run, from 0.
+    /// The draw at `position` of the run, from 0.
     ///
     /// # Panics
-    /// When [`Order::is_empty`].
+    /// If [`Order::is_empty`].
     pub fn at(&self, position: u64) -> Draw {
         let draws = self.round.len() as u64;
         let (round, within) = (position / draws, (position % draws) as usize);
@@ -89,7 +103,7 @@ impl Order {
         };
         let pool_of = |slot: &u32| self.round[*slot as usize];
         let pool = pool_of(&slots[within]);
-        // How many of this class came before, in earlier rounds and in this one.
+        // Number of earlier draws from this pool, in earlier rounds and in this one.
         let a_round = self.round.iter().filter(|&&other| other == pool).count();
         let this_round = slots[..within].iter().filter(|slot| pool_of(slot) == pool).count();
         let before = round * a_round as u64 + this_round as u64;
@@ -100,16 +114,17 @@ impl Order {
             image: self.pools[pool][self.shuffled(pool, epoch, place)],
             orientation: Orientation {
                 mirror: self.mirror && flips.below(2) == 1,
-                quarters: if self.turns { flips.below(4) as u8 } else { 0 },
+                quarters: if self.quarter_turns { flips.below(4) as u8 } else { 0 },
             },
         }
     }
 
+    /// The position in the pool of the image at `place` of an epoch.
     fn shuffled(&self, pool: usize, epoch: u64, place: usize) -> usize {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = !matches!(&latest[pool], Some((kept, _)) if *kept == epoch);
         if fresh {
-            // The pool's number goes into the index: two classes of one size have two orders.
+            // The pool's number is part of the index, so that two classes of one size have different orders.
             let index = epoch * self.pools.len() as u64 + pool as u64;
             let order = Keyed::new(self.seed, "order", index).permutation(self.pools[pool].len());
             latest[pool] = Some((epoch, order));
@@ -118,7 +133,7 @@ impl Order {
     }
 }
 
-/// The classes of a round's draws, class by class.
+/// The pool of each draw in a round, ordered by pool; `sizes` are the numbers of images of the pools.
 fn round(sizes: &[usize], evenness: f64) -> Vec<usize> {
     const LEAST: f64 = 4.0;
     const MOST: f64 = 1024.0;
@@ -132,7 +147,10 @@ fn round(sizes: &[usize], evenness: f64) -> Vec<usize> {
     draws.enumerate().flat_map(|(class, draws)| std::iter::repeat_n(class, draws)).collect()
 }
 
-/// Writes `pixels` (`size`×`size` RGB rows), oriented, as they are: as many bytes, rows of RGB.
+/// Writes an image in an orientation. `pixels` and `out` are `size * size * 3` bytes, row by row, RGB.
+///
+/// # Panics
+/// If `pixels` is shorter.
 pub fn oriented(pixels: &[u8], size: usize, orientation: Orientation, out: &mut [u8]) {
     for (place, pixel) in out.chunks_exact_mut(3).enumerate() {
         let (x, y) = orientation.source((place % size, place / size), size - 1);
@@ -141,8 +159,12 @@ pub fn oriented(pixels: &[u8], size: usize, orientation: Orientation, out: &mut 
     }
 }
 
-/// Writes `pixels` (`size`×`size` RGB rows), turned, as floats in [-1, 1], channel by channel:
-/// `3 * size * size` numbers in the order that convolutions take.
+/// Writes an image in an orientation as floats in \[-1, 1\], channel by channel, as convolutions expect.
+///
+/// `pixels` are `size * size * 3` bytes, row by row, RGB; `planes` has the shape `[3, size, size]`.
+///
+/// # Panics
+/// If `pixels` or `planes` is shorter.
 pub fn to_planes(pixels: &[u8], size: usize, orientation: Orientation, planes: &mut [f32]) {
     let last = size - 1;
     for y in 0..size {

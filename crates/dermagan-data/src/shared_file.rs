@@ -1,11 +1,11 @@
-//! A file that many threads read at once, each at its own place, without a lock and without a
-//! memory map (whose pages would count as this process's memory: 2.7 GB for the full archive).
+//! A file that many threads read at once, each at its own position, without a lock and without a memory map (whose
+//! pages would count as memory of this process: 2.7 GB for the full archive).
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-/// A window of a file with a position of its own. Clones share the file, not the position.
+/// A window of a file, with its own position. Clones share the file, not the position.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedFile {
     file: Arc<File>,
@@ -15,23 +15,26 @@ pub(crate) struct SharedFile {
 }
 
 impl SharedFile {
+    /// A window of the whole file.
     pub(crate) fn new(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self { file: Arc::new(file), start: 0, length, position: 0 })
     }
 
-    /// The `length` bytes from `start` as a file of their own (a zip stored inside a zip).
+    /// The `length` bytes from `start` as a file, for a zip stored inside a zip.
     pub(crate) fn window(&self, start: u64, length: u64) -> Self {
         let start = start.min(self.length);
         let length = length.min(self.length - start);
         Self { file: self.file.clone(), start: self.start + start, length, position: 0 }
     }
 
+    /// Reads at an offset in the whole file, without moving a position.
     #[cfg(unix)]
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(&*self.file, buffer, offset)
     }
 
+    /// Reads at an offset in the whole file.
     #[cfg(windows)]
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         std::os::windows::fs::FileExt::seek_read(&*self.file, buffer, offset)

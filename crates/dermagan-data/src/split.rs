@@ -1,4 +1,4 @@
-//! Training, validation and test images, so that no lesion and no image is on two sides.
+//! The split into training, validation and test images: no lesion and no image is on two sides.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,18 +7,22 @@ use dermagan_base::rng::Keyed;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::cache::Header;
-use crate::record::Record;
+use crate::prepare::cache::Header;
+use crate::source::record::Record;
+
+/// The seed of the split. It is the split's own, not that of a run: runs that are compared must hold out the same
+/// lesions.
+pub const SPLIT_SEED: u64 = 0;
 
 /// A side of the split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// What a model is trained on: 80 %.
+    /// For training: 80 % of the images.
     Train,
-    /// For choices during the work: 10 %.
+    /// For validation, that is, for choices between models: 10 %.
     Val,
-    /// For the last word: 10 %.
+    /// For the final test: 10 %.
     Test,
 }
 
@@ -32,26 +36,39 @@ impl fmt::Display for Side {
     }
 }
 
-/// Share of the images for validation, and as much again for the test.
+/// Share of the images for validation, and the same share for the test.
 const HELD_OUT: f64 = 0.1;
 
-/// The side of every image of a cache. The seed is the split's own, not the run's: runs that are
-/// compared must hold out the same lesions.
-pub fn of_header(header: &Header, seed: u64) -> Vec<Side> {
-    assign(&header.records, &header.hashes, seed)
+/// The side of every image of a cache, in the order of its records, with [`SPLIT_SEED`].
+///
+/// ```rust
+/// # use dermagan_data::{Filter, Fit, Options, Source, prepare, split::{self, Side}};
+/// # let folder = tempfile::tempdir()?;
+/// # let options = Options { size: 16, fit: Fit::Crop, filter: Filter::Lanczos };
+/// # let source = Source::open("phantom:42")?;
+/// # let cache = prepare(&source, options, &folder.path().join("c"), false, &mut |_, _| {})?.cache;
+/// let sides = split::of_header(cache.header());
+/// let held_out = sides.iter().filter(|side| **side != Side::Train).count();
+/// assert!(held_out > 0 && held_out < cache.len() / 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn of_header(header: &Header) -> Vec<Side> {
+    assign(&header.records, &header.hashes, SPLIT_SEED)
 }
 
-/// The side of every record: a function of the seed and of what the records say, not of their
-/// order. Images of one lesion stay together, and so do images of equal hash; each class gets its
-/// own 80/10/10, and every side of a class with three groups or more gets at least one.
+/// The side of every record: a function of the seed and of the content of the records, not of their order.
+/// `hashes` are those of the images, in the order of the records ([`Header::hashes`]).
+///
+/// Images of one lesion stay together, and so do images with equal hashes: they are a group. Each class is split
+/// 80/10/10 by itself, and each side of a class with at least three groups gets at least one group.
 pub fn assign(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
     let group = groups(records, hashes);
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (image, &root) in group.iter().enumerate() {
         members.entry(root).or_default().push(image);
     }
-    // A group's place in the draw hangs on its smallest id, so that the order of the rows is
-    // no part of it.
+    // A group's position in the draw depends on its smallest id, so that the order of the rows does not
+    // matter.
     let mut by_class: BTreeMap<usize, Vec<Group<'_>>> = BTreeMap::new();
     for images in members.values() {
         let first = images.iter().map(|&i| &records[i]).min_by_key(|r| &r.image_id);
@@ -74,9 +91,8 @@ pub fn assign(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
     side
 }
 
-/// Takes groups out of `groups`, in the order of the draw, that fill `quota` images without going
-/// over it; if every group is larger than that, the smallest. Leaves a group for each of the
-/// `sides_left`.
+/// Removes groups from `groups`, in the order of the draw, up to a total of `quota` images; if every group has more
+/// images than that, removes the smallest one. At least `sides_left` groups stay.
 fn hold_out<'a>(groups: &mut Vec<Group<'a>>, quota: usize, sides_left: usize) -> Vec<&'a [usize]> {
     let mut held: Vec<&[usize]> = Vec::new();
     let mut room = quota;
@@ -98,16 +114,17 @@ fn hold_out<'a>(groups: &mut Vec<Group<'a>>, quota: usize, sides_left: usize) ->
     held
 }
 
-/// A group's place in the draw, its smallest id, and its images.
+/// A group's position in the draw, its smallest id, and the indices of its images.
 type Group<'a> = (u64, &'a str, &'a [usize]);
 
+/// A number for an image id: the first 8 bytes of its SHA-256.
 fn name_number(id: &str) -> u64 {
     let digest = Sha256::digest(id.as_bytes());
     u64::from_le_bytes(digest[..8].try_into().unwrap_or_default())
 }
 
-/// For each image, a representative of its group: images of one lesion belong together, and so do
-/// images of equal pixel hash. Union-find.
+/// For each image, the smallest index in its group. Images of one lesion are in one group, and so are images with
+/// equal pixel hashes (union-find). `hashes` are those of the images, in the order of the records.
 pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
     fn root(parent: &mut [usize], mut i: usize) -> usize {
         while parent[i] != i {

@@ -1,74 +1,76 @@
-//! What a source holds: counts by everything the table says, and a grid of examples.
+//! A summary of a source: counts by every column of the table, and a grid of examples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dermagan_base::image::Image;
 use serde::Serialize;
 
-use crate::description::HAM10000;
 use crate::error::DataError;
-use crate::fit::{Fit, to_square};
-use crate::problem::{Problem, Report};
-use crate::record::Record;
-use crate::resize::Filter;
-use crate::source::{Kind, Source};
+use crate::prepare::fit::{Fit, to_square};
+use crate::prepare::resize::Filter;
+use crate::source::description::HAM10000;
+use crate::source::problem::{Problem, Report};
+use crate::source::record::Record;
+use crate::source::{kind::Kind, open::Source};
 
-/// Images and lesions of one class.
+/// Number of images and lesions of one class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClassCount {
-    /// Code.
+    /// The class code.
     pub code: String,
-    /// Full name, for HAM10000's classes.
+    /// The full name, for the classes of HAM10000.
     pub name: Option<String>,
-    /// Images.
+    /// Number of images.
     pub images: usize,
-    /// Lesions, where the source has lesion ids.
+    /// Number of lesions, if the source has lesion ids.
     pub lesions: Option<usize>,
 }
 
-/// Everything `dermagan data info` shows.
+/// The summary of a source.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Name of the source.
     pub name: String,
-    /// What it is.
+    /// Kind of the source.
     pub kind: Kind,
-    /// Images with a usable row.
+    /// Number of images with a usable row.
     pub images: usize,
-    /// Lesions, where the source has lesion ids.
+    /// Number of lesions, if the source has lesion ids.
     pub lesions: Option<usize>,
-    /// By class, in label order.
+    /// Counts by class, in label order.
     pub classes: Vec<ClassCount>,
-    /// By sex.
+    /// Number of images by sex.
     pub sex: BTreeMap<String, usize>,
-    /// By age in steps of ten years; `none` where it is empty.
+    /// Number of images by age in steps of ten years; `none` if the age is missing.
     pub age: BTreeMap<String, usize>,
-    /// By body site.
+    /// Number of images by body site.
     pub localization: BTreeMap<String, usize>,
-    /// By confirmation type.
+    /// Number of images by confirmation type.
     pub dx_type: BTreeMap<String, usize>,
-    /// By `WIDTHxHEIGHT`; `unreadable` where the header is broken.
+    /// Number of images by size in pixels, as `WIDTHxHEIGHT`; `unreadable` if the header is damaged.
     pub sizes: BTreeMap<String, usize>,
-    /// For HAM10000: where the counts differ from the published ones. Empty when they are all
-    /// equal, `None` for other sources.
+    /// For HAM10000, the counts that differ from the published ones, empty if all are equal; `None` for other
+    /// sources.
     pub differs_from_published: Option<Vec<String>>,
-    /// What is wrong with rows and files (images are not decoded for this).
+    /// The problems of rows and files. The images are not decoded for it.
     pub report: Report,
 }
 
+/// Number of occurrences of each key.
 fn count(keys: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     keys.for_each(|key| *counts.entry(key).or_default() += 1);
     counts
 }
 
+/// Number of lesions, if the records have lesion ids.
 fn lesions<'a>(records: impl Iterator<Item = &'a Record>) -> Option<usize> {
     let ids: BTreeSet<&str> = records.filter_map(|r| r.lesion_id.as_deref()).collect();
     (!ids.is_empty()).then_some(ids.len())
 }
 
 impl Summary {
-    /// Counts a source; reads the header of every image for its size.
+    /// Summarises a source. It reads the header of every image for the sizes.
     pub fn of(source: &Source) -> Self {
         let records = &source.records;
         let classes: Vec<ClassCount> = source
@@ -110,12 +112,13 @@ impl Summary {
         summary
     }
 
+    /// The counts that differ from HAM10000's published ones.
     fn differences(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut compare = |what: &str, here: Option<usize>, published: usize| {
             if here != Some(published) {
                 let here = here.map_or("none".into(), |n| n.to_string());
-                found.push(format!("{what}: {here} here, {published} published"));
+                found.push(format!("{what}: found {here}, published {published}"));
             }
         };
         compare("images", Some(self.images), HAM10000.images);
@@ -128,11 +131,15 @@ impl Summary {
     }
 }
 
-/// A grid of examples: one row a class that has images, `columns` images a row, spread over the
-/// class. An example that cannot be decoded is replaced by the next of its class, else black.
+/// A grid of examples: one row per class that has images, with `columns` images spread evenly over the class. Each
+/// is `cell` pixels wide and high. The next one of the class replaces an example that cannot be decoded; cells
+/// without an example are black.
 ///
 /// # Errors
-/// As reading the source does.
+/// [`DataError::Bad`] for a damaged npz.
+///
+/// # Panics
+/// If `columns` is 0.
 pub fn grid(source: &Source, columns: usize, cell: u32, fit: Fit) -> Result<Image, DataError> {
     let black = || Image::filled(cell as usize, cell as usize, [0; 3]);
     let mut rows = Vec::new();
@@ -150,7 +157,7 @@ pub fn grid(source: &Source, columns: usize, cell: u32, fit: Fit) -> Result<Imag
             |_, decoded| -> Result<Vec<u8>, Problem> {
                 let image = decoded?.image;
                 to_square(&image, cell, fit, Filter::Lanczos)
-                    .map_err(|e| Problem::new(crate::problem::ProblemKind::Undecodable, e))
+                    .map_err(|e| Problem::new(crate::source::problem::ProblemKind::Undecodable, e))
             },
             |pixels| {
                 if let (Ok(pixels), true) = (pixels, row.len() < columns) {

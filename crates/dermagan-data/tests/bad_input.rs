@@ -1,4 +1,4 @@
-//! Every kind of bad input, one by one: counted or refused, never a panic, nothing lost silently.
+//! Every kind of bad input is counted or refused. None causes a panic, and nothing is left out silently.
 
 mod common;
 
@@ -38,7 +38,7 @@ fn an_unknown_diagnosis_and_a_repeated_id_are_counted_once_each() {
 }
 
 #[test]
-fn a_truncated_jpeg_is_left_out_wherever_it_is_cut() {
+fn a_jpeg_that_is_truncated_anywhere_is_left_out() {
     let good = fixture("progressive.jpg");
     for cut in [1, 10, good.len() / 3, good.len() / 2, good.len() - 1] {
         let folder = Folder::ham(2);
@@ -68,7 +68,7 @@ fn an_empty_file_is_counted() {
 }
 
 #[test]
-fn a_file_that_is_no_image_is_counted() {
+fn a_file_that_is_not_an_image_is_counted() {
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"<html>404 Not Found</html>");
     assert_eq!(counts(&folder), [(Undecodable, 1)]);
@@ -93,7 +93,7 @@ fn a_decompression_bomb_is_refused_before_it_is_unpacked() {
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &bomb());
     assert_eq!(counts(&folder), [(TooLarge, 1)]);
-    // A zip entry of a gigabyte of zeros, in a megabyte.
+    // A zip entry of 200 MiB of zeros, which compress to a few hundred kilobytes.
     let zeros = vec![0u8; 200 << 20];
     let text = table(2);
     let files: [(&str, &[u8]); 3] = [
@@ -111,7 +111,7 @@ fn a_decompression_bomb_is_refused_before_it_is_unpacked() {
 }
 
 #[test]
-fn a_png_called_jpg_is_read_by_its_content_and_noted() {
+fn a_png_named_jpg_is_read_by_its_content_and_noted() {
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &encoded(0, image::ImageFormat::Png));
     let report = folder.report();
@@ -120,7 +120,7 @@ fn a_png_called_jpg_is_read_by_its_content_and_noted() {
 }
 
 #[test]
-fn grey_cmyk_sixteen_bit_and_turned_images_become_upright_rgb() {
+fn grey_cmyk_sixteen_bit_and_rotated_images_become_upright_rgb() {
     let folder = Folder::new();
     let names =
         ["plain.jpg", "grey.jpg", "cmyk.jpg", "sixteen.png", "turned.jpg", "progressive.jpg"];
@@ -150,14 +150,14 @@ fn grey_cmyk_sixteen_bit_and_turned_images_become_upright_rgb() {
     near(pixel("progressive", 3, 12), pixel("plain", 3, 12), "progressive");
     let grey = pixel("grey", 8, 8);
     assert_eq!((grey[0], grey[1]), (grey[1], grey[2]));
-    // 16 bits keep the upper 8: the image's red runs from left to right.
+    // The upper 8 of 16 bits are kept: in this image, red increases from left to right.
     assert!(pixel("sixteen", 14, 8)[0] > pixel("sixteen", 1, 8)[0] + 60);
-    // Orientation 6 turns a quarter clockwise: the left edge comes to the top.
+    // EXIF orientation 6 rotates by a quarter turn clockwise: the left edge moves to the top.
     near(pixel("turned", 15 - 12, 3), pixel("plain", 3, 12), "turned");
 }
 
 #[test]
-fn entries_whose_paths_lead_out_of_the_archive_are_counted_and_go_nowhere() {
+fn entries_whose_paths_point_outside_the_archive_are_counted_and_not_unpacked() {
     let text = table(1);
     let files: [(&str, &[u8]); 6] = [
         ("m.csv", text.as_bytes()),
@@ -182,7 +182,7 @@ fn entries_whose_paths_lead_out_of_the_archive_are_counted_and_go_nowhere() {
 }
 
 #[test]
-fn a_zip_cut_short_or_of_garbage_is_an_error_with_its_name() {
+fn a_truncated_or_invalid_zip_is_an_error_that_names_it() {
     let text = table(1);
     let good = zip_of(&[("m.csv", text.as_bytes()), ("ISIC_0000000.jpg", &jpeg(0))], Deflated);
     let folder = Folder::new();
@@ -194,7 +194,7 @@ fn a_zip_cut_short_or_of_garbage_is_an_error_with_its_name() {
             Source::open(&folder.path().join(name).to_string_lossy()).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
     }
-    // Damaged inside: the entry's checksum does not fit, so the image is left out.
+    // Damage inside: the entry's checksum does not match, so the image is left out.
     let mut damaged = zip_of(&[("m.csv", text.as_bytes()), ("ISIC_0000000.jpg", &jpeg(0))], Stored);
     let at = damaged.windows(2).rposition(|w| w == [0xff, 0xda]).unwrap() + 40;
     damaged[at] ^= 0x55;
@@ -206,7 +206,7 @@ fn a_zip_cut_short_or_of_garbage_is_an_error_with_its_name() {
 }
 
 #[test]
-fn kaggles_doubled_folders_are_no_problem_but_two_different_files_are() {
+fn kaggles_duplicate_folders_are_accepted_but_two_different_files_are_a_problem() {
     let folder = Folder::ham(2);
     folder.put("ham10000_images_part_1/ISIC_0000000.jpg", &jpeg(0));
     assert_eq!(counts(&folder), []);
@@ -215,7 +215,7 @@ fn kaggles_doubled_folders_are_no_problem_but_two_different_files_are() {
 }
 
 #[test]
-fn strict_turns_any_of_it_into_an_error_and_leaves_no_cache() {
+fn strict_turns_every_problem_into_an_error_and_leaves_no_cache() {
     let folder = Folder::ham(3);
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("c.dermagan");
@@ -226,13 +226,13 @@ fn strict_turns_any_of_it_into_an_error_and_leaves_no_cache() {
     assert!(matches!(error, DataError::Strict(_)), "{error}");
     assert!(error.to_string().contains("ISIC_0000000"), "{error}");
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0);
-    // A cache made before without --strict does not hide the trouble either.
+    // An existing cache that was made without `strict` does not hide the problem.
     prepare_to(&folder.open().unwrap(), &target, false).unwrap();
     assert!(prepare_to(&folder.open().unwrap(), &target, true).is_err());
 }
 
 #[test]
-fn a_source_with_nothing_usable_is_an_error_with_the_reasons() {
+fn a_source_without_a_usable_image_is_an_error_with_the_reasons() {
     let folder = Folder::ham(1);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"");
     let out = tempfile::tempdir().unwrap();
@@ -241,7 +241,7 @@ fn a_source_with_nothing_usable_is_an_error_with_the_reasons() {
 }
 
 #[test]
-fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
+fn a_truncated_changed_or_newer_cache_is_refused() {
     let (prepared, out) = Folder::ham(3).prepare();
     let path = prepared.cache.path().to_owned();
     drop(prepared);
@@ -250,7 +250,7 @@ fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
         let bad = out.path().join("bad.dermagan");
         std::fs::write(&bad, bytes).unwrap();
         let error = Cache::open(&bad).unwrap_err().to_string();
-        assert!(error.contains(why) && error.contains("dermagan prepare"), "{error}");
+        assert!(error.contains(why) && error.contains("prepare it again"), "{error}");
     };
     refused(&good[..good.len() - 1], "length");
     refused(&good[..40], "too short");
@@ -265,7 +265,7 @@ fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
     let last = changed.len() - 5;
     changed[last] ^= 1;
     refused(&changed, "checksum");
-    // One that somebody made to be opened: `sample` names files by what classes are called.
+    // A hostile cache: the names of classes become names of files.
     let mut made = good.clone();
     let word = |at: usize| u64::from_le_bytes(good[at..at + 8].try_into().unwrap()) as usize;
     let header = word(24)..word(24) + word(32);
@@ -275,7 +275,7 @@ fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
     let hash = Sha256::digest(&made[header]);
     made[40..48].copy_from_slice(&hash[..8]);
     refused(&made, "/etc/");
-    // Flipped pixels are found by `dermagan info`, which reads them all, and before they are used.
+    // Changed pixels are found when all are checked, and when some are checked before their use.
     let mut flipped = good.clone();
     flipped[4096 + 5] ^= 1;
     let bad = out.path().join("flipped.dermagan");
@@ -288,7 +288,7 @@ fn a_cache_that_is_cut_short_changed_or_newer_is_refused() {
 }
 
 #[test]
-fn prepare_refuses_to_write_over_a_file_that_is_no_cache() {
+fn prepare_refuses_to_overwrite_a_file_that_is_not_a_cache() {
     let folder = Folder::ham(1);
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("thesis.docx");
@@ -298,7 +298,7 @@ fn prepare_refuses_to_write_over_a_file_that_is_no_cache() {
 }
 
 #[test]
-fn tables_of_absurd_size_are_refused_before_they_fill_the_memory() {
+fn oversized_tables_are_refused_before_they_fill_the_memory() {
     let refused = |text: Vec<u8>, why: &str| {
         let folder = Folder::ham(1);
         folder.put("HAM10000_metadata.csv", &text);
@@ -309,7 +309,7 @@ fn tables_of_absurd_size_are_refused_before_they_fill_the_memory() {
     refused(rows("x\n", 2_000_000), "rows");
     refused(rows(",,,,,,,,,,,,,,,", 2 << 20), "MB");
     refused(format!("{HEADER}{}\n", ",x".repeat(100)).into_bytes(), "columns");
-    // A row of very many cells is one bad row.
+    // A row with a million empty cells is skipped.
     let folder = Folder::ham(2);
     folder
         .put("HAM10000_metadata.csv", format!("{}{}\n", table(2), ",".repeat(1 << 20)).as_bytes());
@@ -317,7 +317,7 @@ fn tables_of_absurd_size_are_refused_before_they_fill_the_memory() {
 }
 
 #[test]
-fn an_image_of_more_bytes_than_are_safe_is_refused_whatever_its_pixels() {
+fn an_image_with_too_many_bytes_is_refused_even_if_its_pixels_are_few_enough() {
     let folder = Folder::ham(2);
     let mut bytes = Vec::new();
     {
@@ -333,10 +333,10 @@ fn an_image_of_more_bytes_than_are_safe_is_refused_whatever_its_pixels() {
 }
 
 #[test]
-fn a_jpeg_with_a_foreign_marker_in_its_image_is_left_out() {
+fn a_jpeg_with_a_wrong_marker_in_its_image_data_is_left_out() {
     let mut bytes = jpeg(0);
     let at = bytes.windows(2).rposition(|w| w == [0xff, 0xda]).unwrap() + 60;
-    // A start-of-frame marker where only image data may stand.
+    // A start-of-frame marker where only image data are allowed.
     bytes.splice(at..at, [0xff, 0xc0]);
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &bytes);

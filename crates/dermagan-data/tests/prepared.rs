@@ -1,4 +1,4 @@
-//! Preparing, splitting, and the order of batches.
+//! The preparation, the split, and the order of the training images.
 
 mod common;
 
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use safetensors::SafeTensors;
 
 #[test]
-fn an_unchanged_source_is_not_decoded_twice_and_a_changed_one_is() {
+fn an_unchanged_source_is_not_decoded_again_but_a_changed_one_is() {
     let folder = Folder::ham(3);
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("c");
@@ -32,7 +32,7 @@ fn an_unchanged_source_is_not_decoded_twice_and_a_changed_one_is() {
 }
 
 #[test]
-fn what_a_killed_prepare_left_behind_is_neither_trusted_nor_in_the_way() {
+fn the_file_that_a_killed_preparation_left_is_neither_trusted_nor_an_obstacle() {
     let folder = Folder::ham(3);
     let out = tempfile::tempdir().unwrap();
     let target = out.path().join("c");
@@ -44,7 +44,7 @@ fn what_a_killed_prepare_left_behind_is_neither_trusted_nor_in_the_way() {
 }
 
 #[test]
-fn squashing_with_the_bilinear_filter_is_pillows_resize() {
+fn squash_with_the_bilinear_filter_equals_pillows_resize() {
     let bytes = fixture("resize.safetensors");
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let source =
@@ -89,7 +89,7 @@ fn the_real_archive_has_the_published_counts_and_its_two_identical_pairs() {
     let expected = [pair("ISIC_0024366", "ISIC_0029861"), pair("ISIC_0024777", "ISIC_0029938")];
     assert_eq!(cache.header().report.identical, expected);
     check_split(&cache.header().records, &cache.header().hashes, 0);
-    let sides = split::of_header(cache.header(), 0);
+    let sides = split::of_header(cache.header());
     for class in 0..7 {
         let of = |side| {
             let here = cache
@@ -116,7 +116,7 @@ fn the_full_size_sample_is_read_with_its_extra_segments() {
     assert_eq!(Summary::of(&source).sizes["600x450"], 210);
 }
 
-/// No lesion and no image on two sides; every class with three groups or more on all sides.
+/// Checks that no lesion and no image is on two sides.
 fn check_split(records: &[Record], hashes: &[u64], seed: u64) {
     let sides = split::assign(records, hashes, seed);
     let mut lesions: BTreeMap<&str, Side> = BTreeMap::new();
@@ -150,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn the_split_does_not_hang_on_the_order_of_the_rows((records, hashes) in records(), seed in any::<u64>()) {
+    fn the_split_does_not_depend_on_the_order_of_the_rows((records, hashes) in records(), seed in any::<u64>()) {
         let forward = split::assign(&records, &hashes, seed);
         let (r, h): (Vec<_>, Vec<_>) = (records.iter().rev().cloned().collect(), hashes.iter().rev().copied().collect());
         let mut backward = split::assign(&r, &h, seed);
@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn every_image_comes_once_an_epoch(n in 1usize..60, seed in any::<u64>(), epoch in 0u64..5) {
+    fn every_image_is_drawn_once_per_epoch(n in 1usize..60, seed in any::<u64>(), epoch in 0u64..5) {
         let order = Order::uniform(seed, (0..n as u32).collect());
         let start = epoch * n as u64;
         let seen: BTreeSet<u32> = (start..start + n as u64).map(|i| order.at(i).image).collect();
@@ -171,13 +171,13 @@ proptest! {
         let order = || Order::uniform(seed, (0..n).collect()).augmented(true, true);
         let kept = order();
         for position in positions {
-            // In any order, and from a fresh start, the same.
+            // The same in any order of positions, and from a new start.
             prop_assert_eq!(kept.at(position), order().at(position));
         }
     }
 
     #[test]
-    fn balanced_draws_take_every_class_equally_often_and_every_image_in_turn(
+    fn balanced_draws_take_every_class_equally_often_and_every_image_of_a_class_before_any_again(
         sizes in prop::collection::vec(1usize..12, 2..6), seed in any::<u64>(),
     ) {
         let class_of: Vec<usize> = sizes.iter().enumerate().flat_map(|(c, n)| vec![c; *n]).collect();
@@ -195,7 +195,7 @@ proptest! {
 }
 
 #[test]
-fn half_evened_draws_go_by_the_square_root_of_a_classs_size_and_take_every_image_in_turn() {
+fn draws_with_evenness_one_half_follow_the_square_root_of_the_class_size() {
     let sizes = [400, 25, 100];
     let class_of: Vec<usize> = (0..).zip(sizes).flat_map(|(c, n)| vec![c; n]).collect();
     let images: Vec<u32> = (0..class_of.len() as u32).collect();
@@ -210,7 +210,11 @@ fn half_evened_draws_go_by_the_square_root_of_a_classs_size_and_take_every_image
             assert!(drawn.chunks(draws).all(|round| of_class(round).len() == share), "{class}");
             for epoch in of_class(&drawn).chunks(size) {
                 let images: BTreeSet<u32> = epoch.iter().copied().collect();
-                assert_eq!(images.len(), epoch.len(), "{class} of {evenness}: one came twice");
+                assert_eq!(
+                    images.len(),
+                    epoch.len(),
+                    "class {class}, evenness {evenness}: an image came twice"
+                );
             }
         }
     }
@@ -225,20 +229,20 @@ fn a_small_class_is_on_every_side() {
 }
 
 #[test]
-fn turns_and_mirrors_move_pixels_where_they_should() {
-    // Red marks the top left corner of a 4×4 image.
+fn quarter_turns_and_mirroring_move_pixels_to_the_right_places() {
+    // The top left corner of a 4 × 4 image is red.
     let mut pixels = vec![0u8; 4 * 4 * 3];
     pixels[0] = 255;
-    let corner = |mirror, turns| {
+    let corner = |mirror, quarters| {
         let mut planes = vec![0.0; 3 * 16];
-        to_planes(&pixels, 4, Orientation { mirror, quarters: turns }, &mut planes);
+        to_planes(&pixels, 4, Orientation { mirror, quarters }, &mut planes);
         assert!(planes.iter().all(|v| *v == 1.0 || *v == -1.0));
         let at = planes.iter().position(|v| *v == 1.0).unwrap();
         (at % 4, at / 4)
     };
     assert_eq!(corner(false, 0), (0, 0));
     assert_eq!(corner(true, 0), (3, 0));
-    let turned: BTreeSet<_> = (0..4).map(|turns| corner(false, turns)).collect();
-    assert_eq!(turned, BTreeSet::from([(0, 0), (3, 0), (0, 3), (3, 3)]));
-    assert_eq!(corner(false, 1), (0, 3), "a quarter counter-clockwise");
+    let rotated: BTreeSet<_> = (0..4).map(|quarters| corner(false, quarters)).collect();
+    assert_eq!(rotated, BTreeSet::from([(0, 0), (3, 0), (0, 3), (3, 3)]));
+    assert_eq!(corner(false, 1), (0, 3), "a quarter turn counter-clockwise");
 }

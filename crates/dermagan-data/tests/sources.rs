@@ -1,4 +1,4 @@
-//! Every form that the data comes in is recognised by looking at it.
+//! Every form of the data is recognised by its content.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn all_images_in_one_folder_beside_the_table_are_recognised() {
     folder.put("metadata.csv", table(3).as_bytes());
     (0..3).for_each(|i| folder.put(&format!("{}.jpg", id(i)), &jpeg(i as u8)));
     assert_eq!(folder.open().unwrap().records.len(), 3);
-    // The table itself names the folder it lies in.
+    // The path of the table opens the folder that contains it.
     let table = folder.path().join("metadata.csv");
     assert_eq!(Source::open(&table.to_string_lossy()).unwrap().records.len(), 3);
 }
@@ -35,7 +35,7 @@ fn dataverses_tab_table_beside_its_zips_is_read_without_unpacking() {
     let second = zip_of(&[(&name(2), &parts[2]), (&name(3), &parts[3])], Stored);
     folder.put("HAM10000_images_part_1.zip", &first);
     folder.put("HAM10000_images_part_2.zip", &second);
-    // The test set of ISIC 2018 and the masks lie beside it on Dataverse; they are not problems.
+    // On Dataverse, the test set of ISIC 2018 and the masks are beside the table; they are not problems.
     folder.put(
         "ISIC2018_Task3_Test_GroundTruth.tab",
         format!("{HEADER}\n{}\n", row(9, "df")).replace(',', "\t").as_bytes(),
@@ -123,7 +123,7 @@ fn one_folder_per_class_takes_known_codes_full_names_or_any_names() {
 }
 
 #[test]
-fn a_folder_whose_name_cannot_name_a_file_everywhere_is_no_class() {
+fn a_folder_whose_name_is_not_a_valid_file_name_everywhere_cannot_be_a_class() {
     let folder = Folder::new();
     folder.put("nevi/a.jpg", &jpeg(0));
     folder.put(&format!("{}/a.jpg", "long".repeat(30)), &jpeg(1));
@@ -133,12 +133,12 @@ fn a_folder_whose_name_cannot_name_a_file_everywhere_is_no_class() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn two_folders_that_differ_by_small_and_large_letters_are_no_two_classes() {
+fn two_folders_that_differ_only_in_case_cannot_be_two_classes() {
     let folder = Folder::new();
     folder.put("Nevi/a.jpg", &jpeg(0));
     folder.put("nevi/b.jpg", &jpeg(1));
     let error = folder.open().map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("a second folder is called nevi"), "{error}");
+    assert!(error.contains("two folders are called nevi"), "{error}");
 }
 
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -177,7 +177,7 @@ fn medmnist_is_read_row_by_row_stored_or_deflated() {
         assert_eq!(source.kind, Kind::MedMnist);
         let found: Vec<(&str, usize)> =
             source.records.iter().map(|r| (r.image_id.as_str(), r.class)).collect();
-        // Row 1 has a label that does not exist: it is counted, and the rows behind it keep theirs.
+        // Row 1 has an unknown label: it is counted, and the later rows keep their own labels.
         assert_eq!(
             found,
             [("train_00000", 5), ("train_00002", 0), ("val_00000", 3), ("test_00000", 3)]
@@ -204,7 +204,7 @@ fn medmnist_is_read_row_by_row_stored_or_deflated() {
 }
 
 #[test]
-fn what_is_no_source_says_what_was_looked_for_and_what_to_do() {
+fn an_error_about_an_unrecognised_source_says_what_was_expected_and_what_to_do() {
     let refused = |folder: &Folder, words: &[&str]| {
         let error = folder.open().map(|_| ()).unwrap_err().to_string();
         words
@@ -262,7 +262,7 @@ fn a_zip_whose_paths_begin_with_a_dot_is_read() {
 }
 
 #[test]
-fn runs_and_caches_inside_the_data_are_no_data_and_no_change() {
+fn runs_and_caches_inside_a_source_are_neither_images_nor_changes() {
     let folder = Folder::new();
     folder.put("nv/a.jpg", &jpeg(0));
     folder.put("mel/b.jpg", &jpeg(1));
@@ -276,7 +276,7 @@ fn runs_and_caches_inside_the_data_are_no_data_and_no_change() {
 
 #[test]
 #[cfg(unix)]
-fn links_that_lead_in_circles_do_not_multiply_the_images() {
+fn circular_links_do_not_multiply_the_images() {
     let folder = Folder::ham(3);
     std::os::unix::fs::symlink(".", folder.path().join("again")).unwrap();
     std::os::unix::fs::symlink("..", folder.path().join("HAM10000_images_part_1/up")).unwrap();
@@ -293,7 +293,7 @@ fn isic_images_in_one_folder_without_their_table_are_not_taken_for_a_class() {
 }
 
 #[test]
-fn in_a_class_folder_images_are_known_by_content_and_other_files_are_counted() {
+fn in_a_class_folder_images_are_recognised_by_content_and_other_files_are_counted() {
     let folder = Folder::new();
     folder.put("nv/a.jpg", &jpeg(0));
     folder.put("nv/no_extension", &jpeg(1));
@@ -307,7 +307,7 @@ fn in_a_class_folder_images_are_known_by_content_and_other_files_are_counted() {
 }
 
 #[test]
-fn another_medmnist_set_is_not_taken_for_skin() {
+fn another_medmnist_set_is_not_taken_for_dermamnist() {
     let images = npy("|u1", "(1, 28, 28, 3)", &[7; 28 * 28 * 3]);
     let labels = npy("|u1", "(1, 1)", &[2]);
     let folder = Folder::new();

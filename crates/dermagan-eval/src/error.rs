@@ -1,21 +1,25 @@
-//! What can go wrong, in words that say what to do next.
+//! The error type of this crate.
 
 use std::path::PathBuf;
 
-use dermagan_base::image::Image;
+use dermagan_base::SettingError;
+use dermagan_data::DataError;
+use dermagan_generate::GenerateError;
+use dermagan_model::ModelError;
 
-/// Errors of this crate.
+/// The errors of this crate. A message says what was found, what was expected and what to do next.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvalError {
-    /// Two sets that cannot be compared, or too few images for a metric.
+    /// Two sets that cannot be compared, too few images for a metric, or an image without pixels.
     #[error("{0}")]
     Input(String),
-    /// A weights file that is not what it should be.
+    /// A weights file that does not hold what the network needs.
     #[error("{path}: {what}", path = path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what was expected.
+        /// What was found, what was expected and what to do next.
         what: String,
     },
     /// A file that cannot be read or written.
@@ -23,26 +27,30 @@ pub enum EvalError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason that the operating system gives.
         source: std::io::Error,
     },
-    /// A device whose features are not the CPU's.
+    /// A device that computes other features than the CPU.
     #[error("{0}")]
     SickDevice(String),
-    /// Training was asked to stop.
-    #[error("stopped")]
-    Stopped,
+    /// A setting of the call cannot be used.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The real images, or a folder of generated ones.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Making images.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// The model or the device.
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }
 
 impl EvalError {
-    /// Wraps what the system said about a file.
+    /// Turns an I/O error about the file `path` into an [`EvalError::Io`], for `map_err`.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
-}
-
-/// Whether an image has pixels, three bytes each.
-pub(crate) fn is_rgb(image: &Image) -> bool {
-    image.width > 0 && image.height > 0 && image.pixels.len() == image.width * image.height * 3
 }

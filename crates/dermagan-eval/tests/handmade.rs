@@ -1,17 +1,16 @@
-//! Hand-made features of images whose answers are known.
+//! Hand-made features of synthetic images with known properties.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
 use dermagan_base::image::Image;
-use dermagan_eval::Features;
-use dermagan_eval::extractor::Extractor;
-use dermagan_eval::handmade::{Group, Handmade, Off, Standard, features, lab, mask, what_is_off};
+use dermagan_eval::handmade::{Group, Off, Standard, features, lab, mask, what_is_off};
+use dermagan_eval::{Extractor, Features, Handmade};
 use proptest::prelude::*;
 
 const SKIN: [f32; 3] = [215.0, 170.0, 150.0];
 const BROWN: [f32; 3] = [130.0, 80.0, 60.0];
 
-/// Noise from -1 to 1, the same for the same numbers.
+/// Noise from -1 to 1, which depends on `seed` alone.
 fn noise(seed: u64) -> f32 {
     let mut z = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -19,8 +18,8 @@ fn noise(seed: u64) -> f32 {
     ((z ^ (z >> 31)) >> 40) as f32 / (1_u32 << 23) as f32 - 1.0
 }
 
-/// Brown where `inside`, given coordinates from the centre of 64×64, is above 0; skin elsewhere;
-/// noise of `rough` bytes over both.
+/// A 64×64 image that is brown where `inside` is above 0 and skin-coloured elsewhere, with noise of
+/// `rough` grey levels. `inside` takes coordinates relative to the centre.
 fn lesion(seed: u64, rough: f32, inside: impl Fn(f32, f32) -> f32) -> Image {
     let mut image = Image::filled(64, 64, [0; 3]);
     for (at, pixel) in image.pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
@@ -47,7 +46,7 @@ fn ellipse(seed: u64, rough: f32) -> Image {
     })
 }
 
-/// Ellipses that differ in place, length, width, darkness, sharpness and roughness.
+/// Ellipses that differ in position, length, width, darkness, sharpness and roughness.
 fn some() -> Vec<Image> {
     let one = |i: u64| {
         let vary = |what: u64, by: f32| 1.0 + by * noise(1_000_000 + i * 10 + what);
@@ -71,7 +70,7 @@ fn value(image: &Image, name: &str) -> f32 {
     rows(std::slice::from_ref(image)).values[column]
 }
 
-/// Every image of a set changed, byte by byte: `change` is given x, y, the channel and the byte.
+/// Changes every byte of a set of images: `change` takes x, y, the channel and the byte.
 fn changed(set: &[Image], change: impl Fn(usize, usize, usize, f32) -> f32) -> Vec<Image> {
     let mut set = set.to_vec();
     for image in &mut set {
@@ -83,7 +82,7 @@ fn changed(set: &[Image], change: impl Fn(usize, usize, usize, f32) -> f32) -> V
     set
 }
 
-/// Each pixel becomes the mean of the nine around it.
+/// Replaces each pixel by the mean of the 3×3 pixels around it.
 fn blurred(image: &Image) -> Image {
     let mut out = image.clone();
     for (i, byte) in out.pixels.iter_mut().enumerate() {
@@ -104,7 +103,7 @@ fn of<'a>(off: &'a [Off], name: &str) -> &'a Off {
 }
 
 #[test]
-fn every_feature_has_its_own_name_and_words() {
+fn every_feature_has_a_unique_name_and_phrase() {
     for (i, one) in features().iter().enumerate() {
         assert!(!one.what.is_empty() && !one.what.ends_with('.'));
         for other in &features()[..i] {
@@ -115,7 +114,7 @@ fn every_feature_has_its_own_name_and_words() {
 }
 
 #[test]
-fn lab_of_known_colours_is_that_of_the_tables() {
+fn lab_of_known_colours_agrees_with_published_tables() {
     let known = [
         ([255, 255, 255], [100.0, 0.0, 0.0]),
         ([0, 0, 0], [0.0, 0.0, 0.0]),
@@ -135,7 +134,7 @@ fn lab_of_known_colours_is_that_of_the_tables() {
 }
 
 #[test]
-fn the_mask_of_a_circle_is_that_circle() {
+fn the_mask_of_a_circle_covers_the_circle() {
     let found = mask::lesion(&circle(16.0)).unwrap().unwrap();
     let area = std::f32::consts::PI * 16.0 * 16.0;
     assert!((found.area as f32 / area - 1.0).abs() < 0.08, "{} against {area}", found.area);
@@ -162,7 +161,7 @@ fn holes_are_filled_and_dark_corners_and_second_spots_are_left_out() {
 }
 
 #[test]
-fn flat_skin_has_no_lesion_and_says_so() {
+fn flat_skin_has_no_lesion() {
     let skin = lesion(0, 8.0, |_, _| -1.0);
     assert_eq!(mask::lesion(&skin).unwrap(), None);
     for name in ["lesion_found", "lesion_area", "lesion_contrast", "shape_asymmetry_long"] {
@@ -185,7 +184,7 @@ fn an_ellipse_is_symmetric_and_an_angle_is_not() {
     assert!(both(&ellipse).iter().all(|a| *a < 0.05), "{:?}", both(&ellipse));
     assert!(both(&angle).iter().any(|a| *a > 0.25), "{:?}", both(&angle));
     assert!(both(&half).iter().any(|a| *a > 0.1), "{:?}", both(&half));
-    // Half axes of 20 and 12: an eccentricity of 0.8.
+    // Half axes of 20 and 12 give an eccentricity of 0.8.
     assert!((value(&ellipse, "lesion_eccentricity") - 0.8).abs() < 0.03);
 }
 
@@ -221,7 +220,7 @@ fn a_border_that_fades_is_less_sharp() {
 }
 
 #[test]
-fn the_colours_of_a_lesion_are_named() {
+fn the_colours_of_a_lesion_are_recognised() {
     let brown = circle(16.0);
     assert!(value(&brown, "lesion_dark_brown") + value(&brown, "lesion_light_brown") > 0.9);
     let black =
@@ -246,7 +245,7 @@ fn redder_images_have_a_higher_mean_redness() {
 }
 
 #[test]
-fn blurred_images_lack_fine_detail_above_all() {
+fn blurred_images_lack_mostly_fine_detail() {
     let blurred: Vec<Image> = some().iter().map(blurred).collect();
     let off = off(&some(), &blurred);
     let detail = of(&off, "detail_1");
@@ -273,7 +272,7 @@ fn a_grid_raises_its_own_feature_and_little_else() {
 }
 
 #[test]
-fn one_image_over_and_over_varies_less() {
+fn a_repeated_image_varies_less() {
     let same = vec![some()[3].clone(); 40];
     let off = off(&some(), &same);
     assert_eq!(of(&off, "detail_1").spread, -10.0);
@@ -281,7 +280,7 @@ fn one_image_over_and_over_varies_less() {
 }
 
 #[test]
-fn a_set_against_itself_is_as_in_real_images() {
+fn a_set_does_not_differ_from_itself() {
     let off = off(&some(), &some());
     assert_eq!(off.len(), features().len());
     assert!(off.iter().all(|o| o.effect == 0.0 && o.spread == 0.0));
@@ -290,7 +289,7 @@ fn a_set_against_itself_is_as_in_real_images() {
 }
 
 #[test]
-fn words_say_which_way_and_how_far() {
+fn words_name_the_direction_and_the_size_of_a_difference() {
     let off = Off {
         name: "lightness_mean",
         group: Group::Colour,
@@ -312,7 +311,7 @@ fn words_say_which_way_and_how_far() {
 }
 
 #[test]
-fn standardised_real_images_have_mean_0_and_deviation_1_and_nothing_passes_20() {
+fn standardised_features_have_mean_0_and_deviation_1_and_stay_within_20() {
     let real = rows(&some());
     let standard = Standard::of(&real);
     let scaled = standard.apply(&real);
@@ -324,7 +323,7 @@ fn standardised_real_images_have_mean_0_and_deviation_1_and_nothing_passes_20() 
     let mean = lightness.iter().sum::<f32>() / 40.0;
     let variance = lightness.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 39.0;
     assert!(mean.abs() < 1e-3 && (variance - 1.0).abs() < 1e-3, "{mean}, {variance}");
-    // Every one has a lesion, so this feature is constant.
+    // Every image has a lesion, so this feature is constant.
     assert!(column("lesion_found").iter().all(|v| *v == 0.0));
     let black = standard.apply(&rows(&[Image::filled(64, 64, [0; 3])]));
     assert!(black.values.iter().all(|v| v.abs() <= 20.0));
@@ -339,7 +338,7 @@ fn a_row_depends_on_its_image_alone() {
 }
 
 #[test]
-fn larger_images_are_brought_to_the_same_size() {
+fn larger_images_are_resized_before_measuring() {
     let small = circle(16.0);
     let mut large = Image::filled(128, 128, [0; 3]);
     for (i, byte) in large.pixels.iter_mut().enumerate() {
@@ -360,20 +359,20 @@ fn an_image_without_pixels_is_an_error() {
 }
 
 #[test]
-fn names_of_groups_in_reports_are_lower_case() {
+fn group_names_are_lower_case_in_reports() {
     let off = off(&some(), &some());
     let json = serde_json::to_string(of(&off, "lightness_mean")).unwrap();
     assert!(json.contains(r#""group":"colour""#), "{json}");
 }
 
 #[test]
-fn every_number_of_an_extreme_image_is_finite() {
+fn every_feature_of_an_extreme_image_is_finite() {
     let colours = [[0; 3], [255; 3], [255, 0, 0], [0, 255, 0], [0, 0, 255], [1, 0, 0]];
     for (width, height) in [(1, 1), (1, 300), (300, 1), (2, 3), (64, 64), (65, 63)] {
         let set = colours.map(|colour| Image::filled(width, height, colour));
         assert!(rows(&set).values.iter().all(|v| v.is_finite()));
     }
-    // Half black, half white; black with one white pixel; stripes.
+    // Half black and half white; black with one white pixel; stripes; white with a black corner.
     let tests: [fn(usize, usize) -> bool; 4] =
         [|x, _| x < 32, |x, y| x == 32 && y == 32, |_, y| y % 2 == 0, |x, y| x > 4 || y > 4];
     for test in tests {
@@ -391,13 +390,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_number_of_any_image_is_finite(
+    fn every_feature_of_any_image_is_finite(
         width in 1_usize..90,
         height in 1_usize..90,
         seed: u64,
         levels in 1_u64..256,
     ) {
-        // Few levels give large flat parts, many give noise.
+        // Few levels give large flat regions, many levels give noise.
         let byte = |i: usize| (u64::from(noise(seed.wrapping_add(i as u64)).to_bits()) % levels) as u8;
         let pixels = (0..width * height * 3).map(byte).collect();
         let row = Handmade.extract(&[Image { width, height, pixels }]).unwrap();

@@ -1,4 +1,4 @@
-//! Inception against pytorch-fid's, with weights and images that both sides make by one formula
+//! Compares Inception with that of pytorch-fid, on weights and images that both sides compute by one formula
 //! (scripts/make_inception_fixture.py).
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use dermagan_base::image::Image;
-use dermagan_eval::extractor::Extractor;
-use dermagan_eval::inception::{DIMS, Inception};
+use dermagan_eval::{Extractor, Inception};
 use dermagan_model::weights::{Array, Weights, from_safetensors, to_safetensors};
 use safetensors::SafeTensors;
 
@@ -18,14 +17,14 @@ fn fixture() -> Vec<u8> {
     std::fs::read(folder.join("inception.safetensors")).unwrap()
 }
 
-/// What PyTorch calls its tensors, and their shapes.
+/// The names and shapes of the tensors in PyTorch.
 fn shapes() -> BTreeMap<String, Vec<usize>> {
     let bytes = fixture();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     serde_json::from_str(&header.metadata().as_ref().unwrap()["shapes"]).unwrap()
 }
 
-/// SplitMix64 of a name's FNV-1a hash.
+/// SplitMix64 seeded with the FNV-1a hash of a name.
 fn random_bits(name: &str, count: usize) -> impl Iterator<Item = u64> + use<> {
     let seed = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
@@ -67,7 +66,7 @@ fn image(width: usize, height: usize) -> Image {
     Image { width, height, pixels: pixels.collect() }
 }
 
-/// A network from `weights`, by way of a file.
+/// A network from `weights`, loaded from a file.
 fn open(weights: &Weights) -> Result<Inception, String> {
     open_bytes(&to_safetensors(weights, "{}".into()).unwrap())
 }
@@ -79,9 +78,10 @@ fn open_bytes(bytes: &[u8]) -> Result<Inception, String> {
     Inception::open(&path, &Device::flex()).map_err(|error| error.to_string())
 }
 
-/// The largest difference as a share of the largest feature, and the mean one of the mean feature.
+/// The largest difference relative to the largest feature, and the mean difference relative to the mean
+/// feature.
 fn differences(ours: &[f32], expected: &[f32]) -> (f32, f32) {
-    assert_eq!((ours.len(), expected.len()), (DIMS, DIMS));
+    assert_eq!((ours.len(), expected.len()), (Inception::DIMS, Inception::DIMS));
     let apart: Vec<f32> = ours.iter().zip(expected).map(|(a, b)| (a - b).abs()).collect();
     let largest = |values: &[f32]| values.iter().fold(0.0f32, |most, v| most.max(v.abs()));
     let sum = |values: &[f32]| values.iter().map(|v| v.abs()).sum::<f32>();
@@ -89,24 +89,24 @@ fn differences(ours: &[f32], expected: &[f32]) -> (f32, f32) {
 }
 
 #[test]
-fn the_features_are_those_of_pytorch_fid_and_depend_on_one_image_alone() {
+fn features_agree_with_pytorch_fid_and_depend_on_one_image_alone() {
     let inception = open(&weights()).unwrap();
     let expected = from_safetensors("fixture", &fixture()).unwrap().weights;
     let sizes = [(64, 64), (128, 96), (299, 299), (420, 310)];
     let images: Vec<_> = sizes.iter().map(|(width, height)| image(*width, *height)).collect();
     let features = inception.extract(&images).unwrap();
     assert_eq!(features.len(), images.len() * inception.dims());
-    for ((width, height), row) in sizes.iter().zip(features.chunks(DIMS)) {
+    for ((width, height), row) in sizes.iter().zip(features.chunks(Inception::DIMS)) {
         let expected = &expected[&format!("{width}x{height}")].values;
         let (largest, mean) = differences(row, expected);
         println!("{width}x{height}: {largest:.1e} of the largest, {mean:.1e} of the mean");
-        // The last image is reduced first, and its bytes are rounded a little differently from
-        // Pillow's. A wrong pool, resize or epsilon is apart by 0.8 % or more.
+        // The last image is reduced first, and its bytes are rounded slightly differently than in
+        // Pillow. A wrong pooling, resize or epsilon differs by 0.8 % or more.
         let limit = if *width > 299 { 2e-3 } else { 2e-5 };
         assert!(largest < limit && mean < limit, "{width}x{height}: {largest} {mean}");
     }
     let alone = inception.extract(&images[1..2]).unwrap();
-    assert!(alone == features[DIMS..2 * DIMS], "the same bits, whatever images are beside it");
+    assert!(alone == features[Inception::DIMS..2 * Inception::DIMS], "the same bits in any batch");
 
     let mut huge = weights();
     for (name, array) in &mut huge {
@@ -124,7 +124,7 @@ fn the_features_are_those_of_pytorch_fid_and_depend_on_one_image_alone() {
 }
 
 #[test]
-fn a_tensor_that_is_missing_misshapen_or_broken_is_named() {
+fn a_missing_misshapen_or_broken_tensor_is_named() {
     let all = weights();
     let name = "Mixed_6c.branch7x7dbl_3.bn.running_var";
     let without = |change: &dyn Fn(&mut Weights)| {
@@ -155,7 +155,7 @@ fn a_tensor_that_is_missing_misshapen_or_broken_is_named() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_or_is_no_weights_file_is_refused() {
+fn a_truncated_file_and_a_file_without_weights_are_refused() {
     let whole = to_safetensors(&weights(), "{}".into()).unwrap();
     for length in [0, 7, 9, 5000, whole.len() / 2, whole.len() - 1] {
         let refused = open_bytes(&whole[..length]).unwrap_err();

@@ -1,12 +1,10 @@
-//! The metrics against torch-fidelity and prdc (scripts/make_metric_fixtures.py), and against what
-//! is known without computing.
+//! Compares the metrics with torch-fidelity and prdc (scripts/make_metric_fixtures.py), and with values that
+//! are known in closed form.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
-use dermagan_eval::fid::{Gaussian, fid, frechet};
-use dermagan_eval::kid::kid;
 use dermagan_eval::prdc::{nearest, prdc};
-use dermagan_eval::{EvalError, Features};
+use dermagan_eval::{EvalError, Features, Gaussian, fid, frechet, kid};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
@@ -28,7 +26,7 @@ fn assert_close(found: f64, expected: f64, relative: f64) {
     assert!((found - expected).abs() <= relative * expected.abs(), "{found}, expected {expected}");
 }
 
-/// Normal values, correlated by a running mean, about `shift`.
+/// Normal values with mean `shift`, correlated by a running mean.
 fn sample(seed: u64, count: usize, dims: usize, shift: f64) -> Features {
     let mut state = seed;
     // SplitMix64.
@@ -49,7 +47,7 @@ fn sample(seed: u64, count: usize, dims: usize, shift: f64) -> Features {
 }
 
 #[test]
-fn every_figure_is_that_of_torch_fidelity_and_prdc() {
+fn every_metric_agrees_with_torch_fidelity_and_prdc() {
     let fixture = SafeTensors::deserialize(FIXTURE).unwrap();
     let (real, fake) = (features(&fixture, "real"), features(&fixture, "fake"));
     assert_close(fid(&real, &fake).unwrap(), expected(&fixture, "fid")[0], 1e-8);
@@ -58,7 +56,7 @@ fn every_figure_is_that_of_torch_fidelity_and_prdc() {
     let found = kid(&real.select(&first), &fake).unwrap();
     assert_close(found.value, expected(&fixture, "kid")[0], 1e-10);
 
-    // theirs is a float32 mean
+    // torch-fidelity takes the mean in float32.
     let found = prdc(&real, &fake, 3).unwrap();
     let theirs = expected(&fixture, "precision_recall");
     assert_close(found.precision, theirs[0], 1e-6);
@@ -96,7 +94,7 @@ fn the_standard_error_is_how_much_the_distance_varies_from_sample_to_sample() {
 }
 
 #[test]
-fn a_set_against_itself_is_at_no_distance_and_has_shares_of_one() {
+fn a_set_has_no_distance_from_itself_and_shares_of_one() {
     let set = sample(5, 600, 40, 1.0);
     // The unbiased estimate pairs an image with its twin in the other set only.
     assert!(kid(&set, &set).unwrap().value < 0.0);
@@ -110,7 +108,7 @@ fn a_set_against_itself_is_at_no_distance_and_has_shares_of_one() {
 }
 
 #[test]
-fn a_set_of_few_images_over_and_over_has_no_recall() {
+fn a_set_that_repeats_few_images_has_no_recall() {
     let real = sample(6, 400, 16, 0.0);
     let one = real.select(&[17; 300]);
     let shares = prdc(&real, &one, 5).unwrap();
@@ -147,7 +145,7 @@ fn dead_and_repeated_features_do_not_disturb_fid() {
 }
 
 #[test]
-fn sets_that_cannot_be_compared_are_refused_with_what_to_do() {
+fn sets_that_cannot_be_compared_are_refused_with_advice() {
     let says = |found: Result<(), EvalError>, expected: &str| {
         let found = found.unwrap_err().to_string();
         assert!(found.contains(expected), "{found}");
@@ -156,8 +154,8 @@ fn sets_that_cannot_be_compared_are_refused_with_what_to_do() {
     says(fid(&many, &few).map(drop), "needs at least 8 images in each set, and there are 50 real");
     says(fid(&many, &few).map(drop), "use KID");
     says(kid(&many, &few.select(&[0, 1])).map(drop), "2 generated images are too few");
-    says(prdc(&many, &few, 7).map(drop), "at least 8 are needed");
-    says(prdc(&many, &few, usize::MAX).map(drop), "are needed");
+    says(prdc(&many, &few, 7).map(drop), "expected at least 8");
+    says(prdc(&many, &few, usize::MAX).map(drop), "expected at least");
     says(prdc(&many, &few, 0).map(drop), "neighbour 1");
     says(kid(&many, &sample(1, 50, 9, 0.0)).map(drop), "one extractor");
     says(nearest(&few, &Features { dims: 8, values: vec![] }).map(drop), "too few");

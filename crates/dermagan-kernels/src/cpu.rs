@@ -1,19 +1,19 @@
-//! The level of vector instructions that the kernels use: what this machine has, capped by [`VARIABLE`].
+//! The level of vector instructions that the kernels use: the highest level of this machine, capped by [`VARIABLE`].
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The environment variable that caps the level: `auto`, or the name of a [`Level`]. It caps these kernels;
-/// burn's few remaining operations on the CPU, and decoders, use what the machine has.
+/// The environment variable that caps the level: `auto`, or the name of a [`Level`]. It caps these kernels only. burn's
+/// few remaining operations on the CPU, and image decoders, use the highest level of the machine.
 pub const VARIABLE: &str = "DERMAGAN_CPU";
 
-/// A set of vector instructions; each includes those before it.
+/// A set of vector instructions. Each level includes the lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {
-    /// What every CPU of the architecture has: SSE2 on x86-64, NEON on aarch64.
+    /// The instructions of every CPU of the architecture: SSE2 on x86-64, NEON on aarch64.
     Baseline,
     /// 256-bit vectors with fused multiply-add (Intel since Haswell, AMD since Zen).
     Avx2,
@@ -30,7 +30,7 @@ impl Level {
     pub const ALL: [Self; 5] =
         [Self::Baseline, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
 
-    /// The name that [`VARIABLE`] takes.
+    /// The name of the level, as a value of [`VARIABLE`].
     pub const fn name(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
@@ -53,7 +53,7 @@ impl fmt::Display for Level {
 pub struct LevelError {
     /// The value.
     pub value: String,
-    /// Whether it is the name of a level, which this machine lacks.
+    /// Whether the value is the name of a level that this machine lacks.
     pub known: bool,
 }
 
@@ -61,13 +61,13 @@ impl fmt::Display for LevelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why =
             if self.known { "this machine lacks that level" } else { "there is no such level" };
-        let there: Vec<&str> = available().map(Level::name).collect();
+        let available: Vec<&str> = available().map(Level::name).collect();
         write!(
             f,
             "{VARIABLE}='{}': {why}. This machine has {}; auto uses the last",
-            // An error repeats as much as a person reads.
+            // Repeat only as much of the value as a person reads.
             self.value.chars().take(80).collect::<String>(),
-            there.join(", ")
+            available.join(", ")
         )
     }
 }
@@ -77,7 +77,7 @@ impl std::error::Error for LevelError {}
 impl FromStr for Level {
     type Err = LevelError;
 
-    /// The level of this name, if the machine has it; `auto` is the highest.
+    /// The level of this name, if the machine has it. `auto` and the empty string mean the highest level.
     fn from_str(text: &str) -> Result<Self, LevelError> {
         if text.is_empty() || text.eq_ignore_ascii_case("auto") {
             return Ok(detected());
@@ -101,11 +101,11 @@ pub fn available() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|level| *level <= detected())
 }
 
-/// The level that [`VARIABLE`] asks for. Every user interface checks it before the first computation: the kernels
-/// themselves cannot fail, and use [`detected`] where the variable is wrong.
+/// The level that [`VARIABLE`] requests. Every user interface checks it before the first computation, because the kernels
+/// themselves cannot fail: they use [`detected`] if the value is invalid.
 ///
 /// # Errors
-/// When it names no level, or one that this machine lacks.
+/// If the value does not name a level, or names one that this machine lacks.
 pub fn requested() -> Result<Level, LevelError> {
     match std::env::var_os(VARIABLE) {
         None => Ok(detected()),
@@ -113,11 +113,11 @@ pub fn requested() -> Result<Level, LevelError> {
     }
 }
 
-/// The level in use as a number, or [`UNSET`] before the first question.
+/// The level in use as a number, or [`UNSET`] before the first call of [`level`].
 static IN_USE: AtomicU8 = AtomicU8::new(UNSET);
 const UNSET: u8 = u8::MAX;
 
-/// The level in use: that of [`requested`], unless within [`at`].
+/// The level in use: that of [`requested`], except within [`at`].
 #[inline]
 pub fn level() -> Level {
     match IN_USE.load(Ordering::Relaxed) {
@@ -133,15 +133,15 @@ pub fn level() -> Level {
 #[cold]
 fn first_level() -> Level {
     let level = requested().unwrap_or_else(|_| detected());
-    // Another thread may have been faster.
+    // Another thread may have set it first.
     let _ = IN_USE.compare_exchange(UNSET, level as u8, Ordering::Relaxed, Ordering::Relaxed);
     level
 }
 
-/// Runs `work` at a level, which the whole process uses until then: for checks that compare levels. Nothing
-/// else may compute meanwhile. A level that the machine lacks becomes the highest that it has.
+/// Runs `work` at a level, for checks that compare levels. The whole process uses that level until `work` returns, so no
+/// other thread may compute in the meantime. If the machine lacks the level, `work` runs at its highest level.
 pub fn at<R>(wanted: Level, work: impl FnOnce() -> R) -> R {
-    /// Puts the level before back, also when `work` panics.
+    /// Restores the previous level, even if `work` panics.
     struct Restore(Level);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -165,8 +165,7 @@ pub fn avx2() -> bool {
     cfg!(target_arch = "x86_64") && level() >= Level::Avx2
 }
 
-/// Whether products of bfloat16 pairs are in use. Without them bfloat16 is emulated, which is slower than
-/// float32.
+/// Whether products of bfloat16 pairs are in use. Without them bfloat16 is emulated, which is slower than float32.
 #[inline]
 pub fn bf16_products() -> bool {
     cfg!(target_arch = "x86_64") && level() >= Level::Avx512Bf16
@@ -178,13 +177,14 @@ pub fn amx() -> bool {
     cfg!(all(target_arch = "x86_64", target_os = "linux")) && level() >= Level::Amx
 }
 
-/// Whether bfloat16 is faster than float32 at the level in use. In AMD's vectors it is (153 images a second
-/// for 99 on Zen 4) and in Intel's tiles (204 for 113 on a server of theirs); in Intel's vectors, which take
-/// longer over such a product, it is slower (101 for 113 on that one). Emulated it never is.
+/// Whether bfloat16 is faster than float32 at the level in use. It is faster with AMD's vectors (153 against 99 images per
+/// second on Zen 4) and with Intel's tiles (204 against 113 on one of its servers). It is slower with Intel's vectors,
+/// which take longer over such a product (101 against 113 on the same server), and always when it is emulated.
 pub fn bf16_is_faster() -> bool {
     amx() || (bf16_products() && !intel())
 }
 
+/// Whether Intel made the processor.
 fn intel() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -211,22 +211,23 @@ fn detect() -> Level {
             has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl"),
         ),
         (Level::Avx512Bf16, has!("avx512bf16")),
-        (Level::Amx, tiles_are_lent()),
+        (Level::Amx, amx_is_permitted()),
     ];
-    // Each level includes those before it.
-    steps.into_iter().take_while(|(_, there)| *there).last().map_or(Level::Baseline, |(l, _)| l)
+    // Each level includes the lower ones.
+    let found = steps.into_iter().take_while(|(_, available)| *available).last();
+    found.map_or(Level::Baseline, |(level, _)| level)
 }
 
 #[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
-fn tiles_are_lent() -> bool {
+fn amx_is_permitted() -> bool {
     false
 }
 
-/// Whether the processor has the tiles and the system lets this process use them. Rust's own detection of
-/// AMX is not stable yet.
+/// Whether the processor has AMX tiles and the operating system lets this process use them. Rust's own detection of AMX
+/// is not stable yet.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #[allow(unsafe_code, reason = "a system call without pointers")]
-fn tiles_are_lent() -> bool {
+fn amx_is_permitted() -> bool {
     use std::arch::x86_64::{__cpuid_count, __get_cpuid_max};
     const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
@@ -234,8 +235,8 @@ fn tiles_are_lent() -> bool {
     if __get_cpuid_max(0).0 < 7 || __cpuid_count(7, 0).edx & BF16_AND_TILES != BF16_AND_TILES {
         return false;
     }
-    // SAFETY: asks for a permission; nothing is read or written. Systems that know no tiles answer with
-    // an error.
+    // SAFETY: the call requests a permission and accesses no memory of this process. Systems that do not support tiles
+    // return an error.
     unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
 }
 
@@ -244,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_taken_by_name_if_the_machine_has_it() {
+    fn a_level_is_parsed_from_its_name_if_the_machine_has_it() {
         assert_eq!("auto".parse(), Ok(detected()));
         assert_eq!("".parse(), Ok(detected()));
         for level in Level::ALL {
@@ -261,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn the_level_in_use_is_one_that_the_machine_has() {
-        assert!(available().any(|there| there == level()));
-        assert_eq!(Ok(level()), requested(), "the tests are run with a level that is there");
+    fn the_machine_has_the_level_in_use() {
+        assert!(available().any(|available| available == level()));
+        assert_eq!(Ok(level()), requested(), "the tests must run at a level that the machine has");
     }
 }

@@ -1,15 +1,15 @@
 //! Working memory that is kept between calls.
 //!
-//! A step asks for the same buffers hundreds of times. Fresh ones cost a page fault every 4 KiB and
-//! are filled with zeros first: together an eighth of a step on two cores.
+//! A training step needs the same buffers hundreds of times. New ones cost a page fault every 4 KiB and are filled with
+//! zeros first. Together that takes an eighth of a step on two cores.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers of one kind that nobody uses at the moment.
+/// The unused buffers of one type. A pool never shrinks.
 pub struct Pool<T>(Mutex<Vec<Vec<T>>>);
 
-/// A buffer that goes back to its pool. Its contents are whatever was left in it.
+/// A slice of working memory that returns to its pool when it is dropped. A new buffer has arbitrary contents.
 pub struct Buffer<T: 'static> {
     values: Vec<T>,
     len: usize,
@@ -28,8 +28,7 @@ impl<T: Copy + Default> Pool<T> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// A buffer of `len` values: the smallest kept one that is long enough and at most twice too
-    /// long, else a new one.
+    /// Returns a buffer of `len` values: the smallest unused one of `len` to 2 · `len` + 1024 values, or else a new one.
     pub fn take(&'static self, len: usize) -> Buffer<T> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |v: &Vec<T>| (len..=2 * len + 1024).contains(&v.len());
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_that_was_given_back_is_taken_again_if_it_is_not_far_too_long() {
+    fn a_returned_buffer_is_reused_unless_it_is_far_too_long() {
         static POOL: Pool<f32> = Pool::new();
         let first = POOL.take(100_000);
         let place = first.as_ptr();
@@ -79,6 +78,10 @@ mod tests {
         assert_eq!(POOL.take(10).len(), 10);
         let again = POOL.take(60_000);
         assert_eq!((again.as_ptr(), again.len()), (place, 60_000));
-        assert_ne!(POOL.take(60_000).as_ptr(), place, "one user at a time");
+        assert_ne!(
+            POOL.take(60_000).as_ptr(),
+            place,
+            "a buffer in use must not be handed out again"
+        );
     }
 }

@@ -1,15 +1,13 @@
-//! Every form of every layer against the definition, against its adjoint, and against itself on
-//! other numbers of threads and in other batches.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+//! Compares every form of every layer with the definition, with its adjoint, and with itself on other numbers of threads
+//! and in other batches.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails at the first error")]
 
 mod common;
 
 use common::{dot, noise, products, slope, worst};
-use dermagan_kernels::dense::{self, Dense};
-use dermagan_kernels::lane::{Lane, Pair};
-use dermagan_kernels::scratch::Buffer;
-use dermagan_kernels::shape::Shape;
-use dermagan_kernels::{few, winograd};
+use dermagan_kernels::conv::dense::{self, Dense};
+use dermagan_kernels::conv::{im2col, winograd};
+use dermagan_kernels::{Buffer, Lane, Pair, Shape};
 use proptest::prelude::*;
 
 /// One operation of a layer.
@@ -23,8 +21,11 @@ struct Form<L: Lane> {
 }
 
 fn forms<L: Lane>(shape: &Shape) -> Vec<Form<L>> {
-    let few = Form { down: few::down::<L>, up: few::up::<L>, gradient: few::filter_gradient::<L> };
-    let mut forms = vec![few];
+    let mut forms = vec![Form {
+        down: im2col::down::<L>,
+        up: im2col::up::<L>,
+        gradient: im2col::filter_gradient::<L>,
+    }];
     if winograd::serves(shape) {
         forms.push(Form {
             down: winograd::down::<L>,
@@ -35,7 +36,7 @@ fn forms<L: Lane>(shape: &Shape) -> Vec<Form<L>> {
     forms
 }
 
-fn agrees_with_the_definition<L: Lane>(shape: Shape, tolerance: f64) {
+fn matches_the_definition<L: Lane>(shape: Shape, tolerance: f64) {
     let x = noise::<L::Real>(shape.batch * shape.large(), 1);
     let y = noise::<L::Real>(shape.batch * shape.small(), 2);
     let w = noise::<L::Real>(shape.filter(), 3);
@@ -57,13 +58,13 @@ fn agrees_with_the_definition<L: Lane>(shape: Shape, tolerance: f64) {
 }
 
 fn every_precision(shape: Shape) {
-    agrees_with_the_definition::<f64>(shape, 1e-13);
-    agrees_with_the_definition::<f32>(shape, 5e-6);
-    agrees_with_the_definition::<Pair>(shape, 3e-2);
+    matches_the_definition::<f64>(shape, 1e-13);
+    matches_the_definition::<f32>(shape, 5e-6);
+    matches_the_definition::<Pair>(shape, 3e-2);
 }
 
 #[test]
-fn full_layers_are_the_definition_in_every_precision() {
+fn full_layers_match_the_definition_in_every_precision() {
     for (batch, height, width, wide, deep) in
         [(3, 4, 6, 16, 48), (2, 8, 8, 48, 32), (20, 4, 4, 64, 32), (1, 2, 2, 16, 16)]
     {
@@ -75,7 +76,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn layers_of_any_extent_are_the_definition(
+    fn layers_of_any_extent_match_the_definition(
         batch in 1usize..11, height in 1usize..6, width in 1usize..6,
         wide in 1usize..20, deep in 1usize..40,
     ) {
@@ -84,7 +85,7 @@ proptest! {
 }
 
 #[test]
-fn gradients_are_those_of_finite_differences_in_float64() {
+fn gradients_match_finite_differences_in_float64() {
     for (wide, deep) in [(16, 32), (3, 5)] {
         let shape = Shape { batch: 2, height: 4, width: 4, wide, deep };
         let x = noise::<f64>(shape.batch * shape.large(), 4);
@@ -93,7 +94,7 @@ fn gradients_are_those_of_finite_differences_in_float64() {
         let (dx, dy, dw) =
             (noise::<f64>(x.len(), 7), noise::<f64>(y.len(), 8), noise::<f64>(w.len(), 9));
         for form in forms::<f64>(&shape) {
-            // A loss that bends: half the square of the result. Its gradient is the result.
+            // A nonlinear loss: half the square of the result. Its gradient is the result.
             let down = |x: &[f64], w: &[f64]| (form.down)(&shape, x, w);
             let loss = |x: &[f64], w: &[f64]| down(x, w).iter().map(|v| v * v / 2.0).sum();
             let g = down(&x, &w);
@@ -111,7 +112,7 @@ fn gradients_are_those_of_finite_differences_in_float64() {
 }
 
 #[test]
-fn the_layer_over_the_whole_image_is_its_definition() {
+fn the_dense_layer_matches_its_definition() {
     for (batch, wide, deep) in [(5, 32, 1), (30, 7, 19), (1, 64, 100)] {
         let shape = Dense { batch, wide, deep };
         let x = noise::<f64>(batch * 16 * wide, 1);
@@ -162,7 +163,7 @@ fn same_on_any_number_of_threads<L: Lane<Real = f32>>() {
 }
 
 #[test]
-fn results_are_the_same_bits_on_any_number_of_threads() {
+fn results_have_the_same_bits_on_any_number_of_threads() {
     same_on_any_number_of_threads::<f32>();
     same_on_any_number_of_threads::<Pair>();
 }
@@ -188,7 +189,7 @@ fn same_in_any_batch<L: Lane<Real = f32>>() {
 }
 
 #[test]
-fn an_image_is_the_same_bits_in_any_batch() {
+fn an_image_has_the_same_bits_in_any_batch() {
     same_in_any_batch::<f32>();
     same_in_any_batch::<Pair>();
 }

@@ -1,13 +1,13 @@
-//! Convolutions and pools of any window against their definition.
+//! Compares convolutions and pools of any window with their definition.
 #![allow(missing_docs, reason = "tests")]
 
 mod common;
 
 use common::{noise, worst};
-use dermagan_kernels::direct::{Filter, Image, Pool, Window, pool};
+use dermagan_kernels::conv::direct::{Filter, Image, Pool, Window, pool};
 use proptest::prelude::*;
 
-/// The place in the image that tap (u, v) of result pixel (i, j) looks at.
+/// The image pixel that tap (u, v) of result pixel (i, j) reads. `None` in the padding.
 fn place(
     window: &Window,
     image: [usize; 2],
@@ -23,7 +23,7 @@ fn pixels(extent: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
     (0..extent[0]).flat_map(move |i| (0..extent[1]).map(move |j| (i, j)))
 }
 
-/// Windows of any kind, and those that minimal filtering serves.
+/// Windows of any kind, and windows that minimal filtering serves, each with a number of channels.
 fn windows() -> impl Strategy<Value = (Window, usize)> {
     let any = ([1usize..8, 1usize..8], [0usize..9, 0usize..9], 1usize..4, 1usize..9)
         .prop_map(|(kernel, padding, stride, n)| (Window { kernel, stride, padding }, n));
@@ -36,7 +36,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn any_window_is_its_definition_and_touches_its_own_channels_only(
+    fn any_window_matches_its_definition_and_writes_its_own_channels_only(
         image in [1usize..12, 1usize..12], (window, channels) in windows(),
         deep in 1usize..70, before in 0usize..3, after in 0usize..3,
     ) {
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn pools_take_the_largest_or_the_mean_of_what_lies_in_the_image(
+    fn pools_take_the_maximum_or_the_mean_of_the_values_in_the_image(
         image in [1usize..10, 1usize..10], stride in 1usize..3, padding in 0usize..2,
         channels in 1usize..20, mean: bool,
     ) {
@@ -100,7 +100,7 @@ proptest! {
 }
 
 #[test]
-fn the_same_bits_on_any_number_of_threads() {
+fn results_have_the_same_bits_on_any_number_of_threads() {
     let window = Window { kernel: [3; 2], stride: 1, padding: [1; 2] };
     let x = noise::<f32>(35 * 35 * 48, 1);
     let filter = Filter::new(&noise(64 * 48 * 9, 2), &noise(64, 3), 48, window);

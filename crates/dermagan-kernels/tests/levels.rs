@@ -1,20 +1,18 @@
-//! Every level that this machine has, one after another in one process: alone in this file, because the level is
-//! the process's.
+//! Runs every level of this machine, one after another in one process. The test is alone in this file because the level
+//! applies to the whole process.
 #![allow(missing_docs, reason = "tests")]
 
 mod common;
 
 use common::{noise, products, worst};
-use dermagan_kernels::activation::{leaky, tanh};
+use dermagan_kernels::conv::direct::{Filter, Image, Window};
 use dermagan_kernels::cpu::{self, Level};
-use dermagan_kernels::direct::{Filter, Image, Window};
-use dermagan_kernels::lane::{Lane, Pair};
-use dermagan_kernels::layer::Layer;
-use dermagan_kernels::norm::{Affine, backward, forward, moments};
-use dermagan_kernels::rms;
-use dermagan_kernels::shape::Shape;
+use dermagan_kernels::pointwise::activation::{leaky, tanh};
+use dermagan_kernels::pointwise::norm::{Affine, backward, forward, moments};
+use dermagan_kernels::pointwise::rms;
+use dermagan_kernels::{Lane, Layer, Pair, Shape};
 
-/// A stride-2 layer's three operations, against their definition.
+/// Compares the three operations of a stride-2 layer with their definition.
 fn layer<L: Lane<Real = f32>>(shape: Shape, tolerance: f64) {
     let x = noise::<f32>(shape.batch * shape.large(), 1);
     let y = noise::<f32>(shape.batch * shape.small(), 2);
@@ -35,7 +33,7 @@ fn layer<L: Lane<Real = f32>>(shape: Shape, tolerance: f64) {
     assert!(errors.iter().all(|e| *e < tolerance), "{:?} {shape:?}: {errors:?}", cpu::level());
 }
 
-/// What pointwise and direct kernels make of the same numbers.
+/// The results of the pointwise and direct kernels on fixed inputs.
 fn others() -> Vec<Vec<f32>> {
     let (rows, channels) = (301, 37);
     let x = noise::<f32>(rows * channels, 1);
@@ -63,7 +61,7 @@ fn others() -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn every_level_of_this_machine_computes_the_same_but_for_rounding() {
+fn every_level_of_this_machine_computes_the_same_up_to_rounding() {
     let before = cpu::level();
     let baseline = cpu::at(Level::Baseline, others);
     for level in Level::ALL {

@@ -1,12 +1,12 @@
-//! Normalisation, activations and optimiser against their formulas and finite differences.
+//! Compares normalisation, activations and the optimiser with their formulas and with finite differences.
 #![allow(missing_docs, reason = "tests")]
 
 mod common;
 
 use common::{dot, noise, slope, worst};
-use dermagan_kernels::activation::{leaky, leaky_backward, tanh, tanh_backward};
-use dermagan_kernels::adam::{Step, adam, lerp};
-use dermagan_kernels::norm::{Affine, backward, forward, moments};
+use dermagan_kernels::pointwise::activation::{leaky, leaky_backward, tanh, tanh_backward};
+use dermagan_kernels::pointwise::adam::{Step, adam, lerp};
+use dermagan_kernels::pointwise::norm::{Affine, backward, forward, moments};
 
 const ROWS: usize = 300;
 const CHANNELS: usize = 5;
@@ -21,7 +21,7 @@ fn loss(x: &[f64], gamma: &[f64], beta: &[f64], slope: f64, target: &[f64]) -> (
 }
 
 #[test]
-fn normalisation_gradients_are_those_of_finite_differences_in_float64() {
+fn normalisation_gradients_match_finite_differences_in_float64() {
     for bend in [0.0, 0.2, 1.0] {
         let x: Vec<f64> = noise(ROWS * CHANNELS, 1);
         let target: Vec<f64> = noise(x.len(), 2);
@@ -53,7 +53,7 @@ fn moments_keep_their_digits_when_the_mean_is_far_from_zero() {
 }
 
 #[test]
-fn tanh_is_right_to_the_last_bits_and_its_gradient_is_its_slope() {
+fn tanh_is_accurate_to_the_last_bits_and_its_gradient_is_its_slope() {
     let x: Vec<f32> = (-12_000i16..=12_000).map(|i| f32::from(i) / 1000.0).collect();
     let mut y = x.clone();
     tanh(&mut y);
@@ -77,7 +77,7 @@ fn tanh_is_right_to_the_last_bits_and_its_gradient_is_its_slope() {
 }
 
 #[test]
-fn leaky_relu_bends_at_zero_and_so_does_its_gradient() {
+fn leaky_relu_and_its_gradient_change_slope_at_zero() {
     let mut x = [-2.0, -0.5, 0.0, 3.0];
     leaky(&mut x, 0.25);
     assert_eq!(x, [-0.5, -0.125, 0.0, 3.0]);
@@ -87,7 +87,7 @@ fn leaky_relu_bends_at_zero_and_so_does_its_gradient() {
 }
 
 #[test]
-fn adam_takes_the_step_of_the_paper_and_the_average_moves_by_its_share() {
+fn adam_takes_the_step_of_the_paper_and_the_average_follows_its_formula() {
     let n = 40_000;
     let (old, gradient) = (noise::<f32>(n, 1), noise::<f32>(n, 2));
     let (mut m, mut v) = (noise::<f32>(n, 3), noise::<f32>(n, 4));

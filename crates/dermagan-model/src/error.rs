@@ -1,13 +1,13 @@
-//! What can go wrong with a model or a device.
+//! The errors of models and devices.
 
 /// An error of the model crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// Sizes that make no network.
+    /// Sizes that no network can have.
     #[error("{0}")]
     Config(String),
-    /// A weights file that is not one, is cut short, or is of another network.
+    /// A weights file that is of another format, is cut short, or belongs to another network.
     #[error("{path}: {what}")]
     Weights {
         /// The file.
@@ -15,24 +15,24 @@ pub enum ModelError {
         /// What was expected and what was found.
         what: String,
     },
-    /// A generator whose weights are finite and whose images are not.
+    /// A generator whose weights are finite but whose images are not.
     #[error(
-        "the generator makes values that are no numbers: its weights are damaged, or too large for what \
-         they compute. Use an earlier checkpoint, or another model"
+        "the generator's images are not finite (NaN): its weights are damaged, or so large that the images \
+         overflow. Use an earlier checkpoint, or another model"
     )]
     ImageNotFinite,
-    /// No such device here.
+    /// A device that does not exist here, or does not support what is asked of it.
     #[error("{0}")]
     Device(String),
-    /// A device whose images are not the CPU's.
+    /// A device whose images differ from those of the CPU.
     #[error("{0}")]
     SickDevice(String),
-    /// The system refused to read or write.
+    /// A file that the system failed to read or write.
     #[error("{path}: {error}")]
     Io {
         /// The file.
         path: String,
-        /// The system's answer.
+        /// The error of the system.
         error: std::io::Error,
     },
 }

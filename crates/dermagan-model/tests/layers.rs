@@ -1,6 +1,6 @@
-//! Our layers' results and gradients against PyTorch's (scripts/make_fixtures.py) and against burn's
-//! stock operations.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+//! The results and gradients of our layers, compared with those of PyTorch (scripts/make_fixtures.py) and
+//! of burn's own operations.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test panics at the first error")]
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use burn::tensor::activation::leaky_relu;
 use burn::tensor::module::{batch_norm_train, conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_model::named::to_vec;
 use dermagan_model::ops::{
     convolve, convolve_transposed, join, leaky, norm_act, norm_act_train, tanh,
 };
+use dermagan_model::tensor::to_vec;
 use dermagan_model::weights::{Weights, from_safetensors};
 use dermagan_model::{ModelConfig, Precision};
 
@@ -41,10 +41,10 @@ fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{name}");
     let scale = expected.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
     let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(off <= tolerance * scale, "{name} is off by {:.1e} of its size", off / scale);
+    assert!(off <= tolerance * scale, "{name}: relative difference {:.1e}", off / scale);
 }
 
-/// Checks the result of `run` on the fixture's tensors and the gradients of all of them.
+/// Checks the result of `run` on the tensors of the fixture, and the gradients of all these tensors.
 fn as_in_pytorch<const N: usize>(
     name: &str,
     inputs: [&str; N],
@@ -84,7 +84,7 @@ fn as_in_pytorch<const N: usize>(
 }
 
 #[test]
-fn convolutions_and_their_gradients_are_pytorchs() {
+fn convolutions_and_their_gradients_match_pytorch() {
     for (precision, tolerance) in [(Precision::F32, 2e-6), (Precision::Bf16, 2e-2)] {
         for form in ["full", "few", "whole"] {
             as_in_pytorch(&format!("conv.{form}"), ["x", "w"], tolerance, |x, _| {
@@ -98,7 +98,7 @@ fn convolutions_and_their_gradients_are_pytorchs() {
 }
 
 #[test]
-fn normalisation_and_activations_and_their_gradients_are_pytorchs() {
+fn normalisation_and_activations_and_their_gradients_match_pytorch() {
     for slope in [0.0, 0.2] {
         as_in_pytorch(&format!("norm.{slope:.1}"), ["x", "gamma", "beta"], 1e-5, |x, r| {
             norm_act_train(x("x"), r("gamma"), r("beta"), slope, 1).0
@@ -108,7 +108,7 @@ fn normalisation_and_activations_and_their_gradients_are_pytorchs() {
     as_in_pytorch("tanh", ["x"], 1e-6, |x, _| tanh(x("x")));
 }
 
-/// Numbers in [-1, 1) of a shape.
+/// A tensor of pseudo-random numbers in [-1, 1).
 fn noise(seed: usize, shape: [usize; 4]) -> Tensor<4> {
     let value = |i: usize| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0;
     let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
@@ -116,7 +116,7 @@ fn noise(seed: usize, shape: [usize; 4]) -> Tensor<4> {
 }
 
 #[test]
-fn every_layer_of_the_networks_computes_what_burns_own_operation_does() {
+fn every_layer_of_the_networks_computes_the_same_as_burns_own_operation() {
     let config = ModelConfig {
         resolution: 32,
         z_dim: 10,
@@ -157,7 +157,7 @@ fn every_layer_of_the_networks_computes_what_burns_own_operation_does() {
 }
 
 #[test]
-fn two_batches_at_once_are_normalised_as_each_by_itself() {
+fn two_joined_batches_are_normalised_as_each_one_alone() {
     let row = |seed| noise(seed, [1, 6, 1, 1]).reshape([6]);
     let (gamma, beta) = (row(5), row(6));
     let (a, b) = (noise(7, [3, 6, 4, 4]), noise(8, [3, 6, 4, 4]) * 3.0 + 1.0);
@@ -170,7 +170,7 @@ fn two_batches_at_once_are_normalised_as_each_by_itself() {
         close("mean", &flat(mean.clone().narrow(0, 6 * i, 6)), &flat(stock.mean.clone()), 1e-5);
         let found = var.clone().narrow(0, 6 * i, 6);
         close("variance", &flat(found.clone()), &flat(stock.variance), 1e-5);
-        // The running form, given these statistics, is the same.
+        // The form with running statistics gives the same result for these statistics.
         let plain = |t: Tensor<1>| t.inner();
         let (g, b) = (plain(gamma.clone()), plain(beta.clone()));
         let fixed = norm_act(x.inner(), g, b, plain(stock.mean), plain(found), 0.2);
@@ -180,10 +180,10 @@ fn two_batches_at_once_are_normalised_as_each_by_itself() {
 }
 
 #[test]
-fn the_order_of_values_in_memory_does_not_change_a_result() {
+fn the_order_of_values_in_memory_does_not_change_the_result() {
     let (x, w) = (noise(9, [2, 16, 8, 8]), noise(10, [16, 16, 4, 4]));
-    let turned = x.clone().permute([0, 2, 3, 1]) * 1.0;
-    let again = turned.permute([0, 3, 1, 2]);
+    let last = x.clone().permute([0, 2, 3, 1]) * 1.0;
+    let again = last.permute([0, 3, 1, 2]);
     assert_eq!(
         flat(convolve(x, w.clone(), Precision::F32)),
         flat(convolve(again, w, Precision::F32))

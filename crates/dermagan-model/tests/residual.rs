@@ -1,6 +1,6 @@
-//! The residual networks, and the discriminator's gradient by the image, against PyTorch
-//! (scripts/make_residual_fixture.py) and against differences in float64.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+//! The residual networks, and the gradient of the discriminator with respect to the image, compared with
+//! PyTorch (scripts/make_residual_fixture.py) and with finite differences in float64.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test panics at the first error")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,12 +8,12 @@ use std::path::Path;
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
-use dermagan_model::named::{Network, to_vec};
 use dermagan_model::ops::{Direction, add_bias, add_noise, add_resampled, gate};
 use dermagan_model::weights::{Weights, from_safetensors};
 use dermagan_model::{Backbone, Discriminator, Generator, Init, ModelConfig, Precision};
+use dermagan_model::{Network, tensor::to_vec};
 
-/// What the fixture is of.
+/// The networks of the fixture.
 const SMALL: ModelConfig = ModelConfig {
     backbone: Backbone::Residual,
     classes: 3,
@@ -50,7 +50,7 @@ mod pytorch {
             Tensor::from_data(TensorData::new(array.values.clone(), array.shape.clone()), &cpu())
         }
 
-        /// The tensors whose names begin with `prefix`, by the rest of their names.
+        /// The tensors whose names begin with `prefix`, under the rest of their names.
         fn under(&self, prefix: &str) -> Weights {
             let all = self.0.iter();
             all.filter_map(|(name, array)| {
@@ -71,7 +71,7 @@ mod pytorch {
             close(name, &flat(found), &self.0[name].values, tolerance);
         }
 
-        /// Checks the gradients of all parameters of `network`; one that has none counts as zeros.
+        /// Checks the gradients of all parameters of `network`. A missing gradient counts as zeros.
         fn has_gradients<N: Network>(
             &self,
             prefix: &str,
@@ -91,22 +91,23 @@ mod pytorch {
         }
     }
 
-    /// Compares by the size of the whole difference: with bfloat16 a few activations near zero change
-    /// their sign, and with it single values of a gradient by more than rounding does.
+    /// Compares the norm of the difference with the norm of the expected values. Single values may differ
+    /// by more: with bfloat16 a few activations near zero change their sign, and with them single values of
+    /// a gradient change by more than rounding.
     fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f64) {
         assert_eq!(found.len(), expected.len(), "{name}");
         let difference = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2));
         let size = expected.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt().max(1e-6);
         let off = difference.sum::<f64>().sqrt() / size;
-        assert!(off <= tolerance, "{name} is off by {off:.1e} of its size");
+        assert!(off <= tolerance, "{name}: relative difference {off:.1e}");
     }
 
     #[test]
-    fn images_and_logits_and_their_gradients_are_pytorchs() {
+    fn images_and_logits_and_their_gradients_match_pytorch() {
         let fixture = Fixture::read();
         let class = || Some(fixture.tensor::<2>("class"));
         let x = || fixture.tensor::<4>("x");
-        // bfloat16 turns the signs of a few activations near zero: float32 is the judge here.
+        // bfloat16 changes the signs of a few activations near zero, so float32 has the strict tolerance.
         for (precision, tolerance) in [(Precision::F32, 3e-6), (Precision::Bf16, 2e-1)] {
             let generator = fixture.generator();
             let (images, _) = generator.forward_train(fixture.tensor("z"), class(), precision);
@@ -125,7 +126,7 @@ mod pytorch {
     }
 
     #[test]
-    fn the_gradient_by_the_image_and_its_penaltys_gradients_are_pytorchs_double_backward() {
+    fn the_input_gradient_and_the_gradients_of_its_penalty_match_pytorchs_double_backward() {
         let fixture = Fixture::read();
         let class = || Some(fixture.tensor::<2>("class"));
         for (precision, tolerance) in [(Precision::F32, 3e-6), (Precision::Bf16, 6e-2)] {
@@ -144,13 +145,13 @@ mod pytorch {
 mod differences {
     use super::*;
 
-    /// How far a value is moved to either side: so little that no activation changes its sign, and
-    /// enough that float64's rounding stays far below what is looked for.
+    /// The step of the finite differences to either side. It is so small that no activation changes its
+    /// sign, and so large that the rounding of float64 stays far below the tolerance.
     const STEP: f64 = 1e-6;
-    /// Entries that are tried of each tensor.
+    /// Number of entries that are tested per tensor.
     const TRIED: usize = 5;
     const BATCH: usize = 2;
-    /// Wide enough that minimal filtering computes some layers, patches others.
+    /// Wide enough that some layers use minimal filtering and others patches.
     const CONFIG: ModelConfig = ModelConfig { g_width: 16, d_width: 16, ..SMALL };
 
     fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
@@ -166,7 +167,7 @@ mod differences {
         x.into_data().try_to_vec::<f64>().unwrap()
     }
 
-    /// Puts values of float64 into a network, in the order of [`Network::parameters`].
+    /// Replaces the parameters of a network by float64 values, in the order of [`Network::parameters`].
     struct Put<'a>(std::slice::Iter<'a, Vec<f64>>);
 
     impl ModuleMapper for Put<'_> {
@@ -181,7 +182,7 @@ mod differences {
         network.clone().map(&mut Put(values.iter()))
     }
 
-    /// What a network of float64 begins with: what it has, and biases that matter.
+    /// The values of a float64 network: those of `network`, but biases that are not zero.
     fn values<N: Network>(network: &N) -> Vec<Vec<f64>> {
         let parameters = network.parameters().into_iter().enumerate();
         let values = parameters.map(|(i, p)| match p.name.ends_with("bias") {
@@ -193,10 +194,13 @@ mod differences {
 
     fn agree(name: &str, found: f64, difference: f64, size: f64) {
         let off = (found - difference).abs();
-        assert!(off <= 1e-5 * difference.abs() + 1e-8 * size, "{name}: {found}, not {difference}");
+        assert!(
+            off <= 1e-5 * difference.abs() + 1e-8 * size,
+            "{name}: gradient {found}, difference {difference}"
+        );
     }
 
-    /// Moves some of `values` to either side and compares what `run` then makes with `gradient`.
+    /// Moves some of `values` to either side and compares the finite difference of `run` with `gradient`.
     fn slopes_are(
         name: &str,
         gradient: &[f64],
@@ -206,7 +210,7 @@ mod differences {
     ) {
         assert_eq!(gradient.len(), values.len(), "{name}");
         let size = run(values.to_vec()).abs();
-        // Not all of them at one place of their filters.
+        // At different positions in their filters.
         let stride = (values.len() / tried).max(1);
         for at in (0..tried.min(values.len())).map(|i| i * stride + i % stride) {
             let mut moved = |by: f64| {
@@ -219,14 +223,14 @@ mod differences {
         }
     }
 
-    /// Compares the gradients of `run` by some entries of every parameter with differences.
+    /// Compares the gradients of `run` with finite differences, for some entries of every parameter.
     fn gradients_are_slopes<N: Network>(network: &N, run: impl Fn(&N) -> Tensor<1>) {
         let start = values(network);
         let begun = with(network, &start);
         let gradients: BTreeMap<_, _> =
             begun.gradients(&run(&begun).backward()).into_iter().collect();
         for (i, parameter) in network.parameters().into_iter().enumerate() {
-            // One that the result does not depend on has none.
+            // A parameter without influence on the result has no gradient.
             let zeros = || vec![0.0; start[i].len()];
             let gradient =
                 gradients.get(&parameter.name).map_or_else(zeros, |g| doubles(g.clone()));
@@ -243,7 +247,7 @@ mod differences {
     }
 
     #[test]
-    fn the_generators_gradient_is_the_slope_of_its_images() {
+    fn the_gradient_of_the_generator_is_the_slope_of_its_images() {
         let network = Init::He.generator(&CONFIG, 3, &cpu());
         let (z, g) = ([BATCH, CONFIG.latents()], [BATCH, 3, 32, 32]);
         let (z, g) = (tensor(noise("z", z), z), tensor(noise("g", g), g));
@@ -253,7 +257,7 @@ mod differences {
     }
 
     #[test]
-    fn the_gradient_by_the_image_is_the_slope_of_its_logit_and_of_no_other() {
+    fn the_input_gradient_is_the_slope_of_the_images_own_logit_and_of_no_other() {
         let network = Init::He.discriminator(&CONFIG, 4, &cpu());
         let network = with(&network, &values(&network));
         let shape = [BATCH, 3, 32, 32];
@@ -273,7 +277,7 @@ mod differences {
     }
 
     #[test]
-    fn the_penaltys_gradient_is_its_slope() {
+    fn the_gradient_of_the_penalty_is_its_slope() {
         let network = Init::He.discriminator(&CONFIG, 4, &cpu());
         let shape = [BATCH, 3, 32, 32];
         let x = tensor(noise("x", shape), shape);
@@ -284,8 +288,8 @@ mod differences {
         });
     }
 
-    /// Compares the gradients of all entries of `a` and `b` with the differences of what `run` makes
-    /// of them.
+    /// Compares the gradients of `run` with finite differences, for all entries of its arguments, which have
+    /// the shapes `a` and `b`.
     fn operation<const A: usize, const B: usize>(
         name: &str,
         a: [usize; A],
@@ -310,7 +314,7 @@ mod differences {
     }
 
     #[test]
-    fn the_gradients_of_biases_of_noise_and_of_the_path_around_are_slopes() {
+    fn the_gradients_of_biases_of_noise_and_of_the_shortcut_are_slopes() {
         operation("bias", [2, 3, 4, 2], [3], add_bias);
         let grain = tensor(noise("grain", [2, 1, 4, 2]), [2, 1, 4, 2]);
         operation("noise", [2, 3, 4, 2], [3], |x, strength| add_noise(x, grain.clone(), strength));
@@ -324,7 +328,7 @@ mod differences {
     }
 
     #[test]
-    fn gates_pass_what_the_activation_passes_and_its_result_gets_no_gradient() {
+    fn a_gate_passes_what_the_activation_passes_and_the_activation_gets_no_gradient() {
         let shape = [2, 3, 4, 2];
         let (values, active, g) = (noise("u", shape), noise("y", shape), noise("g", shape));
         let u = tensor(values.clone(), shape).require_grad();
@@ -341,7 +345,7 @@ mod differences {
     }
 }
 
-/// Some networks of either backbone.
+/// Shapes of networks of either backbone.
 fn configs() -> Vec<ModelConfig> {
     let mut all = Vec::new();
     for resolution in [32, 64, 128] {
@@ -369,7 +373,7 @@ fn configs() -> Vec<ModelConfig> {
 }
 
 #[test]
-fn shapes_and_sizes_are_those_of_networks_that_are_made() {
+fn predicted_shapes_and_sizes_match_those_of_the_networks() {
     for config in configs() {
         let device = Device::flex();
         let made = Generator::new(&config, &device).parameters();
@@ -385,7 +389,7 @@ fn shapes_and_sizes_are_those_of_networks_that_are_made() {
 }
 
 #[test]
-fn images_and_logits_have_their_shapes_with_and_without_a_class() {
+fn images_and_logits_have_the_documented_shapes_with_and_without_a_class() {
     for config in configs() {
         let ModelConfig { resolution, classes, .. } = config;
         let device = Device::flex();
@@ -404,14 +408,14 @@ fn images_and_logits_have_their_shapes_with_and_without_a_class() {
     }
 }
 
-/// Numbers of a shape, each of its own.
+/// A tensor of standard normal numbers.
 fn noise<const D: usize>(name: &'static str, shape: [usize; D]) -> Tensor<D> {
     let values = Keyed::new(1, name, 0).normals(shape.iter().product(), 0.0, 1.0);
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
 #[test]
-fn other_noise_makes_another_image_of_the_same_latent() {
+fn different_noise_makes_a_different_image_of_the_same_latent() {
     let config = ModelConfig { classes: 0, ..SMALL };
     let generator = Init::He.generator(&config, 5, &Device::flex());
     let z = noise("z", [1, config.latents()]);
@@ -425,23 +429,23 @@ fn other_noise_makes_another_image_of_the_same_latent() {
 }
 
 #[test]
-fn a_flat_activation_stays_flat_through_every_doubling() {
+fn a_constant_activation_stays_constant_through_every_doubling() {
     let config = ModelConfig { classes: 0, noise: false, ..SMALL };
     let Generator::Residual(mut network) = Init::He.generator(&config, 5, &Device::flex()) else {
         unreachable!()
     };
-    // Every tap of the first layer has one weight: its 4×4 pixels are the same.
+    // All taps of the first layer have the same weight, so its 4×4 pixels are equal.
     let first = noise("first", [8, 16, 1, 1]).expand([8, 16, 4, 4]);
     network.main[0].weight = Param::from_tensor(first);
     let x = network.forward(noise("z", [2, 8]), None, Precision::F32);
-    // The zeros beyond the border reach one pixel in, then three, then seven, and one more where the
-    // colours are made.
+    // The zeros beyond the border affect one pixel at each edge after the first layer, then three, then
+    // seven, and one more after the layer that makes the colours.
     let (border, inside) = (8, 16);
     let spread = |x: Tensor<4>| flat(x.clone().max_dims(&[2, 3]) - x.min_dims(&[2, 3]));
     let middle = x.clone().narrow(2, border, inside).narrow(3, border, inside);
     for (all, inside) in spread(x).into_iter().zip(spread(middle)) {
-        assert!(all > 0.01, "an image of nothing proves nothing");
-        assert!(inside < 1e-5 * all, "{inside} of {all}");
+        assert!(all > 0.01, "an empty image would make the test useless");
+        assert!(inside < 1e-5 * all, "spread {inside} inside, {all} in total");
     }
 }
 
@@ -464,7 +468,7 @@ fn the_same_seed_makes_the_same_weights() {
 }
 
 #[test]
-fn initial_weights_keep_the_spread_of_the_activations() {
+fn initial_weights_preserve_the_spread_of_the_activations() {
     let config = ModelConfig { resolution: 64, d_width: 16, ..SMALL };
     for seed in 0..3 {
         let network = Init::He.discriminator(&config, seed, &Device::flex());

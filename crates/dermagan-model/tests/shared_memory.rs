@@ -1,23 +1,23 @@
-//! Kernels with shared memory are right on the device under test: in cubecl-spirv 0.11.3 as it was published they
-//! are not, where the driver lacks an extension (`scripts/wrong-kernels`). A test program of its own: it may take a
-//! device that others must not share.
+//! Kernels with shared memory compute correctly on the device under test. With cubecl-spirv 0.11.3 as published they do
+//! not, if the driver lacks an extension (`scripts/wrong-kernels`). This is a separate test program, because it may use
+//! a device that other tests must not share.
 #![cfg(feature = "cube")]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test panics at the first error")]
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
-use dermagan_model::named::{from_slice, to_vec};
+use dermagan_model::tensor::{from_slice, to_vec};
 use dermagan_model::{Choice, device};
 
-/// Units of the one cube.
+/// The number of units of the single cube.
 const UNITS: usize = 32;
 
 #[backend_extension(Flex, Cube)]
 trait Reverse: Backend {
-    /// The values in reverse, through shared memory.
+    /// Reverses the values through shared memory.
     fn reverse(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
@@ -46,9 +46,9 @@ impl Reverse for Cube {
 }
 
 #[test]
-fn numbers_that_pass_through_shared_memory_come_out_as_they_went_in() {
+fn numbers_pass_through_shared_memory_unchanged() {
     let Ok(name) = std::env::var("DERMAGAN_TEST_DEVICE") else {
-        println!("DERMAGAN_TEST_DEVICE is not set: no GPU path was run");
+        println!("DERMAGAN_TEST_DEVICE is not set: no GPU code was tested");
         return;
     };
     let selected = device::select(&name.parse::<Choice>().unwrap()).unwrap();
@@ -56,7 +56,7 @@ fn numbers_that_pass_through_shared_memory_come_out_as_they_went_in() {
         return;
     }
     let values: Vec<f32> = (0..UNITS).map(|i| i as f32).collect();
-    let x = from_slice(&values, &selected.device);
+    let x = from_slice(&values, &selected.handle);
     let found = to_vec(Tensor::from_dispatch(<Dispatch as Reverse>::reverse(x.into_dispatch())));
     let reversed: Vec<f32> = values.into_iter().rev().collect();
     assert_eq!(found, reversed, "on {}", selected.name);

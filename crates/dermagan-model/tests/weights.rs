@@ -1,13 +1,11 @@
-//! Weights travel to PyTorch's files and back, and hostile files are errors.
+//! Weights are exchanged with PyTorch's files in both directions, and hostile files are errors.
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_model::named::{Network, to_vec};
 use dermagan_model::weights::{from_safetensors, to_safetensors};
-use dermagan_model::{
-    Backbone, Card, Discriminator, Generator, Init, ModelConfig, ModelFile, model_file,
-};
+use dermagan_model::{Backbone, Card, Discriminator, Generator, Init, ModelConfig, ModelFile};
+use dermagan_model::{Network, tensor::to_vec};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -25,7 +23,7 @@ const SMALL: ModelConfig = ModelConfig {
 
 fn card(model: ModelConfig) -> Card {
     Card {
-        format: model_file::FORMAT,
+        format: Card::FORMAT,
         kind: "generator".into(),
         producer: "test".into(),
         model,
@@ -41,7 +39,7 @@ fn card(model: ModelConfig) -> Card {
 }
 
 #[test]
-fn a_generator_saved_by_pytorch_draws_here_what_it_draws_there() {
+fn a_generator_saved_by_pytorch_makes_the_same_images_here() {
     let model = ModelFile::open(&data("generator.pth")).unwrap();
     assert_eq!(model.config, SMALL);
     let fixture = std::fs::read(data("pictures.safetensors")).unwrap();
@@ -54,13 +52,13 @@ fn a_generator_saved_by_pytorch_draws_here_what_it_draws_there() {
     let drawn = to_vec(drawn.reshape([n]));
     let expected = &fixture["pictures"].values;
     let worst = drawn.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst < 1e-5, "worst pixel is off by {worst}");
+    assert!(worst < 1e-5, "largest difference of a pixel: {worst}");
 }
 
 #[test]
-fn layers_have_the_names_of_pytorchs_dcgan() {
+fn layers_have_the_names_of_pytorchs_dcgan_example() {
     let device = Device::flex();
-    let names = |parameters: Vec<dermagan_model::named::Parameter>| -> Vec<String> {
+    let names = |parameters: Vec<dermagan_model::Parameter>| -> Vec<String> {
         parameters.into_iter().filter(|p| p.shape.len() == 4).map(|p| p.name).collect()
     };
     let weights = |n: &[usize]| n.iter().map(|i| format!("main.{i}.weight")).collect::<Vec<_>>();
@@ -76,7 +74,7 @@ fn layers_have_the_names_of_pytorchs_dcgan() {
 }
 
 #[test]
-fn a_generator_file_is_the_same_bytes_every_time_and_reads_back_equal() {
+fn a_generator_file_has_the_same_bytes_every_time_and_reads_back_equal() {
     let device = Device::flex();
     for resolution in [32, 64, 128] {
         let config = ModelConfig { resolution, ..SMALL };
@@ -92,7 +90,7 @@ fn a_generator_file_is_the_same_bytes_every_time_and_reads_back_equal() {
 }
 
 #[test]
-fn a_residual_generator_without_its_card_is_refused_with_what_it_lacks() {
+fn a_residual_generator_without_its_card_is_refused_and_the_error_says_what_is_missing() {
     let config = ModelConfig { backbone: Backbone::Residual, noise: true, resolution: 32, ..SMALL };
     let weights = Init::He.generator(&config, 7, &Device::flex()).to_weights();
     let bytes = to_safetensors(&weights, "{}".into()).unwrap();
@@ -105,7 +103,7 @@ fn a_residual_generator_without_its_card_is_refused_with_what_it_lacks() {
 }
 
 #[test]
-fn a_card_says_whether_images_are_turned_and_one_that_does_not_means_no() {
+fn a_card_says_whether_images_get_random_orientations_and_the_default_is_no() {
     let weights = Init::Dcgan.generator(&SMALL, 7, &Device::flex()).to_weights();
     for turns in [false, true] {
         let bytes = ModelFile::to_bytes(&weights, &Card { turns, ..card(SMALL) }).unwrap();
@@ -116,7 +114,7 @@ fn a_card_says_whether_images_are_turned_and_one_that_does_not_means_no() {
 }
 
 #[test]
-fn other_peoples_prefixes_and_layer_numbers_are_understood() {
+fn any_prefix_and_any_layer_numbers_are_accepted() {
     let weights = Init::Pytorch.generator(&SMALL, 7, &Device::flex()).to_weights();
     let renamed = weights.iter().map(|(name, array)| {
         let (_, rest) = name.split_once('.').unwrap();
@@ -126,7 +124,7 @@ fn other_peoples_prefixes_and_layer_numbers_are_understood() {
     let bytes = to_safetensors(&renamed.collect(), "{}".into()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("g.safetensors");
-    // As another program would write it: without our metadata.
+    // As another program would write the file: without our metadata.
     let key = b"{\"__metadata__\":{\"dermagan\":\"{}\"}";
     let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
     let mut foreign = bytes.clone();
@@ -149,9 +147,9 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
         assert!(error.contains("g.safetensors"), "{error}");
         assert!(error.contains(why), "expected '{why}' in: {error}");
     };
-    refused(b"", "not a whole safetensors file");
-    refused(&good[..good.len() / 2], "not a whole safetensors file");
-    refused(b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "not a whole safetensors file");
+    refused(b"", "not a complete safetensors file");
+    refused(&good[..good.len() / 2], "not a complete safetensors file");
+    refused(b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "not a complete safetensors file");
     refused(b"PK\x03\x04 but nothing behind it", "not a PyTorch state dict");
     let newer = Card { format: 99, ..card(SMALL) };
     refused(&ModelFile::to_bytes(&weights, &newer).unwrap(), "newer dermagan");
@@ -173,10 +171,10 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
         let named = Card { classes: vec![name.into()], ..card(SMALL) };
         refused(&ModelFile::to_bytes(&weights, &named).unwrap(), "names a class");
     }
-    let told = ModelConfig { backbone: Backbone::Residual, classes: 2, ..SMALL };
+    let conditional = ModelConfig { backbone: Backbone::Residual, classes: 2, ..SMALL };
     for images in [vec![1], vec![0, 0], vec![u64::MAX, 1]] {
         let two = vec!["mel".into(), "nv".into()];
-        let counted = Card { classes: two, class_images: images, ..card(told) };
+        let counted = Card { classes: two, class_images: images, ..card(conditional) };
         refused(&ModelFile::to_bytes(&weights, &counted).unwrap(), "counts the images");
     }
     let long = Card { licence: "x".repeat(5000), ..card(SMALL) };
@@ -199,7 +197,7 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
     refused(&bytes, "tensor 'main.0.weight' has shape [4, 3, 4, 4]");
 }
 
-/// A pickle that would run `os.system("touch …")` if anybody executed it.
+/// The pickle would run `os.system("touch …")` if it were executed.
 #[test]
 fn a_pickle_that_wants_to_run_a_program_is_refused_and_runs_nothing() {
     let dir = tempfile::tempdir().unwrap();

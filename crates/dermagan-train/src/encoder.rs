@@ -1,5 +1,5 @@
-//! Training of the lesion encoder: a classifier on the training side of the split, chosen by the
-//! validation side, scored once on the test side.
+//! Training of the lesion encoder: a classifier that learns on the training side of the split. The validation side
+//! chooses the best weights, and the test side scores them once.
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
@@ -10,28 +10,28 @@ use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_data::split::Side;
 use dermagan_data::{Cache, licence};
 use dermagan_eval::encoder::{self, EncoderCard, LesionEncoder, LesionNet, SIDE, Score, dims};
-use dermagan_model::named::Network;
+use dermagan_model::Network;
 use dermagan_model::ops::lerp;
-use dermagan_model::{Flat, Init, Precision, Selected};
+use dermagan_model::{ComputeDevice, Flat, Init, Precision};
 use rayon::prelude::*;
 
-use crate::adam::Adam;
-use crate::checkpoint::producer;
-use crate::drawn::of_side;
 use crate::error::TrainError;
+use crate::step::adam::Adam;
+use dermagan_base::producer;
+use dermagan_eval::of_side;
 
-/// How an encoder is trained. The defaults made the one that is shipped.
+/// Settings of the training of an encoder. The encoder that comes with the program was trained with the defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct EncoderConfig {
-    /// Channels of the first block.
+    /// Number of channels of the first block.
     pub width: usize,
-    /// Length in thousands of images.
+    /// Length of the training in thousands of images.
     pub kimg: f64,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
-    /// Adam's learning rate at its height; a cosine takes it to zero.
+    /// Adam's learning rate at the beginning. It falls to 0 along half a cosine.
     pub learning_rate: f64,
-    /// Share of the target that is spread over all classes.
+    /// Label smoothing, 0 to 1: the share of the target that is spread evenly over all classes.
     pub smoothing: f64,
     /// Seed of every random number.
     pub seed: u64,
@@ -43,111 +43,152 @@ impl Default for EncoderConfig {
     }
 }
 
-/// What training tells as it goes.
+/// An event of the training of an encoder.
 #[derive(Clone, Debug)]
 pub enum EncoderEvent {
-    /// So many images are seen; the loss is the mean since the last of these.
+    /// The progress at a validation.
     Progress {
-        /// Images seen.
+        /// Number of images seen.
         nimg: u64,
-        /// Of so many.
+        /// Number of images of the whole training.
         of: u64,
-        /// Mean cross-entropy.
+        /// Mean cross-entropy since the last such event.
         loss: f64,
     },
-    /// A look at the validation side.
+    /// The score on the validation side.
     Validated {
-        /// Images seen.
+        /// Number of images seen.
         nimg: u64,
-        /// Mean of the classes' recalls.
+        /// Mean of the classes' recalls, 0 to 1.
         balanced_accuracy: f64,
-        /// Whether this is the best so far, which is kept.
+        /// Whether this is the best score so far. The best weights are kept.
         best: bool,
     },
 }
 
-/// Half-life of the averaged weights, as a share of the run.
+/// Half-life of the averaged weights, as a share of the training.
 const HALF_LIFE: f64 = 0.01;
-/// Looks at the validation side in a run.
-const LOOKS: u64 = 20;
-/// Furthest shift in pixels.
+/// Number of validations in a training.
+const VALIDATIONS: u64 = 20;
+/// Largest shift in pixels.
 const SHIFT: u64 = 5;
-/// Furthest change of brightness, contrast and saturation.
+/// Largest change of brightness, contrast and saturation.
 const COLOUR: f64 = 0.15;
-/// Images at a time when nothing is learnt.
-const AT_ONCE: usize = 256;
+/// Number of images per pass in which nothing is learnt.
+const PASS: usize = 256;
 
-/// An encoder's file and what became of its training.
+/// A trained encoder.
 #[derive(Debug)]
 pub struct TrainedEncoder {
-    /// The file's bytes.
+    /// The bytes of its file.
     pub bytes: Vec<u8>,
-    /// Its card.
+    /// Its card, with the score on the test side.
     pub card: EncoderCard,
 }
 
-/// Trains an encoder on a cache of 64×64 images. `sink` hears how it goes; `go_on` is asked before
-/// every step.
+/// Trains an encoder on a cache of 64×64 images. `sink` receives the events. Before every step, `go_on` says whether
+/// the training continues.
 ///
 /// # Errors
-/// When the data does not serve: another size, fewer than two classes, an empty side; when a loss is
-/// not finite; when told to stop.
+/// When the images have another size, the training side has fewer than two classes, the validation or the test side is
+/// empty, or a loss is not finite. [`TrainError::Stopped`] when `go_on` returns `false`.
 pub fn train(
     cache: &Cache,
     config: &EncoderConfig,
-    device: &Selected,
+    device: &ComputeDevice,
     go_on: &dyn Fn() -> bool,
     sink: &mut dyn FnMut(EncoderEvent),
 ) -> Result<TrainedEncoder, TrainError> {
     let sides = Sides::of(cache)?;
-    let header = cache.header();
-    let classes = header.classes.len();
     let order = Order::balanced(config.seed, &sides.train, |i| class_of(cache, i), 1.0)
         .augmented(true, true);
-    let autodiff = device.device.clone().autodiff();
-    let empty = LesionNet::new(config.width, classes, &autodiff);
-    let mut network = Flat::new(Init::Pytorch.fill(empty, config.seed, "init encoder"));
-    let mut average = network.clone().into_network().valid();
-    // As its authors set it (Kingma and Ba 2015).
-    let mut adam = Adam::new([0.9, 0.999], 1e-8);
+    let autodiff = device.handle.clone().autodiff();
     let steps = ((config.kimg * 1000.0 / config.batch as f64).ceil() as u64).max(1);
-    let every = (steps / LOOKS).max(1);
-    let decay = 0.5f64.powf(1.0 / (steps as f64 * HALF_LIFE).max(1.0));
+    let interval = (steps / VALIDATIONS).max(1);
+    let mut training = Training::new(config, cache.header().classes.len(), steps, &autodiff);
     let mut best: Option<(f64, LesionNet)> = None;
-    let mut losses: Vec<Tensor<1>> = Vec::new();
     for step in 0..steps {
         if !go_on() {
-            return Err(TrainError::Eval(dermagan_eval::EvalError::Stopped));
+            return Err(TrainError::Stopped);
         }
         let (x, target) = batch(cache, &order, config, step, &autodiff);
-        let (logits, stats) = network.forward_train(x, Precision::F32);
-        let loss = (log_softmax(logits, 1) * target).sum().div_scalar(-(config.batch as f64));
-        losses.push(loss.clone().inner());
-        let gradients = network.gradients(&loss.backward());
-        let height = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos());
-        adam.set_learning_rate(config.learning_rate * height);
-        let gradients = network.gather(gradients);
-        network = adam.step(network, gradients, step + 1, None);
-        network.update_running(|network| network.update_running(&stats));
-        let live = network.parameters();
-        let mut live = live.into_iter().map(|p| p.value);
-        // Until the average's half-life has passed, the average of what there is.
-        let decay = decay.min(step as f64 / (step as f64 + 10.0));
-        average = average.map_values(|_, old| live.next().map(|new| lerp(old, new, decay)));
-        if (step + 1).is_multiple_of(every) || step + 1 == steps {
+        training = training.step(step, x, target);
+        if (step + 1).is_multiple_of(interval) || step + 1 == steps {
             let nimg = (step + 1) * config.batch as u64;
-            let loss = mean_loss(std::mem::take(&mut losses), nimg)?;
+            let loss = mean_loss(std::mem::take(&mut training.losses), nimg)?;
             sink(EncoderEvent::Progress { nimg, of: steps * config.batch as u64, loss });
-            let found = examine(&average, cache, &sides.val, device).balanced_accuracy;
+            let found = score(&training.average, cache, &sides.val, device).balanced_accuracy;
             let is_best = best.as_ref().is_none_or(|(known, _)| found > *known);
             sink(EncoderEvent::Validated { nimg, balanced_accuracy: found, best: is_best });
             if is_best {
-                best = Some((found, average.clone()));
+                best = Some((found, training.average.clone()));
             }
         }
     }
-    let network = best.map_or(average, |(_, network)| network);
-    let moments = moments(&network, cache, &sides.train, device);
+    let network = best.map_or(training.average, |(_, network)| network);
+    packed(&network, cache, config, &sides, device)
+}
+
+/// The state of a training.
+struct Training<'a> {
+    config: &'a EncoderConfig,
+    steps: u64,
+    network: Flat<LesionNet>,
+    /// The average of the weights.
+    average: LesionNet,
+    adam: Adam,
+    /// Losses since the last validation, still on the device.
+    losses: Vec<Tensor<1>>,
+}
+
+impl<'a> Training<'a> {
+    fn new(config: &'a EncoderConfig, classes: usize, steps: u64, autodiff: &Device) -> Self {
+        let empty = LesionNet::new(config.width, classes, autodiff);
+        let network = Flat::new(Init::Pytorch.fill(empty, config.seed, "init encoder"));
+        let average = network.clone().into_network().valid();
+        // The authors' settings (Kingma and Ba 2015).
+        let adam = Adam::new([0.9, 0.999], 1e-8);
+        Self { config, steps, network, average, adam, losses: Vec::new() }
+    }
+
+    /// One step on images `x`, `[batch, 3, side, side]`, with the smoothed one-hot classes `target`, `[batch,
+    /// classes]`.
+    fn step(mut self, step: u64, x: Tensor<4>, target: Tensor<2>) -> Self {
+        let (logits, stats) = self.network.forward_train(x, Precision::F32);
+        let loss = (log_softmax(logits, 1) * target).sum().div_scalar(-(self.config.batch as f64));
+        self.losses.push(loss.clone().inner());
+        let gradients = self.network.gradients(&loss.backward());
+        let cosine = (std::f64::consts::PI * step as f64 / self.steps as f64).cos();
+        self.adam.set_learning_rate(self.config.learning_rate * (0.5 * (1.0 + cosine)));
+        let gradients = self.network.gather(gradients);
+        self.network = self.adam.step(self.network, gradients, step + 1, None);
+        self.network.update_running(|network| network.update_running(&stats));
+        self.averaged(step)
+    }
+
+    /// Moves the average of the weights towards the weights.
+    fn averaged(mut self, step: u64) -> Self {
+        let live = self.network.parameters();
+        let mut live = live.into_iter().map(|p| p.value);
+        let decay = 0.5f64.powf(1.0 / (self.steps as f64 * HALF_LIFE).max(1.0));
+        // Until the half-life has passed, this is nearly the mean of all weights so far.
+        let decay = decay.min(step as f64 / (step as f64 + 10.0));
+        let towards = |_: &str, old| live.next().map(|new| lerp(old, new, decay));
+        self.average = self.average.map_values(towards);
+        self
+    }
+}
+
+/// The encoder's file, with its score on the test side in its card.
+fn packed(
+    network: &LesionNet,
+    cache: &Cache,
+    config: &EncoderConfig,
+    sides: &Sides,
+    device: &ComputeDevice,
+) -> Result<TrainedEncoder, TrainError> {
+    let header = cache.header();
+    let moments = moments(network, cache, &sides.train, device);
     let mut card = EncoderCard {
         format: encoder::FORMAT,
         kind: encoder::KIND.to_owned(),
@@ -160,17 +201,17 @@ pub fn train(
         trained_on: sides.train.len(),
         kimg: config.kimg,
         seed: config.seed,
-        test: encoder::score(&[], &[], classes),
+        test: encoder::score(&[], &[], header.classes.len()),
     };
-    // Scored as it is stored, in half precision.
-    let bytes = LesionEncoder::to_bytes(&network, moments.clone(), &card)?;
-    let stored = LesionEncoder::stored_network(&bytes, &device.device)?;
-    card.test = examine(&stored, cache, &sides.test, device);
-    let bytes = LesionEncoder::to_bytes(&network, moments, &card)?;
+    // The score is that of the stored network, whose weights are in half precision.
+    let bytes = LesionEncoder::to_bytes(network, moments.clone(), &card)?;
+    let stored = LesionEncoder::stored_network(&bytes, &device.handle)?;
+    card.test = score(&stored, cache, &sides.test, device);
+    let bytes = LesionEncoder::to_bytes(network, moments, &card)?;
     Ok(TrainedEncoder { bytes, card })
 }
 
-/// Images by side.
+/// The images on each side of the split.
 struct Sides {
     train: Vec<u32>,
     val: Vec<u32>,
@@ -179,11 +220,11 @@ struct Sides {
 
 impl Sides {
     fn of(cache: &Cache) -> Result<Self, TrainError> {
-        let bad = |what: String| Err(TrainError::Option(what));
+        let bad = |what: String| Err(TrainError::Invalid(what));
         if cache.size() != SIDE {
             return bad(format!(
-                "the encoder looks at {SIDE}×{SIDE} images, {} holds {1}×{1}; prepare it with \
-                 --size {SIDE}",
+                "{} holds images of {1}×{1} pixels; an encoder needs {SIDE}×{SIDE}: prepare the data with \
+                 `size` = {SIDE}",
                 cache.path().display(),
                 cache.size()
             ));
@@ -195,8 +236,8 @@ impl Sides {
         seen.dedup();
         if seen.len() < 2 || sides.val.is_empty() || sides.test.is_empty() {
             return bad(format!(
-                "an encoder needs two classes or more and images on every side of the split; {} \
-                 has {} classes in training, {} images for validation, {} for the test",
+                "{} has {} classes on the training side, {} images on the validation side and {} on the test side; an \
+                 encoder needs at least two classes, and images on every side of the split",
                 cache.header().name,
                 seen.len(),
                 sides.val.len(),
@@ -211,7 +252,8 @@ fn class_of(cache: &Cache, image: u32) -> usize {
     cache.header().records[image as usize].class
 }
 
-/// The images of a step, augmented, and their smoothed classes.
+/// The augmented images of a step, `[batch, 3, side, side]` in [-1, 1], and their smoothed one-hot classes,
+/// `[batch, classes]`.
 fn batch(
     cache: &Cache,
     order: &Order,
@@ -238,14 +280,14 @@ fn batch(
     (Tensor::from_data(x, device), Tensor::from_data(target, device))
 }
 
-/// Shifts an image by up to [`SHIFT`] pixels, mirroring what comes in, and changes its brightness,
-/// contrast and saturation a little: cameras and skins differ, diagnoses do not.
+/// Shifts an image by up to [`SHIFT`] pixels, reflected at its borders, and changes its brightness, contrast and
+/// saturation by up to [`COLOUR`]. The diagnosis must not depend on the camera or the skin.
 fn augment(planes: &mut [f32], mut draw: Keyed) {
     let mut shift = || draw.below(2 * SHIFT + 1) as isize - SHIFT as isize;
     let (across, down) = (shift(), shift());
     let mut factor = || draw.range(-COLOUR, COLOUR) as f32;
     let (brightness, contrast, saturation) = (factor(), 1.0 + factor(), 1.0 + 2.0 * factor());
-    let mirrored = |at: usize, by: isize| {
+    let reflected = |at: usize, by: isize| {
         let last = SIDE as isize - 1;
         let at = at as isize + by;
         let at = if at < 0 { -at } else { at };
@@ -255,7 +297,7 @@ fn augment(planes: &mut [f32], mut draw: Keyed) {
     let area = SIDE * SIDE;
     for y in 0..SIDE {
         for x in 0..SIDE {
-            let place = mirrored(y, down) * SIDE + mirrored(x, across);
+            let place = reflected(y, down) * SIDE + reflected(x, across);
             let rgb = [from[place], from[area + place], from[2 * area + place]];
             let grey = (rgb[0] + rgb[1] + rgb[2]) / 3.0;
             for (c, value) in rgb.into_iter().enumerate() {
@@ -266,46 +308,53 @@ fn augment(planes: &mut [f32], mut draw: Keyed) {
     }
 }
 
+/// The mean of losses, read back to the host.
 fn mean_loss(losses: Vec<Tensor<1>>, nimg: u64) -> Result<f64, TrainError> {
     let n = losses.len().max(1) as f64;
-    let all = dermagan_model::named::to_vec(Tensor::cat(losses, 0));
+    let all = dermagan_model::tensor::to_vec(Tensor::cat(losses, 0));
     let mean = all.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
     match mean.is_finite() {
         true => Ok(mean),
-        false => Err(TrainError::Option(format!(
-            "the encoder's loss is not finite after {nimg} images; try a lower learning rate"
+        false => Err(TrainError::Invalid(format!(
+            "the encoder's loss is not finite after {nimg} images; train again with a lower learning rate"
         ))),
     }
 }
 
-/// Calls `each` with the features and logits of images, as they are, some at a time.
+/// Calls `each` with the features and the logits of images without augmentation, [`PASS`] images at a time.
 fn over(
     network: &LesionNet,
     cache: &Cache,
     images: &[u32],
-    device: &Selected,
+    device: &ComputeDevice,
     mut each: impl FnMut(Vec<f32>, Vec<f32>),
 ) {
-    for images in images.chunks(AT_ONCE) {
+    for images in images.chunks(PASS) {
         let size = 3 * SIDE * SIDE;
         let mut planes = vec![0.0; images.len() * size];
         planes.par_chunks_mut(size).zip(images).for_each(|(planes, image)| {
             to_planes(cache.pixels(*image as usize), SIDE, Orientation::default(), planes);
         });
-        let (features, logits) = encoder::encode(network, planes, &device.device);
+        let (features, logits) = encoder::encode(network, planes, &device.handle);
         each(features, logits);
     }
 }
 
-fn examine(network: &LesionNet, cache: &Cache, images: &[u32], device: &Selected) -> Score {
+/// Scores a network on images.
+fn score(network: &LesionNet, cache: &Cache, images: &[u32], device: &ComputeDevice) -> Score {
     let mut all = Vec::new();
     over(network, cache, images, device, |_, logits| all.extend(logits));
     let truth: Vec<usize> = images.iter().map(|i| class_of(cache, *i)).collect();
     encoder::score(&all, &truth, cache.header().classes.len())
 }
 
-/// Mean and standard deviation of every feature; one that never changes counts as one apart.
-fn moments(network: &LesionNet, cache: &Cache, images: &[u32], device: &Selected) -> [Vec<f32>; 2] {
+/// Mean and standard deviation of every feature. A constant feature gets a standard deviation of 1.
+fn moments(
+    network: &LesionNet,
+    cache: &Cache,
+    images: &[u32],
+    device: &ComputeDevice,
+) -> [Vec<f32>; 2] {
     let n = network.main.first().map_or(0, |block| block.weight.dims()[0]);
     let (mut sum, mut squares) = (vec![0.0f64; dims(n)], vec![0.0f64; dims(n)]);
     over(network, cache, images, device, |features, _| {

@@ -1,85 +1,99 @@
-//! What can stop a run.
+//! The errors of the training crate.
 
 use std::path::PathBuf;
 
+use dermagan_base::SettingError;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
+use dermagan_generate::GenerateError;
 use dermagan_model::ModelError;
 
-/// An error of the training crate.
+/// An error of the training crate. Its text names the file or the setting, what was found, what was expected, and what
+/// to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The data.
+    /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The model or the device.
+    /// The model or the device cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Measuring, or the lesion encoder.
+    /// An evaluation or the lesion encoder failed.
     #[error(transparent)]
     Eval(#[from] EvalError),
-    /// Options that make no run.
+    /// Images could not be generated.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// A setting of the call is wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Settings or files are wrong or do not fit together.
     #[error("{0}")]
-    Option(String),
-    /// The system refused to read or write.
+    Invalid(String),
+    /// The caller stopped the run before anything was trained.
+    #[error("stopped")]
+    Stopped,
+    /// A file could not be read or written.
     #[error("{path}: {error}{next}")]
     Io {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         error: std::io::Error,
-        /// What is safe and what to type next; may be empty.
+        /// What is safe and what to do next. It may be empty.
         next: String,
     },
-    /// A checkpoint that cannot be continued from.
+    /// A run cannot continue from a checkpoint.
     #[error("{path}: {what}\n  {next}")]
     Checkpoint {
-        /// The file.
+        /// The checkpoint's file.
         path: PathBuf,
-        /// What was expected and what was found.
+        /// What was found and what was expected.
         what: String,
-        /// Which other one is good, and what to type.
+        /// Which other checkpoint is good, and what to do next.
         next: String,
     },
-    /// A loss or a weight became infinite or not a number.
+    /// A loss or a weight is not finite.
     #[error(
         "training broke down at {kimg:.3} kimg: {what} is not finite\n  The last good checkpoint is {}.\n  \
-         Start a new run with a lower --lr: this one would break down again.", .checkpoint.display()
+         Start a new run with a lower `learning_rate`: this one would break down again.", .checkpoint.display()
     )]
     NotFinite {
         /// Thousands of images seen.
         kimg: f64,
-        /// The loss or tensor.
+        /// The loss or the tensor.
         what: String,
-        /// From before the breakdown.
+        /// The last checkpoint from before the breakdown.
         checkpoint: PathBuf,
     },
-    /// A device whose gradients are not the CPU's at the start of a run.
+    /// At the start of a run, the gradients of the device differ from the CPU's.
     #[error(
         "{device} computes wrong gradients: {found}\n  Nothing was trained. Update its driver, or train on the CPU."
     )]
     SickDevice {
-        /// Its name.
+        /// Name of the device.
         device: String,
-        /// The worst gradients.
+        /// The gradients that differ the most.
         found: String,
     },
-    /// A device whose results are not the same twice, in the middle of a run.
+    /// During a run, the device gives different results for the same computation, or wrong ones.
     #[error(
-        "the device errs at {kimg:.3} kimg: {what}\n  The last good checkpoint is {}.", .checkpoint.display()
+        "the device computed wrongly at {kimg:.3} kimg: {what}\n  The last good checkpoint is {}.",
+        .checkpoint.display()
     )]
     DeviceErrs {
         /// Thousands of images seen.
         kimg: f64,
-        /// What was seen.
+        /// What was observed.
         what: String,
-        /// From before.
+        /// The last checkpoint from before the error.
         checkpoint: PathBuf,
     },
 }
 
 impl TrainError {
+    /// Makes an error of the operating system an [`Io`](Self::Io) error of this file.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |error| Self::Io { path, error, next: String::new() }

@@ -1,102 +1,115 @@
-//! What a run tells whoever watches it: a terminal, a notebook, a test.
+//! The events of a run, for a terminal, a notebook or a test.
 
 use std::path::PathBuf;
 
 use dermagan_data::Report;
 
-use crate::check::Comparison;
-use crate::stats::Line;
-use crate::trainer::{Recomputed, Repeated};
+use crate::check::compare::Comparison;
+use crate::check::repetition::{Recomputed, Repeated};
+use crate::plan::auto::Reason;
+use crate::step::measures::Measures;
+use crate::store::stats::StatsLine;
 
-/// Something happened.
+/// An event of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The request asked for the preset `auto`, and this preset was chosen.
+    PresetChosen {
+        /// Name of the preset.
+        preset: String,
+        /// Why it was chosen.
+        reason: Reason,
+        /// Length of the run in thousands of images, unless it is fitted to a number of minutes.
+        kimg: f64,
+        /// Seconds per thousand images on this device, timed in a few steps.
+        seconds_per_kimg: f64,
+    },
     /// Images are being decoded.
     Preparing {
-        /// Images done.
+        /// Number of images done.
         done: usize,
-        /// Images in all.
+        /// Number of images in total.
         total: usize,
     },
     /// The data is ready.
     Prepared {
-        /// The cache.
+        /// The cache's file.
         path: PathBuf,
         /// What was kept and what was left out.
         report: Report,
-        /// Whether it was there already.
+        /// Whether an existing cache was used.
         reused: bool,
-        /// How long it took.
+        /// Time that the preparation took, in seconds.
         seconds: f64,
     },
-    /// The run was made as long as the time that there is.
+    /// The length of the run was fitted to its time budget.
     Fitted {
-        /// Its length in thousands of images.
+        /// Length of the run in thousands of images.
         kimg: f64,
-        /// What its steps took when they were timed.
+        /// Measured seconds per thousand images.
         seconds_per_kimg: f64,
     },
     /// The run's folder is open.
     Started {
-        /// The folder.
+        /// The run's folder.
         run: PathBuf,
-        /// Images seen before, by an earlier process.
+        /// Number of images that earlier processes of this run have seen.
         nimg: u64,
-        /// Images in all.
+        /// Number of images of the whole run.
         total: u64,
     },
-    /// Steps were done, and their values read back.
+    /// Steps were done and their values were read back.
     Progress {
-        /// Images seen.
+        /// Number of images seen.
         nimg: u64,
-        /// Images a second since the start of this process.
+        /// Images per second since the start of this process.
         images_per_second: f64,
-        /// The newest values, in the order of [`crate::step::MEASURES`].
-        values: Vec<f32>,
+        /// The measures of the newest step.
+        measures: Measures,
     },
     /// A line was added to the statistics.
-    Tick(Line),
+    Tick(StatsLine),
     /// Images and a checkpoint were written.
     Snapshot {
-        /// The grid.
+        /// The file of the grid of images.
         grid: PathBuf,
-        /// The checkpoint.
+        /// The checkpoint's file.
         checkpoint: PathBuf,
     },
-    /// A snapshot was measured.
+    /// A metric of a snapshot was computed.
     Metric {
         /// The metric's name, such as `kid2048_lesion`.
         name: String,
-        /// Its figures, beside those of real images.
+        /// Its values as text, next to those of real images.
         words: String,
-        /// Whether this makes it the best snapshot so far, which was kept.
+        /// Whether this snapshot is the best so far. Its generator was then kept.
         best: bool,
     },
     /// A device's gradients were checked.
     SelfCheck(SelfCheck),
-    /// Something that the user should know, while the run goes on.
+    /// A warning. The run continues.
     Warning(String),
 }
 
-/// What a check of a device's gradients found.
+/// The result of a check of a device's gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SelfCheck {
-    /// The first step's gradients are the CPU's.
+    /// The gradients of the first step match the CPU's.
     Start {
-        /// The gradient that differs the most, and by how much of its norm.
+        /// The gradient that differs the most.
         worst: Comparison,
-        /// Time that the comparison took.
+        /// Time that the comparison took, in seconds.
         seconds: f64,
     },
     /// A step at a snapshot was computed twice.
     Repeated {
-        /// How the two compare.
+        /// How the two computations compare.
         repeated: Repeated,
-        /// Time that it took.
+        /// Time that both computations took, in seconds.
         seconds: f64,
     },
-    /// Steps were computed again, since one had a suspicious gradient.
+    /// Steps were computed again, because one of them had a suspicious gradient.
     Recomputed(Recomputed),
 }
 
@@ -105,8 +118,8 @@ pub enum SelfCheck {
 pub struct Outcome {
     /// The run's folder.
     pub run: PathBuf,
-    /// Images seen.
+    /// Number of images seen.
     pub nimg: u64,
-    /// Whether it was stopped before its end; its checkpoint continues it.
+    /// Whether the run was stopped before its end. It can be resumed from its last checkpoint.
     pub interrupted: bool,
 }

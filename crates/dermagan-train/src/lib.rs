@@ -1,59 +1,91 @@
-//! Training as a library: a [`plan::Plan`] is checked before anything starts, a [`session`] runs
-//! it and tells an [`Event`] sink what happens, a [`checkpoint`] continues it to the same bytes,
-//! and a [`sampler::Sampler`] makes images from what was learnt.
+//! Training as a library: start a run, resume it to the same bytes, and evaluate, export and describe its results.
 //!
-//! Nothing here prints or reads the command line.
+//! - [`start`] and [`resume`] train a run to its end. With [`ReadyRun`] and [`Session`] the caller holds a run and
+//!   steps it. A run reports everything as an [`Event`].
+//! - [`evaluate`] compares generated images with real ones. [`export`] writes a generator to a file, and [`describe`]
+//!   describes the files of a run.
+//! - [`examine`] compares a device's gradients with the CPU's. [`mod@bench`] measures its speed.
+//! - [`encoder`] trains the lesion encoder, whose features the metrics use.
+//!
+//! This crate does not print and does not read the command line. Its folders are the stages of a run: `recipe`
+//! (settings), `augment`, `step` (one training step), `check` (a device's gradients), `store` (files), `plan`, `watch`
+//! (metrics and plots), `run`, and `tools`.
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use dermagan_model::ComputeDevice;
+//! use dermagan_train::{TrainRequest, start};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let request = TrainRequest {
+//!     outdir: folder.path().join("runs"),
+//!     kimg: Some(0.1),
+//!     width: Some(2),
+//!     // The cache of this example goes away with its folder.
+//!     ..TrainRequest::new("tiny", "phantom:16")
+//! };
+//! let stop = AtomicBool::new(false);
+//! let outcome = start(&request, &ComputeDevice::cpu(), &stop, &mut |_| ())?;
+//! assert!(outcome.nimg >= 100 && outcome.run.join("generator.safetensors").is_file());
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
-pub mod adam;
-mod animation;
-mod arc;
-pub mod augment;
-pub mod bench;
-mod change;
-pub mod check;
-pub mod checkpoint;
-pub mod collapse;
-pub mod config;
-#[cfg(feature = "cube")]
-pub mod count;
-pub mod doctor;
-mod drawn;
-pub mod ema;
+mod augment;
+mod check;
 pub mod encoder;
 mod error;
-pub mod estimate;
-pub mod evaluate;
 mod event;
-pub mod fakes;
-mod feed;
-pub mod interpolation;
-pub mod length;
-pub mod lookahead;
-mod looking;
-pub mod loss_scale;
-pub mod memory;
-pub mod metrics;
-pub mod nearest;
-mod no_effect;
-pub mod objective;
-pub mod outputs;
-pub mod plan;
-pub mod plot;
-pub mod preset;
-pub mod rundir;
-pub mod sampler;
-pub mod sampling;
-pub mod schedule;
-pub mod session;
-mod share;
-pub mod stats;
-pub mod step;
-pub mod synthetic;
-pub mod trainer;
-pub mod transforms;
-pub mod which_model;
+mod plan;
+mod recipe;
+mod run;
+mod step;
+mod store;
+#[cfg(test)]
+mod test_support;
+mod tools;
+mod watch;
 
+pub use check::compare::{Comparison, Gradients, compare, gradients, relative, worst_first};
+pub use check::repetition::{Recomputed, Repeated};
 pub use error::TrainError;
 pub use event::{Event, Outcome, SelfCheck};
+pub use plan::auto::Reason;
+pub use plan::estimate::Estimate;
+pub use plan::memory;
+pub use plan::request::{ResumeRequest, TrainRequest};
+pub use plan::run_plan::Plan;
+pub use recipe::augment::AugmentConfig;
+pub use recipe::config::{
+    ConditionConfig, InputConfig, OptimiserConfig, Part, ScheduleConfig, SourceConfig, TrainConfig,
+};
+pub use recipe::objective::{Loss, Objective};
+pub use recipe::preset::{AUTO, Preset};
+pub use recipe::schedule::Scheduled;
+pub use run::session::{STATUS_WON, Session};
+pub use run::start::{ReadyRun, resume, start};
+pub use step::adam::Adam;
+pub use step::batch::{Batch, class_rows};
+pub use step::fault::Fault;
+pub use step::loss_scale::LossScale;
+pub use step::measures::Measures;
+pub use step::players::Players;
+pub use step::settings::StepSettings;
+pub use step::synthetic;
+pub use store::best::{Best, best_of};
+pub use store::checkpoint::{self, Checkpoint};
+pub use store::metric::Metric;
+pub use store::resolve_model::{LATEST, SHIPPED, open_model, resolve_model};
+pub use store::rundir;
+pub use store::stats::{self, StatsLine};
+pub use tools::bench;
+#[cfg(feature = "cube")]
+pub use tools::count;
+pub use tools::describe::describe;
+pub use tools::doctor::{self, Diagnosis, Examination, examine};
+pub use tools::export::{ExportRequest, Exported, export};
+pub use tools::generated::{evaluate, open_generated};

@@ -1,4 +1,4 @@
-//! The step on the CPU is PyTorch's.
+//! Compares training steps on the CPU with PyTorch's.
 
 mod common;
 
@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use common::{differences, worst};
 
 #[test]
-fn three_steps_on_the_cpu_are_pytorchs_within_one_in_ten_thousand() {
+fn three_steps_on_the_cpu_agree_with_pytorchs_within_one_in_ten_thousand() {
     let found = differences(&Device::flex());
     let (name, off) = worst(&found);
     assert!(off < 1e-4, "{name} is off by {off:.2e}");

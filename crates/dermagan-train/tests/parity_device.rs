@@ -1,7 +1,7 @@
-//! The step on the device that `DERMAGAN_TEST_DEVICE` names is PyTorch's.
+//! Compares training steps on the device that `DERMAGAN_TEST_DEVICE` names with PyTorch's.
 //!
-//! A program of its own, without the test harness: SwiftShader's exit handlers may crash a process
-//! whose work is done (see `leave` in the CLI), so this one ends without them.
+//! This is a program without the test harness: SwiftShader's exit handlers may crash a process whose work is done (see
+//! `leave` in the CLI), so this one ends without them.
 
 mod common;
 
@@ -10,8 +10,8 @@ use std::process::exit;
 use common::{differences, worst};
 use dermagan_model::{Choice, device};
 
-/// Another device rounds differently, and Adam's first steps divide a small gradient by itself: a
-/// rounding error there decides a weight's direction. Seen on SwiftShader: 2.3e-6.
+/// Devices round differently, and Adam's first steps divide a small gradient by itself, so a rounding error in it
+/// decides the direction of a weight. SwiftShader is off by 2.3e-6.
 const TOLERANCE: f64 = 1e-3;
 
 fn main() {
@@ -20,13 +20,13 @@ fn main() {
         exit(0);
     };
     let device = device::select(&name.parse::<Choice>().unwrap()).unwrap();
-    let found = differences(&device.device);
+    let found = differences(&device.handle);
     let (parameter, off) = worst(&found);
     println!("worst on {}: {parameter}, {off:.2e}", device.name);
     let passed = off < TOLERANCE;
     let word = if passed { "ok" } else { "FAILED" };
     println!(
-        "test three_steps_on_the_device_under_test_are_pytorchs_within_one_in_a_thousand ... {word}"
+        "test three_steps_on_the_device_agree_with_pytorchs_within_one_in_a_thousand ... {word}"
     );
     println!("test result: {word}. {} passed; {} failed", u8::from(passed), u8::from(!passed));
     leave(i32::from(!passed));

@@ -1,16 +1,15 @@
-//! Training in narrow numbers: near the float32 step, never a step on gradients that are not finite.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
+//! Training in 16-bit number formats: a step is close to the float32 step, and there is no step on gradients that are
+//! not finite.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first error")]
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
-use dermagan_model::latent::training_latents;
-use dermagan_model::named::{Network, to_vec};
+use dermagan_model::Network;
+use dermagan_model::tensor::to_vec;
+use dermagan_model::training_latents;
 use dermagan_model::weights::{Array, Weights};
 use dermagan_model::{Backbone, ModelConfig, Precision};
-use dermagan_train::check::relative;
-use dermagan_train::config::TrainConfig;
-use dermagan_train::loss_scale::LossScale;
-use dermagan_train::step::{Batch, Players, Turn};
+use dermagan_train::{Batch, LossScale, Players, StepSettings, TrainConfig, relative};
 
 const MODEL: ModelConfig = ModelConfig {
     backbone: Backbone::Dcgan,
@@ -31,7 +30,7 @@ fn players(precision: Precision) -> Players {
     Players::new(&config(precision), &Device::flex())
 }
 
-/// One step; the gradients, flat, and whether any was seen that is not finite.
+/// One step with real images in [-`size`, `size`]. Returns the flattened gradients by name.
 fn step(players: &mut Players, time: u64, size: f32) -> Vec<(String, Vec<f32>)> {
     let device = Device::flex().autodiff();
     let side = MODEL.resolution;
@@ -40,8 +39,8 @@ fn step(players: &mut Players, time: u64, size: f32) -> Vec<(String, Vec<f32>)> 
     let real = Tensor::<4>::from_data(TensorData::new(real, [BATCH, 3, side, side]), &device);
     let z = training_latents(7, "z", time * 100, BATCH, &MODEL, &device);
     let mut found = Vec::new();
-    let turn = Turn::of(&config(players.precision), time, 0.0);
-    players.step_watched(Batch::plain(real, z), &turn, |player, gradients| {
+    let settings = StepSettings::at(&config(players.precision), time, 0.0);
+    players.step(Batch::plain(real, z), &settings, &mut |player, gradients| {
         let flat = |(n, g): &(String, Tensor<1>)| (format!("{player} {n}"), to_vec(g.clone()));
         found.extend(gradients.iter().map(flat));
     });
@@ -55,14 +54,14 @@ fn scale(value: f32) -> LossScale {
 }
 
 #[test]
-fn gradients_in_narrow_numbers_are_near_those_in_float32() {
+fn gradients_in_16_bits_are_close_to_those_in_float32() {
     let wide = step(&mut players(Precision::F32), 1, 1.0);
-    // Biases and gains of normalisations are sums that nearly cancel, so single ones are off by more:
-    // the whole player's gradient is compared.
+    // The gradients of biases and of normalisations' gains are sums that nearly cancel, so their relative errors are
+    // larger. The test therefore compares the whole gradient of a player.
     for (precision, tolerance) in [(Precision::Bf16, 0.2), (Precision::F16, 0.06)] {
         let mut narrow = players(precision);
         if precision == Precision::F16 {
-            // The first scale is too large for this network, which costs a run a few steps.
+            // The initial scale is too large for this network. It would cost a run a few steps.
             narrow.d_scale = Some(scale(2048.0));
             narrow.g_scale = Some(scale(2048.0));
         }
@@ -79,7 +78,7 @@ fn gradients_in_narrow_numbers_are_near_those_in_float32() {
             assert!(off < tolerance, "{precision} {player}: off by {off:.3}");
         }
         let differs = wide.iter().zip(&found).any(|((_, a), (_, b))| a != b);
-        assert!(differs, "{precision} must not be float32 in disguise");
+        assert!(differs, "{precision} must differ from float32");
     }
 }
 
@@ -89,7 +88,7 @@ fn a_step_whose_gradients_overflow_float16_changes_no_weight_and_halves_the_scal
     step(&mut run, 1, 1.0);
     let before = run.discriminator.to_weights();
     let scale = run.d_scale.as_ref().unwrap().value();
-    // Images beyond float16's range: the first layer's filter gradient overflows.
+    // With these images the gradient of the first layer's filters overflows float16.
     step(&mut run, 2, 1e6);
     let after = run.discriminator.to_weights();
     assert_eq!(run.d_scale.as_ref().unwrap().value(), scale / 2.0);
@@ -105,7 +104,7 @@ fn a_step_whose_gradients_overflow_float16_changes_no_weight_and_halves_the_scal
 }
 
 #[test]
-fn the_same_step_in_bfloat16_is_the_same_bits() {
+fn the_same_step_in_bfloat16_gives_the_same_bits() {
     let (mut a, mut b) = (players(Precision::Bf16), players(Precision::Bf16));
     for time in 1..=2 {
         assert_eq!(step(&mut a, time, 1.0), step(&mut b, time, 1.0));

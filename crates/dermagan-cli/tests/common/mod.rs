@@ -1,13 +1,13 @@
-//! The program from outside, in a folder of its own.
-#![allow(dead_code, reason = "each test file uses some of these")]
+//! Runs the program as a process in a temporary folder.
+#![allow(dead_code, reason = "each test file uses some of these helpers")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A working folder with its own cache; `dermagan` runs inside it.
+/// A temporary working folder with its own cache folder. `dermagan` runs inside it.
 pub struct Desk(pub tempfile::TempDir);
 
-/// A run of a second or two: 60 images, four channels wide, 8 images a step.
+/// Flags of a run that takes one or two seconds: 60 images, 4 channels, 8 images per step.
 pub const SMALL: [&str; 10] =
     ["--preset", "tiny", "--data", "phantom:60", "--width", "4", "--batch", "8", "--device", "cpu"];
 
@@ -34,7 +34,7 @@ impl Desk {
         self.command(args).output().unwrap()
     }
 
-    /// Runs and expects success; standard output.
+    /// Runs a command, expects success, and returns its standard output.
     pub fn ok(&self, args: &[&str]) -> String {
         let out = self.run(args);
         let (stdout, stderr) = (text(&out.stdout), text(&out.stderr));
@@ -42,7 +42,7 @@ impl Desk {
         stdout
     }
 
-    /// Runs and expects an exit code; standard error, which holds no panic.
+    /// Runs a command, expects an exit code and no panic, and returns its standard error.
     pub fn fails(&self, args: &[&str], code: i32) -> String {
         let out = self.run(args);
         let stderr = text(&out.stderr);
@@ -51,12 +51,12 @@ impl Desk {
         stderr
     }
 
-    /// Trains the small run with more flags.
+    /// Trains with the flags [`SMALL`] and `more`.
     pub fn train(&self, more: &[&str]) -> String {
         self.ok(&[&["train"], &SMALL[..], more].concat())
     }
 
-    /// The only run under `outdir`.
+    /// The newest run in `outdir`.
     pub fn run_folder(&self, outdir: &str) -> PathBuf {
         let mut runs: Vec<PathBuf> =
             std::fs::read_dir(self.join(outdir)).unwrap().map(|e| e.unwrap().path()).collect();
@@ -70,7 +70,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// `stats.jsonl` without what a clock or a memory counter wrote.
+/// The lines of `stats.jsonl` without times and memory, which differ between equal runs.
 pub fn stats(run: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(run.join("stats.jsonl")).unwrap();
     let timeless = |line: &str| {
@@ -84,7 +84,7 @@ pub fn stats(run: &Path) -> Vec<serde_json::Value> {
     text.lines().map(timeless).collect()
 }
 
-/// Asserts that two runs ended in the same bytes and told the same story.
+/// Asserts that two runs ended in the same bytes and have the same statistics.
 pub fn assert_same_end(a: &Path, b: &Path, stamp: &str) {
     for name in [
         &format!("checkpoint-{stamp}.safetensors"),

@@ -1,15 +1,15 @@
-//! Small sources made on the spot.
+//! Small sources that the tests make for themselves.
 #![allow(dead_code, reason = "each test file uses some of these")]
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use dermagan_data::{Filter, Fit, Options, Prepared, Report, Source, prepare};
+use dermagan_data::{Filter, Fit, Options, PreparedCache, Report, Source, prepare};
 use image::{ImageFormat, Rgb, RgbImage};
 
 pub const HEADER: &str = "lesion_id,image_id,dx,dx_type,age,sex,localization";
 
-/// A 40×30 image that differs by `n`.
+/// An image of 40 × 30 pixels whose content depends on `n`.
 pub fn image(n: u8) -> RgbImage {
     RgbImage::from_fn(40, 30, |x, y| Rgb([n.wrapping_mul(37), (x * 6) as u8, (y * 8) as u8 ^ n]))
 }
@@ -24,7 +24,7 @@ pub fn jpeg(n: u8) -> Vec<u8> {
     encoded(n, ImageFormat::Jpeg)
 }
 
-/// `ISIC_000000n`.
+/// The image id `ISIC_000000n`.
 pub fn id(n: usize) -> String {
     format!("ISIC_{n:07}")
 }
@@ -33,18 +33,18 @@ pub fn row(n: usize, dx: &str) -> String {
     format!("HAM_{n:07},{},{dx},histo,45.0,male,back", id(n))
 }
 
-/// A metadata table with one `nv` row for each of `n` images.
+/// A metadata table with `n` rows of class `nv`.
 pub fn table(n: usize) -> String {
     let rows: Vec<String> = (0..n).map(|i| row(i, "nv")).collect();
     format!("{HEADER}\n{}\n", rows.join("\n"))
 }
 
-/// A file of this crate's `tests/data`.
+/// The content of a file in this crate's `tests/data`.
 pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
 }
 
-/// A temporary folder that is filled file by file.
+/// A temporary folder that a test fills file by file.
 pub struct Folder(pub tempfile::TempDir);
 
 impl Folder {
@@ -52,7 +52,7 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// A Kaggle-like folder with `n` good images.
+    /// A folder like Kaggle's with `n` valid images.
     pub fn ham(n: usize) -> Self {
         let folder = Self::new();
         folder.put("HAM10000_metadata.csv", table(n).as_bytes());
@@ -77,8 +77,8 @@ impl Folder {
         Source::open(&self.path().to_string_lossy())
     }
 
-    /// Prepares the folder; the cache lies outside it.
-    pub fn prepare(&self) -> (Prepared, tempfile::TempDir) {
+    /// Prepares the folder; the cache is outside it.
+    pub fn prepare(&self) -> (PreparedCache, tempfile::TempDir) {
         let out = tempfile::tempdir().unwrap();
         let prepared =
             prepare_to(&self.open().unwrap(), &out.path().join("c.dermagan"), false).unwrap();
@@ -96,11 +96,11 @@ pub fn prepare_to(
     source: &Source,
     target: &Path,
     strict: bool,
-) -> Result<Prepared, dermagan_data::DataError> {
+) -> Result<PreparedCache, dermagan_data::DataError> {
     prepare(source, OPTIONS, target, strict, &mut |_, _| {})
 }
 
-/// A zip of (name, bytes), stored or deflated.
+/// A zip of files, each a name and bytes, stored or deflated.
 pub fn zip_of(files: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().compression_method(method);
@@ -111,14 +111,14 @@ pub fn zip_of(files: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8
     writer.finish().unwrap().into_inner()
 }
 
-/// The shared real data, if this machine has it: `DERMAGAN_TEST_DATA`, else `../shared/data`
-/// beside the repository.
+/// A file of the real data, if this machine has it: in `$DERMAGAN_TEST_DATA`, else in `../shared/data` beside the
+/// repository.
 pub fn real_data(name: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = std::env::var_os("DERMAGAN_TEST_DATA").map_or(beside, PathBuf::from);
     let path = folder.join(name);
     if !path.is_file() {
-        println!("{name} is not on this machine: nothing was compared with the real data");
+        println!("{name} is not on this machine: this test compared nothing with the real data");
         return None;
     }
     Some(path)

@@ -1,8 +1,8 @@
-//! The definitions that the fast forms are judged by, and numbers to judge them on.
-#![allow(dead_code, reason = "each test file uses its part")]
+//! The definitions that the fast forms are compared with, and inputs for the comparison.
+#![allow(dead_code, reason = "each test file uses a part of this module")]
 
-use dermagan_kernels::lane::Real;
-use dermagan_kernels::shape::{SIDE, Shape};
+use dermagan_kernels::conv::SIDE;
+use dermagan_kernels::{Real, Shape};
 
 /// Calls `f(large, small, filter)` with the indices of every product of a stride-2 layer.
 pub fn products(shape: &Shape, mut f: impl FnMut(usize, usize, usize)) {
@@ -24,7 +24,7 @@ pub fn products(shape: &Shape, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// `n` numbers in [-1, 1), the same for the same seed (splitmix64).
+/// `n` random numbers in `[-1, 1)` from splitmix64. They depend on `seed` only.
 pub fn noise<T: Real>(n: usize, seed: u64) -> Vec<T> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let next = || {
@@ -37,7 +37,7 @@ pub fn noise<T: Real>(n: usize, seed: u64) -> Vec<T> {
     std::iter::repeat_with(next).take(n).collect()
 }
 
-/// Largest difference over the largest expected value.
+/// The largest difference divided by the largest expected value.
 pub fn worst<T: Real>(found: &[T], expected: &[T]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().map(|v| v.double().abs()).fold(1e-30, f64::max);
@@ -45,12 +45,12 @@ pub fn worst<T: Real>(found: &[T], expected: &[T]) -> f64 {
     found.iter().zip(expected).map(difference).fold(0.0, f64::max) / scale
 }
 
-/// Sum of products.
+/// The dot product.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Derivative of `f` along `direction` at `x`, by central differences.
+/// The derivative of `f` along `direction` at `x`, by central differences.
 pub fn slope(x: &[f64], direction: &[f64], f: impl Fn(&[f64]) -> f64) -> f64 {
     let h = 1e-5;
     let moved = |s: f64| -> Vec<f64> { x.iter().zip(direction).map(|(x, d)| x + s * d).collect() };

@@ -1,15 +1,15 @@
-//! Images that are uploaded as bytes.
+//! Images that are uploaded as bytes, a quarter of the size of floats.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::transfer::upload;
+use crate::tensor::upload;
 
-/// Images of rows of RGB, `batch` · `side` · `side` · 3 bytes, on a device with or without autodiff: [batch, 3, side,
-/// side] in [-1, 1]. `side` is even.
+/// Uploads images from their bytes: `batch` · `side` · `side` · 3 bytes, row by row, RGB. Returns
+/// `[batch, 3, side, side]` in \[-1, 1\], on a device with or without autodiff. `side` must be even.
 pub fn from_bytes(bytes: &[u8], batch: usize, side: usize, device: &Device) -> Tensor<4> {
-    // Four a word: WGSL knows no bytes.
+    // Four bytes per word, because WGSL has no bytes.
     let words: Vec<i32> =
         bytes.as_chunks().0.iter().map(|word| i32::from_le_bytes(*word)).collect();
     let inner = device.clone().without_autodiff();
@@ -20,10 +20,10 @@ pub fn from_bytes(bytes: &[u8], batch: usize, side: usize, device: &Device) -> T
     if device.is_autodiff() { images.autodiff() } else { images }
 }
 
-/// Bytes to numbers.
+/// Conversion of bytes to floats.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"))]
 pub trait Unpack: Backend {
-    /// Words of four bytes, the lowest first, to images.
+    /// Converts words of four bytes, the lowest byte first, to images as [`from_bytes`] returns them.
     fn unpack(words: IntTensor<Self>, batch: usize, side: usize) -> FloatTensor<Self>;
 }
 

@@ -1,4 +1,4 @@
-//! The 4 × 4 convolutions: stride 2 with padding 1, or over the whole of a 4 × 4 image.
+//! The 4 × 4 convolutions: with stride 2 and padding 1, or over a whole 4 × 4 image.
 
 #[cfg(feature = "cube")]
 use burn::backend::Cube;
@@ -11,33 +11,33 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_e
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
-use dermagan_kernels::lane::{Lane, Pair};
-use dermagan_kernels::layer::Layer;
-use dermagan_kernels::shape::Shape;
+use dermagan_kernels::Layer;
+use dermagan_kernels::Shape;
+use dermagan_kernels::{Lane, Pair};
 
 use super::flex::{self, by_type};
 #[cfg(feature = "cube")]
 use super::gpu;
-use crate::precision::Precision;
+use super::precision::Precision;
 
-/// The convolution: `x` [batch, wide, 2h, 2w] and `weight` [deep, wide, 4, 4] make [batch, deep, h,
-/// w]; a 4 × 4 image becomes one pixel.
+/// The convolution of `x`, `[batch, wide, 2h, 2w]`, with `weight`, `[deep, wide, 4, 4]`. Returns
+/// `[batch, deep, h, w]`; a 4 × 4 image becomes one pixel.
 pub fn convolve(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
     let learns = weight.is_tracked();
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Convolutions>::down(x, weight, precision, learns))
 }
 
-/// The transposed convolution: `x` [batch, deep, h, w] and `weight` [deep, wide, 4, 4] make [batch,
-/// wide, 2h, 2w]; one pixel becomes a 4 × 4 image.
+/// The transposed convolution of `x`, `[batch, deep, h, w]`, with `weight`, `[deep, wide, 4, 4]`.
+/// Returns `[batch, wide, 2h, 2w]`; one pixel becomes a 4 × 4 image.
 pub fn convolve_transposed(x: Tensor<4>, weight: Tensor<4>, precision: Precision) -> Tensor<4> {
     let learns = weight.is_tracked();
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Convolutions>::up(x, weight, precision, learns))
 }
 
-/// A convolution of any window with a bias, without a gradient: `x` [batch, wide, height, width], `weight` [deep, wide,
-/// …], `bias` `[deep]`.
+/// A convolution with a kernel of any size and a bias, without a gradient. `x`:
+/// `[batch, wide, height, width]`; `weight`: `[deep, wide, …]`; `bias`: `[deep]`.
 pub fn convolve_any(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -48,7 +48,7 @@ pub fn convolve_any(
     Tensor::from_dispatch(<Dispatch as AnyWindow>::convolve_any(x, weight, bias, options))
 }
 
-/// Convolutions of any window.
+/// Convolutions with kernels of any size.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"))]
 pub trait AnyWindow: Backend {
     /// As the function [`convolve_any`].
@@ -76,14 +76,16 @@ impl AnyWindow for Cube {
     }
 }
 
-/// Three operations that are each other's gradients: with y = down(x, w), the gradient of x is
-/// up(g, w) and that of w is filter_gradient(x, g); and the other way round for x = up(y, w). burn's
-/// own gradient of a transposed convolution's filter is a convolution whose kernel is the whole
-/// image; this way it is the tuned one of a convolution's filter.
+/// Three operations that are the gradients of each other. With y = down(x, w), the gradient of x is
+/// up(g, w), and the gradient of w is filter_gradient(x, g). For x = up(y, w), down and up swap
+/// their roles.
+///
+/// burn computes the gradient of the filter of a transposed convolution as a convolution whose kernel
+/// is the whole image. Here it is the filter gradient of a convolution, which is tuned.
 #[backend_extension(Flex, Cube: cfg(feature = "cube"), Autodiff)]
 pub trait Convolutions: Backend {
-    /// Large image and filter to small image. `learns` says whether the filter's gradient will
-    /// be asked for; without it the image need not be kept.
+    /// The convolution of a large image to a small one. `learns` says whether the gradient of the
+    /// filter will be computed; if not, the image is not kept.
     fn down(
         large: FloatTensor<Self>,
         filter: FloatTensor<Self>,
@@ -97,7 +99,8 @@ pub trait Convolutions: Backend {
         })
     }
 
-    /// Small image and filter to large image.
+    /// The transposed convolution of a small image to a large one; `learns` as in
+    /// [`Convolutions::down`].
     fn up(
         small: FloatTensor<Self>,
         filter: FloatTensor<Self>,
@@ -111,7 +114,7 @@ pub trait Convolutions: Backend {
         })
     }
 
-    /// Both images, one of them a gradient, to the gradient of `filter`.
+    /// The gradient of `filter`, from both images, one of which is a gradient.
     fn filter_gradient(
         large: FloatTensor<Self>,
         small: FloatTensor<Self>,
@@ -125,19 +128,19 @@ pub trait Convolutions: Backend {
     }
 }
 
-/// The window's steps: over the whole of a 4 × 4 image, or by two with a frame of one.
+/// The options of the convolution: over a whole 4 × 4 image, or with stride 2 and padding 1.
 fn strided(whole: bool) -> ConvOptions<2> {
     let (stride, padding) = if whole { (1, 0) } else { (2, 1) };
     ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1)
 }
 
-/// The same for the transposed convolution of a small image.
+/// The options of the transposed convolution of a small image.
 fn transposed(small: &burn::tensor::Shape) -> ConvTransposeOptions<2> {
     let (stride, padding) = if small[2] == 1 { (1, 0) } else { (2, 1) };
     ConvTransposeOptions::new([stride; 2], [padding; 2], [0; 2], [1; 2], 1)
 }
 
-/// Computes with operands of the precision; the result is float32.
+/// Computes with operands of `precision`. The result is float32.
 fn in_precision<B: Backend, const N: usize>(
     precision: Precision,
     operands: [FloatTensor<B>; N],
@@ -145,7 +148,7 @@ fn in_precision<B: Backend, const N: usize>(
 ) -> FloatTensor<B> {
     match precision {
         Precision::F32 => compute(operands),
-        // `Precision::check` lets bfloat16 on CPUs only.
+        // `Precision::check` allows bfloat16 on CPUs only.
         Precision::F16 | Precision::Bf16 => {
             let narrow = operands.map(|x| B::float_cast(x, FloatDType::F16));
             B::float_cast(compute(narrow), FloatDType::F32)
@@ -199,11 +202,12 @@ impl Convolutions for Cube {
     }
 }
 
-/// The layer between two images, by their extents.
+/// The layer between a large and a small image, from their extents.
 fn layer([batch, wide, ..]: [usize; 4], [_, deep, height, width]: [usize; 4]) -> Layer {
     Layer::of(Shape { batch, height, width, wide, deep })
 }
 
+/// The extents of the small image that belongs to a large one.
 fn small_of([batch, _, height, width]: [usize; 4], filter: [usize; 4]) -> [usize; 4] {
     match height {
         4 => [batch, filter[0], 1, 1],
@@ -211,6 +215,7 @@ fn small_of([batch, _, height, width]: [usize; 4], filter: [usize; 4]) -> [usize
     }
 }
 
+/// The extents of the large image that belongs to a small one.
 fn large_of([batch, _, height, width]: [usize; 4], filter: [usize; 4]) -> [usize; 4] {
     match height {
         1 => [batch, filter[1], 4, 4],
@@ -278,7 +283,8 @@ impl Convolutions for Flex {
     }
 }
 
-/// What a convolution keeps for its gradient: the image if the filter learns, and the filter.
+/// The state that a convolution keeps for its gradient: the image if the filter learns, and the
+/// filter.
 type Kept<B> = (Option<FloatTensor<B>>, FloatTensor<B>, Precision);
 
 /// Gradient of [`Convolutions::down`].
@@ -364,6 +370,8 @@ impl<B: Convolutions, C: CheckpointStrategy> Convolutions for Autodiff<B, C> {
         _: FloatTensor<Self>,
         _: Precision,
     ) -> FloatTensor<Self> {
-        unreachable!("gradients are taken on the inner backend; burn has none of second order")
+        unreachable!(
+            "gradients are computed on the inner backend; burn has no second-order gradients"
+        )
     }
 }

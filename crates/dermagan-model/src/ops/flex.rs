@@ -1,4 +1,4 @@
-//! CPU tensors as channels-last slices and back.
+//! Conversion of CPU tensors to channels-last slices and back.
 
 use std::mem::MaybeUninit;
 
@@ -6,10 +6,10 @@ use burn::backend::DType;
 use burn::tensor::{Bytes, Element, Shape};
 use burn_flex::{FlexTensor, Layout};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty};
-use dermagan_kernels::scratch::Buffer;
+use dermagan_kernels::Buffer;
 
-/// A float that the kernels take and that a tensor can hold.
-pub trait Value: dermagan_kernels::lane::Real + Element + bytemuck::Pod {}
+/// A float type of both the kernels and the tensors.
+pub trait Value: dermagan_kernels::Real + Element + bytemuck::Pod {}
 impl Value for f32 {}
 impl Value for f64 {}
 
@@ -19,12 +19,12 @@ pub fn dims(x: &FlexTensor) -> [usize; 4] {
     [shape[0], shape[1], shape[2], shape[3]]
 }
 
-/// Strides of a channels-last image, seen as [batch, channels, height, width].
+/// The strides of a channels-last image, in the order `[batch, channels, height, width]`.
 fn strides([_, c, h, w]: [usize; 4]) -> Vec<isize> {
     [h * w * c, 1, w * c, c].iter().map(|s| s.cast_signed()).collect()
 }
 
-/// The same image, channels-last in memory. Extents of 1 may have any stride.
+/// The same image, channels-last in memory. An axis of extent 1 may have any stride.
 pub fn channels_last(x: FlexTensor) -> FlexTensor {
     let dims = dims(&x);
     let wanted = strides(dims);
@@ -33,9 +33,9 @@ pub fn channels_last(x: FlexTensor) -> FlexTensor {
         return x;
     }
     let [b, c, h, w] = dims;
-    let turned = x.permute(&[0, 2, 3, 1]).to_contiguous();
-    let layout = Layout::new(Shape::from([b, c, h, w]), wanted, turned.layout().start_offset());
-    turned.with_layout(layout)
+    let permuted = x.permute(&[0, 2, 3, 1]).to_contiguous();
+    let layout = Layout::new(Shape::from([b, c, h, w]), wanted, permuted.layout().start_offset());
+    permuted.with_layout(layout)
 }
 
 /// The values of a tensor that [`channels_last`] returned.
@@ -44,7 +44,7 @@ pub fn values<T: Value>(x: &FlexTensor) -> &[T] {
     &x.storage::<T>()[start..start + x.layout().num_elements()]
 }
 
-/// The values of a tensor in its logical order, copied if they are not so in memory.
+/// The values of a tensor in row-major order. They are copied if their order in memory differs.
 pub fn in_order<T: Value>(x: &FlexTensor) -> std::borrow::Cow<'_, [T]> {
     match x.as_slice::<T>() {
         Some(values) => values.into(),
@@ -52,7 +52,7 @@ pub fn in_order<T: Value>(x: &FlexTensor) -> std::borrow::Cow<'_, [T]> {
     }
 }
 
-/// A tensor's memory that goes back to the kernels' pool when the tensor is dropped.
+/// The memory of a tensor, which returns to the pool of the kernels when the tensor is dropped.
 struct Recycled<T: Value>(Buffer<T>);
 
 impl<T: Value> AllocationController for Recycled<T> {
@@ -66,51 +66,55 @@ impl<T: Value> AllocationController for Recycled<T> {
 
     #[allow(
         unsafe_code,
-        reason = "the trait's signature; the bytes are floats, always initialised"
+        reason = "the signature of the trait; the bytes are floats and always initialised"
     )]
     unsafe fn memory_mut(
         &mut self,
         _: AccessPolicy,
     ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.0);
-        // SAFETY: u8 and MaybeUninit<u8> have one layout; callers write initialised bytes only.
+        // SAFETY: u8 and MaybeUninit<u8> have the same layout; callers write initialised bytes only.
         Ok(unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) })
     }
 
-    #[allow(unsafe_code, reason = "a shared view of initialised bytes as maybe initialised ones")]
+    #[allow(
+        unsafe_code,
+        reason = "a shared view of initialised bytes as possibly uninitialised ones"
+    )]
     fn memory(&self, _: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
         let bytes: &[u8] = bytemuck::cast_slice(&self.0);
-        // SAFETY: as above, and nothing is written.
+        // SAFETY: u8 and MaybeUninit<u8> have the same layout, and nothing is written.
         Ok(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) })
     }
 }
 
-#[allow(unsafe_code, reason = "the length is the buffer's own")]
+#[allow(unsafe_code, reason = "the length is that of the buffer")]
 fn recycled<T: Value>(values: Buffer<T>) -> Bytes {
     let len = size_of_val(&values[..]);
-    // SAFETY: a buffer's values are all initialised.
+    // SAFETY: all values of a buffer are initialised, and `len` is their size in bytes.
     unsafe { Bytes::from_controller(Box::new(Recycled(values)), len) }
 }
 
-/// A tensor of channels-last values.
+/// A tensor from channels-last values; `dims` are `[batch, channels, height, width]`.
 pub fn image<T: Value>(values: Buffer<T>, dims: [usize; 4]) -> FlexTensor {
     let layout = Layout::new(Shape::from(dims), strides(dims), 0);
     FlexTensor::new(recycled(values), layout, T::dtype())
 }
 
-/// A tensor of values in order.
+/// A tensor from values in row-major order.
 pub fn plain<T: Value>(values: Buffer<T>, dims: &[usize]) -> FlexTensor {
     let layout = Layout::contiguous(Shape::from(dims.to_vec()));
     FlexTensor::new(recycled(values), layout, T::dtype())
 }
 
-/// A tensor of few values.
+/// A flat tensor from a vector.
 pub fn row<T: Value>(values: Vec<T>) -> FlexTensor {
     let layout = Layout::contiguous(Shape::from([values.len()]));
     FlexTensor::new(Bytes::from_elems(values), layout, T::dtype())
 }
 
-/// Changes the values of an image in place if nobody else holds it, else in a copy.
+/// Changes the values of an image, channels-last, in place. The values are copied first if another
+/// tensor shares them.
 pub fn change<T: Value>(x: FlexTensor, f: impl FnOnce(&mut [T])) -> FlexTensor {
     let mut x = channels_last(x);
     let range = x.layout().start_offset()..x.layout().start_offset() + x.layout().num_elements();
@@ -118,7 +122,7 @@ pub fn change<T: Value>(x: FlexTensor, f: impl FnOnce(&mut [T])) -> FlexTensor {
     x
 }
 
-/// Runs `$body` with `$T` as the tensor's float type.
+/// Evaluates `$body` with `$T` as the float type of the tensor.
 macro_rules! by_type {
     ($x:expr, $T:ident => $body:expr) => {
         match burn::backend::TensorMetadata::dtype($x) {
@@ -135,8 +139,8 @@ macro_rules! by_type {
 }
 pub(crate) use by_type;
 
-/// The values as float16 holds them, in float32: the CPU has no float16 products, but tests can see
-/// what its range and precision do.
+/// The values rounded to float16, stored as float32. The CPU has no float16 products; this lets tests
+/// show the effects of its range and precision.
 pub fn rounded(x: FlexTensor) -> FlexTensor {
     let x = x.to_contiguous();
     let narrow = |v: &f32| half::f16::from_f32(*v).to_f32();

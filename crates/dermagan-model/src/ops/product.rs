@@ -2,12 +2,13 @@
 
 use burn::tensor::Tensor;
 
-use super::is_cpu;
+use super::layout::is_cpu;
 
-/// The product of `a` [batch, m, k] and `b` [batch, k, n], for small k.
+/// The product `[batch, m, n]` of `a`, `[batch, m, k]`, and `b`, `[batch, k, n]`, for small k.
 ///
-/// On GPUs it is written out as products of single numbers and their sums, which are two launches: burn's matrix
-/// product chooses a kernel by its time for every shape, and which are right depends on the driver.
+/// On GPUs it is computed as an elementwise product followed by a sum, two launches in total. The matrix
+/// product of burn selects a kernel for each shape by speed alone, and some of its kernels are wrong on
+/// some drivers.
 pub fn product(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     if is_cpu(&a.device()) {
         return a.matmul(b);

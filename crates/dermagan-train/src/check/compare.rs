@@ -1,33 +1,35 @@
-//! The gradients of one step, and how far two computations of them are apart.
+//! The gradients of one step, and the differences between two computations of them.
 
 use std::collections::BTreeMap;
 
 use dermagan_base::distance::{distance, norm};
-use dermagan_model::named::to_vec;
+use dermagan_model::tensor::to_vec;
 
-use crate::step::{Batch, Players, Turn};
+use crate::step::batch::Batch;
+use crate::step::players::Players;
+use crate::step::settings::StepSettings;
 
-/// Gradients by player and parameter, such as `G main.0.weight`, flat.
+/// Flattened gradients by player and parameter, such as `G main.0.weight`.
 pub type Gradients = BTreeMap<String, Vec<f32>>;
 
-/// A gradient is compared with its own norm, or with this share of the player's whole gradient where that is
-/// more: a gradient that is zero but for rounding (a bias in front of a normalisation, the head's bias under a
-/// relativistic loss) has no norm to be compared with.
+/// A difference is divided by the gradient's own norm, or by this share of the norm of the player's whole gradient if
+/// that is larger. Some gradients are zero except for rounding, so their own norm means nothing: those of a bias before
+/// a normalisation, and of the head's bias with a relativistic loss.
 const FLOOR: f64 = 1e-4;
 
-/// How one parameter's gradient compares.
+/// The difference between two computations of one parameter's gradient.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// Player and parameter, such as `G main.0.weight`.
     pub parameter: String,
-    /// Norm of the difference over norm of the reference; infinite where values are missing.
+    /// Norm of the difference divided by the norm of the reference. It is infinite if values are missing.
     pub difference: f64,
 }
 
-/// The gradients of one step of `players`, which stay as they are.
-pub fn gradients(players: &Players, batch: Batch, turn: &Turn) -> Gradients {
+/// The gradients of one step. `players` do not change.
+pub fn gradients(players: &Players, batch: Batch, settings: &StepSettings) -> Gradients {
     let mut found = Gradients::new();
-    players.clone().step_watched(batch, turn, |player, gradients| {
+    players.clone().step(batch, settings, &mut |player, gradients| {
         for (name, gradient) in gradients {
             found.insert(format!("{player} {name}"), to_vec(gradient.clone()));
         }
@@ -35,7 +37,7 @@ pub fn gradients(players: &Players, batch: Batch, turn: &Turn) -> Gradients {
     found
 }
 
-/// Every gradient of `expected` with what was found for it.
+/// Compares each gradient of `expected` with the one in `found`.
 pub fn compare(found: &Gradients, expected: &Gradients) -> Vec<Comparison> {
     let player =
         |parameter: &str| parameter.rsplit_once(' ').map_or("", |(player, _)| player).to_owned();
@@ -53,13 +55,13 @@ pub fn compare(found: &Gradients, expected: &Gradients) -> Vec<Comparison> {
     compared.collect()
 }
 
-/// Sorts by difference, the worst first; a NaN is the worst of all.
+/// Sorts by difference, the largest first. A NaN counts as infinite.
 pub fn worst_first(comparisons: &mut [Comparison]) {
     let rank = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
     comparisons.sort_by(|a, b| rank(b.difference).total_cmp(&rank(a.difference)));
 }
 
-/// Norm of the difference over norm of the reference; infinite where lengths differ.
+/// Norm of the difference divided by the norm of the reference. It is infinite if the lengths differ.
 pub fn relative(found: &[f32], expected: &[f32]) -> f64 {
     distance(found, expected) / norm(expected).max(1e-30)
 }
@@ -73,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gradient_is_compared_with_its_norm_and_one_of_rounding_with_its_players() {
+    fn a_difference_is_divided_by_the_norm_of_the_gradient_or_by_a_share_of_its_players() {
         let expected = of([("D a", &[3.0, 4.0]), ("D b", &[1e-8]), ("G a", &[1e-8])]);
         let found = of([("D a", &[3.0, 4.5]), ("D b", &[-1e-8]), ("G a", &[0.0])]);
         let mut compared = compare(&found, &expected);
@@ -86,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_no_number_is_the_worst() {
+    fn missing_and_nan_gradients_differ_the_most() {
         let expected = of([("D a", &[1.0]), ("D b", &[1.0]), ("G a", &[1.0])]);
         let mut found = of([("D a", &[f32::NAN]), ("D b", &[1.5]), ("G a", &[1.0])]);
         found.remove("G a");
         let mut compared = compare(&found, &expected);
         worst_first(&mut compared);
         assert_eq!(compared[2].parameter, "D b");
-        let right = |c: &Comparison| c.difference <= 1.0;
-        assert!(!compared[..2].iter().any(right), "{compared:?}");
+        let finite = |c: &Comparison| c.difference <= 1.0;
+        assert!(!compared[..2].iter().any(finite), "{compared:?}");
     }
 }

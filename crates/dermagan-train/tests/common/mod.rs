@@ -1,15 +1,14 @@
-//! Three optimiser steps of a small DCGAN, against PyTorch's (scripts/make_fixtures.py).
+//! Compares three optimiser steps of a small DCGAN with PyTorch's (scripts/make_fixtures.py).
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_model::named::{Network, to_vec};
+use dermagan_model::Network;
+use dermagan_model::tensor::to_vec;
 use dermagan_model::weights::{Array, Weights, from_safetensors};
 use dermagan_model::{Backbone, ModelConfig};
-use dermagan_train::check::relative;
-use dermagan_train::config::TrainConfig;
-use dermagan_train::step::{Batch, Players, Turn};
+use dermagan_train::{Batch, Players, StepSettings, TrainConfig, relative};
 
 const MODEL: ModelConfig = ModelConfig {
     backbone: Backbone::Dcgan,
@@ -40,7 +39,7 @@ fn tensor<const D: usize>(array: &Array, device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(array.values.clone(), array.shape.clone()), device)
 }
 
-/// The worst relative difference of losses, gradients and weights, with its name.
+/// The relative differences of losses, gradients and weights, by name.
 pub fn differences(device: &Device) -> BTreeMap<String, f64> {
     let fixture = fixture();
     let config = config();
@@ -55,10 +54,10 @@ pub fn differences(device: &Device) -> BTreeMap<String, f64> {
         let real = tensor::<4>(&fixture[&format!("real{step}")], &autodiff);
         let z = tensor::<2>(&fixture[&format!("z{step}")], &autodiff);
         let mut compared = 0;
-        let measures = players.step_watched(
+        let measures = players.step(
             Batch::plain(real, z),
-            &Turn::of(&config, step, 0.0),
-            |player, gradients| {
+            &StepSettings::at(&config, step, 0.0),
+            &mut |player, gradients| {
                 for (name, gradient) in gradients {
                     let name = format!("grad{step}.{player}.{name}");
                     let expected = &fixture[&name].values;
@@ -85,6 +84,7 @@ pub fn differences(device: &Device) -> BTreeMap<String, f64> {
     found
 }
 
+/// The largest difference, with its name.
 pub fn worst(found: &BTreeMap<String, f64>) -> (&str, f64) {
     let worst = found.iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
     (worst.0, *worst.1)

@@ -1,4 +1,4 @@
-//! The operations of [`super::super`] on GPUs.
+//! The operations of [`super::super`] on GPUs, except the convolutions.
 
 use burn::backend::Cube;
 use burn::backend::TensorMetadata;
@@ -6,10 +6,10 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::Shape;
 
+use super::super::activation::Pointwise;
 use super::super::bytes::Unpack;
-use super::super::pointwise::{Pointwise, Update};
-use super::super::residual::Residual;
-use super::super::{AdamStep, Direction, Way};
+use super::super::optimiser::{AdamStep, Update};
+use super::super::shortcut::{Direction, Shortcut, ShortcutSpec};
 use super::kernels;
 
 type Values = FloatTensor<Cube>;
@@ -24,7 +24,7 @@ impl Pointwise for Cube {
 
     fn activation_backward(y: Values, gradient: Values, slope: Option<f64>) -> Values {
         match slope {
-            // The result is above zero where the argument is.
+            // The result is above zero exactly where the argument is.
             Some(slope) => kernels::gate(gradient, y, slope),
             None => kernels::tanh_backward(y, gradient),
         }
@@ -66,14 +66,14 @@ fn sum_of_channels(x: Values) -> Values {
     Cube::float_reshape(Cube::float_sum_dim(images, 0), Shape::from([channels]))
 }
 
-impl Residual for Cube {
-    fn residual(x: Values, weight: Values, bias: Values, way: Way) -> (Values, Values) {
-        let active = match way.normed {
-            true => Self::normed_leaky(x.clone(), way.slope),
-            false => Self::activation(x.clone(), Some(way.slope)),
+impl Shortcut for Cube {
+    fn layer(x: Values, weight: Values, bias: Values, spec: ShortcutSpec) -> (Values, Values) {
+        let active = match spec.normed {
+            true => Self::normed_leaky(x.clone(), spec.slope),
+            false => Self::activation(x.clone(), Some(spec.slope)),
         };
-        let made = Self::add_bias(way.there::<Self>(active.clone(), weight), bias);
-        (Self::add_resampled(made, x, way.direction, way.gain), active)
+        let made = Self::add_bias(spec.apply::<Self>(active.clone(), weight), bias);
+        (Self::add_resampled(made, x, spec.direction, spec.gain), active)
     }
 
     fn normed_leaky(x: Values, slope: f64) -> Values {
@@ -84,9 +84,9 @@ impl Residual for Cube {
         kernels::normed_leaky_backward(x, gradient, slope)
     }
 
-    fn transposed(u: Values, active: Values, weight: Values, way: Way) -> Values {
-        let made = Self::gate(way.there::<Self>(u.clone(), weight), active, way.slope);
-        Self::add_resampled(made, u, way.direction, way.gain)
+    fn transposed(u: Values, active: Values, weight: Values, spec: ShortcutSpec) -> Values {
+        let made = Self::gate(spec.apply::<Self>(u.clone(), weight), active, spec.slope);
+        Self::add_resampled(made, u, spec.direction, spec.gain)
     }
 
     fn add_resampled(main: Values, source: Values, direction: Direction, gain: f64) -> Values {

@@ -1,11 +1,12 @@
-//! Which of several forms of an operation a GPU computes: the fastest of those that are right.
+//! The choice between several forms of an operation on a GPU: the fastest form that computes correctly.
 //!
-//! burn chooses its kernels by their time alone, and a kernel can be wrong on one driver and right on another: with
-//! cubecl-spirv 0.11.3 all that use shared memory were, where the driver lacks an extension
-//! (`scripts/wrong-kernels`), and with them every matrix product but one and the convolutions that are built on
-//! products. Which kernel a process got depended on how busy the machine was when burn measured, and so did its
-//! gradients. Here the simplest form, a kernel that sums directly, is the reference: another form is used only if on
-//! this device, for operands of this shape, it gives the same result, and in less time.
+//! burn selects its kernels by speed alone, but a kernel can be wrong on one driver and right on another. With
+//! cubecl-spirv 0.11.3, all kernels with shared memory were wrong on drivers that lack an extension
+//! (`scripts/wrong-kernels`): every matrix product but one, and the convolutions that are built on products. The kernel
+//! that a process used depended on the load of the machine while burn measured, and so did its gradients.
+//!
+//! Here the simplest form, a kernel that sums directly, is the reference. Another form is used only if it gives the
+//! same result in less time, on this device and for operands of this shape.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,45 +18,51 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, DType, TensorMetadata};
 use dermagan_base::distance::{distance, norm};
 
-/// Names a form instead of measuring; an operation without that form computes its direct one.
+/// The environment variable that names a form instead of a measurement. An operation without that form uses its direct
+/// form.
 pub const FORCE: &str = "DERMAGAN_CONV";
-/// The forms that there are.
+/// The names of all forms.
 pub const FORMS: [&str; 3] = ["direct", "tuned", "product"];
-/// Largest relative difference of a right form, of float32 and of float16.
+/// The largest relative difference of a correct form, for float32 and for float16.
 const TOLERANCES: (f64, f64) = (1e-3, 2e-2);
-/// Runs whose shortest counts, and how often a run computes: one launch alone is mostly the wait for it.
+/// The number of timed runs, of which the shortest counts, and the number of computations per run. The time of a single
+/// launch would mostly be the wait for it.
 const RUNS: usize = 3;
 const REPEATS: usize = 4;
-/// Another form has to be so much faster: where both are alike, processes should choose alike.
+/// The factor by which the time of another form must be shorter. If two forms are equally fast, all processes should
+/// choose the same one.
 const CLEARLY: f64 = 0.9;
 
-/// One way to compute an operation; `None` where it cannot be.
+/// One form of an operation.
 pub struct Form<'a> {
     /// Its name.
     pub name: &'static str,
-    /// Computes it.
+    /// Computes the result; `None` if this form does not support the operands.
     pub compute: &'a dyn Fn() -> Option<FloatTensor<Cube>>,
 }
 
-/// A form that this device computes wrongly, which is therefore not used.
+/// A form that this device computes wrongly. It is not used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongForm {
-    /// The operation and its shapes.
+    /// The operation and the shapes of its operands.
     pub operation: String,
     /// The form's name.
     pub form: &'static str,
-    /// Norm of the difference over norm of the direct form's result.
+    /// The norm of the difference over the norm of the result of the direct form.
     pub difference: f64,
 }
 
 impl fmt::Display for WrongForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, form, difference } = self;
-        write!(f, "{operation} in the form {form} is off by {difference:.1e} of its norm")
+        write!(
+            f,
+            "{operation}: the form {form} differs from the direct form by {difference:.1e} of its norm"
+        )
     }
 }
 
-/// What was found out in this process.
+/// The choices and measurements of this process.
 #[derive(Default)]
 struct Known {
     /// The name of the chosen form of every operation, device and shape.
@@ -65,16 +72,17 @@ struct Known {
 
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
-/// The forms that were found wrong in this process so far.
+/// The forms that this process has found wrong so far.
 pub fn wrong_forms() -> Vec<WrongForm> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.as_ref().map(|known| known.wrong.clone()).unwrap_or_default()
 }
 
-/// The operation's result on `operands` with `options`, by the first of `forms` or by a right and faster one of the others.
+/// The result of the operation on `operands` with `options`, computed by the first of `forms`, or by another one that is
+/// correct and faster.
 ///
 /// # Panics
-/// When not even the first form can be computed.
+/// When even the first form does not support the operands.
 pub fn compute(
     operation: &'static str,
     operands: [&FloatTensor<Cube>; 2],
@@ -86,14 +94,14 @@ pub fn compute(
         (form.compute)()
     };
     let direct = || {
-        #[expect(clippy::expect_used, reason = "it takes every shape")]
+        #[expect(clippy::expect_used, reason = "it supports every shape")]
         forms.first().and_then(|form| (form.compute)()).expect("a direct form")
     };
     if let Ok(name) = std::env::var(FORCE) {
         return by_name(&name).unwrap_or_else(direct);
     }
     let [a, b] = operands;
-    // Kernels differ by how operands lie in memory, too.
+    // The choice of kernels also depends on the memory layout of the operands.
     let key = format!(
         "{operation} {options:?} {:?} {:?} of {:?} on {:?}",
         a.meta,
@@ -112,8 +120,8 @@ pub fn compute(
     let expected = values(reference.clone());
     let size = norm(&expected);
     if size == 0.0 || !size.is_finite() {
-        // Nothing is told apart by zeros, such as the gradient of a class that is not told yet, or by infinities, such
-        // as a loss scale in search finds.
+        // Results that are all zero or not finite cannot distinguish a right form from a wrong one. Zeros occur in the
+        // gradient of a class embedding that is not in use yet, infinities while the loss scale is being searched.
         return reference;
     }
     let (mut name, mut fastest) = (forms[0].name, f64::INFINITY);
@@ -123,7 +131,7 @@ pub fn compute(
             let Some(found) = (form.compute)() else { continue };
             let difference = distance(&values(found), &expected) / size;
             let tolerance = if a.dtype() == DType::F16 { TOLERANCES.1 } else { TOLERANCES.0 };
-            // A NaN is not rounding.
+            // False for NaN too.
             let right = difference <= tolerance;
             if !right {
                 let operation = format!("{operation} of {:?} and {:?}", a.shape(), b.shape());
@@ -143,7 +151,7 @@ pub fn compute(
     reference
 }
 
-/// The shortest of some runs.
+/// The time of the shortest run, in seconds.
 fn seconds(form: &Form<'_>, device: &<Cube as burn::backend::BackendTypes>::Device) -> f64 {
     let run = || {
         let start = Instant::now();
@@ -151,12 +159,12 @@ fn seconds(form: &Form<'_>, device: &<Cube as burn::backend::BackendTypes>::Devi
         let waited = Cube::sync(device);
         waited.map_or(f64::INFINITY, |()| start.elapsed().as_secs_f64())
     };
-    // The first run compiles and tunes.
+    // The first run compiles and tunes the kernels.
     let _ = run();
     (0..RUNS).map(|_| run()).fold(f64::INFINITY, f64::min)
 }
 
-/// A tensor's values; none where it cannot be read, which no form's are equal to.
+/// The values of a tensor; empty if it cannot be read, which counts as a wrong form.
 fn values(tensor: FloatTensor<Cube>) -> Vec<f32> {
     let data = burn_std::future::block_on(Cube::float_into_data(tensor));
     data.ok().and_then(|data| data.convert::<f32>().try_to_vec().ok()).unwrap_or_default()

@@ -1,5 +1,6 @@
-//! Kernels of our own for what burn would compute as a chain of launches, in CubeCL, for every GPU. All are of
-//! float32; operands may lie in memory in any order, results lie in burn's, [batch, channels, height, width].
+//! Kernels of our own, in CubeCL, for operations that burn would compute as a chain of launches. They run on every
+//! GPU. All compute in float32. Operands may have any memory layout; results have that of burn,
+//! `[batch, channels, height, width]`.
 
 use burn::tensor::DType;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
@@ -8,17 +9,18 @@ use burn_std::Shape;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
-use dermagan_kernels::rms;
+use dermagan_kernels::pointwise::rms;
 
-use super::super::{AdamStep, Direction};
+use super::super::optimiser::AdamStep;
+use super::super::shortcut::Direction;
 
-/// A tensor without values beside `other`.
+/// An uninitialised tensor on the device and in the number format of `other`.
 fn empty(other: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
     let (client, device) = (other.client.clone(), other.device.clone());
     empty_device_contiguous_dtype(client, device, shape.into(), other.dtype)
 }
 
-/// As many units as there are results.
+/// The launch grid for `units` units, one per result.
 fn grid(out: &CubeTensor, units: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new(&out.client, units);
     (calculate_cube_count_elemwise(&out.client, units, dim), dim)
@@ -42,7 +44,7 @@ fn gate_kernel(
     out.write(ABSOLUTE_POS, select(by.read(ABSOLUTE_POS) > 0.0, value, value * slope));
 }
 
-/// `u` where `by`, of the same shape, is above zero, slope · `u` elsewhere.
+/// `u` where `by`, of the same shape, is above zero, and `slope` · `u` elsewhere.
 pub fn gate(u: CubeTensor, by: CubeTensor, slope: f64) -> CubeTensor {
     let out = empty(&u, u.meta.shape().clone());
     let (count, dim) = grid(&out, out.meta.num_elements());
@@ -66,7 +68,7 @@ fn tanh_backward_kernel(
     out.write(ABSOLUTE_POS, gradient.read(ABSOLUTE_POS) * (1.0 - y * y));
 }
 
-/// From tanh's result and its gradient to the argument's.
+/// The gradient of the argument of tanh, from its result `y` and the gradient of the result.
 pub fn tanh_backward(y: CubeTensor, gradient: CubeTensor) -> CubeTensor {
     let out = empty(&y, y.meta.shape().clone());
     let (count, dim) = grid(&out, out.meta.num_elements());
@@ -77,7 +79,8 @@ pub fn tanh_backward(y: CubeTensor, gradient: CubeTensor) -> CubeTensor {
     out
 }
 
-/// One over the root mean square of a pixel's channels, which begin at `first` and lie `apart`.
+/// One over the root mean square of the channels of a pixel. The first channel is at index `first`, and the distance
+/// between channels is `apart`.
 #[cube]
 fn scale(
     x: &LinearView<'_, f32>,
@@ -116,7 +119,7 @@ fn normed_leaky_kernel(
     }
 }
 
-/// LeakyReLU of each pixel's channels over their root mean square.
+/// LeakyReLU of the channels of each pixel, divided by their root mean square.
 pub fn normed_leaky(x: CubeTensor, slope: f64) -> CubeTensor {
     let [batch, channels, height, width] = dims(&x);
     let (apart, pixels) = (height * width, batch * height * width);
@@ -162,7 +165,7 @@ fn normed_leaky_backward_kernel(
     }
 }
 
-/// From what went into [`normed_leaky`] and its result's gradient to the gradient of the former.
+/// The gradient of the argument `x` of [`normed_leaky`], from the gradient of its result.
 pub fn normed_leaky_backward(x: CubeTensor, gradient: CubeTensor, slope: f64) -> CubeTensor {
     let [batch, channels, height, width] = dims(&x);
     let (apart, pixels) = (height * width, batch * height * width);
@@ -178,18 +181,18 @@ pub fn normed_leaky_backward(x: CubeTensor, gradient: CubeTensor, slope: f64) ->
     out
 }
 
-/// Weight of tap 0 to 3 of [1, 3, 3, 1] / 8.
+/// The weight of tap 0 to 3 of the filter \[1, 3, 3, 1\] / 8.
 #[cube]
 fn weight(tap: usize) -> f32 {
     select(tap == 1 || tap == 2, 0.375, 0.125)
 }
 
-/// Tap 0 to 3 of the window around a pair: from the last of the pair before to the first of the pair after; beyond
-/// the border, the border's.
+/// The index of tap 0 to 3 of the window around a pair of pixels. The window reaches from the last pixel of the previous
+/// pair to the first pixel of the next pair. Edges use replicate padding.
 #[cube]
 fn tapped(pair: usize, tap: usize, length: usize) -> usize {
     let at = 2 * pair + tap;
-    // One less, within 0 to length - 1.
+    // at - 1, clamped to 0 to length - 1.
     let above = select(at > 0, at - select(at > 0, 1usize, 0usize), 0usize);
     select(above < length, above, length - 1)
 }
@@ -229,7 +232,7 @@ fn down_kernel(
     out.write(ABSOLUTE_POS, value);
 }
 
-/// The neighbour that shares half of pixel `at`'s pair, or the border's own.
+/// The index of the neighbouring source pixel that contributes to pixel `at`. Edges use replicate padding.
 #[cube]
 fn beside(at: usize, length: usize) -> usize {
     let pair = at / 2;
@@ -263,7 +266,7 @@ fn up_kernel(
         let line = select(u == 0, row / 2, beside(row, height)) * width;
         let near = source.read(plane + line + here) + source.read(other + line + here);
         let far = source.read(plane + line + there) + source.read(other + line + there);
-        // Its own pair's share is that of an inner tap, the neighbour's that of an outer one.
+        // The own source pixel has the weight of an inner tap, the neighbour that of an outer tap.
         sum += weight(1 - u) * (weight(1) * near + weight(0) * far);
     }
     let mut value = gain * sum;
@@ -273,7 +276,7 @@ fn up_kernel(
     out.write(ABSOLUTE_POS, value);
 }
 
-/// `main`, if any, + gain · resampled `source`; see [`super::super::add_resampled`].
+/// `main`, or zero if it is `None`, plus `gain` · resampled `source`; see [`super::super::add_resampled`].
 pub fn resample(
     main: Option<CubeTensor>,
     source: CubeTensor,
@@ -288,7 +291,7 @@ pub fn resample(
     let out = empty(&source, shape);
     let (count, dim) = grid(&out, out.meta.num_elements());
     let (client, add) = (out.client.clone(), main.is_some());
-    // Without one, the source stands in its place and is not read.
+    // Without `main`, the kernel gets the source in its place and does not read it.
     let main = main.unwrap_or_else(|| source.clone()).into_linear_view();
     let (source, view) = (source.into_linear_view(), out.clone().into_linear_view());
     let gain = gain as f32;
@@ -320,7 +323,7 @@ fn add_noise_kernel(
     out.write(ABSOLUTE_POS, x.read(ABSOLUTE_POS) + noise * strength.read(channel));
 }
 
-/// `x` with `noise` [batch, 1, height, width] times each channel's `strength` added.
+/// `x` plus `noise`, `[batch, 1, height, width]`, times the `strength` of each channel.
 pub fn add_noise(x: CubeTensor, noise: CubeTensor, strength: CubeTensor) -> CubeTensor {
     let [_, channels, height, width] = dims(&x);
     let out = empty(&x, x.meta.shape().clone());
@@ -372,7 +375,7 @@ fn adam_kernel(
     new_second.write(ABSOLUTE_POS, second);
 }
 
-/// One step of Adam: the new value and both moments.
+/// One step of Adam: returns the new value and both new moments.
 pub fn adam(
     step: AdamStep,
     value: CubeTensor,
@@ -423,7 +426,7 @@ fn lerp_kernel(
     out.write(ABSOLUTE_POS, old.read(ABSOLUTE_POS) * decay + new.read(ABSOLUTE_POS) * rest);
 }
 
-/// old·decay + new·(1 − decay).
+/// `old` · `decay` + `new` · (1 − `decay`).
 pub fn lerp(old: CubeTensor, new: CubeTensor, decay: f64) -> CubeTensor {
     let out = empty(&old, old.meta.shape().clone());
     let (count, dim) = grid(&out, out.meta.num_elements());
@@ -446,7 +449,7 @@ fn unpack_kernel(words: LinearView<'_, i32>, mut out: LinearViewMut<'_, f32>, pi
     out.write(ABSOLUTE_POS, f32::cast_from(value) / 127.5 - 1.0);
 }
 
-/// Bytes of RGB, four a word, to images [batch, 3, side, side] in [-1, 1].
+/// Converts RGB bytes, four per word, to images `[batch, 3, side, side]` in \[-1, 1\].
 pub fn unpack(words: CubeTensor, batch: usize, side: usize) -> CubeTensor {
     let (client, device) = (words.client.clone(), words.device.clone());
     let shape = Shape::from([batch, 3, side, side]);
@@ -488,7 +491,7 @@ fn part_sums_kernel(
     out.write(ABSOLUTE_POS, sum);
 }
 
-/// The sums of squares of parts of `values`; see [`super::super::squares`].
+/// The sum of squares of each part of `values`; see [`super::super::squares`].
 pub fn squares(values: CubeTensor, starts: CubeTensor, row: usize) -> CubeTensor {
     let rows = empty(&values, [values.meta.num_elements() / row]);
     let out = empty(&values, [starts.meta.num_elements() - 1]);

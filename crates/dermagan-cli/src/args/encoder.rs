@@ -1,0 +1,37 @@
+//! Options of `encoder train`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use dermagan_train::encoder::EncoderConfig;
+
+use super::device::DeviceArgs;
+
+/// The commands under `encoder`.
+#[derive(Subcommand, Debug)]
+pub enum EncoderCommand {
+    /// Train an encoder on the training side of the split, and score it on the lesions of the test side.
+    Train(EncoderTrainArgs),
+}
+
+/// Options of `encoder train`.
+#[derive(Args, Debug)]
+pub struct EncoderTrainArgs {
+    /// Training images: any SOURCE with classes, or a cache of images of 64 pixels.
+    #[arg(long, value_name = "SOURCE|CACHE")]
+    pub data: String,
+    /// Folder for encoder.safetensors and its model card README.md.
+    #[arg(long, default_value = "lesion-encoder", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Length in thousands of images.
+    #[arg(long, default_value_t = EncoderConfig::default().kimg)]
+    pub kimg: f64,
+    /// Channels of the first layer, 1 to 128; each later layer doubles them.
+    #[arg(long, default_value_t = EncoderConfig::default().width)]
+    pub width: usize,
+    /// Seed of all random numbers.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}

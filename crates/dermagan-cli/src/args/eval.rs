@@ -1,0 +1,77 @@
+//! Options of `eval`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::device::DeviceArgs;
+
+/// The features that images are compared by.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeaturesArg {
+    /// The lesion encoder that comes with the program.
+    Lesion,
+    /// InceptionV3 as FID defines it; `eval` needs its --weights.
+    Inception,
+    /// Colour, asymmetry, border, size and texture, without a network.
+    Handmade,
+}
+
+/// A side of the split by lesion.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SideArg {
+    /// The 80 % that `train` learns from.
+    Train,
+    /// The 10 % for validation.
+    Val,
+    /// The 10 % for the final evaluation.
+    Test,
+    /// All images.
+    All,
+}
+
+/// Options of `eval`.
+#[derive(Args, Debug)]
+pub struct EvalArgs {
+    /// Real images: any SOURCE that `prepare` accepts, or a cache that it wrote.
+    #[arg(long, value_name = "SOURCE|CACHE")]
+    pub real: String,
+    /// Generated images: a folder or zip of images, a model, a checkpoint, a run, `latest` for the newest run, or `shipped` for
+    /// the generator that comes with the program.
+    #[arg(long, value_name = "FOLDER|ZIP|MODEL|RUN")]
+    pub fake: PathBuf,
+    /// Folder in which `--fake latest` is looked for.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub outdir: PathBuf,
+    /// Features that the images are compared by.
+    #[arg(long, value_enum, default_value_t = FeaturesArg::Lesion)]
+    pub features: FeaturesArg,
+    /// Weights of the features' network: an encoder from `encoder train`, or pytorch-fid's InceptionV3.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Images in each set, 2 to 1000000. Two sets of real images are needed.
+    #[arg(short = 'n', long, default_value_t = 2048)]
+    pub number: usize,
+    /// Side of the split that the real images come from.
+    #[arg(long, value_enum, default_value_t = SideArg::Train)]
+    pub split: SideArg,
+    /// Also compare each class. For labelled images this adds a second KID and an MMD that use both sets of a class's
+    /// real images together; the MMD is comparable between classes.
+    #[arg(long)]
+    pub per_class: bool,
+    /// Seed that selects the real images, and the seeds of a generator.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Also write the features for numpy.load, as the arrays `real` and `fake`.
+    #[arg(long, value_name = "FILE.npz")]
+    pub save_features: Option<PathBuf>,
+    /// Also write a PNG with generated images of each class, each beside the nearest real training image. It shows real
+    /// images, whose licence applies.
+    #[arg(long, value_name = "FILE.png")]
+    pub nearest: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}

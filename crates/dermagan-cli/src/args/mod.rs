@@ -1,0 +1,72 @@
+//! The command line, under the names that users of StyleGAN and DCGAN know. A doc comment here is help text.
+
+mod bench;
+mod data;
+mod device;
+mod doctor;
+mod encoder;
+mod eval;
+mod model;
+mod sample;
+mod train;
+
+use clap::{Parser, Subcommand};
+
+pub use bench::{BenchArgs, BenchWhat};
+pub use data::{DataCommand, DataInfoArgs, PrepareArgs};
+pub use device::DeviceArgs;
+pub use doctor::DoctorArgs;
+pub use encoder::{EncoderCommand, EncoderTrainArgs};
+pub use eval::{EvalArgs, FeaturesArg, SideArg};
+pub use model::{ExportArgs, InfoArgs};
+pub use sample::SampleArgs;
+pub use train::TrainArgs;
+
+/// Train GANs on dermatoscopic skin-lesion images, on any GPU or on the CPU.
+#[derive(Parser, Debug)]
+#[command(
+    name = "dermagan",
+    version,
+    after_help = "Exit codes: 0 success · 1 error · 2 invalid command line · 3 --strict rejected the data · \
+                  4 training diverged (the loss is not finite) · 5 the device computes wrong results · \
+                  130 stopped by Ctrl-C; training has written a checkpoint"
+)]
+pub struct Cli {
+    /// The command to run.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Decode and resize a data source once, into a cache file that training maps into memory.
+    Prepare(PrepareArgs),
+    /// Inspect a data source.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Train a GAN; without --data, on the built-in phantom images.
+    Train(TrainArgs),
+    /// Generate images: PNG files with a metadata.csv, a grid, or an animation.
+    Sample(SampleArgs),
+    /// Write a generator and its model card to one file, in half precision.
+    Export(ExportArgs),
+    /// Describe a run, a checkpoint, a model or a cache.
+    Info(InfoArgs),
+    /// List the devices for --device and the CPU levels for the variable DERMAGAN_CPU.
+    Devices,
+    /// Check a device: compare the gradients of a training step with the CPU's. For the CPU, compare two levels.
+    Doctor(DoctorArgs),
+    /// Compare generated images with real ones: KID, FID, precision, recall, density and coverage.
+    Eval(EvalArgs),
+    /// Train the lesion encoder, the classifier whose features `eval` compares.
+    #[command(subcommand)]
+    Encoder(EncoderCommand),
+    /// Measure the speed of training, sampling or feature extraction on a device.
+    Bench(BenchArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}

@@ -1,0 +1,100 @@
+//! `dermagan eval`: compares generated images with real ones.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use dermagan_base::atomic;
+use dermagan_data::split::Side;
+use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, Nearest, npz};
+use indicatif::ProgressBar;
+
+use crate::args::{EvalArgs, FeaturesArg, SideArg};
+use crate::commands::{select, table};
+use crate::show::{self, complain};
+
+/// Evaluates images; returns the exit code.
+pub fn run(args: EvalArgs) -> anyhow::Result<u8> {
+    let job = EvalJob {
+        real: args.real.clone(),
+        features: args.features.into(),
+        weights: args.weights.clone(),
+        number: args.number,
+        split: match args.split {
+            SideArg::Train => Some(Side::Train),
+            SideArg::Val => Some(Side::Val),
+            SideArg::Test => Some(Side::Test),
+            SideArg::All => None,
+        },
+        per_class: args.per_class,
+        seed: args.seed,
+        nearest: args.nearest.is_some(),
+    };
+    job.check()?;
+    check_outputs(&args)?;
+    let device = select(&args.device)?;
+    let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
+    let mut sink = |event| progress(&bar, event);
+    let found = dermagan_train::evaluate(&job, &args.fake, &args.outdir, &device, &mut sink)?;
+    bar.finish_and_clear();
+    match args.json {
+        true => show::json(&found.report)?,
+        false => table::table(&found.report),
+    }
+    if let Some(path) = &args.save_features {
+        npz::write(path, &[("real", &found.real), ("fake", &found.fake)])?;
+        complain!("features: {}", path.display());
+    }
+    if let (Some(path), Some(nearest)) = (&args.nearest, &found.nearest) {
+        write_nearest(path, nearest)?;
+        complain!("nearest images: {}, rows {}", path.display(), nearest.rows.join(", "));
+    }
+    Ok(0)
+}
+
+/// Checks the output paths before the expensive part.
+fn check_outputs(args: &EvalArgs) -> anyhow::Result<()> {
+    let outputs =
+        [("--save-features", &args.save_features, "npz"), ("--nearest", &args.nearest, "png")];
+    for (flag, path, ending) in outputs {
+        let Some(path) = path else { continue };
+        show::check_ending(flag, path, ending)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let writable = folder.is_none_or(Path::is_dir) && !path.is_dir();
+        ensure!(writable, "{flag} {}: expected a file name in an existing folder", path.display());
+    }
+    Ok(())
+}
+
+impl From<FeaturesArg> for FeatureKind {
+    fn from(features: FeaturesArg) -> Self {
+        match features {
+            FeaturesArg::Lesion => Self::Lesion,
+            FeaturesArg::Inception => Self::Inception,
+            FeaturesArg::Handmade => Self::Handmade,
+        }
+    }
+}
+
+/// Shows an event on the progress bar.
+fn progress(bar: &ProgressBar, event: EvalEvent) {
+    let (message, done, total) = match event {
+        EvalEvent::Preparing { done, total } => ("preparing", done, total),
+        EvalEvent::Real { done, total } => ("features of real images", done, total),
+        EvalEvent::Fake { done, total } => ("features of generated images", done, total),
+        _ => ("comparing", 0, 1),
+    };
+    bar.set_message(message);
+    bar.set_length(total as u64);
+    bar.set_position(done as u64);
+}
+
+/// Writes the pairs as a PNG that names its rows.
+fn write_nearest(path: &Path, nearest: &Nearest) -> anyhow::Result<()> {
+    let words = format!(
+        "Generated images, each with the nearest REAL training image on its right. Rows: {}. \
+         Redistribute only as the licence of the real images permits.",
+        nearest.rows.join(", ")
+    );
+    let png = nearest.image.to_png(&[("Description", words)])?;
+    atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
+}

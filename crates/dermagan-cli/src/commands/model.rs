@@ -1,0 +1,37 @@
+//! `dermagan export` and `dermagan info`.
+
+use dermagan_train::{ExportRequest, describe};
+
+use crate::args::{ExportArgs, InfoArgs};
+use crate::show::{self, say};
+
+/// Exports a generator; returns the exit code.
+pub fn export(args: ExportArgs) -> anyhow::Result<u8> {
+    let ExportArgs { model, out, full, outdir } = args;
+    let request = ExportRequest { model, outdir, out, full };
+    let exported = dermagan_train::export(&request)?;
+    say!(
+        "{} in {}: {:.1} MB, licence of its data {}",
+        exported.name,
+        request.out.display(),
+        exported.bytes as f64 / 1e6,
+        exported.licence
+    );
+    Ok(0)
+}
+
+/// Describes a run, a checkpoint, a model or a cache; returns the exit code.
+pub fn info(args: &InfoArgs) -> anyhow::Result<u8> {
+    let value = describe(&args.path, &args.outdir)?;
+    if args.json {
+        show::json(&value)?;
+        return Ok(0);
+    }
+    for (key, value) in value.as_object().into_iter().flatten() {
+        match value {
+            serde_json::Value::String(text) => say!("{key:<16} {text}"),
+            other => say!("{key:<16} {other}"),
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,86 @@
+//! `dermagan sample`: writes files, a grid or a walk.
+
+use std::path::PathBuf;
+
+use dermagan_generate::{
+    FRAME_MS, FilesRequest, GridRequest, ImageGenerator, Selection, WalkRequest, class_caution,
+    first_seeds, parse_grid, parse_seeds, parse_walk,
+};
+use dermagan_train::open_model;
+
+use crate::args::SampleArgs;
+use crate::commands::select;
+use crate::show::{self, complain, say};
+
+/// Default number of images.
+const IMAGES: u64 = 64;
+
+/// Generates images; returns the exit code.
+pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
+    // An invalid flag is an error before a device is opened.
+    let walk = args.interpolate.as_deref().map(parse_walk).transpose()?;
+    let grid = args.grid.as_deref().map(parse_grid).transpose()?;
+    let seeds = match (&args.seeds, args.number) {
+        (Some(text), _) => Some(parse_seeds(text)?),
+        (None, number) => number.map(first_seeds),
+    };
+    let (name, model) = open_model(args.model.as_deref(), &args.outdir)?;
+    let device = select(&args.device)?;
+    let on = device.name.clone();
+    let generator = ImageGenerator::new(model, device)?;
+    if let Some(caution) = class_caution(generator.model()) {
+        complain!("note: {caution}");
+    }
+    let (classes, truncation, batch) = (args.class.clone(), args.trunc, args.batch);
+    let out = |default: &str| args.out.clone().unwrap_or_else(|| PathBuf::from(default));
+
+    if let Some(seeds) = walk {
+        let (frames, scale) = (args.frames, args.scale);
+        let out = out("walk.gif");
+        let request =
+            WalkRequest { seeds, classes, frames, scale, ms: FRAME_MS, out, truncation, batch };
+        let made = progress(request.count(), |report| generator.write_walk(&request, report))?;
+        say!("a walk of {made} synthetic images of {name} in {}, on {on}", request.out.display());
+        return Ok(0);
+    }
+    if let Some((columns, rows)) = grid {
+        let out = out("grid.png");
+        let request = GridRequest { columns, rows, seeds, classes, truncation, batch };
+        let made =
+            progress(request.count(), |report| generator.write_grid(&request, &out, report))?;
+        done(made, &name, &out, &on);
+        return Ok(0);
+    }
+    let seeds = seeds.unwrap_or_else(|| first_seeds(IMAGES));
+    let images = Selection { seeds, classes, truncation, batch };
+    let request = FilesRequest { images, out: out("samples") };
+    let count = generator.count(&request.images)?;
+    let made = progress(count, |report| generator.write_files(&request, report))?;
+    let model = generator.model();
+    let one = model.card.as_ref().is_some_and(|card| card.classes.len() == 1);
+    if model.config.classes == 0 && !one {
+        say!(
+            "metadata.csv has the class unknown (dx): this model is not conditioned on classes. For labelled images, train one \
+             that is: dermagan train --preset rare"
+        );
+    }
+    done(made, &name, &request.out, &on);
+    Ok(0)
+}
+
+/// Shows a progress bar of `count` images during `make`.
+fn progress<T, E>(
+    count: u64,
+    make: impl FnOnce(&mut dyn FnMut(u64)) -> Result<T, E>,
+) -> Result<T, E> {
+    let bar = show::bar(count, "sampling {wide_bar} {pos}/{len} {per_sec} {eta}");
+    let made = make(&mut |done| bar.set_position(done));
+    bar.finish_and_clear();
+    made
+}
+
+/// Prints the number of images, their generator and their place.
+fn done(made: u64, name: &str, out: &std::path::Path, on: &str) {
+    let images = if made == 1 { "image" } else { "images" };
+    say!("{made} synthetic {images} of {name} in {}, on {on}", out.display());
+}

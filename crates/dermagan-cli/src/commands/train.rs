@@ -1,0 +1,339 @@
+//! `dermagan train`: shows events as a progress bar on a terminal, and as lines elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use dermagan_model::{ComputeDevice, device};
+use dermagan_train::stats::{self, mean_of};
+use dermagan_train::{
+    Estimate, Event, Measures, Metric, Outcome, Plan, ReadyRun, Reason, ResumeRequest, SelfCheck,
+    StatsLine, TrainRequest,
+};
+use indicatif::ProgressBar;
+
+use crate::args::TrainArgs;
+use crate::show::{complain, say, say_raw};
+use crate::wording::with_flags;
+use crate::{exit, show};
+
+/// The shortest time between two progress lines when there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Trains or resumes a run; returns the exit code.
+pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
+    let mut view = View::new();
+    let resumed = args.resume.as_ref().map(|from| resume_request(&args, from)).transpose()?;
+    let device = device::select(&args.device.device)?;
+    let mut sink = |event| view.show(event);
+    let mut run = match &resumed {
+        Some(request) => ReadyRun::resumed(request, &device, &mut sink)?,
+        None => ReadyRun::new(&train_request(&args)?, &device, &mut sink)?,
+    };
+    let before = run.images_seen();
+    describe(run.plan(), &device);
+    let stop = stop_flag()?;
+    if args.dry_run {
+        let estimate = run.estimate(&stop, &mut sink)?;
+        return dry_run(run.plan(), &device, before, estimate);
+    }
+    let outcome = run.begin(&stop, &mut sink)?.run(&stop, &mut sink)?;
+    view.close();
+    Ok(end(&outcome, before))
+}
+
+/// Prints how the run ended and which command comes next; returns the exit code.
+fn end(outcome: &Outcome, before: u64) -> u8 {
+    let (run, kimg) = (outcome.run.display(), outcome.nimg as f64 / 1000.0);
+    if outcome.interrupted {
+        say!("stopped at {kimg:.3} kimg; resume it with: dermagan train --resume {run}");
+        return exit::INTERRUPTED;
+    }
+    match outcome.nimg == before {
+        true => say!(
+            "already finished, at {kimg:.3} kimg; extend it with: dermagan train --resume {run} --kimg {}",
+            (2.0 * kimg).ceil()
+        ),
+        false => say!("finished {kimg:.3} kimg in {run}"),
+    }
+    say!("generate images with: dermagan sample {run} --grid 8x8");
+    0
+}
+
+fn train_request(args: &TrainArgs) -> anyhow::Result<TrainRequest> {
+    let default = TrainRequest::default();
+    Ok(TrainRequest {
+        data: args.data.clone(),
+        outdir: args.outdir.clone(),
+        preset: args.preset.clone().unwrap_or(default.preset),
+        settings: args.settings.clone(),
+        size: args.size,
+        batch: args.batch,
+        width: args.width,
+        learning_rate: args.lr,
+        kimg: args.kimg,
+        minutes: args.minutes,
+        snap: args.snap,
+        tick: args.tick,
+        seed: args.seed.unwrap_or(0),
+        mirror: args.mirror,
+        quarter_turns: args.quarter_turns,
+        balanced: args.balanced,
+        all_images: args.all_images,
+        classes: args.classes.clone(),
+        precision: args.precision,
+        keep: args.keep.unwrap_or(default.keep),
+        metrics: metrics(args)?.unwrap_or_default(),
+        self_check: !args.no_self_check,
+    })
+}
+
+fn resume_request(args: &TrainArgs, from: &str) -> anyhow::Result<ResumeRequest> {
+    refuse_changes(args)?;
+    Ok(ResumeRequest {
+        from: from.to_owned(),
+        outdir: args.outdir.clone(),
+        data: args.data.clone(),
+        kimg: args.kimg,
+        snap: args.snap,
+        keep: args.keep,
+        metrics: metrics(args)?,
+        self_check: !args.no_self_check,
+    })
+}
+
+/// The requested metrics: `None` without `--metrics`, empty for `none`.
+fn metrics(args: &TrainArgs) -> anyhow::Result<Option<Vec<Metric>>> {
+    anyhow::ensure!(
+        args.metrics.len() < 2 || !args.metrics.contains(&None),
+        "--metrics: `none` cannot be combined with other metrics"
+    );
+    let metrics = || args.metrics.iter().copied().flatten().collect();
+    Ok((!args.metrics.is_empty()).then(metrics))
+}
+
+/// Rejects a flag that would change a resumed run.
+fn refuse_changes(args: &TrainArgs) -> anyhow::Result<()> {
+    let given = [
+        ("--preset", args.preset.is_some()),
+        ("--set", !args.settings.is_empty()),
+        ("--size", args.size.is_some()),
+        ("--batch", args.batch.is_some()),
+        ("--width", args.width.is_some()),
+        ("--lr", args.lr.is_some()),
+        ("--minutes", args.minutes.is_some()),
+        ("--tick", args.tick.is_some()),
+        ("--seed", args.seed.is_some()),
+        ("--mirror", args.mirror),
+        ("--quarter-turns", args.quarter_turns),
+        ("--balanced", args.balanced),
+        ("--all-images", args.all_images),
+        ("--classes", !args.classes.is_empty()),
+        ("--precision", args.precision.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => anyhow::bail!(
+            "{flag} cannot change a resumed run, which keeps the options that it started with; only --kimg, --snap, --keep, \
+             --metrics, --no-self-check, --data and --device can change"
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A flag that Ctrl-C sets. A second Ctrl-C ends the process at once.
+pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = stop.clone();
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(exit::INTERRUPTED));
+        }
+        complain!(
+            "\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once"
+        );
+    })?;
+    Ok(stop)
+}
+
+/// Prints the data, the preset and the device of a run.
+fn describe(plan: &Plan, device: &ComputeDevice) {
+    let c = &plan.config;
+    let pixels = c.model.resolution;
+    say!(
+        "{}: {} of {} images at {pixels}x{pixels}, classes {}",
+        c.source.name,
+        c.source.images,
+        plan.cache.len(),
+        c.source.classes.join(",")
+    );
+    say!(
+        "preset {}, batch {}, seed {}, {}, on {}",
+        c.preset,
+        c.optimiser.batch,
+        c.seed,
+        c.precision,
+        device.name
+    );
+    if let Some(warning) = &device.warning {
+        complain!("warning: {warning}");
+    }
+}
+
+/// Prints the configuration and the estimate of a run; returns the exit code.
+fn dry_run(plan: &Plan, device: &ComputeDevice, nimg: u64, e: Estimate) -> anyhow::Result<u8> {
+    let cautions = plan.config.cautions(nimg).into_iter();
+    for caution in cautions.chain(plan.config.precision.caution(device)) {
+        complain!("warning: {}", with_flags(&caution));
+    }
+    show::json(&plan.config)?;
+    say!("generator      {:>12} parameters", e.g_parameters);
+    say!("discriminator  {:>12} parameters", e.d_parameters);
+    say!("steps          {:>12} of {} images", e.steps, plan.config.optimiser.batch);
+    say!("memory         {:>12} estimated, for training", show::megabytes(e.memory));
+    say!("checkpoint     {:>12} each", show::megabytes(e.checkpoint));
+    say!("dry run: nothing was trained");
+    Ok(0)
+}
+
+/// Prints which preset `auto` chose, why, and how long the run takes.
+fn preset_chosen(preset: &str, reason: Reason, kimg: f64, seconds_per_kimg: f64) {
+    let why = match reason {
+        Reason::Phantom => "for the built-in phantom".to_owned(),
+        Reason::Classes(n) => format!("because the data has {n} classes"),
+        _ => "because the data has one class".to_owned(),
+    };
+    say!(
+        "preset {preset}, {why}; {kimg} kimg take about {} on this machine ({seconds_per_kimg:.1} s/kimg)",
+        show::duration(kimg * seconds_per_kimg)
+    );
+}
+
+/// The output of a run: a progress bar on a terminal, lines elsewhere.
+struct View {
+    terminal: bool,
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+    total: u64,
+}
+
+impl View {
+    fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { terminal, bar: None, last_line: Instant::now(), total: 0 }
+    }
+
+    fn close(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// A line above the bar.
+    fn line(&self, words: &str) {
+        match &self.bar {
+            Some(bar) if self.terminal => bar.println(show::plain(words)),
+            _ => say!("{words}"),
+        }
+    }
+
+    /// Shows an event.
+    fn show(&mut self, event: Event) {
+        match event {
+            Event::Preparing { done, total } => self.preparing(done, total),
+            Event::Prepared { report, reused, seconds, path } => {
+                self.close();
+                let rate = report.kept as f64 / seconds.max(1e-9);
+                match reused {
+                    true => say!("using the prepared cache: {}", path.display()),
+                    false => {
+                        say_raw!(
+                            "prepared at {} images/s: {}\n{report}",
+                            rate.round(),
+                            path.display()
+                        )
+                    }
+                }
+            }
+            Event::PresetChosen { preset, reason, kimg, seconds_per_kimg } => {
+                self.close();
+                preset_chosen(&preset, reason, kimg, seconds_per_kimg);
+            }
+            Event::Fitted { kimg, seconds_per_kimg } => {
+                self.close();
+                say!("{seconds_per_kimg:.1} s/kimg here, so this run has {kimg} kimg");
+            }
+            Event::Started { run, nimg, total } => {
+                say!("run {}", run.display());
+                self.total = total;
+                let bar = show::bar(total, "{wide_bar} {percent}%\n{msg}");
+                bar.set_position(nimg);
+                self.bar = Some(bar);
+            }
+            Event::Progress { nimg, images_per_second, measures } => {
+                self.progress(nimg, images_per_second, &measures);
+            }
+            Event::Tick(line) => self.tick(&line),
+            Event::Snapshot { grid, .. } => self.line(&format!("snapshot {}", grid.display())),
+            Event::Metric { name, words, best } => self.line(&format!(
+                "{name}: {words}{}",
+                if best { ": the best so far, saved as generator-best.safetensors" } else { "" }
+            )),
+            Event::SelfCheck(SelfCheck::Start { worst, seconds }) => say!(
+                "self-check: the gradients match the CPU's; the largest difference is {:.1e} of its norm ({seconds:.1} s)",
+                worst.difference
+            ),
+            Event::Warning(words) => self.line(&format!("warning: {}", with_flags(&words))),
+            _ => {}
+        }
+    }
+
+    /// Without a terminal, prints a line of statistics unless the last one is recent.
+    fn tick(&mut self, line: &StatsLine) {
+        if self.terminal || self.last_line.elapsed() <= LINE_EVERY {
+            return;
+        }
+        self.last_line = Instant::now();
+        let mean = |name| mean_of(line, name).unwrap_or(f64::NAN);
+        let measures = Measures::of_line(line);
+        let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        say!(
+            "tick {:.0} · kimg {:.1} · {:.1} s/kimg · D {:.3} · G {:.3} · D(x) {:.3} · D(G(z)) {:.4}",
+            mean(stats::TICK),
+            mean(stats::KIMG),
+            mean(stats::SECONDS_PER_KIMG),
+            or_nan(measures.d_loss),
+            or_nan(measures.g_loss),
+            or_nan(measures.real_probability),
+            or_nan(measures.fake_probability)
+        );
+    }
+
+    fn preparing(&mut self, done: usize, total: usize) {
+        let bar = self.bar.get_or_insert_with(|| {
+            show::bar(total as u64, "preparing {wide_bar} {pos}/{len} {per_sec} {eta}")
+        });
+        bar.set_position(done as u64);
+    }
+
+    fn progress(&mut self, nimg: u64, rate: f64, measures: &Measures) {
+        let left = (self.total.saturating_sub(nimg)) as f64 / rate.max(1e-9);
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(nimg);
+        let Measures {
+            d_loss,
+            g_loss,
+            real_probability,
+            fake_probability,
+            fake_probability_after,
+            ..
+        } = measures;
+        bar.set_message(format!(
+            "{:.1}/{:.1} kimg · {rate:.1} img/s · {} left · D {d_loss:.2} · G {g_loss:.2} · D(x) {real_probability:.2} · \
+             D(G(z)) {fake_probability:.2}/{fake_probability_after:.2}",
+            nimg as f64 / 1000.0,
+            self.total as f64 / 1000.0,
+            show::duration(left)
+        ));
+    }
+}

@@ -1,0 +1,102 @@
+//! Rewords the messages of the libraries for the command line: a setting becomes its flag.
+
+/// The settings whose flag is not their name with dashes.
+const OTHER_FLAGS: [(&str, &str); 4] = [
+    ("learning_rate", "--lr"),
+    ("truncation", "--trunc"),
+    ("self_check", "--no-self-check"),
+    ("resolution", "--size"),
+];
+
+/// All other settings that the libraries name, except [`OUTPUTS`].
+const SETTINGS: [&str; 39] = [
+    "data",
+    "outdir",
+    "preset",
+    "set",
+    "size",
+    "batch",
+    "width",
+    "kimg",
+    "minutes",
+    "snap",
+    "tick",
+    "seed",
+    "mirror",
+    "quarter_turns",
+    "balanced",
+    "all_images",
+    "classes",
+    "device",
+    "precision",
+    "resume",
+    "metrics",
+    "keep",
+    "strict",
+    "out",
+    "fit",
+    "filter",
+    "seeds",
+    "number",
+    "class",
+    "grid",
+    "interpolate",
+    "frames",
+    "scale",
+    "features",
+    "weights",
+    "split",
+    "per_class",
+    "real",
+    "fake",
+];
+
+/// Settings of `eval` that write files.
+const OUTPUTS: [&str; 2] = ["nearest", "save_features"];
+
+/// A library's message with flags: `` `batch` = 1: … `` becomes `--batch 1: …`, and `` `batch` `` becomes `--batch`.
+pub fn with_flags(words: &str) -> String {
+    let plain = SETTINGS.iter().chain(&OUTPUTS).map(|name| (*name, flag_of(name)));
+    let others = OTHER_FLAGS.iter().map(|(name, flag)| (*name, (*flag).to_owned()));
+    plain.chain(others).fold(words.to_owned(), |words, (name, flag)| {
+        words
+            .replace(&format!("`{name}` = "), &format!("{flag} "))
+            .replace(&format!("`{name}`"), &flag)
+    })
+}
+
+fn flag_of(setting: &str) -> String {
+    format!("--{}", setting.replace('_', "-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Cli;
+
+    #[test]
+    fn a_setting_becomes_its_flag() {
+        assert_eq!(with_flags("`batch` = 1: expected 2 to 4096"), "--batch 1: expected 2 to 4096");
+        assert_eq!(with_flags("a lower `learning_rate`"), "a lower --lr");
+        assert_eq!(with_flags("`per_class` and `x`"), "--per-class and `x`");
+    }
+
+    #[test]
+    fn every_flag_exists() {
+        let mut cli = Cli::command();
+        cli.build();
+        let mut commands: Vec<_> = cli.get_subcommands().cloned().collect();
+        let nested: Vec<_> = commands.iter().flat_map(|c| c.get_subcommands().cloned()).collect();
+        commands.extend(nested);
+        let exists = |flag: &str| {
+            let arguments = || commands.iter().flat_map(clap::Command::get_arguments);
+            arguments().filter_map(|argument| argument.get_long()).any(|long| long == flag)
+        };
+        for name in SETTINGS.iter().chain(&OUTPUTS) {
+            assert!(exists(&flag_of(name)[2..]), "--{name}");
+        }
+        assert!(OTHER_FLAGS.iter().all(|(_, flag)| exists(&flag[2..])));
+    }
+}

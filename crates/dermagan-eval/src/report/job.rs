@@ -1,0 +1,202 @@
+//! An evaluation as one call.
+
+use std::path::PathBuf;
+
+use dermagan_base::SettingError;
+use dermagan_data::split::Side;
+use dermagan_data::{Cache, Options, open_or_prepare};
+use dermagan_model::ComputeDevice;
+
+use crate::report::evaluate::compare_images;
+use crate::report::extraction::Extractors;
+use crate::report::figures::EvalReport;
+use crate::report::generated::GeneratedImages;
+use crate::report::nearest::{Nearest, nearest};
+use crate::report::prepared::PREPARED;
+use crate::report::scope::{EvalEvent, Scope, Sink};
+use crate::{EvalError, Extractor, Features, Handmade, Inception, LesionEncoder, agree};
+
+/// The most images in each set.
+const MAX_IMAGES: usize = 1_000_000;
+/// Distance between the first seeds of a generator for consecutive seeds of an evaluation.
+const SEED_STRIDE: u64 = 1_000_000;
+/// Largest side in pixels to which images of a folder are resized. The lesion encoder and the hand-made features resize
+/// images to 64 pixels, so a larger side would only take memory.
+const MAX_SIDE: usize = 128;
+/// The same for InceptionV3, which resizes images to 299 pixels.
+const INCEPTION_SIDE: usize = 299;
+
+/// The features that images are compared by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeatureKind {
+    /// The lesion encoder, which comes with the program, or another that was trained like it.
+    #[default]
+    Lesion,
+    /// InceptionV3 as FID defines it; needs its weights.
+    Inception,
+    /// Colour, asymmetry, border, size and texture, without a network.
+    Handmade,
+}
+
+/// The settings of an evaluation.
+#[derive(Clone, Debug)]
+pub struct EvalJob {
+    /// The real images: a source as for [`Source::open`](dermagan_data::Source::open), or a prepared cache.
+    pub real: String,
+    /// The features that images are compared by.
+    pub features: FeatureKind,
+    /// File with the weights of the features' network: a lesion encoder, or pytorch-fid's InceptionV3. The lesion encoder
+    /// needs none.
+    pub weights: Option<PathBuf>,
+    /// Number of images in each set, 2 to 1,000,000. Two sets of real images are needed.
+    pub number: usize,
+    /// The side of the split that real images come from; `None` for all of them.
+    pub split: Option<Side>,
+    /// Whether each class is also evaluated.
+    pub per_class: bool,
+    /// Seed of the choice of real images, and of the choice of a generator's seeds.
+    pub seed: u64,
+    /// Whether to also draw generated images beside the nearest real training images.
+    pub nearest: bool,
+}
+
+impl EvalJob {
+    /// An evaluation of 2,048 images against the training side of `real`, by the features of the lesion encoder.
+    pub fn new(real: impl Into<String>) -> Self {
+        Self {
+            real: real.into(),
+            features: FeatureKind::default(),
+            weights: None,
+            number: 2048,
+            split: Some(Side::Train),
+            per_class: false,
+            seed: 0,
+            nearest: false,
+        }
+    }
+
+    /// The seed of a generator's first image, for [`GeneratedImages::open`].
+    ///
+    /// # Errors
+    /// If the seed is above 18,446,744,073,708, so that the seeds of the images would overflow.
+    pub fn first_seed(&self) -> Result<u64, SettingError> {
+        let first = self.seed.checked_mul(SEED_STRIDE);
+        first.filter(|first| first.checked_add(SEED_STRIDE).is_some()).ok_or_else(|| {
+            let most = u64::MAX / SEED_STRIDE - 1;
+            SettingError::value("seed", self.seed, format!("expected at most {most}"))
+        })
+    }
+
+    /// The largest side in pixels to which images of a folder are resized, for [`GeneratedImages::open`].
+    pub fn largest_side(&self) -> usize {
+        match self.features {
+            FeatureKind::Inception => INCEPTION_SIDE,
+            _ => MAX_SIDE,
+        }
+    }
+
+    /// Checks the settings. [`evaluate`] does so first.
+    ///
+    /// # Errors
+    /// Names the first setting that is out of range or does not fit the others.
+    pub fn check(&self) -> Result<(), SettingError> {
+        if !(2..=MAX_IMAGES).contains(&self.number) {
+            let problem = format!("expected 2 to {MAX_IMAGES}");
+            return Err(SettingError::value("number", self.number, problem));
+        }
+        match (self.features, &self.weights) {
+            (FeatureKind::Inception, None) => {
+                let problem = "needs the `weights` of InceptionV3; fetch them with scripts/fetch-weights inception";
+                Err(SettingError::value("features", "inception", problem))
+            }
+            (FeatureKind::Handmade, Some(_)) => Err(SettingError::value(
+                "features",
+                "handmade",
+                "uses no network, so `weights` have no effect; leave them out",
+            )),
+            _ => self.first_seed().map(|_| ()),
+        }
+    }
+}
+
+/// The result of an evaluation.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// The report.
+    pub report: EvalReport,
+    /// The features of the real images, `[n, dims]` with `n` and `dims` of the report.
+    pub real: Features,
+    /// The features of the generated images, `[n, dims]`.
+    pub fake: Features,
+    /// Generated images beside the nearest real ones; `None` unless [`EvalJob::nearest`].
+    pub nearest: Option<Nearest>,
+}
+
+/// Evaluates generated images: the front door of this crate. The prepared real images and their features are cached in
+/// the folder of caches. `sink` receives the progress.
+///
+/// # Errors
+/// [`EvalError::Setting`] if a setting cannot be used; [`EvalError::Data`] if an image cannot be read;
+/// [`EvalError::Input`] if there are too few images; [`EvalError::Weights`] for an unusable file of weights;
+/// [`EvalError::SickDevice`] if the device computes other features than the CPU.
+pub fn evaluate(
+    job: &EvalJob,
+    fakes: &GeneratedImages,
+    device: &ComputeDevice,
+    sink: Sink<'_>,
+) -> Result<Evaluation, EvalError> {
+    job.check()?;
+    let size = fakes.side().map_or(PREPARED.size, |side| side as u32);
+    let cache = open_or_prepare(&job.real, Options { size, ..PREPARED }, &mut |done, total| {
+        sink(EvalEvent::Preparing { done, total });
+    })?;
+    let encoder = encoder(job, device)?;
+    let inception = match (job.features, &job.weights) {
+        (FeatureKind::Inception, Some(file)) => Some(Inception::open(file, &device.handle)?),
+        _ => None,
+    };
+    let extractor: &dyn Extractor = match (&inception, job.features) {
+        (Some(inception), _) => inception,
+        (None, FeatureKind::Handmade) => &Handmade,
+        (None, _) => &encoder,
+    };
+    if !device.is_cpu {
+        check_device(job, &cache, &encoder, inception.as_ref())?;
+    }
+    let extractors = Extractors { extractor, encoder: &encoder };
+    let scope = Scope {
+        n: job.number,
+        side: job.split,
+        images: None,
+        per_class: job.per_class,
+        seed: job.seed,
+        explain: true,
+    };
+    let (report, [real, fake]) = compare_images(&cache, fakes, &extractors, &scope, sink)?;
+    let nearest = job.nearest.then(|| nearest(&cache, fakes, &extractors, &scope, sink));
+    Ok(Evaluation { report, real, fake, nearest: nearest.transpose()? })
+}
+
+/// The lesion encoder: the job's, if its features are of a lesion encoder with weights, else the shipped one.
+fn encoder(job: &EvalJob, device: &ComputeDevice) -> Result<LesionEncoder, EvalError> {
+    match (&job.weights, job.features) {
+        (Some(file), FeatureKind::Lesion) => LesionEncoder::open(file, &device.handle),
+        _ => LesionEncoder::shipped(&device.handle),
+    }
+}
+
+/// Compares the features of the first real images on the device with the CPU's.
+fn check_device(
+    job: &EvalJob,
+    cache: &Cache,
+    on_device: &LesionEncoder,
+    inception: Option<&Inception>,
+) -> Result<(), EvalError> {
+    let images: Vec<_> = (0..cache.len().min(agree::MOST)).map(|i| cache.image(i)).collect();
+    let cpu = ComputeDevice::cpu();
+    agree::check(on_device, &encoder(job, &cpu)?, &images)?;
+    if let (Some(inception), Some(file)) = (inception, &job.weights) {
+        agree::check(inception, &Inception::open(file, &cpu.handle)?, &images)?;
+    }
+    Ok(())
+}

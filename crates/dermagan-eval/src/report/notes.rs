@@ -1,0 +1,129 @@
+//! Notes on what limits the meaning of a report.
+
+use dermagan_data::Cache;
+use dermagan_data::split::Side;
+
+use crate::report::extraction::Extractors;
+use crate::report::generated::GeneratedImages;
+use crate::report::scope::Scope;
+use crate::report::selection::{ImageSelection, Labels, labels, same_class};
+
+/// Half the sum of the differences in class shares above which a note mentions them, on top of chance. The half sum is 0
+/// for equal shares and 1 for sets without a common class.
+const OTHER_SHARES: f64 = 0.2;
+
+/// The notes on a whole evaluation.
+pub(super) fn notes(
+    cache: &Cache,
+    fakes: &GeneratedImages,
+    extractors: &Extractors<'_>,
+    scope: &Scope,
+    selection: &ImageSelection,
+) -> Vec<String> {
+    let mut notes = fakes.notes();
+    notes.extend(on_number(fakes, scope, selection.n));
+    if let Some(side) = fakes.side().filter(|side| *side != cache.size()) {
+        notes.push(format!(
+            "the real images have {real}×{real} pixels, the generated ones {side}×{side}: a part of each figure is the \
+             difference in resolution",
+            real = cache.size()
+        ));
+    }
+    let labels = labels(fakes, &cache.header().classes, selection.n);
+    if labels == Labels::All
+        && let Some(differing) = most_differing_class(cache, fakes, selection)
+    {
+        notes.push(format!(
+            "the generated images are of other classes than the real ones ({}: {:.0} % of the generated, {:.0} % of the \
+             real images), which the overall figures include{}",
+            differing.code,
+            100.0 * differing.fake,
+            100.0 * differing.real,
+            if scope.per_class { "" } else { "; `per_class` compares each class separately" }
+        ));
+    }
+    notes.extend(on_labels(labels, extractors, scope));
+    notes
+}
+
+/// The note that fewer images are compared than requested.
+fn on_number(fakes: &GeneratedImages, scope: &Scope, n: usize) -> Option<String> {
+    let requested = scope.n;
+    if n >= requested {
+        return None;
+    }
+    Some(match fakes.count() == Some(n) {
+        true => format!("{n} generated images instead of {requested}: there are no more"),
+        false => format!(
+            "{n} images in each set instead of {requested}: two sets of real images are needed that share no lesion"
+        ),
+    })
+}
+
+/// The note on how the class of an image is known.
+fn on_labels(labels: Labels, extractors: &Extractors<'_>, scope: &Scope) -> Option<String> {
+    if !scope.per_class {
+        return None;
+    }
+    let by_encoder = || {
+        format!(
+            "the class of real and generated images alike is the one that the lesion encoder predicts (it knows {})",
+            extractors.encoder.card().classes.join(", ")
+        )
+    };
+    match labels {
+        Labels::All if scope.side == Some(Side::Train) => Some(
+            "the lesion encoder was trained on the training side, so the share of real images that it assigns to their \
+             class is too high; the test side of the `split` has lesions that it never saw"
+                .into(),
+        ),
+        Labels::All => None,
+        Labels::Missing(missing) => Some(format!(
+            "{missing} generated images have no label of this data's classes, so no labels are used: {}",
+            by_encoder()
+        )),
+        Labels::None => Some(format!("the generated images have no labels: {}", by_encoder())),
+    }
+}
+
+/// A class and its shares of the generated images and of the reference, 0 to 1.
+struct ClassShares<'a> {
+    code: &'a str,
+    fake: f64,
+    real: f64,
+}
+
+impl ClassShares<'_> {
+    fn difference(&self) -> f64 {
+        (self.fake - self.real).abs()
+    }
+
+    /// The standard deviation of the difference that chance gives two sets of `n` images.
+    fn chance(&self, n: usize) -> f64 {
+        let share = (self.fake + self.real) / 2.0;
+        (2.0 * share * (1.0 - share) / n.max(1) as f64).sqrt()
+    }
+}
+
+/// The class whose shares differ most; `None` if the classes come in similar shares among the generated images and the
+/// reference.
+fn most_differing_class<'a>(
+    cache: &'a Cache,
+    fakes: &GeneratedImages,
+    selection: &ImageSelection,
+) -> Option<ClassShares<'a>> {
+    let (n, header) = (selection.n, cache.header());
+    let share = |count: usize| count as f64 / n.max(1) as f64;
+    let of_class = |(class, code): (usize, &'a String)| {
+        let is_fake = |i: &&usize| fakes.class(**i).is_some_and(|found| same_class(found, code));
+        let is_real = |i: &&u32| header.records[**i as usize].class == class;
+        let fake = share(selection.fakes[..n].iter().filter(is_fake).count());
+        let real = share(selection.overall.reference[..n].iter().filter(is_real).count());
+        ClassShares { code, fake, real }
+    };
+    let shares: Vec<ClassShares<'a>> = header.classes.iter().enumerate().map(of_class).collect();
+    let difference = shares.iter().map(ClassShares::difference).sum::<f64>() / 2.0;
+    let chance = shares.iter().map(|share| share.chance(n)).sum::<f64>() / 2.0;
+    let most = shares.into_iter().max_by(|a, b| a.difference().total_cmp(&b.difference()));
+    most.filter(|_| difference > OTHER_SHARES + chance)
+}

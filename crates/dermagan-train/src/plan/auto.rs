@@ -1,0 +1,72 @@
+//! The preset `auto`, which stands for one that suits the data.
+
+use dermagan_model::ComputeDevice;
+
+use crate::error::TrainError;
+use crate::plan::estimate::Estimate;
+use crate::recipe::config::TrainConfig;
+use crate::step::speed::seconds_per_step;
+use crate::step::synthetic;
+
+/// Why a preset was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The data is the built-in phantom.
+    Phantom,
+    /// The data has this number of classes, two or more.
+    Classes(usize),
+    /// The data has one class.
+    OneClass,
+}
+
+impl Reason {
+    /// The reason for a source with this number of classes.
+    pub fn of(source: &str, classes: usize) -> Self {
+        match classes {
+            _ if is_phantom(source) => Self::Phantom,
+            0 | 1 => Self::OneClass,
+            classes => Self::Classes(classes),
+        }
+    }
+
+    /// The name of the preset: `tiny` for the phantom, `rare` for two classes or more, else `fast`.
+    pub fn preset(self) -> &'static str {
+        match self {
+            Self::Phantom => "tiny",
+            Self::Classes(_) => "rare",
+            Self::OneClass => "fast",
+        }
+    }
+}
+
+/// Whether a source is the built-in phantom.
+pub fn is_phantom(source: &str) -> bool {
+    source == "phantom" || source.starts_with("phantom:")
+}
+
+/// Seconds per thousand images of a configuration on a device, measured in a few steps on synthetic images. Snapshots
+/// are not included.
+///
+/// # Errors
+/// When the machine has too little memory.
+pub fn seconds_per_kimg(config: TrainConfig, device: &ComputeDevice) -> Result<f64, TrainError> {
+    let config = synthetic::without_data(config);
+    config.validate()?;
+    Estimate::check(&config, device)?;
+    Ok(seconds_per_step(&config, &device.handle) * 1000.0 / config.optimiser.batch as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preset_suits_the_data() {
+        let preset = |source, classes| Reason::of(source, classes).preset();
+        assert_eq!(preset("phantom", 7), "tiny");
+        assert_eq!(preset("phantom:40", 7), "tiny");
+        assert_eq!(preset("ham10000.zip", 7), "rare");
+        assert_eq!(preset("nevi", 1), "fast");
+    }
+}

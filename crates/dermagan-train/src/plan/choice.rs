@@ -1,0 +1,71 @@
+//! Which images of the data a run trains on.
+
+use dermagan_base::{SettingError, hex};
+use dermagan_data::Cache;
+use dermagan_data::split::{self, Side};
+use sha2::{Digest, Sha256};
+
+use crate::error::TrainError;
+use crate::recipe::config::{Part, SourceConfig};
+
+/// Chooses the images to train on, of the classes `asked` (all if empty) on the side `part`, and describes them. `source`
+/// is the place of the data.
+///
+/// # Errors
+/// When a class is not in the data, there are no images of the classes, or the cache is damaged.
+pub fn choose(
+    source: String,
+    asked: &[String],
+    part: Part,
+    cache: &Cache,
+) -> Result<(SourceConfig, Vec<u32>), TrainError> {
+    let header = cache.header();
+    let sides = split::of_header(header);
+    let mut wanted = Vec::new();
+    for code in asked.iter().map(|code| code.trim()) {
+        let class = header.classes.iter().position(|c| c.eq_ignore_ascii_case(code));
+        wanted.push(class.ok_or_else(|| {
+            let known = header.classes.join(", ");
+            SettingError::new("classes", format!("no class '{code}' in this data; it has {known}"))
+        })?);
+    }
+    let mut hash = Sha256::new();
+    let mut images = Vec::new();
+    for (i, record) in header.records.iter().enumerate() {
+        let chosen = wanted.is_empty() || wanted.contains(&record.class);
+        if chosen && (part == Part::All || sides[i] == Side::Train) {
+            images.push(i as u32);
+            hash.update(format!(
+                "{} {} {:016x}\n",
+                record.image_id, record.class, header.hashes[i]
+            ));
+        }
+    }
+    if images.is_empty() {
+        return Err(TrainError::Invalid(
+            "there are no images of these classes to train on; expected at least one on the training side of the \
+             split"
+                .into(),
+        ));
+    }
+    cache.verified(&images)?;
+    let has_images =
+        |class: usize| images.iter().any(|&i| header.records[i as usize].class == class);
+    let codes = header.classes.iter().enumerate();
+    let classes: Vec<String> =
+        codes.filter(|(class, _)| has_images(*class)).map(|(_, code)| code.clone()).collect();
+    let count = |code: &String| {
+        let is = |i: &&u32| header.classes[header.records[**i as usize].class] == *code;
+        images.iter().filter(is).count() as u64
+    };
+    let config = SourceConfig {
+        source,
+        name: header.name.clone(),
+        licence: dermagan_data::licence(header.kind),
+        class_images: classes.iter().map(count).collect(),
+        classes,
+        images: images.len(),
+        digest: hex(&hash.finalize()),
+    };
+    Ok((config, images))
+}

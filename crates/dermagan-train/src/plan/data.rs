@@ -1,0 +1,143 @@
+//! The data of a run: opened, then prepared into a cache.
+
+use std::path::Path;
+
+use dermagan_base::SettingError;
+use dermagan_data::{Cache, Options, Report, Source, default_path, prepare};
+
+use crate::error::TrainError;
+use crate::event::Event;
+use crate::plan::auto;
+use crate::plan::request::TrainRequest;
+use crate::recipe::config::InputConfig;
+use crate::recipe::preset::Preset;
+
+/// The absolute path of a source, so that the run can be resumed from another working folder.
+pub fn absolute(source: &str) -> String {
+    // `phantom` is the built-in source even if there is a folder of that name, as everywhere in the program.
+    if auto::is_phantom(source) {
+        return source.to_owned();
+    }
+    std::fs::canonicalize(source).map_or_else(|_| source.to_owned(), |p| p.display().to_string())
+}
+
+/// The data of a run before it is prepared.
+pub enum Data {
+    Cache(Cache),
+    Source(Source),
+}
+
+impl Data {
+    pub fn open(source: &str) -> Result<Self, TrainError> {
+        let path = Path::new(source);
+        Ok(match path.is_file() && Cache::is_cache(path) {
+            true => Self::Cache(Cache::open(path)?),
+            false => Self::Source(Source::open(source)?),
+        })
+    }
+
+    /// The number of classes that have images, among those that were asked for if any were.
+    pub fn classes(&self, asked: &[String]) -> usize {
+        let (classes, records) = match self {
+            Self::Cache(cache) => (&cache.header().classes, &cache.header().records),
+            Self::Source(source) => (&source.classes, &source.records),
+        };
+        let wanted = |code: &str| {
+            asked.is_empty() || asked.iter().any(|asked| asked.trim().eq_ignore_ascii_case(code))
+        };
+        let has_images = |class: usize| records.iter().any(|record| record.class == class);
+        let codes = classes.iter().enumerate();
+        codes.filter(|(class, code)| wanted(code) && has_images(*class)).count()
+    }
+
+    /// The prepared cache. If the data is a cache, the configuration takes its options over. If it is a source, a cache
+    /// is made.
+    pub fn prepare(
+        self,
+        input: &mut InputConfig,
+        resolution: usize,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Cache, TrainError> {
+        let cache = match self {
+            Self::Cache(cache) => {
+                let Options { fit, filter, .. } = cache.header().options;
+                (input.fit, input.filter) = (fit, filter);
+                cache
+            }
+            Self::Source(source) => prepare_source(&source, *input, resolution, sink)?,
+        };
+        let size = cache.size();
+        if size != resolution {
+            let problem = format!(
+                "{} holds images of {size} pixels; expected {size}, or the source instead of the cache",
+                cache.path().display()
+            );
+            return Err(SettingError::value("size", resolution, problem).into());
+        }
+        Ok(cache)
+    }
+}
+
+/// Takes the size, the fit and the filter of a prepared cache over. They replace a preset's values, with a warning if
+/// fit or filter differ. A setting that the user asked for must agree with the cache.
+pub fn adopt_cache(
+    preset: &mut Preset,
+    name: &str,
+    cache: &Cache,
+    request: &TrainRequest,
+    sink: &mut dyn FnMut(Event),
+) -> Result<(), TrainError> {
+    let Options { fit, filter, .. } = cache.header().options;
+    let words = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    let (size, wanted) = (cache.size(), preset.model.resolution);
+    let mut other = Vec::new();
+    for (key, has, wanted) in [
+        // `size` overrides the single setting `model.resolution`, and `Data::prepare` checks it.
+        ("model.resolution", size.to_string(), request.size.map_or(wanted, |_| size).to_string()),
+        ("data.fit", words(&fit), words(&preset.data.fit)),
+        ("data.filter", words(&filter), words(&preset.data.filter)),
+    ] {
+        if has != wanted && request.sets(key) {
+            let problem = format!(
+                "{} was prepared with {has}; pass the source instead of the cache, or leave this setting out",
+                cache.path().display()
+            );
+            return Err(SettingError::value("set", format!("{key}={wanted}"), problem).into());
+        }
+        if has != wanted && key != "model.resolution" {
+            other.push(format!("{key} {has}, not {wanted}"));
+        }
+    }
+    if !other.is_empty() {
+        sink(Event::Warning(format!(
+            "{} was prepared with different settings than preset {} ({}); the run uses its images as they are",
+            cache.path().display(),
+            name,
+            other.join("; ")
+        )));
+    }
+    if request.size.is_none() {
+        preset.model.resolution = size;
+    }
+    Ok(())
+}
+
+/// Prepares a source in its default cache, or opens that if it exists.
+fn prepare_source(
+    source: &Source,
+    input: InputConfig,
+    resolution: usize,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Cache, TrainError> {
+    let InputConfig { fit, filter, .. } = input;
+    let options = Options { size: resolution as u32, fit, filter };
+    let target = default_path(source, options);
+    let start = std::time::Instant::now();
+    let prepared = prepare(source, options, &target, false, &mut |done, total| {
+        sink(Event::Preparing { done, total });
+    })?;
+    let report: Report = prepared.cache.header().report.clone();
+    let (reused, seconds) = (prepared.reused, start.elapsed().as_secs_f64());
+    sink(Event::Prepared { path: target, report, reused, seconds });
+    Ok(prepared.cache)
+}

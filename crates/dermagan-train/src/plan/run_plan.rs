@@ -1,0 +1,209 @@
+//! Turns a request into a run that can start: resolves the settings, finds, prepares and splits the data, and checks
+//! everything before anything takes time.
+
+use std::sync::Arc;
+
+use dermagan_base::SettingError;
+use dermagan_data::Cache;
+use dermagan_data::order::Order;
+use dermagan_data::split;
+use dermagan_model::ComputeDevice;
+
+use crate::error::TrainError;
+use crate::event::Event;
+use crate::plan::auto::{self, Reason};
+use crate::plan::choice::choose;
+use crate::plan::data::{Data, absolute, adopt_cache};
+use crate::plan::request::{ResumeRequest, TrainRequest};
+use crate::recipe::config::{InputConfig, SourceConfig, TrainConfig};
+use crate::recipe::preset::{AUTO, Preset};
+use crate::recipe::unused_settings;
+use crate::store::checkpoint::Checkpoint;
+
+/// A run that can start or continue. Its configuration is complete.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The complete configuration of the run.
+    pub config: TrainConfig,
+    /// The prepared images of the data.
+    pub cache: Arc<Cache>,
+    /// Indices of the images in the cache that the run trains on.
+    pub images: Vec<u32>,
+    /// The time budget in minutes, if the length of the run still has to be fitted to one.
+    pub(crate) minutes: Option<f64>,
+}
+
+impl Plan {
+    /// Resolves a request: finds the preset, opens, prepares and splits the data, and checks everything. `sink`
+    /// receives the events of choosing the preset and preparing the data.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or the data is missing, damaged or does not fit the settings.
+    pub fn new(
+        request: &TrainRequest,
+        device: &ComputeDevice,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Self, TrainError> {
+        request.check_minutes()?;
+        let named = |name: &str| Preset::named(name, &request.settings);
+        // The preset is checked before the data is opened.
+        let asked = (request.preset != AUTO).then(|| named(&request.preset)).transpose()?;
+        let source = absolute(request.data.as_deref().unwrap_or("phantom"));
+        let data = Data::open(&source)?;
+        let reason = Reason::of(&source, data.classes(&request.classes));
+        let mut preset = asked.map_or_else(|| named(reason.preset()), Ok)?;
+        let name = if request.preset == AUTO { reason.preset() } else { &request.preset };
+
+        preset.override_with(request);
+        if let Data::Cache(cache) = &data {
+            adopt_cache(&mut preset, name, cache, request, sink)?;
+        }
+        let (seed, precision) = (request.seed, request.precision.unwrap_or(preset.precision));
+        let precision = precision.resolve(device)?;
+        // Everything but the data is checked before it is prepared, which takes time.
+        let empty = SourceConfig::default();
+        let without_data = preset.clone().configure(name, seed, precision, empty)?;
+        without_data.augment.check_pixels(preset.model.resolution)?;
+        if request.preset == AUTO {
+            let kimg = preset.schedule.kimg;
+            let seconds_per_kimg = auto::seconds_per_kimg(without_data, device)?;
+            sink(Event::PresetChosen { preset: name.to_owned(), reason, kimg, seconds_per_kimg });
+        }
+        let cache = data.prepare(&mut preset.data, preset.model.resolution, sink)?;
+        let (source, images) = choose(source, &request.classes, preset.data.split, &cache)?;
+        let config = preset.configure(name, seed, precision, source)?;
+        unused_settings::check_rare(&config, request.sets("augment.rare_probability"))?;
+        Ok(Self { config, cache: Arc::new(cache), images, minutes: request.minutes })
+    }
+
+    /// The plan of a run that continues from a checkpoint. The data may have moved, and the request may change the
+    /// length of the run and the interval of snapshots.
+    ///
+    /// # Errors
+    /// When the data is not the data that the run began with, or the length is less than what was done.
+    pub fn resume(
+        checkpoint: &Checkpoint,
+        request: &ResumeRequest,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Self, TrainError> {
+        let mut config = checkpoint.meta.config.clone();
+        config.schedule.kimg = request.kimg.unwrap_or(config.schedule.kimg);
+        config.schedule.snap = request.snap.unwrap_or(config.schedule.snap);
+        if let Some(data) = &request.data {
+            config.source.source = absolute(data);
+        }
+        config.validate()?;
+        if let Some(kimg) = request.kimg.filter(|_| config.steps() < checkpoint.meta.steps) {
+            let done = checkpoint.meta.nimg as f64 / 1000.0;
+            let problem = format!("this run is at {done:.3} kimg already; expected more");
+            return Err(SettingError::value("kimg", kimg, problem).into());
+        }
+        let data = Data::open(&config.source.source)?;
+        let cache = data.prepare(&mut config.input, config.model.resolution, sink)?;
+        let began = config.source.clone();
+        let place = began.source.clone();
+        let (source, images) = choose(place, &began.classes, config.input.split, &cache)?;
+        config.source = source;
+        if config.source.digest != began.digest {
+            return Err(TrainError::Invalid(format!(
+                "the images of {} are not those that this run began with ({} then, {} now); pass the original data \
+                 as `data`",
+                config.source.source, began.images, config.source.images
+            )));
+        }
+        if config.source.classes != began.classes {
+            return Err(TrainError::Invalid(format!(
+                "this run began with the classes {}, and the data now has {}; give the classes their original names",
+                began.classes.join(","),
+                config.source.classes.join(",")
+            )));
+        }
+        config.source.name = began.name;
+        Ok(Self { config, cache: Arc::new(cache), images, minutes: None })
+    }
+
+    /// The split by lesion as a CSV table `image_id,side`.
+    pub fn split_table(&self) -> String {
+        let header = self.cache.header();
+        let sides = split::of_header(header);
+        // Ids come from the user's table. One with a comma must not become two cells.
+        let cell = |id: &str| match id.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", id.replace('"', "\"\"")),
+            false => id.to_owned(),
+        };
+        let rows = header.records.iter().zip(sides);
+        let rows: Vec<String> =
+            rows.map(|(r, side)| format!("{},{side}\n", cell(&r.image_id))).collect();
+        format!("image_id,side\n{}", rows.concat())
+    }
+
+    /// The index of an image's class among the classes that the run trains on. `image` is an index in the cache.
+    pub fn class_of(&self, image: u32) -> usize {
+        let header = self.cache.header();
+        let code = &header.classes[header.records[image as usize].class];
+        self.config.source.classes.iter().position(|c| c == code).unwrap_or(0)
+    }
+
+    /// The order in which images are drawn, and their orientations.
+    pub fn order(&self) -> Order {
+        let InputConfig { balanced, mirror, quarter_turns, .. } = self.config.input;
+        let records = &self.cache.header().records;
+        let (seed, class_of) = (self.config.seed, |i: u32| records[i as usize].class);
+        let order = match balanced > 0.0 {
+            true => Order::balanced(seed, &self.images, class_of, balanced),
+            false => Order::uniform(seed, self.images.clone()),
+        };
+        order.augmented(mirror, quarter_turns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dermagan_data::Fit;
+
+    use super::*;
+    use crate::recipe::schedule::Scheduled;
+    use crate::test_support::{plan as phantom, plan_and_warnings as warned, request};
+
+    #[test]
+    fn settings_that_a_prepared_cache_does_not_have_are_rejected_or_cause_a_warning() {
+        for setting in ["model.resolution=64", "data.fit=pad", "data.filter = bilinear"] {
+            let error = phantom(request("tiny", &[setting])).unwrap_err().to_string();
+            assert!(error.contains("was prepared with"), "{error}");
+        }
+        let same =
+            request("tiny", &["model.resolution=32", "data.fit=crop", "data.filter=lanczos"]);
+        assert_eq!(warned(same).unwrap().1, [""; 0]);
+        assert_eq!(
+            warned(request("reference", &[])).unwrap().1,
+            [""; 0],
+            "the preset's size may differ"
+        );
+        let (plan, warnings) = warned(request("notebook", &[])).unwrap();
+        assert_eq!((plan.config.input.fit, plan.config.model.resolution), (Fit::Crop, 32));
+        assert!(warnings[0].contains("fit crop, not squash"), "{warnings:?}");
+        let flag = TrainRequest { size: Some(64), ..request("tiny", &[]) };
+        assert!(phantom(flag).unwrap_err().to_string().contains("expected 32"));
+    }
+
+    #[test]
+    fn one_learning_rate_applies_to_both_players_unless_the_discriminators_own_is_set() {
+        let own = "optimiser.d_learning_rate=1e-3";
+        let of = |settings: &[&str]| {
+            let rate = TrainRequest { learning_rate: Some(1e-5), ..request("tiny", settings) };
+            phantom(rate).unwrap().config.optimiser.d_rate()
+        };
+        assert_eq!(of(&[]), Scheduled::Constant(1e-5));
+        assert_eq!(of(&[own]), Scheduled::Constant(1e-3));
+    }
+
+    #[test]
+    fn a_shift_of_less_than_a_pixel_and_an_unused_rare_probability_are_rejected() {
+        let shift = ["augment.translate=0.015", "augment.probability=1"];
+        let error = phantom(request("tiny", &shift)).unwrap_err().to_string();
+        assert!(error.contains("rounds to 0 of 32 pixels"), "{error}");
+        let rare = ["data.balanced=false", "augment.rare_probability=1"];
+        let error = phantom(request("rare", &rare)).unwrap_err().to_string();
+        assert!(error.contains("has no effect"), "{error}");
+    }
+}

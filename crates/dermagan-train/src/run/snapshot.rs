@@ -1,0 +1,200 @@
+//! The files that a run writes at its beginning, at every snapshot, and at its end.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use dermagan_base::image::Image;
+use dermagan_base::producer;
+use dermagan_model::Network;
+use dermagan_model::{Generator, ModelError, ModelFile};
+use serde_json::json;
+
+use crate::error::TrainError;
+use crate::event::Event;
+use crate::run::defence::Broken;
+use crate::run::session::Session;
+use crate::store::best::{BEST_GENERATOR, BEST_RECORD, Best, best_of};
+use crate::store::checkpoint::Checkpoint;
+use crate::store::rundir::{self, GENERATOR, stamp};
+use crate::store::stats::seconds_since_1970;
+use crate::store::trained::card_of;
+use crate::watch::metrics::Measured;
+use crate::watch::plot;
+use crate::watch::run_images::{self, GRID};
+
+impl Session {
+    /// Writes the files of a new run before its first step. The checkpoint lets a run continue even if its process is
+    /// killed in the first minute.
+    pub(super) fn begin(&mut self) -> Result<(), TrainError> {
+        let words = format!("{} on {}", producer(), self.device.name);
+        self.dir.log(&words);
+        if let Some(warning) = self.device.warning.clone() {
+            self.warn(&warning);
+        }
+        self.write_reals()?;
+        self.write_split()?;
+        let shown = self.trainer.shown();
+        self.write_grid("fakes_init.png", &shown)?;
+        self.write_generator(&shown)?;
+        let state = self.state()?;
+        self.save(&stamp(0, Some(0.0)), &state).map(|_| ())
+    }
+
+    /// Restores files of a resumed run: the real images and the split if they are missing, and the generator if it is
+    /// missing or not that of the checkpoint.
+    pub(super) fn restore(&self) -> Result<(), TrainError> {
+        let exists = |name: &str| self.dir.path().join(name).is_file();
+        if !exists("reals.png") {
+            self.write_reals()?;
+        }
+        if !exists("split.csv") {
+            self.write_split()?;
+        }
+        let model = ModelFile::open(&self.dir.path().join(GENERATOR));
+        let written = model.ok().and_then(|model| model.card).map(|card| card.nimg);
+        if written != Some(self.trainer.nimg) {
+            let shown = self.trainer.shown();
+            self.write_generator(&shown)?;
+        }
+        Ok(())
+    }
+
+    fn write_reals(&self) -> Result<(), TrainError> {
+        let reals = run_images::png(
+            &run_images::reals(&self.plan),
+            "Real images, one row per class. Do not redistribute them against their licence.",
+        )?;
+        self.dir.write("reals.png", &reals)
+    }
+
+    fn write_split(&self) -> Result<(), TrainError> {
+        self.dir.write("split.csv", self.plan.split_table().as_bytes())
+    }
+
+    /// Writes the images, the generator and the checkpoint, in this order. A process that is killed in between leaves
+    /// only files that a resumed run writes again.
+    pub(super) fn snapshot(&mut self, stamp: &str, measured: bool) -> Result<(), TrainError> {
+        let start = Instant::now();
+        self.repeat()?;
+        // The state is checked first, because a broken one must not replace the last good generator.
+        let state = self.state()?;
+        let grid = format!("fakes{stamp}.png");
+        let shown = self.trainer.shown();
+        self.write_grid(&grid, &shown)?;
+        self.write_generator(&shown)?;
+        let sampler = self.trainer.sampler(shown.clone());
+        let warnings = self.collapse.check(&self.plan, &sampler, self.kimg());
+        for warning in warnings.map_err(|error| self.without_images(error))? {
+            self.warn(&warning);
+        }
+        if measured {
+            self.measure(stamp, shown)?;
+        }
+        let checkpoint = self.save(stamp, &state)?;
+        self.dir.rotate(self.keep);
+        self.maintenance += start.elapsed().as_secs_f64();
+        self.emit(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
+        Ok(())
+    }
+
+    /// Computes the metrics of a snapshot and keeps its generator if it is the best so far. If this fails, the run
+    /// continues with a warning.
+    fn measure(&mut self, stamp: &str, shown: Generator) -> Result<(), TrainError> {
+        let Some(metrics) = self.metrics.take() else { return Ok(()) };
+        let nimg = self.trainer.nimg;
+        let snapshot = format!("checkpoint-{stamp}.safetensors");
+        let measured = metrics.measure(&self.plan, shown, &self.device, &snapshot, nimg);
+        let measured = match measured {
+            Ok(measured) => measured,
+            Err(error @ TrainError::Model(ModelError::SickDevice(_))) => return Err(error),
+            Err(error) => {
+                self.warn(&format!("the metrics of this snapshot were not computed: {error}"));
+                self.metrics = Some(metrics);
+                return Ok(());
+            }
+        };
+        let chosen = metrics.chooses(&measured).cloned();
+        for Measured { name, value, words, mut line } in measured {
+            let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
+            let before = best_of(self.dir.path()).filter(|best| best.metric == name);
+            let best = chosen && before.is_none_or(|best| value < best.value);
+            line.insert("timestamp".to_owned(), json!(seconds_since_1970()));
+            if best {
+                self.keep_best(&name, value)?;
+            }
+            self.dir.add_metric(&name, &line)?;
+            self.emit(Event::Metric { name, words, best });
+        }
+        self.metrics = Some(metrics);
+        Ok(())
+    }
+
+    /// Keeps a copy of the snapshot's generator as the best one.
+    fn keep_best(&mut self, metric: &str, value: f64) -> Result<(), TrainError> {
+        let path = self.dir.path().join(GENERATOR);
+        let bytes = std::fs::read(&path).map_err(TrainError::io(path))?;
+        self.dir.write(BEST_GENERATOR, &bytes)?;
+        let best = Best { metric: metric.to_owned(), value, nimg: self.trainer.nimg };
+        let json = serde_json::to_vec_pretty(&best).unwrap_or_default();
+        self.dir.write(BEST_RECORD, &json)
+    }
+
+    fn write_grid(&mut self, name: &str, shown: &Generator) -> Result<(), TrainError> {
+        let count = GRID.0 * GRID.1;
+        let cells = self.trainer.sampler(shown.clone()).images(0..count as u64, 1.0, count);
+        let cells = cells.map_err(|error| self.without_images(error))?;
+        let words = format!(
+            "SYNTHETIC, not for diagnosis: seeds 0 to {} at {:.3} kimg",
+            cells.len() - 1,
+            self.kimg()
+        );
+        let png = run_images::png(&Image::grid(&cells, GRID.0), &words)?;
+        self.dir.write(name, &png)
+    }
+
+    /// Writes the generator with its card.
+    fn write_generator(&self, shown: &Generator) -> Result<(), TrainError> {
+        let weights = shown.to_weights();
+        let card = card_of(&self.plan.config, self.trainer.nimg);
+        self.dir.write(GENERATOR, &ModelFile::to_bytes(&weights, &card)?)
+    }
+
+    /// The state as a checkpoint.
+    ///
+    /// # Errors
+    /// When a value is not finite.
+    fn state(&mut self) -> Result<Checkpoint, TrainError> {
+        self.trainer.checkpoint().map_err(|what| self.broken(Broken::NotFinite(what)))
+    }
+
+    fn save(&mut self, stamp: &str, checkpoint: &Checkpoint) -> Result<PathBuf, TrainError> {
+        let path = self.dir.path().join(format!("checkpoint-{stamp}.safetensors"));
+        checkpoint.save(&path)?;
+        self.last_good.clone_from(&path);
+        Ok(path)
+    }
+
+    /// Writes the loss plot and the time-lapse.
+    pub(super) fn draw(&mut self) -> Result<(), TrainError> {
+        let run = self.dir.path().to_owned();
+        let plot = plot::losses(&rundir::read_stats(&run))
+            .map_err(|error| TrainError::Invalid(format!("losses.png: {error}")))?;
+        if let Some(plot) = plot {
+            let words = "Losses and probabilities of the run";
+            self.dir.write("losses.png", &run_images::png(&plot.image, words)?)?;
+            self.dir.write("losses.svg", plot.svg.as_bytes())?;
+        }
+        run_images::write_timelapse(&run, self.kimg())
+    }
+
+    /// The error of a generator that makes no images. If its images are not finite, the run has broken down, even if
+    /// all weights are finite.
+    fn without_images(&mut self, error: ModelError) -> TrainError {
+        match error {
+            ModelError::ImageNotFinite => {
+                self.broken(Broken::NotFinite("an image of the generator".to_owned()))
+            }
+            other => other.into(),
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Starts and resumes runs: the front door of training.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use dermagan_model::{ComputeDevice, Precision};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::error::TrainError;
+use crate::event::{Event, Outcome};
+use crate::plan::estimate::Estimate;
+use crate::plan::request::{KEEP, ResumeRequest, TrainRequest};
+use crate::plan::run_plan::Plan;
+use crate::run::session::{STATUS_WON, Session};
+use crate::run::trainer::Trainer;
+use crate::run::{self_check, time_budget};
+use crate::store::best::{BEST_GENERATOR, BEST_RECORD, best_nimg};
+use crate::store::checkpoint::{self, Checkpoint};
+use crate::store::metric::{self, Metric};
+use crate::store::rundir::{self, RunDir};
+use crate::watch::metrics::SnapshotMetrics;
+
+/// Trains a new run to its end, or until `stop` is set. `sink` receives the events.
+///
+/// # Errors
+/// As [`ReadyRun::new`], [`ReadyRun::begin`] and [`Session::run`]. The last good checkpoint stays.
+pub fn start(
+    request: &TrainRequest,
+    device: &ComputeDevice,
+    stop: &AtomicBool,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Outcome, TrainError> {
+    ReadyRun::new(request, device, sink)?.begin(stop, sink)?.run(stop, sink)
+}
+
+/// Resumes a run in its folder, and trains it to its end or until `stop` is set. `sink` receives the events. The run
+/// computes the same values as if it had not been interrupted.
+///
+/// # Errors
+/// As [`ReadyRun::resumed`], [`ReadyRun::begin`] and [`Session::run`]. The last good checkpoint stays.
+pub fn resume(
+    request: &ResumeRequest,
+    device: &ComputeDevice,
+    stop: &AtomicBool,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Outcome, TrainError> {
+    ReadyRun::resumed(request, device, sink)?.begin(stop, sink)?.run(stop, sink)
+}
+
+/// A run that can begin. Its configuration is complete and checked, and nothing has been written yet.
+#[derive(Debug)]
+pub struct ReadyRun {
+    plan: Arc<Plan>,
+    device: ComputeDevice,
+    options: RunOptions,
+    origin: Origin,
+}
+
+/// The origin of a run.
+#[derive(Debug)]
+enum Origin {
+    /// A new run in this folder of runs.
+    New(PathBuf),
+    /// A resumed run, with its checkpoint and the checkpoint's file.
+    Checkpoint(Box<Checkpoint>, PathBuf),
+}
+
+/// Options of a run that do not change what it learns. A run's `training_options.json` holds them next to its
+/// configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct RunOptions {
+    /// Number of checkpoints to keep, newest first; 0 keeps all.
+    pub keep: usize,
+    /// Metrics to compute at every snapshot.
+    pub metrics: Vec<Metric>,
+    /// Whether a GPU's gradients are checked: against the CPU at the start, by repetition at every snapshot, and
+    /// by their norms in every step.
+    pub self_check: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { keep: KEEP, metrics: Vec::new(), self_check: true }
+    }
+}
+
+impl RunOptions {
+    /// The options that a run had last. Each option is read independently. A missing one gets the default of a new run,
+    /// except that metrics with existing files stay on. If the file cannot be read, every checkpoint is kept, because
+    /// the run may have asked for that.
+    pub fn of_run(run: &Path) -> Self {
+        let metrics = rundir::option_of(run, "metrics");
+        let keep = rundir::options_of(run).map_or(0, |_| Self::default().keep);
+        Self {
+            keep: rundir::option_of(run, "keep").unwrap_or(keep),
+            metrics: metrics.unwrap_or_else(|| metric::found_in(run)),
+            self_check: true,
+        }
+    }
+}
+
+impl ReadyRun {
+    /// Resolves and checks the request of a new run, and prepares its data.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or the data is missing, damaged or does not fit the settings.
+    pub fn new(
+        request: &TrainRequest,
+        device: &ComputeDevice,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Self, TrainError> {
+        let plan = Plan::new(request, device, sink)?;
+        let options = RunOptions {
+            keep: request.keep,
+            metrics: request.metrics.clone(),
+            self_check: request.self_check,
+        };
+        let origin = Origin::New(request.outdir.clone());
+        Ok(Self { plan: Arc::new(plan), device: device.clone(), options, origin })
+    }
+
+    /// Opens the checkpoint of a run to resume, and checks it against the data and the device.
+    ///
+    /// # Errors
+    /// When there is no such run, or its checkpoint is damaged or does not fit the data or the device.
+    pub fn resumed(
+        request: &ResumeRequest,
+        device: &ComputeDevice,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Self, TrainError> {
+        let path = rundir::resolve(&request.from, &request.outdir)?;
+        let checkpoint = Checkpoint::open(&path)?;
+        check_precision(checkpoint.meta.config.precision, device)?;
+        let plan = Plan::resume(&checkpoint, request, sink)?;
+        let mut options = RunOptions::of_run(checkpoint::folder_of(&path));
+        options.keep = request.keep.unwrap_or(options.keep);
+        options.metrics = request.metrics.clone().unwrap_or(options.metrics);
+        options.self_check = request.self_check;
+        let origin = Origin::Checkpoint(Box::new(checkpoint), path);
+        Ok(Self { plan: Arc::new(plan), device: device.clone(), options, origin })
+    }
+
+    /// The configuration and the images of the run.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Number of images that earlier processes of this run have seen.
+    pub fn images_seen(&self) -> u64 {
+        match &self.origin {
+            Origin::New(_) => 0,
+            Origin::Checkpoint(checkpoint, _) => checkpoint.meta.nimg,
+        }
+    }
+
+    /// Estimates the steps, the memory and the checkpoints of the run. A run with a time budget gets its length here:
+    /// some of its steps are timed.
+    ///
+    /// # Errors
+    /// When the machine has too little memory for the run, or the time is too short for one step.
+    pub fn estimate(
+        &mut self,
+        stop: &AtomicBool,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Estimate, TrainError> {
+        Estimate::check(&self.plan.config, &self.device)?;
+        time_budget::fit(&mut self.plan, &self.device, stop, sink)?;
+        Ok(Estimate::of(&self.plan.config))
+    }
+
+    /// Makes or opens the run's folder, checks the device, and writes the files that come before the first step.
+    ///
+    /// # Errors
+    /// When the machine has too little memory for the run, there are too few images for a metric, the device computes
+    /// wrong gradients, the checkpoint does not belong to its folder, or the folder cannot be written.
+    pub fn begin(
+        mut self,
+        stop: &AtomicBool,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Session, TrainError> {
+        // Everything that can be wrong is checked before anything takes time.
+        Estimate::check(&self.plan.config, &self.device)?;
+        let metrics = snapshot_metrics(&self.options, &self.device, self.plan.images.len())?;
+        match self.origin {
+            Origin::New(outdir) => {
+                rundir::make_outdir(&outdir)?;
+                time_budget::fit(&mut self.plan, &self.device, stop, sink)?;
+                begin_new(self.plan, self.device, &outdir, &self.options, metrics)
+            }
+            Origin::Checkpoint(checkpoint, path) => {
+                begin_resumed(self.plan, self.device, &path, *checkpoint, &self.options, metrics)
+            }
+        }
+    }
+}
+
+/// Rejects a device that cannot compute in the run's number format.
+fn check_precision(precision: Precision, device: &ComputeDevice) -> Result<(), TrainError> {
+    precision.check(device).map_err(|error| {
+        TrainError::Invalid(format!(
+            "this run computes in {precision}; choose a `device` that can: {error}"
+        ))
+    })
+}
+
+fn begin_new(
+    plan: Arc<Plan>,
+    device: ComputeDevice,
+    outdir: &Path,
+    options: &RunOptions,
+    metrics: Option<SnapshotMetrics>,
+) -> Result<Session, TrainError> {
+    let mut trainer = Trainer::new(plan.clone(), device.clone());
+    let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
+    let dir = RunDir::create(outdir, &plan.config, options)?;
+    let mut session = Session::new(plan, trainer, dir, device, options.keep, metrics);
+    session.report_check(checked);
+    session.begin().map_err(|error| session.explain(error))?;
+    session.announce();
+    Ok(session)
+}
+
+/// Sets files aside that are newer than the checkpoint, and makes a session in its state.
+fn begin_resumed(
+    plan: Arc<Plan>,
+    device: ComputeDevice,
+    path: &Path,
+    checkpoint: Checkpoint,
+    options: &RunOptions,
+    metrics: Option<SnapshotMetrics>,
+) -> Result<Session, TrainError> {
+    let bad = |next: &str| {
+        let next = next.to_owned();
+        move |what| TrainError::Checkpoint { path: path.to_owned(), what, next }
+    };
+    let folder = checkpoint::folder_of(path);
+    rundir::belongs(folder, &checkpoint.meta.config)
+        .map_err(bad("Move it to the folder of its run."))?;
+    let unreadable = rundir::options_of(folder).is_none();
+    let mut dir = RunDir::open(folder)?;
+    let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
+    let level = checkpoint.meta.level.clone();
+    let mut trainer = Trainer::resume(plan.clone(), device.clone(), checkpoint).map_err(bad(
+        "Another version of the program may have written it. Resume from another checkpoint.",
+    ))?;
+    let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
+    // This comes before statistics are removed: a process that is killed in between continues from a newer checkpoint
+    // or from this one.
+    dir.supersede(nimg)?;
+    if best_nimg(folder).is_some_and(|best| best > nimg) {
+        let mut files =
+            [BEST_GENERATOR, BEST_RECORD].into_iter().filter(|name| folder.join(name).is_file());
+        files.try_for_each(|name| dir.set_aside(name))?;
+    }
+    let before = dir.rewind_stats(ticks, nimg)?;
+    dir.rewind_metrics(nimg as f64 / 1000.0)?;
+    dir.write_options(&plan.config, options)?;
+    let mut session = Session::new(plan, trainer, dir, device, options.keep, metrics);
+    session.seconds_before = before;
+    session.won = rundir::read_stats(folder)
+        .last()
+        .is_some_and(|line| line.get("Status") == Some(&json!(STATUS_WON)));
+    session.last_good = path.to_owned();
+    session.report_resumed(path, level.as_deref(), unreadable);
+    session.report_check(checked);
+    session.restore().map_err(|error| session.explain(error))?;
+    session.announce();
+    Ok(session)
+}
+
+impl Session {
+    /// Logs the checkpoint that the run continues from, and warns of differences from the earlier process.
+    fn report_resumed(&mut self, path: &Path, level: Option<&str>, unreadable: bool) {
+        let from = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let words =
+            format!("resumed from {from} on {} at {:.3} kimg", self.device.name, self.kimg());
+        self.dir.log(&words);
+        if let Some(level) = level.filter(|level| *level != self.device.level()) {
+            self.warn(&format!(
+                "the checkpoint was computed at level {level} and the run continues at level {}, so its last \
+                 bits may differ from those of a run at one level",
+                self.device.level()
+            ));
+        }
+        if unreadable {
+            self.warn(
+                "training_options.json could not be read and was written anew: unless `keep` and `metrics` say \
+                 otherwise, every checkpoint is kept, and the metrics that have files are computed",
+            );
+        }
+    }
+}
+
+/// The metrics of the snapshots; `None` if the options ask for none.
+fn snapshot_metrics(
+    options: &RunOptions,
+    device: &ComputeDevice,
+    images: usize,
+) -> Result<Option<SnapshotMetrics>, TrainError> {
+    match options.metrics.is_empty() {
+        true => Ok(None),
+        false => SnapshotMetrics::new(&options.metrics, device, images).map(Some),
+    }
+}

@@ -1,0 +1,47 @@
+//! The settings of one step, as the schedules of a run give them.
+
+use crate::recipe::config::TrainConfig;
+use crate::recipe::objective::Loss;
+
+/// The settings of one step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepSettings {
+    /// Number of the step, from 1. Adam corrects its bias by it.
+    pub time: u64,
+    /// Adam's learning rate of the generator.
+    pub g_learning_rate: f64,
+    /// Adam's learning rate of the discriminator.
+    pub d_learning_rate: f64,
+    /// The loss of both players.
+    pub loss: Loss,
+    /// Weight γ of R1 in this step; 0 for none.
+    pub r1: f64,
+    /// Weight γ of R2 in this step; 0 for none.
+    pub r2: f64,
+}
+
+impl StepSettings {
+    /// Step `time` of a run when `share` of it is done, 0 to 1.
+    ///
+    /// Penalties are lazy: they come every [`every`](crate::Objective::every) steps, `every` times as
+    /// strong (Karras et al. 2020, arXiv:1912.04958).
+    pub fn at(config: &TrainConfig, time: u64, share: f64) -> Self {
+        let objective = &config.objective;
+        let every = objective.every;
+        let due = time.saturating_sub(1).is_multiple_of(every);
+        let gamma = |gamma: f64| if due { gamma * every as f64 } else { 0.0 };
+        Self {
+            time,
+            g_learning_rate: config.optimiser.learning_rate.at(share),
+            d_learning_rate: config.optimiser.d_rate().at(share),
+            loss: objective.loss,
+            r1: gamma(objective.r1.at(share)),
+            r2: gamma(objective.r2.at(share)),
+        }
+    }
+
+    /// The same step with players that stay where they are, to compare gradients.
+    pub fn without_moving(self) -> Self {
+        Self { g_learning_rate: 0.0, d_learning_rate: 0.0, ..self }
+    }
+}

@@ -1,0 +1,84 @@
+//! Opens the generated images of a run, a checkpoint or a model, and evaluates them.
+
+use std::path::{Path, PathBuf};
+
+use dermagan_eval::{EvalJob, Evaluation, GeneratedImages, Sink};
+use dermagan_model::{ComputeDevice, Generator, Network};
+
+use crate::error::TrainError;
+use crate::plan::estimate::parameters;
+use crate::store::checkpoint::{Checkpoint, is_checkpoint};
+use crate::store::resolve_model::{LATEST, is_named, open_model, resolve_model};
+use crate::store::rundir;
+use crate::store::trained::{sampler_of, shown};
+
+/// Evaluates the generated images of `fake`, which may be anything that [`open_generated`] opens. `outdir` is the
+/// folder of runs in which `latest` is looked up. `sink` receives the progress.
+///
+/// # Errors
+/// As [`open_generated`] and [`dermagan_eval::evaluate`].
+pub fn evaluate(
+    job: &EvalJob,
+    fake: &Path,
+    outdir: &Path,
+    device: &ComputeDevice,
+    sink: Sink<'_>,
+) -> Result<Evaluation, TrainError> {
+    job.check().map_err(TrainError::from)?;
+    let fakes = open_generated(job, fake, outdir, device)?;
+    Ok(dermagan_eval::evaluate(job, &fakes, device, sink)?)
+}
+
+/// Opens generated images: those of a run, of `latest`, the newest run in `outdir`, of a checkpoint, or anything that
+/// [`GeneratedImages::open`] opens.
+///
+/// # Errors
+/// When there is nothing of that name, or it is damaged or holds no images. The error says what was found.
+pub fn open_generated(
+    job: &EvalJob,
+    fake: &Path,
+    outdir: &Path,
+    device: &ComputeDevice,
+) -> Result<GeneratedImages, TrainError> {
+    let first = job.first_seed()?;
+    if is_named(fake, LATEST) {
+        let (name, model) = open_model(Some(fake), outdir)?;
+        return Ok(GeneratedImages::of_model(&model, &name, device, first)?);
+    }
+    let path: PathBuf = if rundir::is_run(fake) { resolve_model(fake)? } else { fake.to_owned() };
+    if path.is_file() && is_checkpoint(&path) {
+        return of_checkpoint(Checkpoint::open(&path)?, &path, device, first);
+    }
+    Ok(GeneratedImages::open(&path, device, first, job.largest_side())?)
+}
+
+fn of_checkpoint(
+    mut checkpoint: Checkpoint,
+    path: &Path,
+    device: &ComputeDevice,
+    first: u64,
+) -> Result<GeneratedImages, TrainError> {
+    let config = checkpoint.meta.config.clone();
+    config.validate()?;
+    let bad = |what: String| TrainError::Checkpoint {
+        path: path.to_owned(),
+        what,
+        next: "Name another checkpoint, or the run's folder.".into(),
+    };
+    // This comes before the network is made, because the options may claim any size.
+    let weights = checkpoint.take("G_ema");
+    let held: usize = weights.values().map(|array| array.values.len()).sum();
+    let (expected, _) = parameters(&config.model);
+    if held < expected {
+        return Err(bad(format!("{held} values, but its generator has {expected}")));
+    }
+    if let Some((name, _)) = weights.iter().find(|(_, array)| !array.is_finite()) {
+        return Err(bad(format!("tensor 'G_ema.{name}' holds values that are not finite")));
+    }
+    let average =
+        Generator::new(&config.model, &device.handle).with_weights(&weights).map_err(bad)?;
+    let generator = shown(average, &config, &device.handle);
+    let sampler = sampler_of(generator, &config, checkpoint.meta.nimg, device.clone());
+    let (side, classes) = (config.model.resolution, config.source.classes.clone());
+    Ok(GeneratedImages::of_sampler(sampler, side, classes, first, path.display().to_string()))
+}

@@ -1,0 +1,9 @@
+//! Tools for finished runs and for devices.
+
+pub mod bench;
+#[cfg(feature = "cube")]
+pub mod count;
+pub mod describe;
+pub mod doctor;
+pub mod export;
+pub mod generated;

@@ -1,0 +1,179 @@
+//! Metrics of snapshots while a run trains. The best snapshot is chosen by them.
+
+use std::time::Instant;
+
+use dermagan_base::SettingError;
+use dermagan_eval::KidFigure;
+use dermagan_eval::encoder::{self, LesionEncoder};
+use dermagan_eval::prdc::NEAREST;
+use dermagan_eval::{Comparison, Extractor, agree};
+use dermagan_model::{ComputeDevice, Generator};
+use serde_json::{Map, Value, json};
+
+use crate::error::TrainError;
+use crate::plan::run_plan::Plan;
+use crate::step::synthetic;
+use crate::store::metric::Metric;
+use crate::store::stats::StatsLine;
+use crate::store::trained::sampler_of;
+use dermagan_eval::{Extractors, GeneratedImages, Scope, compare_images};
+
+/// Largest number of images in each set. A set has at most half of the images that the run trains on.
+const IMAGES: usize = 2048;
+/// The metrics that the best snapshot is chosen by. The first that was computed counts.
+const CHOSEN_BY: [Metric; 2] = [Metric::Kid, Metric::Fid];
+
+/// The value of one metric of one snapshot.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Name of the metric with the number of images and the features, such as `kid2048_lesion`.
+    pub name: String,
+    /// The main value.
+    pub value: f64,
+    /// All values of the metric as text.
+    pub words: String,
+    /// The line of `metric-NAME.jsonl`, with StyleGAN's fields.
+    pub line: StatsLine,
+}
+
+/// Computes the metrics of a run's snapshots.
+#[derive(Debug)]
+pub struct SnapshotMetrics {
+    wanted: Vec<Metric>,
+    encoder: LesionEncoder,
+}
+
+impl SnapshotMetrics {
+    /// For the `wanted` metrics of a run on `images` images, with the encoder that comes with the program, on the run's
+    /// device. The features that a GPU computes are compared with the CPU's.
+    ///
+    /// # Errors
+    /// When there are too few images for a metric, or the device computes wrong features.
+    pub fn new(
+        wanted: &[Metric],
+        device: &ComputeDevice,
+        images: usize,
+    ) -> Result<Self, TrainError> {
+        let mut wanted = wanted.to_vec();
+        wanted.sort();
+        wanted.dedup();
+        let encoder = LesionEncoder::shipped(&device.handle)?;
+        if !device.is_cpu {
+            let reference = LesionEncoder::shipped(&ComputeDevice::cpu().handle)?;
+            agree::check(&encoder, &reference, &synthetic::images(agree::MOST, encoder::SIDE))?;
+        }
+        // The real images are split into two sets, which are compared with each other as well.
+        let needed = |metric: &Metric| match metric {
+            Metric::Fid => 2 * encoder.dims(),
+            _ => 2 * (NEAREST + 1),
+        };
+        if let Some(metric) = wanted.iter().find(|metric| images < needed(metric)) {
+            let fewer = if *metric == Metric::Fid { "; kid needs fewer" } else { "" };
+            let problem = format!(
+                "expected at least {} training images, this run has {images}{fewer}",
+                needed(metric)
+            );
+            return Err(SettingError::value("metrics", metric.name(), problem).into());
+        }
+        Ok(Self { wanted, encoder })
+    }
+
+    /// Computes the metrics of a generator against the images that the run trains on. The state of the run does not
+    /// change. `snapshot` is the name of the checkpoint after `nimg` images.
+    ///
+    /// # Errors
+    /// When there are too few images, or the device fails.
+    pub fn measure(
+        &self,
+        plan: &Plan,
+        generator: Generator,
+        device: &ComputeDevice,
+        snapshot: &str,
+        nimg: u64,
+    ) -> Result<Vec<Measured>, TrainError> {
+        let start = Instant::now();
+        let classes = plan.config.source.classes.clone();
+        let sampler = sampler_of(generator, &plan.config, nimg, device.clone());
+        let fakes = GeneratedImages::of_sampler(
+            sampler,
+            plan.config.model.resolution,
+            classes,
+            0,
+            "a run's snapshot",
+        );
+        let scope = Scope {
+            n: IMAGES,
+            images: Some(plan.images.clone()),
+            side: None,
+            per_class: false,
+            seed: 0,
+            explain: false,
+        };
+        let extractors = Extractors { extractor: &self.encoder, encoder: &self.encoder };
+        let (report, _) = compare_images(&plan.cache, &fakes, &extractors, &scope, &mut |_| ())?;
+        let seconds = start.elapsed().as_secs_f64();
+        let measured = self.wanted.iter().filter_map(|metric| {
+            let (name, results, value, words) = figures(*metric, &report.overall)?;
+            let mut line = StatsLine::new();
+            line.insert("results".into(), Value::Object(results));
+            line.insert("metric".into(), json!(name));
+            line.insert("total_time".into(), json!(seconds));
+            line.insert("total_time_str".into(), json!(format!("{seconds:.1}s")));
+            line.insert("snapshot_pkl".into(), json!(snapshot));
+            line.insert("Progress/kimg".into(), json!(nimg as f64 / 1000.0));
+            Some(Measured { name, value, words, line })
+        });
+        Ok(measured.collect())
+    }
+
+    /// The value that the best snapshot is chosen by. Lower is better.
+    pub fn chooses<'a>(&self, measured: &'a [Measured]) -> Option<&'a Measured> {
+        CHOSEN_BY
+            .iter()
+            .find_map(|metric| measured.iter().find(|m| m.name.starts_with(metric.name())))
+    }
+}
+
+/// The name of a metric, its results for `metric-NAME.jsonl`, its main value, and all of its values as text. `None` if
+/// it was not computed.
+fn figures(
+    metric: Metric,
+    found: &Comparison,
+) -> Option<(String, Map<String, Value>, f64, String)> {
+    let name = format!("{}{}_lesion", metric.name(), found.n);
+    let mut results = Map::new();
+    let mut put = |name: &str, value: f64| {
+        results.insert(name.to_owned(), json!(value));
+    };
+    let (value, words) = match metric {
+        Metric::Kid => {
+            let kid = found.kid?;
+            put(&name, kid.fake);
+            put(&format!("{name}_standard_error"), kid.fake_se);
+            put(&format!("{name}_real"), kid.real);
+            let KidFigure { fake, fake_se, real, .. } = kid;
+            (fake, format!("{fake:.4} ± {fake_se:.4} (real {real:.4})"))
+        }
+        Metric::Fid => {
+            let fid = found.fid?;
+            put(&name, fid.fake);
+            put(&format!("{name}_real"), fid.real);
+            (fid.fake, format!("{:.2} (real {:.2})", fid.fake, fid.real))
+        }
+        Metric::Pr | Metric::Dc => {
+            let (a, b, names) = match metric {
+                Metric::Pr => (found.precision?, found.recall?, ["precision", "recall"]),
+                _ => (found.density?, found.coverage?, ["density", "coverage"]),
+            };
+            for (figure, part) in [a, b].into_iter().zip(names) {
+                put(&format!("{name}_{part}"), figure.fake);
+                put(&format!("{name}_{part}_real"), figure.real);
+            }
+            let words = [a, b].into_iter().zip(names).map(|(figure, part)| {
+                format!("{part} {:.3} (real {:.3})", figure.fake, figure.real)
+            });
+            (b.fake, words.collect::<Vec<_>>().join(", "))
+        }
+    };
+    Some((name, results, value, words))
+}

@@ -1,0 +1,6 @@
+//! Metrics, plots and images of a run while it trains.
+
+pub mod metrics;
+pub mod mode_collapse;
+pub mod plot;
+pub mod run_images;

@@ -1,0 +1,32 @@
+//! The networks and presets that come with dermagan, as constants that a program embeds.
+//!
+//! This crate has files and no code. Its folder is also the place where a reader of the repository finds these
+//! files. A constant that a program does not use adds nothing to that program.
+//!
+//! ```rust
+//! let (name, text) = dermagan_models::PRESETS[0];
+//! assert_eq!(name, "reference");
+//! assert!(text.contains("description = "));
+//! ```
+
+/// The lesion encoder: a safetensors file in half precision (1.4 MB), whose metadata is its card.
+///
+/// `dermagan_eval::LesionEncoder::shipped` reads it. `lesion-encoder/README.md` says what it was trained on,
+/// how well it classifies, and which licence binds it.
+pub const LESION_ENCODER: &[u8] = include_bytes!("lesion-encoder/encoder.safetensors");
+
+/// The generator of 64×64 images: a safetensors file in half precision (3.4 MB), whose metadata holds the network's
+/// configuration, the classes and the origin of the weights.
+///
+/// `lesion-generator/README.md` says how it was trained, how it measures up, and which licence binds it.
+pub const LESION_GENERATOR: &[u8] = include_bytes!("lesion-generator/generator.safetensors");
+
+/// The presets: name, and the text of the TOML file of that name. `README.md` has their measurements.
+pub const PRESETS: [(&str, &str); 6] = [
+    ("reference", include_str!("reference.toml")),
+    ("fast", include_str!("fast.toml")),
+    ("rare", include_str!("rare.toml")),
+    ("best", include_str!("best.toml")),
+    ("notebook", include_str!("notebook.toml")),
+    ("tiny", include_str!("tiny.toml")),
+];
