@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What scripts/bench compares with: the same DCGAN in PyTorch, and image preparation in Pillow and
-torchvision. Prints a line of JSON a round and one at the end.
+"""The peers of scripts/bench: the same DCGAN in PyTorch, and image preparation in Pillow and torchvision.
+Prints one line of JSON per round and one at the end.
 
     bench_peer.py step|sample|inception VARIANT --device cpu|cuda [--batch 64] [--width 64] [--rounds 7] [--warm-up 2]
     bench_peer.py prepare pillow|pillow-draft|torchvision --folder FOLDER [--size 64]
@@ -61,7 +61,7 @@ def on_device(args):
     )
     wait = torch.cuda.synchronize if gpu else lambda: None
     if args.what == "inception":
-        # The extents of the network that FID uses, with random weights; its pools differ, which costs nothing.
+        # The extents of the network that FID uses, with random weights; its pooling differs, at the same cost.
         from torchvision.models import inception_v3
 
         net = inception_v3(weights=None, aux_logits=False, transform_input=False, init_weights=False)
@@ -81,8 +81,8 @@ def on_device(args):
         def one():
             z = torch.randn(args.batch, 100, 1, 1).to(device)
             with torch.inference_mode(), narrow:
-                pictures = g_run(z)
-            pixels = ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+                images = g_run(z)
+            pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
             pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     else:
         adam = dict(lr=2e-4, betas=(0.5, 0.999), eps=1e-8, fused=True)
@@ -121,7 +121,7 @@ def on_device(args):
         wait()
         say(round=step, seconds=time.perf_counter() - start)
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    # What its own loops really use, and what oneDNN was capped at.
+    # The level that PyTorch's own loops use, and the cap of oneDNN.
     capability = f"{torch.backends.cpu.get_cpu_capability()}, oneDNN {os.environ.get('ONEDNN_MAX_CPU_ISA', 'ALL')}"
     on = torch.cuda.get_device_name() if gpu else f"cpu ({torch.get_num_threads()} threads, {capability})"
     say(on=f"{on}, PyTorch {torch.__version__} {args.variant}", peak_gb=gigabytes)

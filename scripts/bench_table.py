@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs dermagan and its peers in turn and prints one table; scripts/bench calls it.
 
-Every figure is the median over ROUNDS processes of the median of each, ours and the peers' one after
-another in every round, because machines are shared and drift. Brackets hold the lowest and the
-highest process. The ratio is to the fastest peer of the row (to the smallest for memory and start).
+Every figure is the median, over the processes, of the median of each process. dermagan and the peers run
+one after another in every round, because machines are shared and their speed drifts. Brackets hold the
+lowest and the highest process. The ratio is to the fastest peer of the row (to the smallest for memory
+and start).
 """
 
 import argparse
@@ -21,7 +22,7 @@ from statistics import median
 HERE = Path(__file__).resolve().parent
 
 
-# What caps the peers at a level of dermagan's: PyTorch's own loops, and oneDNN, which computes its convolutions.
+# Caps the peers at a level of dermagan: PyTorch's own loops, and oneDNN, which computes its convolutions.
 LEVELS = {
     "baseline": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
     "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
@@ -39,7 +40,7 @@ def run(command):
     """Lines of JSON that a program prints, each with the seconds from its start."""
     start = time.perf_counter()
     lines = []
-    # Errors go to a file: a pipe that nobody reads would stop a talkative program.
+    # Errors go to a file: an unread pipe would block a program that prints much.
     with tempfile.TemporaryFile("w+") as errors:
         try:
             process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=errors,
@@ -75,7 +76,7 @@ class Bench:
         self.notes = []
 
     def contest(self, contestants):
-        """Runs {name: command} in turn; {name: [measurement, …]}."""
+        """Runs {name: command} in turn. Returns {name: [measurement, …]}."""
         found = {name: [] for name in contestants}
         for turn in range(self.args.processes):
             for name, once in contestants.items():
@@ -131,7 +132,7 @@ class Bench:
             self.row(f"{title}: sampling", "img/s", found, "rate", max)
 
     def alone(self, level, what, title, *more):
-        """A row of our own program only."""
+        """A row of dermagan alone."""
         def mine():
             command = [self.args.program, "bench", what, "--json", "--device", "cpu", "--rounds", self.args.rounds,
                        "--warm-up", self.args.warm_up, *more]
@@ -143,7 +144,7 @@ class Bench:
     def presets(self, level):
         for preset in ("reference", "fast", "rare"):
             for precision in ("f32", "bf16") if at_least(level, "avx512-bf16") else ("f32",):
-                self.alone(level, "step", f"step of {preset} at its own batch, {precision}", "--preset", preset,
+                self.alone(level, "step", f"step of {preset} at its batch size, {precision}", "--preset", preset,
                            "--precision", precision)
             self.alone(level, "sample", f"sampling of {preset}, 64 at a time", "--preset", preset, "--batch", 64)
 
@@ -201,18 +202,18 @@ def show(cell):
 
 
 def photographs(data, folder):
-    """A folder of one class with 600 photographs of 600 × 450 pixels: those of a zip or folder, repeated, or, where
-    there are none, synthetic ones of about their size on disk."""
+    """Fills a folder of one class with 600 photographs of 600 × 450 pixels: those of a zip or folder, repeated, or, without
+    any, synthetic ones of about the same file size. Returns the mean size in bytes."""
     import zipfile
 
-    pictures = []
+    images = []
     (folder / "nv").mkdir()
     if data and Path(data).is_file():
         with zipfile.ZipFile(data) as archive:
             names = [n for n in archive.namelist() if n.lower().endswith(".jpg")]
-            pictures = [archive.read(n) for n in names[:600]]
+            images = [archive.read(n) for n in names[:600]]
     elif data:
-        pictures = [p.read_bytes() for p in sorted(Path(data).rglob("*.jpg"))[:600]]
+        images = [p.read_bytes() for p in sorted(Path(data).rglob("*.jpg"))[:600]]
     else:
         import io
 
@@ -225,18 +226,18 @@ def photographs(data, folder):
             smooth = noise.filter(ImageFilter.GaussianBlur(4))
             out = io.BytesIO()
             Image.eval(smooth, lambda v: max(0, min(255, (v - 128) * 6 + 128))).save(out, "JPEG", quality=75)
-            pictures.append(out.getvalue())
-    if not pictures:
+            images.append(out.getvalue())
+    if not images:
         raise Failed(f"no .jpg in {data}")
     for i in range(600):
-        (folder / "nv" / f"ISIC_{i:07}.jpg").write_bytes(pictures[i % len(pictures)])
-    return sum(map(len, pictures)) / len(pictures)
+        (folder / "nv" / f"ISIC_{i:07}.jpg").write_bytes(images[i % len(images)])
+    return sum(map(len, images)) / len(images)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", required=True)
-    parser.add_argument("--python", help="an interpreter with the packages of scripts/requirements.txt")
+    parser.add_argument("--python", help="a Python with the packages of scripts/requirements.txt")
     parser.add_argument("--data", help="HAM10000 photographs of 600x450 pixels: a folder or zip")
     parser.add_argument("--processes", type=int, default=5, help="processes of each contestant")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each process")
@@ -256,14 +257,14 @@ def main():
     if args.cpu and args.cpu not in LEVELS:
         sys.exit(f"DERMAGAN_CPU={args.cpu}: expected one of {', '.join(LEVELS)}")
     if args.cpu:
-        # Every program below inherits these.
+        # All programs that are started below inherit these.
         os.environ.update(LEVELS[args.cpu], DERMAGAN_CPU=args.cpu)
     asked = subprocess.run([args.program, "devices"], capture_output=True, text=True)
     devices = asked.stdout
     print(devices)
     level = re.search(r"level (\S+) is in use", devices)
     if not level:
-        sys.exit(asked.stderr.strip() or f"{args.program} devices does not say its level")
+        sys.exit(asked.stderr.strip() or f"{args.program} devices did not print its level")
     level = level[1]
     if args.only in (None, "cpu"):
         bench.on_device(level, "cpu", "cpu", 64, args.width, "f32",
@@ -286,7 +287,7 @@ def main():
                     "f32": ["eager", "channels_last", "channels_last+compile"],
                     "f16": ["channels_last+autocast", "channels_last+compile+autocast"],
                 }.items():
-                    # PyTorch sees NVIDIA's cards only, in an order of its own: the first is compared.
+                    # PyTorch sees only NVIDIA's cards, in another order: only the first card is compared.
                     peer = "cuda" if cuda and gpu == gpus[0] else None
                     bench.on_device(f"{gpu} batch {batch}", gpu, peer, batch,
                                     args.width, precision, variants)
@@ -306,7 +307,7 @@ def main():
     for what, unit, ours, peer, theirs, ratio in bench.rows:
         other = f"{show(theirs)} {unit}" if theirs else "none here"
         print(f"| {what} | {show(ours)} {unit} | {other} | {peer or ''} | {f'{ratio:.2f}' if ratio else ''} |")
-    print("\nAll peers, and what could not be run:")
+    print("\nAll peers, and failed runs:")
     for note in dict.fromkeys(bench.notes):
         print(f"- {note}")
 

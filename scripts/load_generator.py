@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""dermagan's residual generator in PyTorch, for those who want its pictures there.
+"""dermagan's residual generator in PyTorch.
 
     pip install torch safetensors pillow
     python scripts/load_generator.py models/lesion-generator/generator.safetensors --class mel --out mel.png
@@ -8,12 +8,12 @@ or from a program:
 
     from load_generator import Generator
     model = Generator("generator.safetensors")
-    pictures = model(model.draw(16), model.label("mel", 16))    # [16, 3, 64, 64] in [-1, 1]
+    images = model(model.draw(16), model.label("mel", 16))    # [16, 3, 64, 64] in [-1, 1]
 
-The layers are written as what they mean (a doubling of every pixel and a convolution), not as the stride-2 layers
-that dermagan computes; the same function makes the fixture that dermagan is tested against
-(scripts/make_residual_fixture.py). Latents are drawn by PyTorch: its seeds are not dermagan's. A model whose card
-says `turns` has no up: turn and mirror its pictures at random, as dermagan does by their seed.
+Each layer is written as its definition (every pixel is doubled, then a convolution), not as the stride-2 layer that
+dermagan computes. The same function makes the fixture of dermagan's tests (scripts/make_residual_fixture.py). PyTorch
+draws the latents, so its seeds are not dermagan's. A model whose card says `turns` has no preferred orientation: rotate
+and mirror its images at random, as dermagan does by their seed.
 """
 
 import argparse
@@ -27,21 +27,21 @@ SLOPE = 0.2
 
 
 def average_down(x):
-    """Half the side by [1, 3, 3, 1] / 8 along each axis; beyond the border is the border."""
+    """Halves the side with the filter [1, 3, 3, 1] / 8 along each axis, with replicate padding."""
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device) / 8
     kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=x.shape[1])
 
 
 def around_down(x):
-    """The way around the discriminator's layers: half the side, and twice the channels by repetition."""
+    """The shortcut of the discriminator's layers: half the side, and twice the channels by repetition."""
     p = average_down(x)
     return torch.cat([p, p], 1)
 
 
 def around_up(y):
-    """The way around the generator's layers: twice the transpose of the way down, which is that linear function's
-    gradient."""
+    """The shortcut of the generator's layers: twice the transpose of the discriminator's shortcut, which is the gradient
+    of that linear function."""
     batch, channels, height, width = y.shape
     with torch.enable_grad():
         x = torch.zeros(
@@ -56,28 +56,28 @@ def leaky(x):
 
 
 def normed(x):
-    """Each pixel's channels by their root mean square."""
+    """Divides the channels of each pixel by their root mean square."""
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
 
 
 def sides(p):
-    """Sides of the pictures that noise is added to: after each layer but the first and the last."""
+    """Resolutions at which noise is added: after each layer except the first and the last."""
     layers = sum(name.startswith("main.") and name.endswith(".weight") for name in p)
     return [8 << i for i in range(layers - 2)] if "noise.0" in p else []
 
 
 def generator(p, z, label=None):
-    """Pictures of a generator's tensors `p`. `z`: [n, z_dim + the noise's squares, smallest first], standard normal;
-    `label`: [n, classes], 1 at the class, for a generator that makes classes on demand."""
+    """Images [n, 3, side, side] in [-1, 1] from a generator's tensors `p`. `z`: [n, z_dim + the pixels of the noise,
+    smallest resolution first], standard normal. `label`: [n, classes], 1 at the class, for a class-conditional generator."""
     last = sum(name.startswith("main.") and name.endswith(".weight") for name in p) - 1
     embedding = p["embed"].shape[1] if "embed" in p else 0
     noisy = sides(p)
     z, *noise = z.split([p["main.0.weight"].shape[0] - embedding, *(side**2 for side in noisy)], 1)
     x = z if label is None else torch.cat([z, label @ p["embed"]], 1)
-    # One pixel to 4×4: every tap sees that pixel alone.
+    # From one pixel to 4×4: every tap sees only that pixel.
     x = torch.einsum("bi,iohw->bohw", x, p["main.0.weight"]) + p["main.0.bias"][:, None, None]
     for i in range(1, last + 1):
-        # A transposed filter is an ordinary one turned by half a turn, its channels swapped.
+        # A transposed filter is an ordinary one, rotated by 180° and with its channels swapped.
         weight, bias = p[f"main.{i}.weight"].transpose(0, 1).flip(2, 3), p[f"main.{i}.bias"]
         active = leaky(normed(x))
         if i == last:
@@ -98,37 +98,37 @@ class Generator:
         with safe_open(str(path), "pt", device=str(device)) as file:
             card = (file.metadata() or {}).get("dermagan")
             if card is None:
-                raise ValueError(f"{path}: no dermagan metadata, so no residual generator of its")
+                raise ValueError(f"{path}: it has no dermagan metadata, so it is not a residual generator of dermagan")
             self.card = json.loads(card)
             self.p = {name: file.get_tensor(name).float() for name in file.keys()}
         if self.card.get("model", {}).get("backbone") != "residual":
-            raise ValueError(f"{path}: not a residual generator; a DCGAN is an nn.Sequential as it is")
+            raise ValueError(f"{path}: it is not a residual generator; a DCGAN loads directly into an nn.Sequential")
         self.device = device
 
     def draw(self, count, psi=1.0, seed=None):
-        """Latents and noise for `count` pictures; psi scales the latents alone."""
+        """Latents and noise for `count` images. `psi` scales the latents, not the noise."""
         source = None if seed is None else torch.Generator().manual_seed(seed)
         z = psi * torch.randn(count, self.card["model"]["z_dim"], generator=source)
         grain = torch.randn(count, sum(side**2 for side in sides(self.p)), generator=source)
         return torch.cat([z, grain], 1).to(self.device)
 
     def label(self, code, count):
-        """What says the class of `count` pictures. Without a code: each one's own, as often as in training; `None`
-        for a generator that makes none on demand."""
-        classes, told = self.card["classes"], self.card.get("condition", 1.0)
-        if "embed" not in self.p or told == 0:
+        """Class labels of `count` images, [count, classes]. Without a code the classes are drawn in the shares of the training
+        data. `None` for a generator that is not class-conditional."""
+        classes, strength = self.card["classes"], self.card.get("condition", 1.0)
+        if "embed" not in self.p or strength == 0:
             if code:
-                raise ValueError(f"class {code}: this generator makes none on demand, or was not told of them yet")
+                raise ValueError(f"class {code}: this generator is not class-conditional, or was saved before its training used the classes")
             return None if "embed" not in self.p else torch.zeros(count, len(classes), device=self.device)
         if code:
             places = [place for place, name in enumerate(classes) if name.lower() == code.lower()]
             if not places:
-                raise ValueError(f"class {code}: it has {', '.join(classes)}")
+                raise ValueError(f"class {code}: the generator has {', '.join(classes)}")
             chosen = torch.tensor(places[:1]).expand(count)
         else:
             shares = torch.tensor(self.card.get("class_images") or [1] * len(classes), dtype=torch.float64)
             chosen = torch.multinomial(shares, count, replacement=True)
-        return told * F.one_hot(chosen, len(classes)).float().to(self.device)
+        return strength * F.one_hot(chosen, len(classes)).float().to(self.device)
 
     @torch.no_grad()
     def __call__(self, z, label=None):
@@ -140,7 +140,7 @@ def main():
 
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("model", type=Path)
-    arguments.add_argument("--class", dest="code", help="such as mel; without it as often as in training")
+    arguments.add_argument("--class", dest="code", help="such as mel; without it, classes in the shares of the training data")
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--out", type=Path, default=Path("grid.png"))
     a = arguments.parse_args()
@@ -150,11 +150,11 @@ def main():
         label = model.label(a.code, 64)
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
-    pictures = model(model.draw(64), label)
-    grid = pictures.unflatten(0, (8, 8)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    images = model(model.draw(64), label)
+    grid = images.unflatten(0, (8, 8)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
     levels = ((grid + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
     Image.fromarray(levels).save(a.out)
-    print(f"64 synthetic pictures in {a.out}; licence of the data learnt from: {model.card['licence']}")
+    print(f"64 synthetic images in {a.out}; licence of the training data: {model.card['licence']}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the fixtures that dermagan's tests compare with, from PyTorch and Pillow.
+"""Makes the fixtures that dermagan's tests compare with, by PyTorch and Pillow.
 
     python3 -m venv /tmp/fixtures && /tmp/fixtures/bin/pip install -r scripts/requirements.txt
     /tmp/fixtures/bin/python scripts/make_fixtures.py
@@ -7,9 +7,9 @@
 Writes, from fixed seeds:
   crates/dermagan-train/tests/data/parity.safetensors   three optimiser steps of a small DCGAN
   crates/dermagan-model/tests/data/generator.pth        a state dict as torch.save writes it
-  crates/dermagan-model/tests/data/pictures.safetensors what that generator draws in eval mode
+  crates/dermagan-model/tests/data/pictures.safetensors the images of that generator in eval mode
   crates/dermagan-model/tests/data/layers.safetensors   single layers with their gradients
-  crates/dermagan-data/tests/data/*.{jpg,png}           small synthetic pictures of odd formats
+  crates/dermagan-data/tests/data/*.{jpg,png}           small synthetic images in unusual formats
   crates/dermagan-data/tests/data/resize.safetensors    Pillow's antialiased bilinear resize
 """
 
@@ -110,11 +110,11 @@ def model(g):
     torch.manual_seed(2)
     z = torch.randn(4, Z)
     with torch.no_grad():
-        pictures = net(z[:, :, None, None])
-    save_file({"z": z, "pictures": pictures.contiguous()}, folder / "pictures.safetensors")
+        images = net(z[:, :, None, None])
+    save_file({"z": z, "pictures": images.contiguous()}, folder / "pictures.safetensors")
 
 
-# Channels that each form of a layer serves: side of the large picture, its channels, the small one's.
+# One layer per form: side of the large image, its channels, the channels of the small image.
 LAYERS = {"full": (8, 16, 32), "few": (8, 3, 5), "whole": (4, 16, 7)}
 
 
@@ -160,19 +160,19 @@ def layers():
     save_file({k: v.contiguous() for k, v in out.items()}, path)
 
 
-def odd_pictures():
+def unusual_images():
     folder = CRATES / "dermagan-data/tests/data"
     y, x = np.mgrid[0:30, 0:40]
     rgb = np.stack([x * 6, y * 8, 255 - x * 3], axis=2).astype(np.uint8)
-    picture = Image.fromarray(rgb)
-    picture.save(folder / "plain.jpg", quality=92)
-    picture.convert("CMYK").save(folder / "cmyk.jpg", quality=92)
-    picture.convert("L").save(folder / "grey.jpg", quality=92)
-    picture.save(folder / "progressive.jpg", quality=92, progressive=True)
+    image = Image.fromarray(rgb)
+    image.save(folder / "plain.jpg", quality=92)
+    image.convert("CMYK").save(folder / "cmyk.jpg", quality=92)
+    image.convert("L").save(folder / "grey.jpg", quality=92)
+    image.save(folder / "progressive.jpg", quality=92, progressive=True)
     Image.fromarray((rgb[:, :, 0].astype(np.uint16) * 257)).save(folder / "sixteen.png")
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter clockwise to be seen upright
-    picture.save(folder / "turned.jpg", quality=92, exif=exif)
+    exif[0x0112] = 6  # a viewer rotates it by 90° clockwise
+    image.save(folder / "turned.jpg", quality=92, exif=exif)
     rng = np.random.default_rng(3)
     source = rng.integers(0, 256, (45, 60, 3), dtype=np.uint8)
     resized = Image.fromarray(source).resize((16, 16), Image.Resampling.BILINEAR)
@@ -185,4 +185,4 @@ def odd_pictures():
 if __name__ == "__main__":
     model(parity())
     layers()
-    odd_pictures()
+    unusual_images()

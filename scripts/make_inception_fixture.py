@@ -5,12 +5,12 @@
     /tmp/fixtures/bin/pip install --no-deps pytorch-fid==0.3.0
     /tmp/fixtures/bin/python scripts/make_inception_fixture.py [--weights FILE.pth]
 
-Writes crates/dermagan-eval/tests/data/inception.safetensors: the features of four pictures, and the
-names and shapes of the network's tensors. Weights and pictures come from formulas that the test
-repeats bit by bit, so that neither 95 MB of weights nor the pictures have to be kept; nothing is
-downloaded. The published weights are not used: what is compared is the network.
+Writes crates/dermagan-eval/tests/data/inception.safetensors: the features of four images, and the
+names and shapes of the network's tensors. Weights and images come from formulas that the test
+repeats bit by bit, so the repository needs neither 95 MB of weights nor the images, and nothing is
+downloaded. The published weights are not used: the test compares the network.
 
---weights also saves those weights as pytorch-fid's file was saved, in PyTorch's form before 1.6.
+--weights also saves the weights in the format of pytorch-fid's file, which is PyTorch's from before 1.6.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from safetensors.numpy import save_file
 
 TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-eval/tests/data/inception.safetensors"
 SIDE = 299
-# Width and height. The last is reduced first: by Pillow, whose filter is the one that dermagan uses.
-PICTURES = [(64, 64), (128, 96), (299, 299), (420, 310)]
+# Width and height. Pillow first reduces the last image; dermagan uses the same filter.
+SIZES = [(64, 64), (128, 96), (299, 299), (420, 310)]
 
 
 def fnv1a64(text):
@@ -47,9 +47,9 @@ def random_bits(name, count):
 
 
 def weight(name, shape):
-    """Uniform values: filters keep the variance through a ReLU, a norm is close to none."""
+    """Uniform values. Filters keep the variance through a ReLU; a normalisation is close to the identity."""
     count = int(np.prod(shape))
-    # 24 bits are what a float holds: no rounding, in [-1, 1).
+    # A float holds 24 bits, so there is no rounding. The values are in [-1, 1).
     uniform = (random_bits(name, count) >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - np.float32(1)
     if len(shape) > 1:
         values = uniform * np.float32(np.sqrt(6 / np.prod(shape[1:])))
@@ -61,7 +61,7 @@ def weight(name, shape):
     return torch.from_numpy(values.reshape(shape))
 
 
-def picture(width, height):
+def image(width, height):
     """A gradient in each channel, with noise in its lower bits."""
     noise = (random_bits(f"{width}x{height}", width * height * 3) >> np.uint64(59)).reshape(height, width, 3)
     y, x, c = np.mgrid[0:height, 0:width, 0:3]
@@ -70,13 +70,13 @@ def picture(width, height):
 
 
 def network(file):
-    torch.manual_seed(0)  # torchvision fills the network before we do
+    torch.manual_seed(0)  # torchvision initialises the network first
     shapes = torchvision.models.inception_v3(num_classes=1008, aux_logits=False, init_weights=False).state_dict()
     weights = {name: weight(name, tuple(t.shape)) for name, t in shapes.items() if t.is_floating_point()}
     counters = {name: torch.zeros_like(t) for name, t in shapes.items() if not t.is_floating_point()}
     if file:
         torch.save({**weights, **counters}, file, _use_new_zipfile_serialization=False)
-    # Instead of the download.
+    # Replaces the download.
     inception.load_state_dict_from_url = lambda *_, **__: {**weights, **counters}
     return inception.InceptionV3().eval(), {name: list(t.shape) for name, t in weights.items()}
 
@@ -86,8 +86,8 @@ def main():
     parser.add_argument("--weights", type=Path, help="also save the weights here")
     net, shapes = network(parser.parse_args().weights)
     out = {}
-    for width, height in PICTURES:
-        pixels = picture(width, height)
+    for width, height in SIZES:
+        pixels = image(width, height)
         if max(width, height) > SIDE:
             pixels = np.asarray(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255

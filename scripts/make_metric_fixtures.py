@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the figures that dermagan-eval's metrics are compared with, by torch-fidelity and prdc.
+"""Makes the values that dermagan-eval's metrics are compared with, by torch-fidelity and prdc.
 
     python3 -m venv /tmp/fixtures && /tmp/fixtures/bin/pip install -r scripts/requirements.txt
     /tmp/fixtures/bin/python scripts/make_metric_fixtures.py
 
 Writes crates/dermagan-eval/tests/data/metrics.safetensors, from a fixed seed: correlated features
-`real` and `fake` (float32; features 30 and 31 are constant in `fake`), and what the others' code
-makes of them (float64), computed in float64:
+`real` and `fake` (float32; features 30 and 31 are constant in `fake`), and the results of the
+other programs' code, computed and stored in float64:
   fid            torch-fidelity's, of all rows
   kid            torch-fidelity's, of the first `kid_rows` rows of both, in one subset of all of them
   precision_recall   torch-fidelity's with its neighbourhood of 3
@@ -30,7 +30,7 @@ REAL, FAKE, DIMS, KID_ROWS = 600, 500, 32, 500
 
 def draw():
     rng = np.random.default_rng(20190717)
-    # Variances fall as those of a network's features do, and are mixed by a rotation.
+    # The variances fall like those of a network's features, and a rotation mixes them.
     rotation, _ = np.linalg.qr(rng.normal(size=(DIMS, DIMS)))
     scales = 2.0 * 0.9 ** np.arange(DIMS)
     real = np.abs(rng.normal(size=(REAL, DIMS)) * scales @ rotation)
@@ -46,7 +46,7 @@ def main():
     kid = kid_features_to_metric(
         x[:KID_ROWS], y[:KID_ROWS], kid_subsets=1, kid_subset_size=KID_ROWS, verbose=False
     )
-    # Its first set is the generated one.
+    # The first argument holds the generated images.
     prc = prc_features_to_metric(
         y, x, prc_neighborhood=3, prc_batch_size=10000, save_cpu_ram=False, verbose=False
     )

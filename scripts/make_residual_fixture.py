@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""Makes the fixture that dermagan's residual networks are compared with, from PyTorch.
+"""Makes the fixture that dermagan's residual networks are compared with, by PyTorch.
 
     python3 -m venv /tmp/fixtures && /tmp/fixtures/bin/pip install -r scripts/requirements.txt
     /tmp/fixtures/bin/python scripts/make_residual_fixture.py
 
-Writes crates/dermagan-model/tests/data/residual.safetensors, from a fixed seed: weights and inputs,
-float32; and what PyTorch makes of them in float64, rounded to float32 at the end:
+Writes crates/dermagan-model/tests/data/residual.safetensors, from a fixed seed: weights and inputs in
+float32, and PyTorch's results, computed in float64 and rounded to float32 at the end:
   G.*, D.*                the networks' weights, by dermagan's names
-  z, class, x             latents, then the noise; how much of each class, one row of nothing and one of a half;
-                          pictures
-  pictures                the generator's, of z and class
+  z, class, x             latents followed by noise; class strengths, with one row of zeros and one with 0.5 alone;
+                          images
+  pictures                the generator's images of z and class
   grad.G.*                gradients of sum(pictures * x)
-  logits, h               the discriminator's of x and class, and weights for them
+  logits, h               the discriminator's logits of x and class, and weights for them
   grad.D.*                gradients of sum(logits * h)
-  input_gradient          of each logit by its picture
-  penalty                 the mean over pictures of the input gradient's squared norm
+  input_gradient          gradient of each logit with respect to its image
+  penalty                 the mean over images of the input gradient's squared norm
   grad.penalty.D.*        gradients of the penalty, by double backward
 
-The generator is that of load_generator.py, whose layers are written as what they mean (a doubling of every pixel and
-a convolution), not as the stride-2 layers that dermagan computes.
+The generator is that of load_generator.py, which writes each layer as its definition (every pixel is doubled, then a
+convolution), not as the stride-2 layer that dermagan computes.
 """
 
 from math import sqrt
@@ -33,7 +33,7 @@ TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-model/tests/d
 RESOLUTION, Z, WIDTH, CLASSES, BATCH, EMBEDDING = 32, 8, 4, 3, 3, 32
 HIDDEN = [WIDTH * 4, WIDTH * 2, WIDTH]  # at 4×4, 8×8 and 16×16
 WHOLE = WIDTH // 2  # at 32×32, the generator's
-NOISY = [8, 16, 32]  # sides of the pictures that noise is added to
+NOISY = [8, 16, 32]  # resolutions at which noise is added
 
 
 def discriminator(p, x, label):
@@ -48,7 +48,7 @@ def discriminator(p, x, label):
 
 
 def weights(g_noise, d_noise):
-    """Filters that keep the spread of what goes through them, biases that matter, embeddings."""
+    """Filters that keep the variance of their input, biases of a noticeable size, and embeddings."""
     g = {"main.0.weight": (Z + EMBEDDING, HIDDEN[0], 4, 4), "embed": (CLASSES, EMBEDDING)}
     for i, (a, b) in enumerate(zip([*HIDDEN, WHOLE], [*HIDDEN[1:], WHOLE, 3]), 1):
         g[f"main.{i}.weight"] = (a, b, 3, 3)
@@ -81,14 +81,14 @@ def main():
         generator = torch.Generator().manual_seed(seed)
         return lambda *shape: torch.randn(*shape, generator=generator)
 
-    # The generator's numbers are its own: another shape of it leaves the discriminator's alone. Of 12
-    # to 15, whose float32 is off by 3e-6 to 2e-5 of the class gradients, the seed that is least so; of 14
-    # to 16 for the noise.
+    # The generator has its own seed, so that another generator does not change the discriminator's numbers. With
+    # the seeds 12 to 15 float32 is off by 3e-6 to 2e-5 in the class gradients; this is the best of them, and the
+    # seed of the noise is the best of 14 to 16.
     noise = source(11)
     out = {}
 
     def keep(name, value):
-        """Saves a value as float32 and gives back what was saved, in float64."""
+        """Saves a value as float32 and returns the saved value in float64."""
         out[name] = value.detach().float().contiguous()
         return out[name].double()
 
@@ -98,36 +98,36 @@ def main():
     label = keep("class", torch.tensor([[0.3, 0.5, 0.2], [0.0, 0.0, 0.0], [0.0, 0.0, 0.5]]))
     grain = source(16)(BATCH, sum(side**2 for side in NOISY))
     z = keep("z", torch.cat([noise(BATCH, Z), grain], 1))
-    # Spots of 8×8 pixels and noise: of noise alone the means would leave nothing.
+    # Spots of 8×8 pixels plus noise: with noise alone, averaging would leave nothing.
     spots = F.interpolate(noise(BATCH, 3, 4, 4), size=RESOLUTION, mode="nearest")
     x = keep("x", torch.tanh(spots + 0.3 * noise(*spots.shape)))
     h = keep("h", noise(BATCH))
 
     def gradients(prefix, value, parameters):
-        # Biases act on the input gradient through the slopes only, which are constant: zeros.
+        # Biases act on the input gradient only through the slopes, which are constant, so their gradients are zero.
         found = torch.autograd.grad(
             value, list(parameters.values()), retain_graph=True, materialize_grads=True
         )
         for name, gradient in zip(parameters, found):
             keep(f"grad.{prefix}.{name}", gradient)
 
-    pictures = generator(g, z, label)
-    keep("pictures", pictures)
-    gradients("G", (pictures * x).sum(), g)
+    images = generator(g, z, label)
+    keep("pictures", images)
+    gradients("G", (images * x).sum(), g)
 
     x.requires_grad_()
     logits = discriminator(d, x, label)
     keep("logits", logits)
     gradients("D", (logits * h).sum(), d)
-    # A logit depends on its own picture only, so the sum's gradient is each one's.
+    # A logit depends only on its own image, so the gradient of the sum holds the gradient of each logit.
     (slopes,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     penalty = slopes.square().sum((1, 2, 3)).mean()
     keep("input_gradient", slopes)
     keep("penalty", penalty.reshape(1))
     gradients("penalty.D", penalty, d)
     save_file(out, TARGET)
-    spread = pictures.std().item()
-    print(f"logits {logits.tolist()}, penalty {penalty.item():.4f}, spread of the pictures {spread:.3f}")
+    spread = images.std().item()
+    print(f"logits {logits.tolist()}, penalty {penalty.item():.4f}, standard deviation of the images {spread:.3f}")
 
 
 if __name__ == "__main__":

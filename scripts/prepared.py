@@ -1,4 +1,4 @@
-"""Reads the pictures that `dermagan prepare` made."""
+"""Reads the images in a cache that `dermagan prepare` made."""
 
 import csv
 import json
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 
-def pictures_of(cache, split):
-    """The training side's pictures, bytes N x 64 x 64 x 3; layout: dermagan-data/src/cache.rs."""
+def images_of(cache, split):
+    """The images of the training side, bytes N x side x side x 3. The layout is that of crates/dermagan-data/src/prepare/cache.rs."""
     raw = Path(cache).read_bytes()
     words = np.frombuffer(raw[8:40], "<u8")
     header = json.loads(raw[int(words[2]) : int(words[2] + words[3])])
@@ -18,5 +18,5 @@ def pictures_of(cache, split):
         train = {row["image_id"] for row in csv.DictReader(rows) if row["side"] == "train"}
     found = [i for i, r in enumerate(header["records"]) if r["image_id"] in train]
     if not train or len(found) < len(train):
-        raise SystemExit(f"{cache}: has {len(found)} of the {len(train)} training images of {split}; name the cache of that run")
+        raise SystemExit(f"{cache}: it has {len(found)} of the {len(train)} training images of {split}; name the cache of that run")
     return pixels[found]

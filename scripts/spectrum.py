@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Is there a checkerboard? The spectra of generated pictures beside that of the real ones they learnt from.
+"""Shows whether images have a checkerboard: the spectra of generated images beside those of real ones.
 
     spectrum.py --cache PREPARED.dermagan --split RUN/split.csv --fake FOLDER [FOLDER ...] [--out FILE.png]
 
-Prints the power in each octave of wavelengths in decibels above that of real pictures, and how far the grids of
-2 and 4 pixels stand out of their neighbourhood in the spectrum, where a pattern of transposed convolutions shows
-as a peak: the largest of their places, so read it beside the real rows. The picture has the spectra of the
-first real half, of the other real half and of each folder, the longest waves in the middle, three steps of
-grey a decibel on one scale.
+Prints the power in each octave of wavelengths, in decibels above that of real images. Then prints how far the grids
+of 2 and 4 pixels stand out of their neighbourhood in the spectrum: there a pattern of transposed convolutions shows as a
+peak. The value is the largest of several places, so compare it with that of the real rows. The image file has the
+spectra of the first half of the real images, of the other half, and of each folder. The longest waves are in the middle;
+one decibel is three levels of grey, on one scale.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prepared import pictures_of
+from prepared import images_of
 
 MOST = 2048
 
 
-def spectrum(pictures):
-    """Mean power of the brightness at every frequency: [side, side], 0 in the middle."""
-    grey = pictures.astype(np.float64).mean(-1)
+def spectrum(images):
+    """Mean power of the brightness at every frequency, [side, side], with frequency 0 in the middle."""
+    grey = images.astype(np.float64).mean(-1)
     window = np.hanning(grey.shape[1])
     grey = (grey - grey.mean((1, 2), keepdims=True)) * np.outer(window, window)
     return np.fft.fftshift((np.abs(np.fft.fft2(grey)) ** 2).mean(0))
@@ -38,7 +38,7 @@ def octaves(power):
 
 
 def peaks(power):
-    """Decibels of the grid of so many pixels over its neighbourhood: the median of a 7x7 around it."""
+    """Decibels of the grids of 2 and of 4 pixels over their neighbourhood, the median of 7x7 values around them."""
     side, found = len(power), {}
     for pixels in (2, 4):
         f = side // pixels
@@ -53,15 +53,15 @@ def peaks(power):
 
 
 def folder(path, side):
-    """At most MOST pictures, spread over all: files are often sorted by class."""
+    """Up to MOST images, spread over all files, which are often sorted by class."""
     files = sorted(Path(path).rglob("*.png"))
     if not files:
-        raise SystemExit(f"{path}: no PNG in it")
+        raise SystemExit(f"{path}: no PNG file in it")
     files = [files[i * len(files) // MOST] for i in range(MOST)] if len(files) > MOST else files
-    pictures = np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files])
-    if pictures.shape[1:3] != (side, side):
-        raise SystemExit(f"{path}: pictures of {pictures.shape[2]}x{pictures.shape[1]}, the real ones are {side}x{side}")
-    return pictures
+    images = np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files])
+    if images.shape[1:3] != (side, side):
+        raise SystemExit(f"{path}: images of {images.shape[2]}x{images.shape[1]}, the real ones are {side}x{side}")
+    return images
 
 
 def main():
@@ -71,8 +71,8 @@ def main():
     parser.add_argument("--fake", required=True, nargs="+")
     parser.add_argument("--out")
     args = parser.parse_args()
-    real = pictures_of(args.cache, args.split)
-    # Two sets at random: what real pictures differ by among themselves. (Some lesions are in both.)
+    real = images_of(args.cache, args.split)
+    # Two random sets show how much real images differ among themselves. (Some lesions are in both.)
     order, half = np.random.default_rng(0).permutation(len(real)), min(MOST, len(real) // 2)
     first, second = real[order[:half]], real[order[half : 2 * half]]
     reference = spectrum(first)

@@ -21,7 +21,7 @@ def md5(data):
 
 
 class Server(ThreadingHTTPServer):
-    """Four files; how they misbehave is set by each test."""
+    """Serves four files. Each test sets how the server misbehaves."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -95,13 +95,13 @@ class Fetch(unittest.TestCase):
         self.assertEqual(self.names(), expected)
         self.assertEqual((self.folder / expected[0]).read_bytes(), ZIP)
 
-    def test_what_is_there_and_right_is_not_fetched_again(self):
+    def test_a_complete_file_is_not_downloaded_again(self):
         self.fetch()
         self.server.requests.clear()
-        self.assertIn("there and right", self.fetch().stdout)
+        self.assertIn("complete already", self.fetch().stdout)
         self.assertEqual(self.server.requests, [])
 
-    def test_a_broken_connection_goes_on_where_it_stopped(self):
+    def test_a_download_resumes_after_a_broken_connection(self):
         self.server.break_after[1] = 300_000
         result = self.fetch()
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -109,18 +109,18 @@ class Fetch(unittest.TestCase):
         self.assertEqual(ranges, [None, "bytes=300000-"])
         self.assertEqual((self.folder / "HAM10000_images_part_1.zip").read_bytes(), ZIP)
 
-    def test_a_part_of_an_earlier_run_is_continued(self):
+    def test_a_download_of_an_earlier_run_is_resumed(self):
         (self.folder / "HAM10000_images_part_1.zip.part").write_bytes(ZIP[:1000])
         self.assertEqual(self.fetch().returncode, 0)
         self.assertIn((1, "bytes=1000-", ""), self.server.requests)
         self.assertEqual((self.folder / "HAM10000_images_part_1.zip").read_bytes(), ZIP)
 
-    def test_a_part_of_other_bytes_is_thrown_away_and_fetched_anew(self):
+    def test_a_part_with_wrong_bytes_is_deleted_and_downloaded_again(self):
         (self.folder / "HAM10000_images_part_1.zip.part").write_bytes(b"x" * 1000)
         self.assertEqual(self.fetch().returncode, 0)
         self.assertEqual((self.folder / "HAM10000_images_part_1.zip").read_bytes(), ZIP)
 
-    def test_a_server_without_ranges_begins_anew(self):
+    def test_a_server_without_ranges_starts_again_from_the_beginning(self):
         self.server.ignore_range = True
         self.server.break_after[1] = 300_000
         self.assertEqual(self.fetch().returncode, 0)

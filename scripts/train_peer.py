@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What the presets are measured against: the reference recipe (`models/reference.toml`) trained by
-PyTorch on the very pictures dermagan trains on. Writes folders of generated pictures for
-`dermagan eval`, of the generator as it is and of its average.
+"""The yardstick of the presets: PyTorch trains the recipe of `models/reference.toml` on the images that
+dermagan trains on. The script writes folders of generated images for `dermagan eval`, from the
+generator and from its average.
 
     train_peer.py --cache PREPARED.dermagan --split RUN/split.csv --out FOLDER
-                  [--minutes 30 | --kimg 126] [--seed 1] [--at 0.667,1] [--pictures 2048]
+                  [--minutes 30 | --kimg 126] [--seed 1] [--at 0.667,1] [--images 2048]
 
-`RUN/split.csv` comes with any dermagan run. Minutes count training only, not the writing of pictures.
+`RUN/split.csv` comes with any dermagan run. The minutes count training only, not the writing of images.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from PIL import Image
 from torch import nn
 
 from bench_peer import discriminator, generator
-from prepared import pictures_of
+from prepared import images_of
 
 
 def write(g, folder, count, seed):
@@ -31,8 +31,8 @@ def write(g, folder, count, seed):
         for first in range(0, count, 64):
             z = torch.randn(64, 100, 1, 1, generator=draw)
             pixels = ((g(z) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-            for i, picture in enumerate(pixels.permute(0, 2, 3, 1).numpy()):
-                Image.fromarray(picture).save(folder / f"seed{first + i:04}.png")
+            for i, image in enumerate(pixels.permute(0, 2, 3, 1).numpy()):
+                Image.fromarray(image).save(folder / f"seed{first + i:04}.png")
     g.train()
 
 
@@ -42,14 +42,14 @@ def main():
     parser.add_argument("--split", required=True)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--kimg", type=float, help="a length in images instead of minutes")
+    parser.add_argument("--kimg", type=float, help="length in thousands of images instead of minutes")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--at", default="0.667,1", help="shares of the length at which pictures are written")
-    parser.add_argument("--pictures", type=int, default=2048)
+    parser.add_argument("--at", default="0.667,1", help="shares of the length at which images are written")
+    parser.add_argument("--images", type=int, default=2048)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    data = pictures_of(args.cache, args.split)
-    print(f"{len(data)} pictures", flush=True)
+    data = images_of(args.cache, args.split)
+    print(f"{len(data)} images", flush=True)
     layout = torch.channels_last
     g, d = generator(nn, 64).to(memory_format=layout), discriminator(nn, 64).to(memory_format=layout)
     for layer in [*g.modules(), *d.modules()]:
@@ -94,7 +94,7 @@ def main():
         if done >= shares[0]:
             share = shares.pop(0)
             for name, which in [("live", g), ("average", average)]:
-                write(which, args.out / f"{name}-{share:g}", args.pictures, args.seed)
+                write(which, args.out / f"{name}-{share:g}", args.images, args.seed)
             print(f"wrote at {seen / 1000:.1f} kimg, {spent:.0f} s", flush=True)
 
 
