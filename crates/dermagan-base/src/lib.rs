@@ -48,4 +48,4 @@ mod setting;
 
 pub use hex::hex;
 pub use producer::producer;
-pub use setting::SettingError;
+pub use setting::{SettingError, quoted};

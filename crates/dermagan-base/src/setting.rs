@@ -4,8 +4,8 @@ use std::fmt::{self, Display};
 
 /// Says which setting of a call is wrong and why.
 ///
-/// Its text names the setting by its identifier in backticks, such as `` `batch` = 1: expected 2 to 4096 ``. A face
-/// words it for its users: the command line as `--batch 1`, Python as `batch=1`.
+/// Its text names the setting by its identifier in backticks, such as `` `batch` = 1: expected 2 to 4096 ``. A user interface
+/// translates it: the command line as `--batch 1`, Python as `batch=1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingError {
     /// The setting's identifier, such as `learning_rate`.
@@ -39,6 +39,12 @@ impl Display for SettingError {
 
 impl std::error::Error for SettingError {}
 
+/// The words of another library for use in an error: its backticks become single quotes, because in this project's errors
+/// backticks mark settings.
+pub fn quoted(words: impl Display) -> String {
+    words.to_string().replace('`', "'")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +54,6 @@ mod tests {
         let error = SettingError::value("batch", 1, "expected 2 to 4096");
         assert_eq!(error.to_string(), "`batch` = 1: expected 2 to 4096");
         assert_eq!(SettingError::new("out", "a file").to_string(), "`out`: a file");
+        assert_eq!(quoted("unknown field `batch`"), "unknown field 'batch'");
     }
 }

@@ -1,11 +1,14 @@
 //! Rewords the messages of the libraries for the command line: a setting becomes its flag.
 
 /// The settings whose flag is not their name with dashes.
-const OTHER_FLAGS: [(&str, &str); 4] = [
+const OTHER_FLAGS: [(&str, &str); 7] = [
     ("learning_rate", "--lr"),
     ("truncation", "--trunc"),
     ("self_check", "--no-self-check"),
     ("resolution", "--size"),
+    ("g_width", "--width"),
+    ("z_dim", "--set model.z_dim"),
+    ("d_width", "--width"),
 ];
 
 /// All other settings that the libraries name, except [`OUTPUTS`].
@@ -97,6 +100,7 @@ mod tests {
         for name in SETTINGS.iter().chain(&OUTPUTS) {
             assert!(exists(&flag_of(name)[2..]), "--{name}");
         }
-        assert!(OTHER_FLAGS.iter().all(|(_, flag)| exists(&flag[2..])));
+        let first = |flag: &str| flag[2..].split(' ').next().unwrap_or_default().to_owned();
+        assert!(OTHER_FLAGS.iter().all(|(_, flag)| exists(&first(flag))));
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::*;
-use dermagan_train::checkpoint::Checkpoint;
+use dermagan_train::Checkpoint;
 
 #[test]
 fn a_damaged_or_incompatible_checkpoint_is_rejected_and_the_good_one_is_named() {

@@ -215,7 +215,7 @@ fn a_generator_that_is_not_yet_conditioned_on_classes_labels_nothing() {
     let out = train_with(&desk, &["--kimg", "0.04"]);
     assert!(out.contains("conditioned on classes from 10 to 40 kimg, so not at all"), "{out}");
     let run = desk.run_folder("r").display().to_string();
-    assert!(out.contains("--set condition.from_kimg=M and --set condition.to_kimg=N"), "{out}");
+    assert!(out.contains("lower condition.from_kimg and condition.to_kimg with --set"), "{out}");
     let error = desk.fails(&["sample", &run, "--class", "df", "-n", "2", "--out", "a"], 1);
     assert!(error.contains("before its training used classes"), "{error}");
     desk.ok(&["sample", &run, "-n", "4", "--out", "b"]);

@@ -163,7 +163,7 @@ fn a_run_that_needs_more_memory_than_the_machine_has_does_not_start() {
     let train = ["train", "--data", "phantom:60", "--device", "cpu", "--size", "128"];
     let huge = [&train[..], &["--width", "512", "--batch", "4096"]].concat();
     let dry = [&huge[..], &["--dry-run"]].concat();
-    if dermagan_train::memory::machine_gigabytes().is_none_or(|gigabytes| gigabytes > 500.0) {
+    if dermagan_train::machine_gigabytes().is_none_or(|gigabytes| gigabytes > 500.0) {
         desk.ok(&dry);
         return;
     }

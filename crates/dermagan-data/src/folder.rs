@@ -21,7 +21,7 @@ use crate::source::tree::Tree;
 /// Name of the table with the classes.
 const TABLE: &str = "metadata.csv";
 
-/// The most rows of that table.
+/// Largest number of rows of that table.
 const MAX_ROWS: usize = 10_000_000;
 
 /// Images in a folder or zip, or in one folder per class inside it, ordered by name.

@@ -6,8 +6,8 @@
 //! says which image comes at each position of a run. [`ImageFolder`] reads images that another program
 //! generated.
 //!
-//! The code has two rooms. `source/` finds files, tables and images and decodes them; it knows nothing of
-//! caches. `prepare/` resizes the decoded images and owns the cache format. The files beside the rooms use both.
+//! The code has two folders. `source/` finds files, tables and images and decodes them; it knows nothing of
+//! caches. `prepare/` resizes the decoded images and owns the cache format. The files beside the folders use both.
 //!
 //! The crate prints nothing, trains nothing, and trusts no file.
 //!

@@ -2,7 +2,7 @@
 //!
 //! The front door is [`evaluate`]: it takes the settings of an [`EvalJob`] and [`GeneratedImages`], and returns an
 //! [`Evaluation`] with the report and the features. Nothing in this crate trains a generator, prints, or changes a run.
-//! The crate has three rooms, each of which uses only those before it:
+//! The crate has three folders, each of which uses only those before it:
 //!
 //! - `features` turns images into [`Features`] by an [`Extractor`]: [`LesionEncoder`] is a small classifier of
 //!   dermoscopic images (its parts are in [`encoder`]), [`Inception`] is the network that FID is defined with, and
@@ -86,7 +86,7 @@ pub use metrics::{
     kid_by_lesion, mmd, prdc,
 };
 pub use report::{
-    Basis, ClassReport, EvalEvent, EvalJob, EvalReport, Evaluation, Extractors, FeatureKind,
-    GeneratedImages, Nearest, OfAll, Scope, Sink, compare_images, evaluate, features_of, nearest,
-    of_side,
+    Basis, BothHalves, ClassReport, EvalEvent, EvalJob, EvalReport, Evaluation, Extractors,
+    FeatureKind, GeneratedImages, Nearest, Scope, Sink, compare_images, evaluate, features_of,
+    nearest, of_side,
 };

@@ -12,7 +12,7 @@ use image::{Delay, Frame, RgbaImage};
 const GIF_SPEED: i32 = 10;
 /// The bytes that start a comment in a GIF.
 const GIF_COMMENT: [u8; 2] = [0x21, 0xfe];
-/// The most bytes in one block of a comment.
+/// Largest number of bytes in one block of a comment.
 const GIF_BLOCK: usize = 255;
 /// The byte that ends a GIF.
 const GIF_END: u8 = 0x3b;

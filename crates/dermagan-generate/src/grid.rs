@@ -14,7 +14,7 @@ use crate::provenance;
 use crate::seeds::first_seeds;
 use crate::selection::Selection;
 
-/// The most cells of a grid. All of them are held in memory.
+/// Largest number of cells of a grid. All of them are held in memory.
 const MAX_CELLS: usize = 10_000;
 
 /// A grid of images.

@@ -32,7 +32,7 @@ mod selection;
 mod slerp;
 mod walk;
 
-pub use animation::write_gif;
+pub use animation::{Shown, write_gif};
 pub use classes::class_caution;
 pub use error::GenerateError;
 pub use files::FilesRequest;

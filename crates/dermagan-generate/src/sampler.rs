@@ -203,6 +203,9 @@ impl Sampler {
         count: usize,
         class: Option<usize>,
     ) -> Result<Vec<Image>, ModelError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let first = latent(0, &self.model, 1.0);
         let noise = &first[self.model.z_dim..];
         let all = (0..count as u64).flat_map(|seed| {

@@ -5,10 +5,10 @@ use std::ops::Range;
 use dermagan_base::SettingError;
 use dermagan_base::name::start_of;
 
-/// The most characters of a list of seeds that an error message repeats.
+/// Largest number of characters of a list of seeds that an error message repeats.
 const SHOWN: usize = 200;
 
-/// The most seeds of a walk, and the most frames.
+/// Largest number of seeds of a walk, and the most frames.
 pub(crate) const MAX_WALK: u64 = 5000;
 
 /// The seeds 0 to `n` - 1.

@@ -9,9 +9,9 @@ use crate::seeds::first_seeds;
 
 /// The largest truncation. The values of the network overflow above it.
 const MAX_TRUNCATION: f64 = 100.0;
-/// The most images per batch.
+/// Largest number of images per batch.
 const MAX_BATCH: usize = 4096;
-/// The most images of one call.
+/// Largest number of images of one call.
 const MAX_IMAGES: u64 = 100_000_000;
 
 /// The images to make.
@@ -22,7 +22,7 @@ pub struct Selection {
     /// Codes of classes. Each seed is made once per class. Empty: the seed decides the class. The single word `all`
     /// stands for every class of the model.
     pub classes: Vec<String>,
-    /// Truncation ψ, 0 to 100, which scales the latents. 1 gives full variety, less gives images closer to the average
+    /// Truncation ψ, 0 to 100, which scales z but not the noise. 1 gives full variety, less gives images closer to the average
     /// (Brock et al. 2019).
     pub truncation: f64,
     /// Images per batch, 1 to 4096. It changes speed and memory, never the images.
@@ -44,13 +44,20 @@ impl Selection {
 
     /// The number of images if each seed is made once per class of `classes`.
     pub(crate) fn count(&self, classes: usize) -> u64 {
-        let seeds = self.seeds.iter().fold(0, |sum: u64, r| sum.saturating_add(r.end - r.start));
+        let seeds = self
+            .seeds
+            .iter()
+            .fold(0, |sum: u64, r| sum.saturating_add(r.end.saturating_sub(r.start)));
         seeds.saturating_mul(classes.max(1) as u64)
     }
 
     /// Refuses values out of range.
     pub(crate) fn check(&self, classes: usize) -> Result<(), SettingError> {
         check(self.truncation, self.batch)?;
+        if let Some(range) = self.seeds.iter().find(|range| range.is_empty()) {
+            let problem = format!("the range {}..{} is empty", range.start, range.end);
+            return Err(SettingError::new("seeds", problem));
+        }
         let count = self.count(classes);
         match (1..=MAX_IMAGES).contains(&count) {
             true => Ok(()),

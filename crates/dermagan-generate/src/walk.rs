@@ -21,7 +21,7 @@ use crate::slerp::{lerp, slerp};
 
 /// Default duration of a frame in milliseconds: 25 frames per second.
 pub const FRAME_MS: u32 = 40;
-/// The most frames from one seed to the next.
+/// Largest number of frames from one seed to the next.
 const MAX_FRAMES: usize = 240;
 /// The largest side of the square that shows a pixel.
 const MAX_SCALE: usize = 16;

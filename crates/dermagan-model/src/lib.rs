@@ -1,6 +1,6 @@
 //! Generators and discriminators on [burn], their weights, and images from latents.
 //!
-//! The crate has five rooms, each of which uses only those before it:
+//! The crate has five folders, each of which uses only those before it:
 //!
 //! - [`tensor`]: values on the host, and their transfer to and from a device
 //! - [`ops`]: the layers of the networks as operations, on kernels of our own and of burn

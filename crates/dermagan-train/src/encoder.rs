@@ -1,9 +1,12 @@
 //! Training of the lesion encoder: a classifier that learns on the training side of the split. The validation side
 //! chooses the best weights, and the test side scores them once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_base::SettingError;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
 use dermagan_data::order::{Draw, Order, to_planes};
@@ -43,9 +46,42 @@ impl Default for EncoderConfig {
     }
 }
 
+impl EncoderConfig {
+    /// Checks the range of every number.
+    ///
+    /// # Errors
+    /// Names the setting and what was expected.
+    pub fn check(&self) -> Result<(), SettingError> {
+        if !(1..=MAX_WIDTH).contains(&self.width) {
+            let problem = format!("expected 1 to {MAX_WIDTH}");
+            return Err(SettingError::value("width", self.width, problem));
+        }
+        if !(self.kimg > 0.0 && self.kimg <= MAX_KIMG) {
+            let problem = format!("expected more than 0 and at most {MAX_KIMG}");
+            return Err(SettingError::value("kimg", self.kimg, problem));
+        }
+        if !(2..=4096).contains(&self.batch) {
+            return Err(SettingError::value("batch", self.batch, "expected 2 to 4096"));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            let problem = "expected a finite number of more than 0";
+            return Err(SettingError::value("learning_rate", self.learning_rate, problem));
+        }
+        Ok(())
+    }
+}
+
 /// An event of the training of an encoder.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum EncoderEvent {
+    /// Images are being decoded.
+    Preparing {
+        /// Images done.
+        done: usize,
+        /// Images in all.
+        total: usize,
+    },
     /// The progress at a validation.
     Progress {
         /// Number of images seen.
@@ -66,6 +102,10 @@ pub enum EncoderEvent {
     },
 }
 
+/// Largest number of channels of the first block.
+const MAX_WIDTH: usize = 128;
+/// Longest training in thousands of images.
+const MAX_KIMG: f64 = 1e6;
 /// Half-life of the averaged weights, as a share of the training.
 const HALF_LIFE: f64 = 0.01;
 /// Number of validations in a training.
@@ -86,19 +126,19 @@ pub struct TrainedEncoder {
     pub card: EncoderCard,
 }
 
-/// Trains an encoder on a cache of 64×64 images. `sink` receives the events. Before every step, `go_on` says whether
-/// the training continues.
+/// Trains an encoder on a cache of 64×64 images. `sink` receives the events. `stop` is checked before every step.
 ///
 /// # Errors
 /// When the images have another size, the training side has fewer than two classes, the validation or the test side is
-/// empty, or a loss is not finite. [`TrainError::Stopped`] when `go_on` returns `false`.
+/// empty, or a loss is not finite. [`TrainError::Stopped`] when `stop` is set.
 pub fn train(
     cache: &Cache,
     config: &EncoderConfig,
     device: &ComputeDevice,
-    go_on: &dyn Fn() -> bool,
+    stop: &AtomicBool,
     sink: &mut dyn FnMut(EncoderEvent),
 ) -> Result<TrainedEncoder, TrainError> {
+    config.check()?;
     let sides = Sides::of(cache)?;
     let order = Order::balanced(config.seed, &sides.train, |i| class_of(cache, i), 1.0)
         .augmented(true, true);
@@ -108,7 +148,7 @@ pub fn train(
     let mut training = Training::new(config, cache.header().classes.len(), steps, &autodiff);
     let mut best: Option<(f64, LesionNet)> = None;
     for step in 0..steps {
-        if !go_on() {
+        if stop.load(Ordering::Relaxed) {
             return Err(TrainError::Stopped);
         }
         let (x, target) = batch(cache, &order, config, step, &autodiff);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dermagan_data::Report;
 
-use crate::check::compare::Comparison;
+use crate::check::compare::GradientDifference;
 use crate::check::repetition::{Recomputed, Repeated};
 use crate::plan::auto::Reason;
 use crate::step::measures::Measures;
@@ -20,10 +20,10 @@ pub enum Event {
         preset: String,
         /// Why it was chosen.
         reason: Reason,
-        /// Length of the run in thousands of images, unless it is fitted to a number of minutes.
-        kimg: f64,
-        /// Seconds per thousand images on this device, timed in a few steps.
-        seconds_per_kimg: f64,
+        /// Length of the run in thousands of images; `None` if it is still to be fitted to a number of minutes.
+        kimg: Option<f64>,
+        /// Seconds that the run takes on this device: the time budget, or an estimate from a few timed steps.
+        seconds: f64,
     },
     /// Images are being decoded.
     Preparing {
@@ -54,7 +54,7 @@ pub enum Event {
     Started {
         /// The run's folder.
         run: PathBuf,
-        /// Number of images that earlier processes of this run have seen.
+        /// Number of images that the run has seen before this process.
         nimg: u64,
         /// Number of images of the whole run.
         total: u64,
@@ -98,7 +98,7 @@ pub enum SelfCheck {
     /// The gradients of the first step match the CPU's.
     Start {
         /// The gradient that differs the most.
-        worst: Comparison,
+        worst: GradientDifference,
         /// Time that the comparison took, in seconds.
         seconds: f64,
     },

@@ -5,7 +5,7 @@
 //! - [`evaluate`] compares generated images with real ones. [`export`] writes a generator to a file, and [`describe`]
 //!   describes the files of a run.
 //! - [`examine`] compares a device's gradients with the CPU's. [`mod@bench`] measures its speed.
-//! - [`encoder`] trains the lesion encoder, whose features the metrics use.
+//! - [`train_encoder`] trains the lesion encoder, whose features the metrics use.
 //!
 //! This crate does not print and does not read the command line. Its folders are the stages of a run: `recipe`
 //! (settings), `augment`, `step` (one training step), `check` (a device's gradients), `store` (files), `plan`, `watch`
@@ -23,7 +23,6 @@
 //!     outdir: folder.path().join("runs"),
 //!     kimg: Some(0.1),
 //!     width: Some(2),
-//!     // The cache of this example goes away with its folder.
 //!     ..TrainRequest::new("tiny", "phantom:16")
 //! };
 //! let stop = AtomicBool::new(false);
@@ -37,7 +36,7 @@
 
 mod augment;
 mod check;
-pub mod encoder;
+mod encoder;
 mod error;
 mod event;
 mod plan;
@@ -50,13 +49,16 @@ mod test_support;
 mod tools;
 mod watch;
 
-pub use check::compare::{Comparison, Gradients, compare, gradients, relative, worst_first};
+pub use check::compare::{
+    GradientDifference, Gradients, compare_gradients, gradients, relative, worst_first,
+};
 pub use check::repetition::{Recomputed, Repeated};
+pub use encoder::{EncoderConfig, EncoderEvent, TrainedEncoder};
 pub use error::TrainError;
 pub use event::{Event, Outcome, SelfCheck};
 pub use plan::auto::Reason;
 pub use plan::estimate::Estimate;
-pub use plan::memory;
+pub use plan::memory::{machine_gigabytes, peak_gigabytes};
 pub use plan::request::{ResumeRequest, TrainRequest};
 pub use plan::run_plan::Plan;
 pub use recipe::augment::AugmentConfig;
@@ -71,21 +73,23 @@ pub use run::start::{ReadyRun, resume, start};
 pub use step::adam::Adam;
 pub use step::batch::{Batch, class_rows};
 pub use step::fault::Fault;
+pub use step::gradients::GradientHook;
 pub use step::loss_scale::LossScale;
 pub use step::measures::Measures;
 pub use step::players::Players;
 pub use step::settings::StepSettings;
 pub use step::synthetic;
 pub use store::best::{Best, best_of};
-pub use store::checkpoint::{self, Checkpoint};
+pub use store::checkpoint::Checkpoint;
 pub use store::metric::Metric;
-pub use store::resolve_model::{LATEST, SHIPPED, open_model, resolve_model};
-pub use store::rundir;
+pub use store::resolve_model::{SHIPPED, open_model, resolve_model};
+pub use store::rundir::LATEST;
 pub use store::stats::{self, StatsLine};
 pub use tools::bench;
 #[cfg(feature = "cube")]
 pub use tools::count;
 pub use tools::describe::describe;
-pub use tools::doctor::{self, Diagnosis, Examination, examine};
+pub use tools::doctor::{Computed, Diagnosis, Examination, examine, reference_level};
+pub use tools::encoder_files::{EncoderFiles, EncoderRequest, train_encoder};
 pub use tools::export::{ExportRequest, Exported, export};
 pub use tools::generated::{evaluate, open_generated};

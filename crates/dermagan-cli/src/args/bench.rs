@@ -38,7 +38,7 @@ pub struct BenchArgs {
     /// Images per step or batch, up to 4096 [default: the preset's; 64 for features; with --count, 16 and 64].
     #[arg(long)]
     pub batch: Option<usize>,
-    /// Channels of the narrowest layer of both networks, 1 to 512 [default: the preset's].
+    /// Channels of both networks at half the resolution, 1 to 512; even for residual networks [default: the preset's].
     #[arg(long)]
     pub width: Option<usize>,
     /// Side of the images in pixels: 32, 64 or 128 [default: the preset's].

@@ -21,7 +21,7 @@ pub struct DoctorArgs {
     /// Side of the images in pixels: 32, 64 or 128 [default: the preset's].
     #[arg(long, requires = "preset")]
     pub size: Option<usize>,
-    /// Channels of the narrowest layer of both networks, 1 to 512 [default: the preset's].
+    /// Channels of both networks at half the resolution, 1 to 512; even for residual networks [default: the preset's].
     #[arg(long, requires = "preset")]
     pub width: Option<usize>,
 }

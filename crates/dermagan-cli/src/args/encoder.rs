@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use dermagan_train::encoder::EncoderConfig;
+use dermagan_train::EncoderConfig;
 
 use super::device::DeviceArgs;
 

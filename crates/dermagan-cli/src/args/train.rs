@@ -31,7 +31,7 @@ pub struct TrainArgs {
     /// Images per step, 2 to 4096 [default: the preset's].
     #[arg(long, alias = "batch-size")]
     pub batch: Option<usize>,
-    /// Channels of the narrowest layer of both networks, 1 to 512 [default: the preset's].
+    /// Channels of both networks at half the resolution, 1 to 512; even for residual networks [default: the preset's].
     #[arg(long)]
     pub width: Option<usize>,
     /// Adam's learning rate, constant over the run [default: the preset's, which may decrease].
@@ -86,7 +86,7 @@ pub struct TrainArgs {
     /// Number of newest checkpoints to keep; 0 keeps all [default: 3].
     #[arg(long)]
     pub keep: Option<usize>,
-    /// Skip the check of a GPU's gradients against the CPU's.
+    /// Skip the checks of a GPU's gradients: against the CPU's, by repetition, and by their norms.
     #[arg(long)]
     pub no_self_check: bool,
     /// Show the resolved configuration and an estimate, and train nothing.

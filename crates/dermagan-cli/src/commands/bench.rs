@@ -2,10 +2,9 @@
 
 use anyhow::ensure;
 use dermagan_eval::{Extractor, Handmade, Inception, LesionEncoder};
-use dermagan_model::{Precision, device};
-use dermagan_train::memory::peak_gigabytes;
+use dermagan_model::{Precision, RESOLUTIONS, device};
 use dermagan_train::synthetic::{self, Sizes};
-use dermagan_train::{Estimate, bench};
+use dermagan_train::{Estimate, bench, peak_gigabytes};
 use serde_json::json;
 
 use crate::args::{BenchArgs, BenchWhat, FeaturesArg};
@@ -14,10 +13,8 @@ use crate::show::{complain, say};
 
 /// The most measured rounds, and the most warm-up rounds.
 const MAX_ROUNDS: usize = 100_000;
-/// The most images per batch, as for training.
+/// Largest number of images per batch, as for training.
 const MAX_BATCH: usize = 4096;
-/// Sides of images in pixels.
-const SIDES: [usize; 3] = [32, 64, 128];
 
 /// Measures and prints the speed; returns the exit code.
 pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
@@ -63,8 +60,8 @@ fn refuse(args: &BenchArgs) -> anyhow::Result<()> {
     );
     let batch = args.batch.unwrap_or(FEATURES_BATCH);
     ensure!((1..=MAX_BATCH).contains(&batch), "--batch {batch}: expected 1 to {MAX_BATCH}");
-    let side = args.size.unwrap_or(SIDES[0]);
-    ensure!(SIDES.contains(&side), "--size {side}: expected 32, 64 or 128");
+    let side = args.size.unwrap_or(RESOLUTIONS[0]);
+    ensure!(RESOLUTIONS.contains(&side), "--size {side}: expected 32, 64 or 128");
     Ok(())
 }
 

@@ -24,7 +24,7 @@ mod with {
     use std::sync::Arc;
 
     use dermagan_model::PrecisionChoice;
-    use dermagan_train::count::{self, Counts};
+    use dermagan_train::count::{self, LaunchCounts};
     use dermagan_train::{Plan, Preset, TrainRequest};
     use serde_json::json;
 
@@ -38,7 +38,7 @@ mod with {
     /// Number of kernels that are listed per preset.
     const NAMED: usize = 8;
 
-    /// Counts each requested preset and batch size; returns the exit code.
+    /// LaunchCounts each requested preset and batch size; returns the exit code.
     pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
         let device = device::select(&args.device.device)?;
         ensure!(
@@ -75,8 +75,8 @@ mod with {
         Ok(0)
     }
 
-    fn show(as_json: bool, preset: &str, batch: usize, counts: &Counts) {
-        let Counts { steps, launches, uploads, bytes_up, reads, bytes_down, pages, kernels } =
+    fn show(as_json: bool, preset: &str, batch: usize, counts: &LaunchCounts) {
+        let LaunchCounts { steps, launches, uploads, bytes_up, reads, bytes_down, pages, kernels } =
             counts;
         if as_json {
             say!(

@@ -2,7 +2,7 @@
 
 use dermagan_model::ops::wrong_forms;
 use dermagan_train::synthetic::{self, Sizes};
-use dermagan_train::{Diagnosis, Estimate, Examination, doctor, examine};
+use dermagan_train::{Diagnosis, Estimate, Examination, examine, reference_level};
 
 use crate::args::DoctorArgs;
 use crate::commands::select;
@@ -11,7 +11,7 @@ use crate::show::{self, say};
 
 /// The largest `--repeat`.
 const MAX_REPEAT: usize = 1_000_000;
-/// The most parameters that are listed.
+/// Largest number of parameters that are listed.
 const NAMED: usize = 5;
 
 /// Examines a device; returns the exit code.
@@ -28,7 +28,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<u8> {
         "comparing {} on {} with the CPU at level {} …",
         if repeat == 1 { "one training step".into() } else { format!("{repeat} training steps") },
         device.name,
-        doctor::reference_level(&device)
+        reference_level(&device)
     );
     let bar = show::bar(repeat as u64, "{wide_bar} {pos}/{len} {eta}");
     let examination = Examination { config, repeat };

@@ -22,15 +22,16 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     let grid = args.grid.as_deref().map(parse_grid).transpose()?;
     let seeds = match (&args.seeds, args.number) {
         (Some(text), _) => Some(parse_seeds(text)?),
+        (None, Some(0)) => anyhow::bail!("--number 0: expected 1 or more"),
         (None, number) => number.map(first_seeds),
     };
     let (name, model) = open_model(args.model.as_deref(), &args.outdir)?;
     let device = select(&args.device)?;
     let on = device.name.clone();
     let generator = ImageGenerator::new(model, device)?;
-    if let Some(caution) = class_caution(generator.model()) {
-        complain!("note: {caution}");
-    }
+    // Printed at the end: a request that is refused says the same in its error.
+    let caution = class_caution(generator.model());
+    let caution = || caution.iter().for_each(|caution| complain!("note: {caution}"));
     let (classes, truncation, batch) = (args.class.clone(), args.trunc, args.batch);
     let out = |default: &str| args.out.clone().unwrap_or_else(|| PathBuf::from(default));
 
@@ -41,6 +42,7 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
             WalkRequest { seeds, classes, frames, scale, ms: FRAME_MS, out, truncation, batch };
         let made = progress(request.count(), |report| generator.write_walk(&request, report))?;
         say!("a walk of {made} synthetic images of {name} in {}, on {on}", request.out.display());
+        caution();
         return Ok(0);
     }
     if let Some((columns, rows)) = grid {
@@ -49,6 +51,7 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
         let made =
             progress(request.count(), |report| generator.write_grid(&request, &out, report))?;
         done(made, &name, &out, &on);
+        caution();
         return Ok(0);
     }
     let seeds = seeds.unwrap_or_else(|| first_seeds(IMAGES));
@@ -65,6 +68,7 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
         );
     }
     done(made, &name, &request.out, &on);
+    caution();
     Ok(0)
 }
 

@@ -33,7 +33,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     };
     let before = run.images_seen();
     describe(run.plan(), &device);
-    let stop = stop_flag()?;
+    let stop = stop_flag("stopping after this step; a run that has begun writes a checkpoint")?;
     if args.dry_run {
         let estimate = run.estimate(&stop, &mut sink)?;
         return dry_run(run.plan(), &device, before, estimate);
@@ -141,17 +141,15 @@ fn refuse_changes(args: &TrainArgs) -> anyhow::Result<()> {
     }
 }
 
-/// A flag that Ctrl-C sets. A second Ctrl-C ends the process at once.
-pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+/// A flag that Ctrl-C sets, which prints `words`. A second Ctrl-C ends the process at once.
+pub fn stop_flag(words: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
     ctrlc::set_handler(move || {
         if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(exit::INTERRUPTED));
+            crate::leave(exit::INTERRUPTED);
         }
-        complain!(
-            "\nstopping after this step and writing a checkpoint; press Ctrl-C again to stop at once"
-        );
+        complain!("\n{words}; press Ctrl-C again to stop at once");
     })?;
     Ok(stop)
 }
@@ -175,14 +173,11 @@ fn describe(plan: &Plan, device: &ComputeDevice) {
         c.precision,
         device.name
     );
-    if let Some(warning) = &device.warning {
-        complain!("warning: {warning}");
-    }
 }
 
 /// Prints the configuration and the estimate of a run; returns the exit code.
 fn dry_run(plan: &Plan, device: &ComputeDevice, nimg: u64, e: Estimate) -> anyhow::Result<u8> {
-    let cautions = plan.config.cautions(nimg).into_iter();
+    let cautions = device.warning.clone().into_iter().chain(plan.config.cautions(nimg));
     for caution in cautions.chain(plan.config.precision.caution(device)) {
         complain!("warning: {}", with_flags(&caution));
     }
@@ -197,16 +192,17 @@ fn dry_run(plan: &Plan, device: &ComputeDevice, nimg: u64, e: Estimate) -> anyho
 }
 
 /// Prints which preset `auto` chose, why, and how long the run takes.
-fn preset_chosen(preset: &str, reason: Reason, kimg: f64, seconds_per_kimg: f64) {
+fn preset_chosen(preset: &str, reason: Reason, kimg: Option<f64>, seconds: f64) {
     let why = match reason {
         Reason::Phantom => "for the built-in phantom".to_owned(),
-        Reason::Classes(n) => format!("because the data has {n} classes"),
-        _ => "because the data has one class".to_owned(),
+        Reason::Classes(n) => format!("because there are {n} classes to train on"),
+        _ => "because there is one class to train on".to_owned(),
     };
-    say!(
-        "preset {preset}, {why}; {kimg} kimg take about {} on this machine ({seconds_per_kimg:.1} s/kimg)",
-        show::duration(kimg * seconds_per_kimg)
-    );
+    let time = if seconds < 1.0 { "less than a second".into() } else { show::duration(seconds) };
+    match kimg {
+        Some(kimg) => say!("preset {preset}, {why}; {kimg} kimg take about {time} on this machine"),
+        None => say!("preset {preset}, {why}; the run takes {time}"),
+    }
 }
 
 /// The output of a run: a progress bar on a terminal, lines elsewhere.
@@ -255,9 +251,9 @@ impl View {
                     }
                 }
             }
-            Event::PresetChosen { preset, reason, kimg, seconds_per_kimg } => {
+            Event::PresetChosen { preset, reason, kimg, seconds } => {
                 self.close();
-                preset_chosen(&preset, reason, kimg, seconds_per_kimg);
+                preset_chosen(&preset, reason, kimg, seconds);
             }
             Event::Fitted { kimg, seconds_per_kimg } => {
                 self.close();

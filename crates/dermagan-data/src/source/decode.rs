@@ -14,7 +14,7 @@ use crate::source::problem::{Problem, ProblemKind};
 
 /// The most pixels that are decoded: 40 megapixels, 150 times a HAM10000 photograph.
 const MAX_PIXELS: u64 = 40_000_000;
-/// The most bytes of a decoded image before its conversion to 8-bit RGB: 40 megapixels of 8-bit RGB, or 15 of 16-bit
+/// Largest number of bytes of a decoded image before its conversion to 8-bit RGB: 40 megapixels of 8-bit RGB, or 15 of 16-bit
 /// RGBA.
 const MAX_DECODED: u64 = 3 * MAX_PIXELS;
 /// Images with more pixels than this are decoded one at a time ([`decode`]'s `large`), so that memory use does not

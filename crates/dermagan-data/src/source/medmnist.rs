@@ -28,7 +28,7 @@ const MAX_SIDE: usize = 1024;
 const CHUNK_BYTES: usize = 32 << 20;
 /// Maximum number of images in memory at a time.
 const CHUNK_IMAGES: usize = 64;
-/// The most images of one part; DermaMNIST has at most 7,007.
+/// Largest number of images of one part; DermaMNIST has at most 7,007.
 const MAX_ROWS: usize = 10_000_000;
 
 /// An open npz.

@@ -27,7 +27,7 @@ pub fn check(
     let dims = reference.dims().max(1);
     if rows.len() != expected.len() {
         return Err(EvalError::SickDevice(format!(
-            "the extractor {} computes {} features on the device and {} on the CPU: set `device` to cpu",
+            "the extractor {} computes {} features on the device and {} on the CPU: use `device` = cpu",
             found.name(),
             rows.len(),
             expected.len()
@@ -40,7 +40,7 @@ pub fn check(
         if !right {
             return Err(EvalError::SickDevice(format!(
                 "the device computes wrong features: those of image {image} by the extractor {} differ from \
-                 the CPU's by {off:.1e} of their norm. Set `device` to cpu, or update the device's driver",
+                 the CPU's by {off:.1e} of their norm. Use `device` = cpu, or update the device's driver",
                 found.name()
             )));
         }
@@ -79,7 +79,7 @@ mod tests {
         let images = vec![Image { width: 1, height: 1, pixels: vec![0; 3] }; 6];
         assert!(check(&Counting(9), &Counting(9), &images).is_ok());
         let error = check(&Counting(2), &Counting(9), &images).unwrap_err().to_string();
-        assert!(error.contains("image 2") && error.contains("`device` to cpu"), "{error}");
+        assert!(error.contains("image 2") && error.contains("`device` = cpu"), "{error}");
         // Only the first images are compared.
         assert!(check(&Counting(5), &Counting(9), &images).is_ok());
     }

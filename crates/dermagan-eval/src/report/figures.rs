@@ -29,7 +29,7 @@ pub struct ClassReport {
     /// The verdict as a sentence.
     pub words: String,
     /// The figures from both halves of the real images together; `None` if there are too few images or no labels.
-    pub of_all: Option<OfAll>,
+    pub of_all: Option<BothHalves>,
     /// The shares of generated and of real images of the class that the lesion encoder assigns to it, 0 to 1; `None`
     /// without labels.
     pub recognised: Option<[f64; 2]>,
@@ -47,7 +47,7 @@ impl ClassReport {
 /// requested. There is no yardstick, but the figures of real images are zero on average. For classes of about a hundred
 /// images, these are the more certain figures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct OfAll {
+pub struct BothHalves {
     /// As [`kid_by_lesion`](crate::kid_by_lesion) computes it.
     pub kid: Discrepancy,
     /// The maximum mean discrepancy with a Gaussian kernel of [`EvalReport::width`]. The kernel is bounded, so unusual

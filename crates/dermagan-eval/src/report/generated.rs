@@ -63,14 +63,21 @@ impl GeneratedImages {
                     Self::of_model(&shipped_model()?, "dermagan's own generator", device, first)
                 }
                 _ => {
-                    let problem = "no such file or folder; expected a folder or zip of images, a model, a \
-                                   checkpoint, a run, latest or shipped";
+                    let problem = "no such file or folder; expected a folder or zip of images, a \
+                                   cache, a model, phantom or shipped";
                     Err(SettingError::value("fake", path.display(), problem).into())
                 }
             };
         }
         if path.is_dir() || has_ending(path, "zip") {
-            let folder = ImageFolder::open(path)?;
+            let folder = match ImageFolder::open(path) {
+                Ok(folder) => folder,
+                // PyTorch's files are zips too, whatever they are called.
+                Err(error) => {
+                    let model = ModelFile::open(path).map_err(|_| error)?;
+                    return Self::of_model(&model, &path.display().to_string(), device, first);
+                }
+            };
             let first = folder.first_size()?;
             let side = (first.0.min(first.1) as usize).clamp(MIN_SIDE, most);
             return Ok(Self::Folder { folder, side, first });
@@ -122,11 +129,11 @@ impl GeneratedImages {
     }
 
     /// Side of the images in pixels.
-    pub fn side(&self) -> Option<usize> {
+    pub fn side(&self) -> usize {
         match self {
-            Self::Folder { side, .. } => Some(*side),
-            Self::Cache(cache) => Some(cache.size()),
-            Self::Model { side, .. } => Some(*side),
+            Self::Folder { side, .. } => *side,
+            Self::Cache(cache) => cache.size(),
+            Self::Model { side, .. } => *side,
         }
     }
 

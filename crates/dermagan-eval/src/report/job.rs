@@ -16,7 +16,7 @@ use crate::report::prepared::PREPARED;
 use crate::report::scope::{EvalEvent, Scope, Sink};
 use crate::{EvalError, Extractor, Features, Handmade, Inception, LesionEncoder, agree};
 
-/// The most images in each set.
+/// Largest number of images in each set.
 const MAX_IMAGES: usize = 1_000_000;
 /// Distance between the first seeds of a generator for consecutive seeds of an evaluation.
 const SEED_STRIDE: u64 = 1_000_000;
@@ -146,7 +146,7 @@ pub fn evaluate(
     sink: Sink<'_>,
 ) -> Result<Evaluation, EvalError> {
     job.check()?;
-    let size = fakes.side().map_or(PREPARED.size, |side| side as u32);
+    let size = fakes.side() as u32;
     let cache = open_or_prepare(&job.real, Options { size, ..PREPARED }, &mut |done, total| {
         sink(EvalEvent::Preparing { done, total });
     })?;

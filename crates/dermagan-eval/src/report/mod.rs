@@ -18,7 +18,7 @@ mod sets;
 
 pub use evaluate::compare_images;
 pub use extraction::{Extractors, features_of};
-pub use figures::{Basis, ClassReport, EvalReport, OfAll};
+pub use figures::{Basis, BothHalves, ClassReport, EvalReport};
 pub use generated::GeneratedImages;
 pub use job::{EvalJob, Evaluation, FeatureKind, evaluate};
 pub use nearest::{Nearest, nearest};

@@ -22,7 +22,8 @@ pub(super) fn notes(
 ) -> Vec<String> {
     let mut notes = fakes.notes();
     notes.extend(on_number(fakes, scope, selection.n));
-    if let Some(side) = fakes.side().filter(|side| *side != cache.size()) {
+    let side = fakes.side();
+    if side != cache.size() {
         notes.push(format!(
             "the real images have {real}×{real} pixels, the generated ones {side}×{side}: a part of each figure is the \
              difference in resolution",
@@ -74,7 +75,7 @@ fn on_labels(labels: Labels, extractors: &Extractors<'_>, scope: &Scope) -> Opti
     match labels {
         Labels::All if scope.side == Some(Side::Train) => Some(
             "the lesion encoder was trained on the training side, so the share of real images that it assigns to their \
-             class is too high; the test side of the `split` has lesions that it never saw"
+             class is too high; use `split` = test, whose lesions it never saw"
                 .into(),
         ),
         Labels::All => None,

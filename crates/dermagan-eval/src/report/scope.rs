@@ -5,7 +5,7 @@ use dermagan_data::split::Side;
 /// The images to compare, and the figures to compute.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// The most images in each set.
+    /// Largest number of images in each set.
     pub n: usize,
     /// The side of the split by lesion that the real images come from; `None` for all of them.
     pub side: Option<Side>,

@@ -11,7 +11,7 @@ use crate::report::generated::GeneratedImages;
 use crate::report::rows::Rows;
 use crate::report::scope::Scope;
 
-/// The most seeds that are searched for images of a rare class.
+/// Largest number of seeds that are searched for images of a rare class.
 const MAX_SEEDS: usize = 1_000_000;
 /// Number of generated images of a class with fewer real images.
 const OF_SMALL_CLASS: usize = 512;

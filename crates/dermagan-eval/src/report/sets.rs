@@ -5,7 +5,7 @@ use dermagan_data::{Cache, split};
 use crate::handmade::Standard;
 use crate::mmd::{FEWEST, Kernel, distinct, median_distance, mmd_by_lesion};
 use crate::report::extraction::{Extractors, FeatureSet};
-use crate::report::figures::{Basis, ClassReport, OfAll};
+use crate::report::figures::{Basis, BothHalves, ClassReport};
 use crate::report::generated::GeneratedImages;
 use crate::report::rows::Rows;
 use crate::report::selection::{ImageSelection, same_class};
@@ -140,8 +140,8 @@ impl Sets {
         real_rows.iter().map(|row| self.lesions[*row]).collect()
     }
 
-    /// The figures of [`OfAll`]; `None` if there are fewer than [`FEWEST`] real lesions or generated images.
-    fn of_all(&self, real: &[usize], fake: &[usize]) -> Result<Option<OfAll>, EvalError> {
+    /// The figures of [`BothHalves`]; `None` if there are fewer than [`FEWEST`] real lesions or generated images.
+    fn of_all(&self, real: &[usize], fake: &[usize]) -> Result<Option<BothHalves>, EvalError> {
         let lesions = [self.lesions_of(real), (0..fake.len()).collect()];
         if lesions.iter().any(|lesions| distinct(lesions) < FEWEST) {
             return Ok(None);
@@ -150,7 +150,7 @@ impl Sets {
         let (sets, lesions) = (sets.each_ref(), lesions.each_ref().map(Vec::as_slice));
         let kid = kid_by_lesion(sets, lesions)?;
         let mmd = self.width.map(|width| mmd_by_lesion(sets, lesions, Kernel::Gaussian { width }));
-        Ok(Some(OfAll { kid, mmd: mmd.transpose()?, real: real.len(), fake: fake.len() }))
+        Ok(Some(BothHalves { kid, mmd: mmd.transpose()?, real: real.len(), fake: fake.len() }))
     }
 
     /// The note that there are no figures by class: the images have no labels, and the encoder does not know the classes.

@@ -1,4 +1,4 @@
-//! The 4 × 4 layers of a DCGAN, each in the form that serves it.
+//! The 4 × 4 layers of the networks, each in the form that serves it.
 
 use super::dense::{self, Dense};
 use super::shape::{Finish, Shape};

@@ -1,6 +1,7 @@
 //! The card of a generator's file: where the generator comes from.
 
 use dermagan_base::name;
+use dermagan_base::quoted;
 use serde::{Deserialize, Serialize};
 
 use super::version::{SHOWN, Version};
@@ -72,7 +73,7 @@ impl Card {
             ));
         }
         version.check("generator", Self::FORMAT).map_err(bad)?;
-        serde_json::from_str(json).map_err(|e| bad(format!("its metadata: {e}")))
+        serde_json::from_str(json).map_err(|e| bad(format!("its metadata: {}", quoted(e))))
     }
 
     /// Checks what the card says against the limits of its texts and against its own shape.

@@ -1,6 +1,7 @@
 //! The kind and version of a file's format.
 
 use dermagan_base::name::start_of;
+use dermagan_base::quoted;
 use serde::Deserialize;
 
 /// The kind and the format version of a file, as the JSON in its metadata states them. Each kind of
@@ -19,7 +20,7 @@ impl Version {
     /// # Errors
     /// When the JSON lacks either.
     pub fn of(json: &str) -> Result<Self, String> {
-        serde_json::from_str(json).map_err(|e| format!("its metadata: {e}"))
+        serde_json::from_str(json).map_err(|e| format!("its metadata: {}", quoted(e)))
     }
 
     /// Checks that the file is of `kind` and that its format is not newer than `newest`.

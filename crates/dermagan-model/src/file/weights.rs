@@ -164,7 +164,7 @@ pub fn from_pth(path: &Path) -> Result<Weights, ModelError> {
             _ => continue,
         };
         // A tensor may be a view that repeats a few stored bytes over a huge shape.
-        total += tensor.byte_len() as u64;
+        total = total.saturating_add(tensor.byte_len() as u64);
         if total > length.saturating_mul(8).min(MAX_FILE) {
             return Err(bad(format!("its tensors claim {total} bytes, but the file has {length}")));
         }

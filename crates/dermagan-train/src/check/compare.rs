@@ -19,7 +19,7 @@ const FLOOR: f64 = 1e-4;
 
 /// The difference between two computations of one parameter's gradient.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub struct GradientDifference {
     /// Player and parameter, such as `G main.0.weight`.
     pub parameter: String,
     /// Norm of the difference divided by the norm of the reference. It is infinite if values are missing.
@@ -38,7 +38,7 @@ pub fn gradients(players: &Players, batch: Batch, settings: &StepSettings) -> Gr
 }
 
 /// Compares each gradient of `expected` with the one in `found`.
-pub fn compare(found: &Gradients, expected: &Gradients) -> Vec<Comparison> {
+pub fn compare_gradients(found: &Gradients, expected: &Gradients) -> Vec<GradientDifference> {
     let player =
         |parameter: &str| parameter.rsplit_once(' ').map_or("", |(player, _)| player).to_owned();
     let mut squares: BTreeMap<String, f64> = BTreeMap::new();
@@ -50,13 +50,13 @@ pub fn compare(found: &Gradients, expected: &Gradients) -> Vec<Comparison> {
         let difference = found.get(parameter).map_or(f64::INFINITY, |found| {
             distance(found, expected) / norm(expected).max(least).max(f64::MIN_POSITIVE)
         });
-        Comparison { parameter: parameter.clone(), difference }
+        GradientDifference { parameter: parameter.clone(), difference }
     });
     compared.collect()
 }
 
 /// Sorts by difference, the largest first. A NaN counts as infinite.
-pub fn worst_first(comparisons: &mut [Comparison]) {
+pub fn worst_first(comparisons: &mut [GradientDifference]) {
     let rank = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
     comparisons.sort_by(|a, b| rank(b.difference).total_cmp(&rank(a.difference)));
 }
@@ -78,7 +78,7 @@ mod tests {
     fn a_difference_is_divided_by_the_norm_of_the_gradient_or_by_a_share_of_its_players() {
         let expected = of([("D a", &[3.0, 4.0]), ("D b", &[1e-8]), ("G a", &[1e-8])]);
         let found = of([("D a", &[3.0, 4.5]), ("D b", &[-1e-8]), ("G a", &[0.0])]);
-        let mut compared = compare(&found, &expected);
+        let mut compared = compare_gradients(&found, &expected);
         worst_first(&mut compared);
         let [first, second, third] = &compared[..] else { panic!("{compared:?}") };
         assert_eq!((first.parameter.as_str(), first.difference), ("G a", 1.0));
@@ -92,10 +92,10 @@ mod tests {
         let expected = of([("D a", &[1.0]), ("D b", &[1.0]), ("G a", &[1.0])]);
         let mut found = of([("D a", &[f32::NAN]), ("D b", &[1.5]), ("G a", &[1.0])]);
         found.remove("G a");
-        let mut compared = compare(&found, &expected);
+        let mut compared = compare_gradients(&found, &expected);
         worst_first(&mut compared);
         assert_eq!(compared[2].parameter, "D b");
-        let finite = |c: &Comparison| c.difference <= 1.0;
+        let finite = |c: &GradientDifference| c.difference <= 1.0;
         assert!(!compared[..2].iter().any(finite), "{compared:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Results of the checks of a run's gradients, and the tolerances for rounding.
 
-use crate::check::compare::Comparison;
+use crate::check::compare::GradientDifference;
 
 /// Largest relative difference of a gradient from the CPU's that counts as rounding in a run. It is larger than for the
 /// doctor's test networks, because gradients of large batches are small differences of large numbers: two levels of the
@@ -30,7 +30,7 @@ pub struct Recomputed {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repeated {
     /// The gradient that differs the most.
-    pub worst: Comparison,
+    pub worst: GradientDifference,
     /// Whether all gradients are equal to the last bit.
     pub same_bits: bool,
 }

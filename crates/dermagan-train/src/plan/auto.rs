@@ -3,10 +3,12 @@
 use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
-use crate::plan::estimate::Estimate;
 use crate::recipe::config::TrainConfig;
 use crate::step::speed::seconds_per_step;
 use crate::step::synthetic;
+
+/// Largest batch of the timed steps.
+const MOST_IMAGES: usize = 64;
 
 /// Why a preset was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +23,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reason for a source with this number of classes.
-    pub fn of(source: &str, classes: usize) -> Self {
+    /// The reason for data with this number of classes.
+    pub fn of(is_phantom: bool, classes: usize) -> Self {
         match classes {
-            _ if is_phantom(source) => Self::Phantom,
+            _ if is_phantom => Self::Phantom,
             0 | 1 => Self::OneClass,
             classes => Self::Classes(classes),
         }
@@ -49,11 +51,12 @@ pub fn is_phantom(source: &str) -> bool {
 /// are not included.
 ///
 /// # Errors
-/// When the machine has too little memory.
+/// When the configuration is not valid.
 pub fn seconds_per_kimg(config: TrainConfig, device: &ComputeDevice) -> Result<f64, TrainError> {
-    let config = synthetic::without_data(config);
+    let mut config = synthetic::without_data(config);
+    // The time per image hardly depends on the batch, and large batches take long to time.
+    config.optimiser.batch = config.optimiser.batch.min(MOST_IMAGES);
     config.validate()?;
-    Estimate::check(&config, device)?;
     Ok(seconds_per_step(&config, &device.handle) * 1000.0 / config.optimiser.batch as f64)
 }
 
@@ -63,10 +66,9 @@ mod tests {
 
     #[test]
     fn the_preset_suits_the_data() {
-        let preset = |source, classes| Reason::of(source, classes).preset();
-        assert_eq!(preset("phantom", 7), "tiny");
-        assert_eq!(preset("phantom:40", 7), "tiny");
-        assert_eq!(preset("ham10000.zip", 7), "rare");
-        assert_eq!(preset("nevi", 1), "fast");
+        let preset = |is_phantom, classes| Reason::of(is_phantom, classes).preset();
+        assert_eq!(preset(true, 7), "tiny");
+        assert_eq!(preset(false, 7), "rare");
+        assert_eq!(preset(false, 1), "fast");
     }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use dermagan_base::SettingError;
-use dermagan_data::{Cache, Options, Report, Source, default_path, prepare};
+use dermagan_data::{Cache, Kind, Options, Report, Source, default_path, prepare};
+use dermagan_model::RESOLUTIONS;
 
 use crate::error::TrainError;
 use crate::event::Event;
@@ -36,18 +37,36 @@ impl Data {
         })
     }
 
+    /// Whether the images are those of the built-in phantom.
+    pub fn is_phantom(&self) -> bool {
+        match self {
+            Self::Cache(cache) => cache.header().kind == Kind::Phantom,
+            Self::Source(source) => source.kind == Kind::Phantom,
+        }
+    }
+
     /// The number of classes that have images, among those that were asked for if any were.
-    pub fn classes(&self, asked: &[String]) -> usize {
+    ///
+    /// # Errors
+    /// When the data has no class that was asked for.
+    pub fn classes(&self, asked: &[String]) -> Result<usize, SettingError> {
         let (classes, records) = match self {
             Self::Cache(cache) => (&cache.header().classes, &cache.header().records),
             Self::Source(source) => (&source.classes, &source.records),
         };
-        let wanted = |code: &str| {
-            asked.is_empty() || asked.iter().any(|asked| asked.trim().eq_ignore_ascii_case(code))
-        };
+        let same = |asked: &String, code: &String| asked.trim().eq_ignore_ascii_case(code);
+        for asked in asked {
+            if !classes.iter().any(|code| same(asked, code)) {
+                let known = classes.join(", ");
+                let problem = format!("no class '{}' in this data; it has {known}", asked.trim());
+                return Err(SettingError::new("classes", problem));
+            }
+        }
+        let wanted =
+            |code: &String| asked.is_empty() || asked.iter().any(|asked| same(asked, code));
         let has_images = |class: usize| records.iter().any(|record| record.class == class);
         let codes = classes.iter().enumerate();
-        codes.filter(|(class, code)| wanted(code) && has_images(*class)).count()
+        Ok(codes.filter(|(class, code)| wanted(code) && has_images(*class)).count())
     }
 
     /// The prepared cache. If the data is a cache, the configuration takes its options over. If it is a source, a cache
@@ -69,24 +88,23 @@ impl Data {
         let size = cache.size();
         if size != resolution {
             let problem = format!(
-                "{} holds images of {size} pixels; expected {size}, or the source instead of the cache",
-                cache.path().display()
+                "it holds images of {size} pixels, and this run needs {resolution}; pass the source instead of the \
+                 cache, or `size` = {size} for a new run"
             );
-            return Err(SettingError::value("size", resolution, problem).into());
+            return Err(SettingError::value("data", cache.path().display(), problem).into());
         }
         Ok(cache)
     }
 }
 
-/// Takes the size, the fit and the filter of a prepared cache over. They replace a preset's values, with a warning if
-/// fit or filter differ. A setting that the user asked for must agree with the cache.
+/// Takes the size, the fit and the filter of a prepared cache over. They replace a preset's values; returns a
+/// warning if fit or filter differ. A setting that the user asked for must agree with the cache.
 pub fn adopt_cache(
     preset: &mut Preset,
     name: &str,
     cache: &Cache,
     request: &TrainRequest,
-    sink: &mut dyn FnMut(Event),
-) -> Result<(), TrainError> {
+) -> Result<Option<String>, TrainError> {
     let Options { fit, filter, .. } = cache.header().options;
     let words = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
     let (size, wanted) = (cache.size(), preset.model.resolution);
@@ -108,18 +126,22 @@ pub fn adopt_cache(
             other.push(format!("{key} {has}, not {wanted}"));
         }
     }
-    if !other.is_empty() {
-        sink(Event::Warning(format!(
+    let warning = (!other.is_empty()).then(|| {
+        format!(
             "{} was prepared with different settings than preset {} ({}); the run uses its images as they are",
             cache.path().display(),
             name,
             other.join("; ")
-        )));
-    }
+        )
+    });
     if request.size.is_none() {
+        if !RESOLUTIONS.contains(&size) {
+            let problem = format!("it holds images of {size} pixels; expected 32, 64 or 128");
+            return Err(SettingError::value("data", cache.path().display(), problem).into());
+        }
         preset.model.resolution = size;
     }
-    Ok(())
+    Ok(warning)
 }
 
 /// Prepares a source in its default cache, or opens that if it exists.

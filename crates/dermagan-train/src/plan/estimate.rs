@@ -104,20 +104,19 @@ impl Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::request::TrainRequest;
-    use crate::test_support::{plan, request};
 
     #[test]
     fn a_run_that_needs_too_much_memory_is_rejected_with_the_settings_that_reduce_it() {
         let size = |width, batch| {
-            let tiny = TrainRequest { width, batch, ..request("tiny", &[]) };
-            let config = plan(tiny).unwrap().config;
+            let mut config = TrainConfig::of_preset("tiny", 0).unwrap();
+            (config.model.g_width, config.model.d_width) = (width, width);
+            config.optimiser.batch = batch;
             Estimate::of(&config)
                 .check_memory(&config, Some(16.0))
                 .map_err(|error| error.to_string())
         };
-        assert_eq!(size(None, None), Ok(()));
-        let words = size(Some(512), Some(4096)).unwrap_err();
+        assert_eq!(size(16, 32), Ok(()));
+        let words = size(512, 4096).unwrap_err();
         assert!(words.contains("this machine has 16 GB"), "{words}");
         assert!(words.contains("`batch` (now 4096), `width` (now 512)"), "{words}");
     }

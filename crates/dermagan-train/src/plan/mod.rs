@@ -1,4 +1,4 @@
-//! Turns a request into a run that can start. Everything is checked before anything takes time.
+//! From a request to a run that can start. Settings and memory are checked before the data is prepared.
 
 pub mod auto;
 mod choice;

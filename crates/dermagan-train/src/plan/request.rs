@@ -32,7 +32,7 @@ pub struct TrainRequest {
     pub size: Option<usize>,
     /// Images per step, 2 to 4096.
     pub batch: Option<usize>,
-    /// Number of channels of the narrowest layer of both networks.
+    /// Number of channels of both networks at half the resolution, 1 to 512; even for residual networks.
     pub width: Option<usize>,
     /// Learning rate of both players.
     pub learning_rate: Option<f64>,

@@ -1,5 +1,4 @@
-//! Turns a request into a run that can start: resolves the settings, finds, prepares and splits the data, and checks
-//! everything before anything takes time.
+//! From a request to a run that can start: its configuration and its images.
 
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use crate::event::Event;
 use crate::plan::auto::{self, Reason};
 use crate::plan::choice::choose;
 use crate::plan::data::{Data, absolute, adopt_cache};
+use crate::plan::estimate::Estimate;
 use crate::plan::request::{ResumeRequest, TrainRequest};
 use crate::recipe::config::{InputConfig, SourceConfig, TrainConfig};
 use crate::recipe::preset::{AUTO, Preset};
@@ -47,31 +47,45 @@ impl Plan {
         request.check_minutes()?;
         let named = |name: &str| Preset::named(name, &request.settings);
         // The preset is checked before the data is opened.
-        let asked = (request.preset != AUTO).then(|| named(&request.preset)).transpose()?;
+        let is_auto = request.preset.eq_ignore_ascii_case(AUTO);
+        let asked = (!is_auto).then(|| named(&request.preset)).transpose()?;
         let source = absolute(request.data.as_deref().unwrap_or("phantom"));
         let data = Data::open(&source)?;
-        let reason = Reason::of(&source, data.classes(&request.classes));
+        let reason = Reason::of(data.is_phantom(), data.classes(&request.classes)?);
         let mut preset = asked.map_or_else(|| named(reason.preset()), Ok)?;
-        let name = if request.preset == AUTO { reason.preset() } else { &request.preset };
+        let name = if is_auto { reason.preset() } else { &request.preset };
 
         preset.override_with(request);
-        if let Data::Cache(cache) = &data {
-            adopt_cache(&mut preset, name, cache, request, sink)?;
-        }
+        let warning = match &data {
+            Data::Cache(cache) => adopt_cache(&mut preset, name, cache, request)?,
+            Data::Source(_) => None,
+        };
         let (seed, precision) = (request.seed, request.precision.unwrap_or(preset.precision));
         let precision = precision.resolve(device)?;
         // Everything but the data is checked before it is prepared, which takes time.
         let empty = SourceConfig::default();
         let without_data = preset.clone().configure(name, seed, precision, empty)?;
         without_data.augment.check_pixels(preset.model.resolution)?;
-        if request.preset == AUTO {
+        Estimate::check(&without_data, device)?;
+        if is_auto {
             let kimg = preset.schedule.kimg;
-            let seconds_per_kimg = auto::seconds_per_kimg(without_data, device)?;
-            sink(Event::PresetChosen { preset: name.to_owned(), reason, kimg, seconds_per_kimg });
+            let seconds = match request.minutes {
+                Some(minutes) => 60.0 * minutes,
+                None => kimg * auto::seconds_per_kimg(without_data, device)?,
+            };
+            let kimg = request.minutes.is_none().then_some(kimg);
+            sink(Event::PresetChosen { preset: name.to_owned(), reason, kimg, seconds });
         }
+        warning.into_iter().for_each(|warning| sink(Event::Warning(warning)));
         let cache = data.prepare(&mut preset.data, preset.model.resolution, sink)?;
         let (source, images) = choose(source, &request.classes, preset.data.split, &cache)?;
         let config = preset.configure(name, seed, precision, source)?;
+        if is_auto && matches!(reason, Reason::Classes(_)) && config.model.classes < 2 {
+            let only = config.source.classes.join(", ");
+            sink(Event::Warning(format!(
+                "only images of {only} are left to train on; preset fast suits one class better"
+            )));
+        }
         unused_settings::check_rare(&config, request.sets("augment.rare_probability"))?;
         Ok(Self { config, cache: Arc::new(cache), images, minutes: request.minutes })
     }
@@ -102,6 +116,12 @@ impl Plan {
         let cache = data.prepare(&mut config.input, config.model.resolution, sink)?;
         let began = config.source.clone();
         let place = began.source.clone();
+        let known = &cache.header().classes;
+        if let Some(lost) = began.classes.iter().find(|code| !known.contains(code)) {
+            return Err(TrainError::Invalid(format!(
+                "{place} has no class {lost}, which this run began with; pass the original data as `data`"
+            )));
+        }
         let (source, images) = choose(place, &began.classes, config.input.split, &cache)?;
         config.source = source;
         if config.source.digest != began.digest {
@@ -183,7 +203,7 @@ mod tests {
         assert_eq!((plan.config.input.fit, plan.config.model.resolution), (Fit::Crop, 32));
         assert!(warnings[0].contains("fit crop, not squash"), "{warnings:?}");
         let flag = TrainRequest { size: Some(64), ..request("tiny", &[]) };
-        assert!(phantom(flag).unwrap_err().to_string().contains("expected 32"));
+        assert!(phantom(flag).unwrap_err().to_string().contains("`size` = 32"));
     }
 
     #[test]

@@ -28,10 +28,10 @@ pub struct OptimiserConfig {
     /// Images per step, 2 to 4096.
     pub batch: usize,
     /// Adam's learning rate of the generator, and of the discriminator unless
-    /// [`d_learning_rate`](Self::d_learning_rate) is set. More than 0.
+    /// [`d_learning_rate`](Self::d_learning_rate) is set. 0 or more, and not 0 throughout.
     pub learning_rate: Scheduled,
     /// Adam's learning rate of the discriminator, if it has its own (two time-scale update rule, Heusel et al. 2017).
-    /// More than 0.
+    /// 0 or more, and not 0 throughout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub d_learning_rate: Option<Scheduled>,
     /// Adam's decay rate of the first moment, 0 to less than 1.
@@ -302,7 +302,7 @@ impl TrainConfig {
                 false => "in part",
             };
             let sooner = match nimg {
-                0 => ", or `set` = condition.from_kimg=M and `set` = condition.to_kimg=N",
+                0 => ", or lower condition.from_kimg and condition.to_kimg with `set`",
                 _ => "",
             };
             found.push(format!(
@@ -362,12 +362,12 @@ impl TrainConfig {
 
     /// Number of steps of the whole run.
     pub fn steps(&self) -> u64 {
-        (images(self.schedule.kimg)).div_ceil(self.optimiser.batch as u64)
+        (images_of_kimg(self.schedule.kimg)).div_ceil(self.optimiser.batch as u64)
     }
 }
 
 /// A number of images from thousands of images, at least 1.
-pub(crate) fn images(kimg: f64) -> u64 {
+pub(crate) fn images_of_kimg(kimg: f64) -> u64 {
     (kimg * 1000.0).round().max(1.0) as u64
 }
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use dermagan_base::SettingError;
 use dermagan_base::name::{shortened, start_of};
+use dermagan_base::{SettingError, quoted};
 use dermagan_model::weights::read_at_most;
 use dermagan_model::{ModelConfig, Precision, PrecisionChoice};
 use dermagan_models::PRESETS;
@@ -172,7 +172,7 @@ impl TrainConfig {
 
 /// The message of the TOML parser, which quotes the line in question. Long lines are cut.
 fn message_of(error: &toml::de::Error) -> String {
-    let error = error.to_string();
+    let error = quoted(error);
     let lines: Vec<_> = error.trim().lines().map(|line| start_of(line, SHOWN)).collect();
     lines.join("\n")
 }

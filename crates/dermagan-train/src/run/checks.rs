@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use dermagan_model::ops::wrong_forms;
 
-use crate::check::compare::Comparison;
+use crate::check::compare::GradientDifference;
 use crate::check::repetition::{Recomputed, Repeated};
 use crate::error::TrainError;
 use crate::event::{Event, SelfCheck};
@@ -25,7 +25,7 @@ impl Session {
         self.counts.on = true;
         self.counts.compared += 1;
         self.counts.seconds += seconds;
-        let Comparison { parameter, difference } = &worst;
+        let GradientDifference { parameter, difference } = &worst;
         self.dir.log(&format!(
             "self-check: the gradients match the CPU's; the largest difference is that of {parameter}, \
              {difference:.1e} of its norm ({seconds:.1} s)"
@@ -79,7 +79,7 @@ impl Session {
             }
             self.counts.errors += 1;
             self.warn(&match wrong {
-                Some(Comparison { parameter, difference }) => format!(
+                Some(GradientDifference { parameter, difference }) => format!(
                     "the device computed a wrong gradient of {parameter}: it differs from the CPU's by \
                      {difference:.1e} of its norm"
                 ),

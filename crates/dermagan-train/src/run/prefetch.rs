@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::TensorData;
 use dermagan_base::orientation::Orientation;
 use dermagan_data::Cache;
 use dermagan_data::order::{Draw, Order, oriented, to_planes};
 use dermagan_model::ModelConfig;
-use dermagan_model::ops::{from_bytes, is_cpu};
-use dermagan_model::tensor::upload;
 use dermagan_model::training_values;
 use rayon::prelude::*;
 
@@ -43,23 +41,20 @@ pub enum Images {
 }
 
 impl Images {
-    /// Copies `batch` images of `side` × `side` pixels to a device, as `[batch, 3, side, side]` in [-1, 1].
-    pub fn upload(self, batch: usize, side: usize, device: &Device) -> Tensor<4> {
-        let shape = [batch, 3, side, side];
-        match self {
-            Self::Planes(planes) => upload(TensorData::new(planes, shape), device),
-            Self::Bytes(bytes) if is_cpu(device) => {
-                let each = 3 * side * side;
+    /// As [`Images::Planes`], `batch` images of `side` × `side` pixels.
+    pub fn planes(self, batch: usize, side: usize) -> TensorData {
+        let each = 3 * side * side;
+        let planes = match self {
+            Self::Planes(planes) => planes,
+            Self::Bytes(bytes) => {
                 let mut planes = vec![0.0; batch * each];
                 planes.par_chunks_mut(each).zip(bytes.par_chunks(each)).for_each(
-                    |(planes, bytes)| {
-                        to_planes(bytes, side, Orientation::default(), planes);
-                    },
+                    |(planes, bytes)| to_planes(bytes, side, Orientation::default(), planes),
                 );
-                upload(TensorData::new(planes, shape), device)
+                planes
             }
-            Self::Bytes(bytes) => from_bytes(&bytes, batch, side, device),
-        }
+        };
+        TensorData::new(planes, [batch, 3, side, side])
     }
 }
 
@@ -166,8 +161,6 @@ impl Maker {
 
 #[cfg(test)]
 mod tests {
-    use dermagan_model::tensor::to_vec;
-
     use super::*;
     use crate::plan::request::TrainRequest;
     use crate::test_support::{plan as phantom, request};
@@ -182,9 +175,7 @@ mod tests {
         let plan = plan();
         let mut prefetch = Prefetch::new(&plan, false);
         let order = plan.order();
-        let planes = |images: Images| {
-            to_vec(images.upload(8, 32, &Device::flex()).reshape([8 * 3 * 32 * 32]))
-        };
+        let planes = |images: Images| images.planes(8, 32).try_to_vec::<f32>().unwrap();
         let values = |batch: HostBatch| (planes(batch.images), batch.classes, batch.latents);
         let mut as_bytes = Prefetch::new(&plan, true);
         // In order through several epochs, again from the middle, and back to the beginning.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use dermagan_model::ComputeDevice;
 use serde_json::json;
 
-use crate::check::compare::Comparison;
+use crate::check::compare::GradientDifference;
 use crate::error::TrainError;
 use crate::run::trainer::Trainer;
 use crate::step::fault::{Fault, VARIABLE};
@@ -15,9 +15,9 @@ use crate::store::stats::StatsLine;
 /// Largest number of comparisons that an error names.
 const NAMED: usize = 3;
 
-/// Counts of the checks since this process began.
+/// CheckCounts of the checks since this process began.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct CheckCounts {
     /// Whether the device is checked.
     pub on: bool,
     /// Number of wrong implementations of operations that are in the log.
@@ -32,7 +32,7 @@ pub(super) struct Counts {
     pub seconds: f64,
 }
 
-impl Counts {
+impl CheckCounts {
     /// The counts as fields of a line of statistics. There are none if the device is not checked.
     pub fn fields(&self) -> StatsLine {
         if !self.on {
@@ -52,7 +52,7 @@ impl Counts {
 /// The result of the check before the first step.
 pub(super) struct Checked {
     /// The largest difference from the CPU and the seconds that the comparison took. `None` if nothing was checked.
-    pub start: Option<(Comparison, f64)>,
+    pub start: Option<(GradientDifference, f64)>,
     /// A warning that gradients are corrupted for a test.
     pub warning: Option<String>,
 }

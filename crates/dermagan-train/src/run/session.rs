@@ -13,9 +13,9 @@ use crate::error::TrainError;
 use crate::event::{Event, Outcome};
 use crate::plan::memory::resident_gigabytes;
 use crate::plan::run_plan::Plan;
-use crate::recipe::config::images;
+use crate::recipe::config::images_of_kimg;
 use crate::run::defence::{Broken, ReadBack};
-use crate::run::self_check::Counts;
+use crate::run::self_check::CheckCounts;
 use crate::run::trainer::{ADAPT_EVERY, Trainer};
 use crate::store::rundir::{self, RunDir, stamp};
 use crate::store::stats::{
@@ -39,8 +39,38 @@ pub const STATUS_WON: &str = "discriminator has won";
 /// The status of any other run.
 const STATUS_FINE: &str = "healthy";
 
-/// A run that is in memory and writes to its folder. The caller either steps it ([`Session::step`]) or runs it to its
-/// end ([`Session::run`]).
+/// A run that is held in memory and writes into its folder. The caller lets it run to its end ([`Session::run`]) or steps
+/// it:
+///
+/// ```
+/// # use std::sync::atomic::AtomicBool;
+/// # use dermagan_model::ComputeDevice;
+/// # use dermagan_train::{ReadyRun, TrainRequest};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let outdir = folder.path().join("runs");
+/// # let (device, stop) = (ComputeDevice::cpu(), AtomicBool::new(false));
+/// let request = TrainRequest {
+///     outdir,
+///     kimg: Some(0.1),
+///     width: Some(2),
+///     ..TrainRequest::new("tiny", "phantom:16")
+/// };
+/// let run = ReadyRun::new(&request, &device, &mut |_event| ())?;
+/// let mut session = run.begin(&stop, &mut |_event| ())?;
+/// while !session.is_done() {
+///     session.step()?;
+///     for event in session.take_events() {
+///         println!("{event:?}");
+///     }
+/// }
+/// let outcome = session.finish()?;
+/// assert!(!outcome.interrupted);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A caller that stops before the end calls [`Session::interrupt`] first, which writes a checkpoint.
 pub struct Session {
     pub(super) plan: Arc<Plan>,
     pub(super) trainer: Trainer,
@@ -63,7 +93,7 @@ pub struct Session {
     /// Whether the discriminator had won in the last tick.
     pub(super) won: bool,
     pub(super) collapse: CollapseMonitor,
-    pub(super) counts: Counts,
+    pub(super) counts: CheckCounts,
     /// Number of steps that earlier processes did.
     steps_before: u64,
     /// The newest checkpoint that is known to be good.
@@ -101,7 +131,7 @@ impl Session {
             maintenance: 0.0,
             won: false,
             collapse: CollapseMonitor::default(),
-            counts: Counts::default(),
+            counts: CheckCounts::default(),
             steps_before,
             last_good,
             snapshot_is_fresh: true,
@@ -145,7 +175,7 @@ impl Session {
 
     /// Number of images of the whole run.
     pub fn images_total(&self) -> u64 {
-        images(self.plan.config.schedule.kimg)
+        images_of_kimg(self.plan.config.schedule.kimg)
     }
 
     /// Whether the run has seen all of its images.
@@ -177,14 +207,14 @@ impl Session {
         self.take_events().into_iter().for_each(&mut *sink);
         while outcome.as_ref().is_ok_and(|stopped| !stopped) && !self.is_done() {
             let before = self.trainer.nimg;
-            self.waited += self.trainer.step();
-            outcome = self.settle(before).and_then(|()| {
+            self.waited += self.trainer.step().as_secs_f64();
+            outcome = self.after_step(before).and_then(|()| {
                 let stopped = stop.load(Ordering::Relaxed) && !self.is_done();
                 if stopped { self.interrupt().map(|()| true) } else { Ok(false) }
             });
             self.take_events().into_iter().for_each(&mut *sink);
         }
-        let finished = outcome.and_then(|interrupted| self.finish(interrupted));
+        let finished = outcome.and_then(|_| self.end());
         self.take_events().into_iter().for_each(&mut *sink);
         finished
     }
@@ -200,19 +230,19 @@ impl Session {
             return Ok(());
         }
         let before = self.trainer.nimg;
-        self.waited += self.trainer.step();
-        self.settle(before)
+        self.waited += self.trainer.step().as_secs_f64();
+        self.after_step(before)
     }
 
     /// Does the work that is due after a step that began after `before` images.
-    fn settle(&mut self, before: u64) -> Result<(), TrainError> {
+    fn after_step(&mut self, before: u64) -> Result<(), TrainError> {
         self.do_what_is_due(before).map_err(|error| self.explain(error))
     }
 
-    /// As [`Session::settle`], without the explanation of errors.
+    /// As [`Session::after_step`], without the explanation of errors.
     fn do_what_is_due(&mut self, before: u64) -> Result<(), TrainError> {
         let schedule = self.plan.config.schedule;
-        let (snap, tick) = (images(schedule.snap), images(schedule.tick));
+        let (snap, tick) = (images_of_kimg(schedule.snap), images_of_kimg(schedule.tick));
         let nimg = self.trainer.nimg;
         let (tick_due, snap_due) = (nimg / tick > before / tick, nimg / snap > before / snap);
         self.snapshot_is_fresh = snap_due || self.is_done();
@@ -260,7 +290,12 @@ impl Session {
     ///
     /// # Errors
     /// When the statistics cannot be written. A plot that cannot be written is only a warning.
-    pub fn finish(&mut self, interrupted: bool) -> Result<Outcome, TrainError> {
+    pub fn finish(mut self) -> Result<Outcome, TrainError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Outcome, TrainError> {
+        let interrupted = !self.is_done();
         if self.trainer.tally.steps() > 0 {
             // The open tick is written so that a short run has statistics too. The checkpoint does not count it: a
             // resumed run writes the whole tick again.
@@ -283,6 +318,9 @@ impl Session {
     pub(super) fn announce(&mut self) {
         let (run, nimg) = (self.dir.path().to_owned(), self.trainer.nimg);
         self.emit(Event::Started { run, nimg, total: self.images_total() });
+        if let Some(warning) = self.device.warning.clone() {
+            self.warn(&warning);
+        }
         if self.is_done() {
             return;
         }

@@ -17,20 +17,17 @@ use crate::store::best::{BEST_GENERATOR, BEST_RECORD, Best, best_of};
 use crate::store::checkpoint::Checkpoint;
 use crate::store::rundir::{self, GENERATOR, stamp};
 use crate::store::stats::seconds_since_1970;
-use crate::store::trained::card_of;
 use crate::watch::metrics::Measured;
 use crate::watch::plot;
 use crate::watch::run_images::{self, GRID};
+use crate::watch::trained::card_of;
 
 impl Session {
     /// Writes the files of a new run before its first step. The checkpoint lets a run continue even if its process is
     /// killed in the first minute.
-    pub(super) fn begin(&mut self) -> Result<(), TrainError> {
+    pub(super) fn write_first_files(&mut self) -> Result<(), TrainError> {
         let words = format!("{} on {}", producer(), self.device.name);
         self.dir.log(&words);
-        if let Some(warning) = self.device.warning.clone() {
-            self.warn(&warning);
-        }
         self.write_reals()?;
         self.write_split()?;
         let shown = self.trainer.shown();
@@ -42,7 +39,7 @@ impl Session {
 
     /// Restores files of a resumed run: the real images and the split if they are missing, and the generator if it is
     /// missing or not that of the checkpoint.
-    pub(super) fn restore(&self) -> Result<(), TrainError> {
+    pub(super) fn restore_files(&self) -> Result<(), TrainError> {
         let exists = |name: &str| self.dir.path().join(name).is_file();
         if !exists("reals.png") {
             self.write_reals()?;

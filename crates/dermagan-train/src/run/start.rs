@@ -49,7 +49,8 @@ pub fn resume(
     ReadyRun::resumed(request, device, sink)?.begin(stop, sink)?.run(stop, sink)
 }
 
-/// A run that can begin. Its configuration is complete and checked, and nothing has been written yet.
+/// A run that can begin: its configuration is complete and its data is prepared, but it has no folder yet. The length of a
+/// run with a time budget is fitted by [`ReadyRun::estimate`] or [`ReadyRun::begin`].
 #[derive(Debug)]
 pub struct ReadyRun {
     plan: Arc<Plan>,
@@ -180,19 +181,29 @@ impl ReadyRun {
         stop: &AtomicBool,
         sink: &mut dyn FnMut(Event),
     ) -> Result<Session, TrainError> {
-        // Everything that can be wrong is checked before anything takes time.
+        // What can be wrong is checked before steps are timed.
         Estimate::check(&self.plan.config, &self.device)?;
         let metrics = snapshot_metrics(&self.options, &self.device, self.plan.images.len())?;
-        match self.origin {
+        let is_new = matches!(self.origin, Origin::New(_));
+        let mut session = match self.origin {
             Origin::New(outdir) => {
                 rundir::make_outdir(&outdir)?;
                 time_budget::fit(&mut self.plan, &self.device, stop, sink)?;
-                begin_new(self.plan, self.device, &outdir, &self.options, metrics)
+                new_session(self.plan, self.device, &outdir, &self.options, metrics)
             }
             Origin::Checkpoint(checkpoint, path) => {
-                begin_resumed(self.plan, self.device, &path, *checkpoint, &self.options, metrics)
+                resumed_session(self.plan, self.device, &path, *checkpoint, &self.options, metrics)
             }
+        }?;
+        let written = match is_new {
+            true => session.write_first_files(),
+            false => session.restore_files(),
+        };
+        if written.is_ok() {
+            session.announce();
         }
+        session.take_events().into_iter().for_each(sink);
+        written.map_err(|error| session.explain(error)).map(|()| session)
     }
 }
 
@@ -205,7 +216,8 @@ fn check_precision(precision: Precision, device: &ComputeDevice) -> Result<(), T
     })
 }
 
-fn begin_new(
+/// A session in a new folder, before its first files are written.
+fn new_session(
     plan: Arc<Plan>,
     device: ComputeDevice,
     outdir: &Path,
@@ -217,13 +229,11 @@ fn begin_new(
     let dir = RunDir::create(outdir, &plan.config, options)?;
     let mut session = Session::new(plan, trainer, dir, device, options.keep, metrics);
     session.report_check(checked);
-    session.begin().map_err(|error| session.explain(error))?;
-    session.announce();
     Ok(session)
 }
 
 /// Sets files aside that are newer than the checkpoint, and makes a session in its state.
-fn begin_resumed(
+fn resumed_session(
     plan: Arc<Plan>,
     device: ComputeDevice,
     path: &Path,
@@ -265,8 +275,6 @@ fn begin_resumed(
     session.last_good = path.to_owned();
     session.report_resumed(path, level.as_deref(), unreadable);
     session.report_check(checked);
-    session.restore().map_err(|error| session.explain(error))?;
-    session.announce();
     Ok(session)
 }
 

@@ -10,7 +10,7 @@ use dermagan_model::ComputeDevice;
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::plan::run_plan::Plan;
-use crate::recipe::config::images;
+use crate::recipe::config::images_of_kimg;
 use crate::run::trainer::{ADAPT_EVERY, Trainer};
 
 /// Groups of steps are timed for this long, or for a twentieth of the budget if that is shorter.
@@ -47,6 +47,7 @@ pub fn fit(
         return Err(SettingError::value("minutes", minutes, problem).into());
     }
     let plan = Arc::make_mut(plan);
+    plan.minutes = None;
     plan.config.set_length(kimg);
     plan.config.validate()?;
     sink(Event::Fitted { kimg, seconds_per_kimg });
@@ -79,7 +80,7 @@ fn seconds_per_kimg(
     let mut trainer = Trainer::new(plan.clone(), device.clone());
     // The steps are those in the middle of the preset's length. There the networks are conditioned on classes, and
     // scheduled probabilities of transforms, which take time, are halfway. An adaptive probability is taken as 0.5.
-    trainer.nimg = images(plan.config.schedule.kimg / 2.0);
+    trainer.nimg = images_of_kimg(plan.config.schedule.kimg / 2.0);
     trainer.adaptive.probability = 0.5;
     let steps = group(plan.config.objective.every, device.is_cpu);
     let mut seconds = Vec::new();
@@ -89,7 +90,7 @@ fn seconds_per_kimg(
         for step in 1..=steps {
             trainer.step();
             if step == steps || trainer.steps.is_multiple_of(ADAPT_EVERY) {
-                // This waits for the device. The run itself reports a breakdown, because it computes the same steps.
+                // This waits for the device. A breakdown is ignored: the run does not keep these steps.
                 let _ = trainer.read_back();
             }
             if stop.load(Ordering::Relaxed) {

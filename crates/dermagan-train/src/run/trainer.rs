@@ -3,11 +3,13 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_model::Network;
+use dermagan_model::ops::{from_bytes, is_cpu};
 use dermagan_model::tensor::to_vec;
 use dermagan_model::tensor::upload;
 use dermagan_model::weights::Weights;
 use dermagan_model::{ComputeDevice, Flat, Generator};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::augment::transforms::Transforms;
 use crate::plan::estimate::parameters;
@@ -15,7 +17,7 @@ use crate::plan::run_plan::Plan;
 use crate::recipe::augment::rarity;
 use crate::recipe::config::TrainConfig;
 use crate::run::defence::{Broken, Defence, ReadBack};
-use crate::run::prefetch::{HostBatch, Prefetch};
+use crate::run::prefetch::{HostBatch, Images, Prefetch};
 use crate::step::batch::{Batch, class_rows};
 use crate::step::ema;
 use crate::step::lookahead::Lookahead;
@@ -25,7 +27,7 @@ use crate::step::players::Players;
 use crate::step::settings::StepSettings;
 use crate::store::checkpoint::{Adaptive, Checkpoint};
 use crate::store::stats::Tally;
-use crate::store::trained::{sampler_of, shown};
+use crate::watch::trained::{sampler_of, shown};
 use dermagan_generate::Sampler;
 
 /// A run in memory, without its files.
@@ -135,13 +137,13 @@ impl Trainer {
     }
 
     /// Does one step. Its values stay on the device until [`Trainer::read_back`], which must be called at least at
-    /// every [`ADAPT_EVERY`]th step. Returns the time in seconds for which the step waited for its batch and drew its
-    /// augmentation.
-    pub fn step(&mut self) -> f64 {
-        let start = std::time::Instant::now();
+    /// every [`ADAPT_EVERY`]th step. Returns the time before the step itself: waiting for the batch, drawing its
+    /// augmentation and copying it to the device.
+    pub fn step(&mut self) -> Duration {
+        let start = Instant::now();
         let host = self.prefetch.batch(self.nimg);
         let batch = self.on_device(host, &self.device.handle);
-        let waited = start.elapsed().as_secs_f64();
+        let waited = start.elapsed();
         self.steps += 1;
         let settings = StepSettings::at(self.config(), self.steps, self.config().share(self.nimg));
         self.pending.push(self.players.step(batch, &settings, &mut |_, _| {}));
@@ -175,12 +177,11 @@ impl Trainer {
         let transforms =
             Transforms::pair(&config.augment, &probabilities, seed, purposes, self.nimg, side);
         let z = TensorData::new(host.latents, [n, config.model.latents()]);
-        Batch {
-            real: host.images.upload(n, side, &device),
-            z: upload(z, &device),
-            class,
-            transforms,
-        }
+        let real = match host.images {
+            Images::Bytes(bytes) if !is_cpu(&device) => from_bytes(&bytes, n, side, &device),
+            images => upload(images.planes(n, side), &device),
+        };
+        Batch { real, z: upload(z, &device), class, transforms }
     }
 
     /// The current probability of the transforms for images of a class of this rarity, both 0 to 1. While the
@@ -214,7 +215,7 @@ impl Trainer {
     /// When a value is not finite, or the device computes wrongly.
     pub fn read_back(&mut self) -> Result<ReadBack, Broken> {
         let mut values = self.pending_values();
-        let recomputed = self.settle(&mut values)?;
+        let recomputed = self.recheck(&mut values)?;
         let mut newest = None;
         for step in values {
             let (measures, _) = Measures::unpack(&step);

@@ -8,7 +8,9 @@ use dermagan_model::Network;
 use dermagan_model::Precision;
 use dermagan_model::ops::is_cpu;
 
-use crate::check::compare::{Comparison, Gradients, compare, gradients, worst_first};
+use crate::check::compare::{
+    GradientDifference, Gradients, compare_gradients, gradients, worst_first,
+};
 use crate::check::guard::{Guard, Suspicion};
 use crate::check::repetition::{HALF_TOLERANCE, Recomputed, Repeated, TOLERANCE};
 use crate::run::defence::{Broken, Defence, Settled};
@@ -54,7 +56,7 @@ impl Trainer {
         }
     }
 
-    fn restore(&mut self, to: &Settled) {
+    fn rewind(&mut self, to: &Settled) {
         let Settled { players, average, lookahead, nimg, steps } = to.clone();
         (self.players, self.average, self.lookahead) = (players, average, lookahead);
         (self.nimg, self.steps) = (nimg, steps);
@@ -62,7 +64,7 @@ impl Trainer {
 
     /// If one of the steps with these `values` is suspicious, computes all of them again, until two computations agree
     /// or one of them is not suspicious.
-    pub(super) fn settle(
+    pub(super) fn recheck(
         &mut self,
         values: &mut Vec<Vec<f32>>,
     ) -> Result<Option<Recomputed>, Broken> {
@@ -91,7 +93,7 @@ impl Trainer {
                 )));
             }
             attempts += 1;
-            self.restore(&defence.settled);
+            self.rewind(&defence.settled);
             for _ in 0..steps {
                 self.step();
             }
@@ -119,11 +121,11 @@ impl Trainer {
     /// suspicious result.
     fn confirm(&mut self, settled: &Settled, entry: &Recomputed) -> Result<(), Broken> {
         let now = self.state();
-        self.restore(settled);
+        self.rewind(settled);
         let compared = self.compare_with_cpu();
-        self.restore(&now);
+        self.rewind(&now);
         let Some(wrong) = compared.iter().find(|c| !self.tolerates(c)) else { return Ok(()) };
-        let Comparison { parameter, difference } = wrong;
+        let GradientDifference { parameter, difference } = wrong;
         Err(Broken::Device(format!(
             "the gradient of {} had norm {:.2e}, usually {:.2e} to {:.2e}, and the gradient of {parameter} differs \
              from the CPU's by {difference:.1e} of its norm",
@@ -133,7 +135,7 @@ impl Trainer {
 
     /// Compares the gradients of the next step on the device with the CPU's. The largest difference comes first. The
     /// state of the run does not change. The result is empty if the CPU's gradients are not finite.
-    pub fn compare_with_cpu(&mut self) -> Vec<Comparison> {
+    pub fn compare_with_cpu(&mut self) -> Vec<GradientDifference> {
         let batch = self.prefetch.batch(self.nimg);
         let found = self.gradients_of(&self.players, batch.clone(), &self.device.handle);
         let cpu = Device::flex();
@@ -149,7 +151,7 @@ impl Trainer {
             return Vec::new();
         }
         self.begin_ranges(&found);
-        let mut compared = compare(&found, &expected);
+        let mut compared = compare_gradients(&found, &expected);
         worst_first(&mut compared);
         compared
     }
@@ -168,7 +170,7 @@ impl Trainer {
     }
 
     /// Whether a gradient's difference from the CPU's can be rounding. A NaN cannot.
-    pub fn tolerates(&self, comparison: &Comparison) -> bool {
+    pub fn tolerates(&self, comparison: &GradientDifference) -> bool {
         let tolerance = match self.plan.config.precision {
             Precision::F16 => HALF_TOLERANCE,
             Precision::F32 | Precision::Bf16 => TOLERANCE,
@@ -182,9 +184,9 @@ impl Trainer {
         let batch = self.prefetch.batch(self.nimg);
         let first = self.gradients_of(&self.players, batch.clone(), &self.device.handle);
         let second = self.gradients_of(&self.players, batch, &self.device.handle);
-        let mut compared = compare(&second, &first);
+        let mut compared = compare_gradients(&second, &first);
         worst_first(&mut compared);
-        let none = Comparison { parameter: "none".into(), difference: 0.0 };
+        let none = GradientDifference { parameter: "none".into(), difference: 0.0 };
         let worst = compared.into_iter().next().unwrap_or(none);
         Repeated { worst, same_bits: first == second }
     }

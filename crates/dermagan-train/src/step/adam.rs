@@ -14,10 +14,10 @@ use dermagan_model::tensor::{from_slice, to_vec};
 use dermagan_model::weights::{Array, Weights};
 use dermagan_model::{Gathered, Layout};
 
-use crate::step::loss_scale::Verdict;
+use crate::step::loss_scale::Finite;
 
 /// The new tensors, or the old ones where `finite` is false.
-fn keep(old: [Tensor<1>; 3], new: [Tensor<1>; 3], finite: &Verdict) -> [Tensor<1>; 3] {
+fn keep(old: [Tensor<1>; 3], new: [Tensor<1>; 3], finite: &Finite) -> [Tensor<1>; 3] {
     let mut new = new.into_iter();
     old.map(|old| match new.next() {
         Some(new) => {
@@ -74,7 +74,7 @@ fn update(
     value: Tensor<1>,
     Moments { first, second }: Moments,
     gradient: Tensor<1>,
-    finite: Option<&Verdict>,
+    finite: Option<&Finite>,
 ) -> (Tensor<1>, Moments) {
     let Some(finite) = finite else {
         let (value, [first, second]) = adam(step, value, [first, second], gradient);
@@ -108,7 +108,7 @@ impl Adam {
         network: Flat<N>,
         gradients: Gathered,
         time: u64,
-        finite: Option<&Verdict>,
+        finite: Option<&Finite>,
     ) -> Flat<N> {
         let correction = |beta: f64| 1.0 - beta.powf(time as f64);
         let step = Step {

@@ -4,11 +4,11 @@ use burn::tensor::Tensor;
 use dermagan_model::ops::join;
 use dermagan_model::{Discriminator, Flat, Judgement, Precision};
 
-use crate::step::gradients::Gradients;
+use crate::step::gradients::BackwardPass;
 use crate::step::players::Players;
 use crate::step::settings::StepSettings;
 
-/// What the discriminator's half of a step leaves behind, still on the device.
+/// Results of the discriminator's half of a step, still on the device.
 pub(super) struct DStep {
     /// Logits of the real images before the step, `[batch]`.
     pub real_logits: Tensor<1>,
@@ -30,7 +30,7 @@ impl Players {
         fakes: Tensor<4>,
         class: Option<Tensor<2>>,
         settings: &StepSettings,
-        with: &mut Gradients<'_, '_>,
+        with: &mut BackwardPass<'_, '_>,
     ) -> DStep {
         let n = real.dims()[0];
         let both = join(vec![real, fakes.detach()]);

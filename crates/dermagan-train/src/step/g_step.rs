@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::step::d_step::{DStep, update_running};
-use crate::step::gradients::Gradients;
+use crate::step::gradients::BackwardPass;
 use crate::step::players::Players;
 use crate::step::settings::StepSettings;
 
-/// What the generator's half of a step leaves behind, still on the device.
+/// Results of the generator's half of a step, still on the device.
 pub(super) struct GStep {
     /// Logits of the fakes after the discriminator's step, `[batch]`.
     pub fake_logits: Tensor<1>,
@@ -24,10 +24,10 @@ impl Players {
         class: Option<Tensor<2>>,
         d: &DStep,
         settings: &StepSettings,
-        with: &mut Gradients<'_, '_>,
+        with: &mut BackwardPass<'_, '_>,
     ) -> GStep {
         // The discriminator's parameters are frozen: only the gradient with respect to the fakes is needed. That saves
-        // 3 % of a step (flex, 2 cores).
+        // 3 % of a step (on two CPU cores).
         let judge = self.discriminator.clone().into_network().no_grad();
         let judgement = judge.forward_train(fakes, class, 1, self.precision);
         update_running(&mut self.discriminator, &judgement);

@@ -6,23 +6,23 @@ use burn::tensor::Tensor;
 use dermagan_model::{Flat, Gathered, Network};
 
 use crate::step::fault::Fault;
-use crate::step::loss_scale::{LossScale, Verdict};
+use crate::step::loss_scale::{Finite, LossScale};
 
-/// Is shown a player's name, `D` or `G`, and its gradients by parameter. A program that trains on several devices
+/// Receives a player's name, `D` or `G`, and its gradients by parameter, which it may change. A program that trains on several devices
 /// averages the gradients over them here.
-pub type Observer<'a> = dyn FnMut(&str, &mut [(String, Tensor<1>)]) + 'a;
+pub type GradientHook<'a> = dyn FnMut(&str, &mut [(String, Tensor<1>)]) + 'a;
 
 /// What happens to gradients between the loss and the optimiser.
-pub(super) struct Gradients<'a, 'b> {
+pub(super) struct BackwardPass<'a, 'b> {
     /// Corrupts gradients; tests only.
     pub fault: Option<Arc<Fault>>,
     /// Squared norms of all gradients so far, if they are wanted.
     pub squares: Option<Vec<Tensor<1>>>,
     /// Sees the gradients before they are used.
-    pub observe: &'a mut Observer<'b>,
+    pub observe: &'a mut GradientHook<'b>,
 }
 
-impl Gradients<'_, '_> {
+impl BackwardPass<'_, '_> {
     /// The gradients of a loss in the form of the network's parameters; with a loss scale also whether they are finite.
     pub fn of<N: Network>(
         &mut self,
@@ -30,7 +30,7 @@ impl Gradients<'_, '_> {
         player: &str,
         network: &Flat<N>,
         scale: Option<&mut LossScale>,
-    ) -> (Gathered, Option<Verdict>) {
+    ) -> (Gathered, Option<Finite>) {
         let (mut gradients, finite) = match scale {
             None => (network.gradients(&loss.backward()), None),
             Some(scale) => {

@@ -26,7 +26,7 @@ pub struct LossScale {
 }
 
 /// Whether a step's gradients are finite, `[1]`.
-pub type Verdict = Tensor<1, Bool>;
+pub type Finite = Tensor<1, Bool>;
 
 impl LossScale {
     /// The scale before the first step, 65,536. `device` is without autodiff.
@@ -48,7 +48,7 @@ impl LossScale {
     pub fn unscaled(
         &mut self,
         gradients: Vec<(String, Tensor<1>)>,
-    ) -> (Vec<(String, Tensor<1>)>, Verdict) {
+    ) -> (Vec<(String, Tensor<1>)>, Finite) {
         let inverse = self.scale.clone().recip();
         let sums = gradients.iter().map(|(_, g)| g.clone().abs().sum());
         let total = sums.reduce(|a, b| a + b).unwrap_or_else(|| self.good.zeros_like());

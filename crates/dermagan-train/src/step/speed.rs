@@ -10,9 +10,6 @@ use crate::step::players::Players;
 use crate::step::settings::StepSettings;
 use crate::step::synthetic;
 
-/// Largest number of steps that are timed. The time of rarer penalties is not included.
-const MOST_STEPS: u64 = 16;
-
 /// Times `rounds` training steps on synthetic images and calls `each` with the seconds of each one. A step has both
 /// passes of the discriminator, its Adam, the generator's pass through it, and the generator's Adam. Reading images and
 /// averaging the weights are left out, as in other programs' step times. Each measurement waits for the device. The
@@ -20,24 +17,35 @@ const MOST_STEPS: u64 = 16;
 ///
 /// The configuration must be valid.
 pub fn each_step(config: &TrainConfig, device: &Device, rounds: usize, each: &mut dyn FnMut(f64)) {
+    timed_steps(config, device, 1..=rounds as u64, each);
+}
+
+/// Gives `each` the seconds of the steps of these numbers, from 1.
+fn timed_steps(
+    config: &TrainConfig,
+    device: &Device,
+    steps: impl IntoIterator<Item = u64>,
+    each: &mut dyn FnMut(f64),
+) {
     let autodiff = device.clone().autodiff();
     let mut players = Players::new(config, device);
     let pixels = synthetic::pixels(config);
-    for step in 0..rounds {
+    for step in steps {
         let pixels = pixels.clone();
         let start = Instant::now();
-        let batch = synthetic::batch(config, pixels, step as u64, &autodiff);
-        let settings = StepSettings::at(config, step as u64 + 1, 0.0);
+        let batch = synthetic::batch(config, pixels, step - 1, &autodiff);
+        let settings = StepSettings::at(config, step, 0.0);
         // Reading the measures back waits for the device.
         to_vec(players.step(batch, &settings, &mut |_, _| {}));
         each(start.elapsed().as_secs_f64());
     }
 }
 
-/// The mean seconds of one round of steps, from one penalty to the next. A round before it is not counted.
+/// The mean seconds of a step, from three steps: one to warm up, one with penalties and one without.
 pub fn seconds_per_step(config: &TrainConfig, device: &Device) -> f64 {
-    let round = config.objective.every.clamp(1, MOST_STEPS) as usize;
+    let every = config.objective.every.max(1);
     let mut seconds = Vec::new();
-    each_step(config, device, 2 * round, &mut |took| seconds.push(took));
-    seconds[round..].iter().sum::<f64>() / round as f64
+    timed_steps(config, device, [1, 1 + every, 2 + every], &mut |took| seconds.push(took));
+    let [with, without] = [seconds[1], seconds[2]];
+    (with + (every - 1) as f64 * without) / every as f64
 }

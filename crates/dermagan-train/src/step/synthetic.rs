@@ -21,7 +21,7 @@ pub struct Sizes {
     pub batch: Option<usize>,
     /// Side of the images in pixels: 32, 64 or 128.
     pub side: Option<usize>,
-    /// Number of channels of the narrowest layer of both networks.
+    /// Number of channels of both networks at half the resolution, 1 to 512; even for residual networks.
     pub width: Option<usize>,
 }
 

@@ -6,7 +6,7 @@ use crate::recipe::objective::Loss;
 use crate::step::batch::Batch;
 use crate::step::d_step::DStep;
 use crate::step::g_step::GStep;
-use crate::step::gradients::{Gradients, Observer};
+use crate::step::gradients::{BackwardPass, GradientHook};
 use crate::step::measures::Measures;
 use crate::step::players::Players;
 use crate::step::settings::StepSettings;
@@ -24,19 +24,19 @@ impl Players {
     /// - With a relativistic loss the generator compares its fakes with the discriminator's logits of the real images
     ///   from before its step. They are close to its logits after the step, and another pass would cost a twelfth
     ///   of the step.
-    /// - R1 and R2 are taken behind the augmentation, where the discriminator sees the images, and with lazy
-    ///   regularisation ([`StepSettings::at`]). R3GAN takes them on unaugmented images in every step.
+    /// - R1 and R2 are computed on the augmented images, which the discriminator sees, and with lazy
+    ///   regularisation ([`StepSettings::at`]). R3GAN computes them on unaugmented images in every step.
     ///
     /// `observe` sees each player's gradients before they are used.
     pub fn step(
         &mut self,
         batch: Batch,
         settings: &StepSettings,
-        observe: &mut Observer<'_>,
+        observe: &mut GradientHook<'_>,
     ) -> Tensor<1> {
         let Batch { mut real, z, class, transforms } = batch;
         let fault = self.fault.clone().filter(|fault| fault.strikes());
-        let mut with = Gradients { fault, squares: self.watched.then(Vec::new), observe };
+        let mut with = BackwardPass { fault, squares: self.watched.then(Vec::new), observe };
 
         let mut fakes = self.generate(z, class.clone());
         if let Some([of_real, of_fakes]) = transforms {

@@ -8,7 +8,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use dermagan_base::{atomic, hex, producer};
+use dermagan_base::{atomic, hex, producer, quoted};
 use dermagan_model::weights::{METADATA_KEY, Version, Weights, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -255,8 +255,8 @@ fn read_text(path: &Path) -> Result<(Meta, String), String> {
             end.saturating_add(8 + header)
         ));
     }
-    let meta =
-        serde_json::from_str(text).map_err(|e| format!("its metadata cannot be read: {e}"))?;
+    let meta = serde_json::from_str(text)
+        .map_err(|e| format!("its metadata cannot be read: {}", quoted(e)))?;
     Ok((meta, text.to_owned()))
 }
 

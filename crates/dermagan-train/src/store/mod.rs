@@ -1,5 +1,4 @@
-//! The files of a run. All code that reads and writes a run's folder is here, except for the time-lapse
-//! (`watch::run_images`).
+//! The files of a run: checkpoints, statistics, options and the folder itself.
 
 pub mod best;
 pub mod checkpoint;
@@ -7,4 +6,3 @@ pub mod metric;
 pub mod resolve_model;
 pub mod rundir;
 pub mod stats;
-pub mod trained;

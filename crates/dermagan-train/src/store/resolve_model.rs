@@ -6,10 +6,8 @@ use dermagan_generate::shipped_model;
 use dermagan_model::ModelFile;
 
 use crate::error::TrainError;
-use crate::store::rundir;
+use crate::store::rundir::{self, LATEST, is_named};
 
-/// The name that stands for the newest run.
-pub const LATEST: &str = "latest";
 /// The name that stands for the generator that comes with the program.
 pub const SHIPPED: &str = "shipped";
 
@@ -30,11 +28,6 @@ pub fn open_model(given: Option<&Path>, outdir: &Path) -> Result<(String, ModelF
         },
     };
     Ok((path.display().to_string(), ModelFile::open(&path)?))
-}
-
-/// Whether a path is this name and no file or folder has it.
-pub fn is_named(path: &Path, name: &str) -> bool {
-    path.as_os_str() == name && !path.exists()
 }
 
 /// The folder of the newest run in `outdir` that has a generator.

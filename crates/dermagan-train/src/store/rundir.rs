@@ -252,6 +252,13 @@ impl RunDir {
     }
 }
 
+/// The name that stands for the newest run.
+pub const LATEST: &str = "latest";
+/// Whether a path is this name and no file or folder has it.
+pub fn is_named(path: &Path, name: &str) -> bool {
+    path.as_os_str() == name && !path.exists()
+}
+
 /// The file of a run's generator.
 pub const GENERATOR: &str = "generator.safetensors";
 /// The file of a run's options.
@@ -353,7 +360,7 @@ fn parse_stats(text: &str) -> impl Iterator<Item = StatsLine> {
 fn next_number(outdir: &Path) -> u64 {
     let numbers = std::fs::read_dir(outdir).into_iter().flatten().filter_map(|entry| {
         let name = entry.ok()?.file_name().to_string_lossy().into_owned();
-        name.split('-').next()?.parse::<u32>().ok()
+        name.split('-').next()?.parse::<u64>().ok()
     });
     numbers.max().map_or(0, |number| u64::from(number) + 1)
 }
@@ -410,7 +417,7 @@ pub fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
 /// When there is no such checkpoint.
 pub fn resolve(wanted: &str, outdir: &Path) -> Result<PathBuf, TrainError> {
     let path = Path::new(wanted);
-    if wanted == "latest" && !path.exists() {
+    if is_named(path, LATEST) {
         return latest(outdir);
     }
     if path.is_dir() {

@@ -1,4 +1,4 @@
-//! Counts the work of a GPU in a training step: launches, transfers, waits, and memory. Unlike seconds, these numbers
+//! LaunchCounts the work of a GPU in a training step: launches, transfers, waits, and memory. Unlike seconds, these numbers
 //! are the same on every card and on a software driver.
 
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use dermagan_model::device::Launches;
 use dermagan_model::tensor::Transfers;
 
 use crate::plan::run_plan::Plan;
-use crate::recipe::config::images;
+use crate::recipe::config::images_of_kimg;
 use crate::run::session::READ_EVERY;
 use crate::run::trainer::Trainer;
 
-/// Counts per training step: means over the counted steps.
+/// LaunchCounts per training step: means over the counted steps.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Counts {
+pub struct LaunchCounts {
     /// Number of steps that were counted.
     pub steps: u64,
     /// Kernel launches per step.
@@ -33,15 +33,15 @@ pub struct Counts {
     pub kernels: Vec<(String, f64)>,
 }
 
-/// Counts the work of a number of steps of a run of `plan`.
+/// LaunchCounts the work of a number of steps of a run of `plan`.
 ///
 /// The number is a multiple of the interval between two reads and covers whole intervals of penalties. Lookahead with a
 /// longer interval is counted only if it occurs in these steps. The same number of steps runs before, in which the
 /// device chooses and builds its kernels. The steps are those in the middle of the run, where the networks are
 /// conditioned on classes. There is no snapshot.
-pub fn training_steps(plan: Arc<Plan>, device: &ComputeDevice) -> Counts {
+pub fn training_steps(plan: Arc<Plan>, device: &ComputeDevice) -> LaunchCounts {
     let mut trainer = Trainer::new(plan.clone(), device.clone());
-    trainer.nimg = images(plan.config.schedule.kimg / 2.0);
+    trainer.nimg = images_of_kimg(plan.config.schedule.kimg / 2.0);
     trainer.adaptive.probability = 0.5;
     if !device.is_cpu {
         trainer.watch(None);
@@ -52,7 +52,7 @@ pub fn training_steps(plan: Arc<Plan>, device: &ComputeDevice) -> Counts {
         for _ in 0..steps {
             trainer.step();
             if trainer.steps.is_multiple_of(READ_EVERY) {
-                // A breakdown on synthetic images does not matter here.
+                // A breakdown on the phantom does not matter here.
                 let _ = trainer.read_back();
             }
         }
@@ -67,7 +67,7 @@ pub fn training_steps(plan: Arc<Plan>, device: &ComputeDevice) -> Counts {
     let moved = Transfers::so_far().since(before);
     let per_step = |n: u64| n as f64 / steps as f64;
     let kernels = launches.so_far();
-    Counts {
+    LaunchCounts {
         steps,
         launches: per_step(kernels.iter().map(|(_, n)| n).sum()),
         uploads: per_step(moved.uploads),

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::error::TrainError;
 use crate::step::measures::Measures;
 use crate::store::checkpoint::{self, Checkpoint};
-use crate::store::resolve_model::{LATEST, SHIPPED, is_named, latest_run, open_model};
-use crate::store::rundir;
+use crate::store::resolve_model::{SHIPPED, latest_run, open_model};
+use crate::store::rundir::{self, LATEST, is_named};
 use crate::store::stats::{KIMG, SECONDS_PER_KIMG, TOTAL_SECONDS, mean_of};
 
 /// Describes a run's folder, a checkpoint, a model file or a prepared cache; `latest` stands for the newest run in

@@ -13,7 +13,9 @@ use dermagan_model::cpu::{self, Level};
 use dermagan_model::tensor::{from_slice, to_vec};
 use dermagan_model::{Backbone, ComputeDevice, Flat, Generator, Init, ModelConfig};
 
-use crate::check::compare::{Comparison, Gradients, compare, gradients, worst_first};
+use crate::check::compare::{
+    GradientDifference, Gradients, compare_gradients, gradients, worst_first,
+};
 use crate::check::repetition::TOLERANCE as RUN_TOLERANCE;
 use crate::error::TrainError;
 use crate::recipe::augment::AugmentConfig;
@@ -85,7 +87,7 @@ pub struct Computed {
     /// Number of the computation, from 1.
     pub number: usize,
     /// Gradients that differ from the CPU's by more than the tolerance. The largest difference comes first.
-    pub wrong: Vec<Comparison>,
+    pub wrong: Vec<GradientDifference>,
     /// Whether all gradients equal those of the first computation to the last bit.
     pub same_bits: bool,
     /// Time that the computation took, in seconds.
@@ -98,7 +100,7 @@ pub struct Diagnosis {
     /// Name of the device.
     pub device: String,
     /// The largest difference of each parameter's gradient over all computations, sorted by difference, largest first.
-    pub comparisons: Vec<Comparison>,
+    pub comparisons: Vec<GradientDifference>,
     /// Number of computations of the step on the device.
     pub computed: usize,
     /// Largest relative difference that counts as rounding: [`TOLERANCE`] for the test networks, 2e-2 for a
@@ -126,12 +128,15 @@ pub fn examine(
 ) -> Result<Diagnosis, TrainError> {
     let networks = match &examination.config {
         None => test_networks()?,
-        Some(config) => vec![("", config.clone())],
+        Some(config) => {
+            config.validate()?;
+            vec![("", config.clone())]
+        }
     };
     let fault = Fault::requested().map_err(TrainError::Invalid)?.map(Arc::new);
     let tolerance = if examination.config.is_some() { RUN_TOLERANCE } else { TOLERANCE };
     // A NaN is not rounding.
-    let rounding = |c: &Comparison| c.difference <= tolerance;
+    let rounding = |c: &GradientDifference| c.difference <= tolerance;
     let level = reference_level(device);
     let expected = cpu::at(level, || step(&networks, &Device::flex(), None));
     let mut worst: BTreeMap<String, f64> = BTreeMap::new();
@@ -150,16 +155,16 @@ pub fn examine(
         let start = Instant::now();
         let found = step(&networks, &device.handle, fault.as_ref());
         let seconds = start.elapsed().as_secs_f64();
-        let mut compared = compare(&found, &expected);
+        let mut compared = compare_gradients(&found, &expected);
         worst_first(&mut compared);
-        for Comparison { parameter, difference } in &compared {
+        for GradientDifference { parameter, difference } in &compared {
             let before = worst.entry(parameter.clone()).or_default();
             if *difference > *before || difference.is_nan() {
                 *before = *difference;
             }
         }
         let wrong: Vec<_> = compared.into_iter().filter(|c| !rounding(c)).collect();
-        for Comparison { parameter, .. } in &wrong {
+        for GradientDifference { parameter, .. } in &wrong {
             *diagnosis.wrong_by_parameter.entry(parameter.clone()).or_default() += 1;
         }
         let same_bits = first.get_or_insert_with(|| found.clone()) == &found;
@@ -169,7 +174,7 @@ pub fn examine(
     }
     diagnosis.comparisons = worst
         .into_iter()
-        .map(|(parameter, difference)| Comparison { parameter, difference })
+        .map(|(parameter, difference)| GradientDifference { parameter, difference })
         .collect();
     worst_first(&mut diagnosis.comparisons);
     diagnosis.passed = diagnosis.wrong == 0;

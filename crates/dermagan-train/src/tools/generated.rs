@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use dermagan_base::SettingError;
 use dermagan_eval::{EvalJob, Evaluation, GeneratedImages, Sink};
 use dermagan_model::{ComputeDevice, Generator, Network};
 
 use crate::error::TrainError;
 use crate::plan::estimate::parameters;
 use crate::store::checkpoint::{Checkpoint, is_checkpoint};
-use crate::store::resolve_model::{LATEST, is_named, open_model, resolve_model};
-use crate::store::rundir;
-use crate::store::trained::{sampler_of, shown};
+use crate::store::resolve_model::{SHIPPED, open_model, resolve_model};
+use crate::store::rundir::{self, LATEST, is_named};
+use crate::watch::trained::{sampler_of, shown};
 
 /// Evaluates the generated images of `fake`, which may be anything that [`open_generated`] opens. `outdir` is the
 /// folder of runs in which `latest` is looked up. `sink` receives the progress.
@@ -44,6 +45,11 @@ pub fn open_generated(
     if is_named(fake, LATEST) {
         let (name, model) = open_model(Some(fake), outdir)?;
         return Ok(GeneratedImages::of_model(&model, &name, device, first)?);
+    }
+    if !fake.exists() && !["phantom", SHIPPED].iter().any(|name| is_named(fake, name)) {
+        let problem = "no such file or folder; expected a folder or zip of images, a cache, a model, a checkpoint, a \
+                       run, latest, phantom or shipped";
+        return Err(SettingError::value("fake", fake.display(), problem).into());
     }
     let path: PathBuf = if rundir::is_run(fake) { resolve_model(fake)? } else { fake.to_owned() };
     if path.is_file() && is_checkpoint(&path) {

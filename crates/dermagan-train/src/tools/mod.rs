@@ -5,5 +5,6 @@ pub mod bench;
 pub mod count;
 pub mod describe;
 pub mod doctor;
+pub mod encoder_files;
 pub mod export;
 pub mod generated;

@@ -15,7 +15,7 @@ use crate::plan::run_plan::Plan;
 use crate::step::synthetic;
 use crate::store::metric::Metric;
 use crate::store::stats::StatsLine;
-use crate::store::trained::sampler_of;
+use crate::watch::trained::sampler_of;
 use dermagan_eval::{Extractors, GeneratedImages, Scope, compare_images};
 
 /// Largest number of images in each set. A set has at most half of the images that the run trains on.

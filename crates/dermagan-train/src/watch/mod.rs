@@ -4,3 +4,4 @@ pub mod metrics;
 pub mod mode_collapse;
 pub mod plot;
 pub mod run_images;
+pub mod trained;

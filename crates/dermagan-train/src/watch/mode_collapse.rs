@@ -122,8 +122,8 @@ impl CollapseMonitor {
 mod tests {
     use super::*;
     use crate::plan::request::TrainRequest;
-    use crate::store::trained::sampler_of;
     use crate::test_support::{changed, plan, request};
+    use crate::watch::trained::sampler_of;
     use dermagan_model::{ComputeDevice, Init};
 
     #[test]

@@ -1,6 +1,7 @@
 //! Plots of a run, as SVG and as an image.
 
 use std::error::Error;
+use std::ops::Range;
 use std::sync::Once;
 
 use dermagan_base::image::Image;
@@ -17,7 +18,9 @@ const SIZE: (u32, u32) = (960, 640);
 const BLUE: RGBColor = RGBColor(31, 119, 180);
 const ORANGE: RGBColor = RGBColor(214, 96, 20);
 const FONT: &str = "sans-serif";
-/// The most points of a curve that are marked.
+/// Height of the legend in pixels.
+const LEGEND: i32 = 28;
+/// Largest number of points of a curve that are marked.
 const MOST_MARKED: usize = 60;
 
 /// A plot in both forms.
@@ -69,9 +72,12 @@ pub fn losses(lines: &[StatsLine]) -> Result<Option<Plot>, Box<dyn Error + Send 
         Curve::of(lines, "D(x), real images", BLUE, |m| m.real_probability),
         Curve::of(lines, "D(G(z)), fakes", ORANGE, |m| m.fake_probability),
     ];
-    let highest = losses.iter().flat_map(|curve| &curve.points).map(|(_, value)| *value);
-    let highest = highest.fold(0.0, f64::max).max(1e-3) * 1.05;
-    let panels = [("loss", highest, losses), ("probability of being real", 1.0, probabilities)];
+    let values = || losses.iter().flat_map(|curve| &curve.points).map(|(_, value)| *value);
+    let highest = values().fold(0.0, f64::max).max(1e-3) * 1.05;
+    // The hinge loss of a generator may be negative.
+    let lowest = values().fold(0.0, f64::min) * 1.05;
+    let panels =
+        [("loss", lowest..highest, losses), ("probability of being real", 0.0..1.0, probabilities)];
 
     register_own_font();
     let mut svg = String::new();
@@ -87,12 +93,12 @@ fn register_own_font() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // The only possible error is a font that cannot be read. Drawing then fails and reports it.
-        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::HACK_REGULAR);
     });
 }
 
-/// A panel: the name of its values, the largest of them, and its curves.
-type Panel = (&'static str, f64, [Curve; 2]);
+/// A panel: the name of its values, their range, and its curves.
+type Panel = (&'static str, Range<f64>, [Curve; 2]);
 
 fn draw<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
@@ -103,38 +109,32 @@ where
     DB::ErrorType: 'static,
 {
     area.fill(&WHITE)?;
-    for (part, (name, highest, curves)) in area.split_evenly((2, 1)).iter().zip(panels) {
-        let mut chart = ChartBuilder::on(part)
-            .margin(14)
+    for (part, (name, range, curves)) in area.split_evenly((2, 1)).iter().zip(panels) {
+        // The legend has a strip of its own, so that it hides no curve.
+        let (legend, part) = part.split_vertically(LEGEND);
+        for (i, Curve { label, colour, .. }) in curves.iter().enumerate() {
+            let (x, y) = (80 + 190 * i as i32, LEGEND - 8);
+            legend.draw(&PathElement::new(vec![(x, y), (x + 22, y)], colour.stroke_width(2)))?;
+            legend.draw(&Text::new(*label, (x + 28, y - 8), (FONT, 15)))?;
+        }
+        let mut chart = ChartBuilder::on(&part)
+            .margin(10)
             .x_label_area_size(38)
             .y_label_area_size(64)
-            .build_cartesian_2d(0.0..last, 0.0..*highest)?;
+            .build_cartesian_2d(0.0..last, range.clone())?;
         chart
             .configure_mesh()
             .x_desc("thousands of images (kimg)")
             .y_desc(*name)
             .label_style((FONT, 14))
             .axis_desc_style((FONT, 15))
-            .light_line_style(WHITE)
+            .max_light_lines(0)
             .draw()?;
-        for Curve { label, colour, points } in curves {
-            chart
-                .draw_series(
-                    LineSeries::new(points.iter().copied(), colour.stroke_width(2))
-                        .point_size(if points.len() > MOST_MARKED { 0 } else { 2 }),
-                )?
-                .label(*label)
-                .legend(|(x, y)| {
-                    PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2))
-                });
+        for Curve { colour, points, .. } in curves {
+            let marker = if points.len() > MOST_MARKED { 0 } else { 2 };
+            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
+            chart.draw_series(line.point_size(marker))?;
         }
-        chart
-            .configure_series_labels()
-            .label_font((FONT, 14))
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .position(SeriesLabelPosition::UpperRight)
-            .draw()?;
     }
     area.present()?;
     Ok(())

@@ -9,7 +9,7 @@ use crate::source::problem::{Problem, ProblemKind};
 use crate::source::record::{DxType, Record, Sex, unknown};
 use crate::source::tables::table::{Table, header_names};
 
-/// The most rows of a table; HAM10000's has 10,015.
+/// Largest number of rows of a table; HAM10000's has 10,015.
 const MAX_ROWS: usize = 1_000_000;
 
 /// What a table was recognised as.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most columns of a table; HAM10000's has at most 8.
+/// Largest number of columns of a table; HAM10000's has at most 8.
 const MAX_COLUMNS: usize = 64;
 
 /// Names of the column with the image's id or file name.

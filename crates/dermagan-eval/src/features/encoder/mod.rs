@@ -10,8 +10,8 @@ mod score;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dermagan_base::hex;
 use dermagan_base::image::Image;
+use dermagan_base::{hex, quoted};
 use dermagan_data::Filter;
 use dermagan_model::Network;
 use dermagan_model::tensor::to_vec;
@@ -88,7 +88,7 @@ impl LesionEncoder {
             from_safetensors(&path.display().to_string(), bytes).map_err(|e| bad(e.to_string()))?;
         let json = file.metadata.ok_or_else(|| bad("the file has no card".into()))?;
         let card: EncoderCard = serde_json::from_str(&json)
-            .map_err(|e| bad(format!("the card cannot be read ({e})")))?;
+            .map_err(|e| bad(format!("the card cannot be read ({})", quoted(e))))?;
         if card.kind != KIND || card.format > FORMAT {
             return Err(bad(format!(
                 "found a {} of format {}, expected a {KIND} of format {FORMAT} or older",

@@ -1,0 +1,66 @@
+//! A lesion encoder from a data source to its files.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use dermagan_base::{SettingError, atomic};
+use dermagan_data::{Filter, Fit, Options, open_or_prepare};
+use dermagan_eval::encoder::{CARD_TITLE, EncoderCard, SIDE};
+use dermagan_model::ComputeDevice;
+
+use crate::encoder::{self, EncoderConfig, EncoderEvent};
+use crate::error::TrainError;
+
+/// What to train an encoder on, and where its files go.
+#[derive(Clone, Debug)]
+pub struct EncoderRequest {
+    /// A source with two classes or more, or a prepared cache of 64×64 images.
+    pub data: String,
+    /// Folder of `encoder.safetensors` and its card `README.md`.
+    pub out: PathBuf,
+    /// How it is trained.
+    pub config: EncoderConfig,
+}
+
+/// The files of an encoder.
+#[derive(Clone, Debug)]
+pub struct EncoderFiles {
+    /// The weights.
+    pub weights: PathBuf,
+    /// The card, with the score on lesions that the encoder has not seen.
+    pub card: EncoderCard,
+}
+
+/// Trains a lesion encoder and writes it with its card. `sink` receives the events; `stop` is checked before every step.
+///
+/// # Errors
+/// When a setting is out of range, the data does not serve, a `README.md` that is not an encoder's card is in the folder,
+/// or a file cannot be written.
+pub fn train_encoder(
+    request: &EncoderRequest,
+    device: &ComputeDevice,
+    stop: &AtomicBool,
+    sink: &mut dyn FnMut(EncoderEvent),
+) -> Result<EncoderFiles, TrainError> {
+    request.config.check()?;
+    let out = &request.out;
+    let (weights, card) = (out.join("encoder.safetensors"), out.join("README.md"));
+    // Checked before the expensive part.
+    if let Ok(text) = std::fs::read_to_string(&card)
+        && !text.starts_with(CARD_TITLE)
+    {
+        let problem =
+            "it holds a README.md that is not the card of an encoder; name another folder";
+        return Err(SettingError::value("out", out.display(), problem).into());
+    }
+    std::fs::create_dir_all(out).map_err(TrainError::io(out))?;
+    let options = Options { size: SIDE as u32, fit: Fit::Crop, filter: Filter::Lanczos };
+    let cache = open_or_prepare(&request.data, options, &mut |done, total| {
+        sink(EncoderEvent::Preparing { done, total });
+    })?;
+    let trained = encoder::train(&cache, &request.config, device, stop, sink)?;
+    atomic::write(&weights, &trained.bytes).map_err(TrainError::io(&weights))?;
+    let text = trained.card.to_string();
+    atomic::write(&card, text.as_bytes()).map_err(TrainError::io(&card))?;
+    Ok(EncoderFiles { weights, card: trained.card })
+}
