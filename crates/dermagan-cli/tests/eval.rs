@@ -203,6 +203,9 @@ fn errors_of_eval_say_what_to_do_next() {
     };
     assert!(eval(&["--fake", "nowhere"]).contains("no such file or folder"));
     std::fs::create_dir(desk.join("empty")).unwrap();
+    desk.train(&["--outdir", "several", "--kimg", "0.02"]);
+    let runs = eval(&["--fake", "several"]);
+    assert!(runs.contains("it holds runs; name one of them, such as several/00000-"), "{runs}");
     assert!(eval(&["--fake", "empty"]).contains("no images in it"));
     std::fs::create_dir(desk.join("bad")).unwrap();
     std::fs::write(desk.join("bad/a.png"), b"\x89PNG\r\n\x1a\n and no more").unwrap();

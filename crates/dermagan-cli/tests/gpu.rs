@@ -54,7 +54,7 @@ fn the_device_under_test_passes_the_doctor_trains_resumes_and_samples() {
         "--real",
         "phantom:60",
         "--fake",
-        "g",
+        &desk.run_folder("g").to_string_lossy(),
         "-n",
         "16",
         "--split",

@@ -55,7 +55,16 @@ pub fn open_generated(
     if path.is_file() && is_checkpoint(&path) {
         return of_checkpoint(Checkpoint::open(&path)?, &path, device, first);
     }
-    Ok(GeneratedImages::open(&path, device, first, job.largest_side())?)
+    GeneratedImages::open(&path, device, first, job.largest_side()).map_err(|error| {
+        // A folder of runs has no images of its own.
+        match rundir::runs(&path).pop() {
+            Some((_, run)) => {
+                let problem = format!("it holds runs; name one of them, such as {}", run.display());
+                SettingError::value("fake", path.display(), problem).into()
+            }
+            None => error.into(),
+        }
+    })
 }
 
 fn of_checkpoint(
