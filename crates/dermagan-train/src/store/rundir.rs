@@ -360,14 +360,15 @@ fn parse_stats(text: &str) -> impl Iterator<Item = StatsLine> {
 fn next_number(outdir: &Path) -> u64 {
     let numbers = std::fs::read_dir(outdir).into_iter().flatten().filter_map(|entry| {
         let name = entry.ok()?.file_name().to_string_lossy().into_owned();
-        name.split('-').next()?.parse::<u64>().ok()
+        // Larger ones would leave no number for later runs.
+        name.split('-').next()?.parse::<u64>().ok().filter(|number| *number < 1 << 62)
     });
-    numbers.max().map_or(0, |number| u64::from(number) + 1)
+    numbers.max().map_or(0, |number| number + 1)
 }
 
 /// The folders of runs in `outdir` with their numbers, sorted by number.
-pub fn runs(outdir: &Path) -> Vec<(u32, PathBuf)> {
-    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir(outdir)
+pub fn runs(outdir: &Path) -> Vec<(u64, PathBuf)> {
+    let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(outdir)
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
