@@ -103,7 +103,7 @@ pub struct Diagnosis {
     pub comparisons: Vec<GradientDifference>,
     /// Number of computations of the step on the device.
     pub computed: usize,
-    /// Largest relative difference that counts as rounding: [`TOLERANCE`] for the test networks, 2e-2 for a
+    /// Largest relative difference that counts as rounding: 2e-3 for the test networks, 2e-2 for a
     /// configuration of the caller.
     pub tolerance: f64,
     /// Number of computations with a gradient that differs by more than the tolerance.
