@@ -11,8 +11,8 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
     ("d_width", "--width"),
 ];
 
-/// All other settings that the libraries name, except [`OUTPUTS`].
-const SETTINGS: [&str; 39] = [
+/// All other settings that the libraries name.
+const SETTINGS: [&str; 41] = [
     "data",
     "outdir",
     "preset",
@@ -52,14 +52,13 @@ const SETTINGS: [&str; 39] = [
     "per_class",
     "real",
     "fake",
+    "nearest",
+    "save_features",
 ];
-
-/// Settings of `eval` that write files.
-const OUTPUTS: [&str; 2] = ["nearest", "save_features"];
 
 /// A library's message with flags: `` `batch` = 1: … `` becomes `--batch 1: …`, and `` `batch` `` becomes `--batch`.
 pub fn with_flags(words: &str) -> String {
-    let plain = SETTINGS.iter().chain(&OUTPUTS).map(|name| (*name, flag_of(name)));
+    let plain = SETTINGS.iter().map(|name| (*name, flag_of(name)));
     let others = OTHER_FLAGS.iter().map(|(name, flag)| (*name, (*flag).to_owned()));
     plain.chain(others).fold(words.to_owned(), |words, (name, flag)| {
         words
@@ -97,7 +96,7 @@ mod tests {
             let arguments = || commands.iter().flat_map(clap::Command::get_arguments);
             arguments().filter_map(|argument| argument.get_long()).any(|long| long == flag)
         };
-        for name in SETTINGS.iter().chain(&OUTPUTS) {
+        for name in SETTINGS.iter() {
             assert!(exists(&flag_of(name)[2..]), "--{name}");
         }
         let first = |flag: &str| flag[2..].split(' ').next().unwrap_or_default().to_owned();

@@ -32,11 +32,22 @@ pub(crate) fn expand_all(model: &ModelFile, requested: &[String]) -> Vec<String>
     }
 }
 
-/// The index of each code among the model's classes. No code may occur twice.
+/// The codes of the requested classes ([`expand_all`]), and the index of each among the model's classes. No code may occur
+/// twice.
 ///
 /// # Errors
 /// Lists the classes that the model makes.
-pub(crate) fn indices(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, SettingError> {
+pub(crate) fn resolve(
+    model: &ModelFile,
+    requested: &[String],
+) -> Result<(Vec<String>, Vec<usize>), SettingError> {
+    let codes = expand_all(model, requested);
+    let indices = indices(model, &codes)?;
+    Ok((codes, indices))
+}
+
+/// The index of each code among the model's classes. No code may occur twice.
+fn indices(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, SettingError> {
     let indices = indices_repeated(model, codes)?;
     let named = |i: usize| codes[..i].iter().any(|code| code.eq_ignore_ascii_case(&codes[i]));
     match (1..codes.len()).find(|i| named(*i)) {

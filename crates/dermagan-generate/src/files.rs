@@ -35,8 +35,7 @@ impl ImageGenerator {
     /// # Errors
     /// When it names unknown classes.
     pub fn count(&self, selection: &Selection) -> Result<u64, GenerateError> {
-        let codes = classes::expand_all(self.model(), &selection.classes);
-        classes::indices(self.model(), &codes)?;
+        let (codes, _) = classes::resolve(self.model(), &selection.classes)?;
         Ok(selection.count(codes.len()))
     }
 
@@ -52,8 +51,7 @@ impl ImageGenerator {
         progress: &mut dyn FnMut(u64),
     ) -> Result<u64, GenerateError> {
         let model = self.model();
-        let codes = classes::expand_all(model, &request.images.classes);
-        let indices = classes::indices(model, &codes)?;
+        let (codes, indices) = classes::resolve(model, &request.images.classes)?;
         let selection = Selection { classes: codes, ..request.images.clone() };
         selection.check(selection.classes.len())?;
         let folder = &request.out;

@@ -71,8 +71,7 @@ impl ImageGenerator {
     /// # Errors
     /// When a setting is out of range or an image is not finite.
     pub fn images(&self, selection: &Selection) -> Result<Vec<Image>, GenerateError> {
-        let codes = classes::expand_all(&self.model, &selection.classes);
-        let indices = classes::indices(&self.model, &codes)?;
+        let (_, indices) = classes::resolve(&self.model, &selection.classes)?;
         selection.check(indices.len())?;
         let shots = selection.shots(&indices);
         Ok(self.sampler.images(shots, selection.truncation, selection.batch)?)

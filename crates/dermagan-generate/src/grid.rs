@@ -74,9 +74,20 @@ impl ImageGenerator {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Image, GenerateError> {
         let (selection, indices) = self.cells_of(request)?;
-        let mut cells = Vec::with_capacity(request.count() as usize);
+        self.arranged(&selection, &indices, request.columns, progress)
+    }
+
+    /// The images of a checked selection, with this number per row.
+    fn arranged(
+        &self,
+        selection: &Selection,
+        indices: &[usize],
+        columns: usize,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Image, GenerateError> {
+        let mut cells = Vec::new();
         self.sampler().each(
-            selection.shots(&indices),
+            selection.shots(indices),
             selection.truncation,
             selection.batch,
             |_, image| -> Result<(), GenerateError> {
@@ -85,7 +96,7 @@ impl ImageGenerator {
                 Ok(())
             },
         )?;
-        Ok(Image::grid(&cells, request.columns))
+        Ok(Image::grid(&cells, columns))
     }
 
     /// Makes a grid and writes it as a PNG whose text names the model, the seeds and the classes. Returns the number of images.
@@ -102,8 +113,8 @@ impl ImageGenerator {
             let problem = "a grid is a PNG file; name one such as grid.png";
             return Err(SettingError::value("out", out.display(), problem).into());
         }
-        let (selection, _) = self.cells_of(request)?;
-        let grid = self.grid(request, progress)?;
+        let (selection, indices) = self.cells_of(request)?;
+        let grid = self.arranged(&selection, &indices, request.columns, progress)?;
         let shown: Vec<String> =
             selection.seeds.iter().map(|r| format!("{}-{}", r.start, r.end - 1)).collect();
         let class = (!selection.classes.is_empty()).then(|| selection.classes.join(","));
@@ -124,8 +135,7 @@ impl ImageGenerator {
             let problem = format!("expected 1 to {MAX_CELLS} images");
             return Err(SettingError::value("grid", format!("{columns}x{rows}"), problem));
         }
-        let codes = classes::expand_all(self.model(), &request.classes);
-        let indices = classes::indices(self.model(), &codes)?;
+        let (codes, indices) = classes::resolve(self.model(), &request.classes)?;
         let per_seed = codes.len().max(1);
         if !rows.is_multiple_of(indices.len().max(1)) {
             let problem = format!(

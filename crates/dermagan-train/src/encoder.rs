@@ -8,11 +8,13 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::SettingError;
 use dermagan_base::orientation::Orientation;
+use dermagan_base::producer;
 use dermagan_base::rng::Keyed;
 use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_data::split::Side;
 use dermagan_data::{Cache, licence};
 use dermagan_eval::encoder::{self, EncoderCard, LesionEncoder, LesionNet, SIDE, Score, dims};
+use dermagan_eval::of_side;
 use dermagan_model::Network;
 use dermagan_model::ops::lerp;
 use dermagan_model::{ComputeDevice, Flat, Init, Precision};
@@ -20,8 +22,6 @@ use rayon::prelude::*;
 
 use crate::error::TrainError;
 use crate::step::adam::Adam;
-use dermagan_base::producer;
-use dermagan_eval::of_side;
 
 /// Settings of the training of an encoder. The encoder that comes with the program was trained with the defaults.
 #[derive(Clone, Copy, Debug)]

@@ -38,7 +38,7 @@ mod with {
     /// Number of kernels that are listed per preset.
     const NAMED: usize = 8;
 
-    /// LaunchCounts each requested preset and batch size; returns the exit code.
+    /// Counts each requested preset and batch size; returns the exit code.
     pub fn run(args: &BenchArgs) -> anyhow::Result<u8> {
         let device = device::select(&args.device.device)?;
         ensure!(

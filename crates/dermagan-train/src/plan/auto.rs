@@ -42,11 +42,6 @@ impl Reason {
     }
 }
 
-/// Whether a source is the built-in phantom.
-pub fn is_phantom(source: &str) -> bool {
-    source == "phantom" || source.starts_with("phantom:")
-}
-
 /// Seconds per thousand images of a configuration on a device, measured in a few steps on synthetic images. Snapshots
 /// are not included.
 ///

@@ -8,6 +8,21 @@ use sha2::{Digest, Sha256};
 use crate::error::TrainError;
 use crate::recipe::config::{Part, SourceConfig};
 
+/// The index of each class `asked` among the classes of the data.
+///
+/// # Errors
+/// When the data has no class of that code.
+pub fn class_indices(classes: &[String], asked: &[String]) -> Result<Vec<usize>, SettingError> {
+    let index = |code: &String| {
+        let code = code.trim();
+        classes.iter().position(|known| known.eq_ignore_ascii_case(code)).ok_or_else(|| {
+            let known = classes.join(", ");
+            SettingError::new("classes", format!("no class '{code}' in this data; it has {known}"))
+        })
+    };
+    asked.iter().map(index).collect()
+}
+
 /// Chooses the images to train on, of the classes `asked` (all if empty) on the side `part`, and describes them. `source`
 /// is the place of the data.
 ///
@@ -21,14 +36,7 @@ pub fn choose(
 ) -> Result<(SourceConfig, Vec<u32>), TrainError> {
     let header = cache.header();
     let sides = split::of_header(header);
-    let mut wanted = Vec::new();
-    for code in asked.iter().map(|code| code.trim()) {
-        let class = header.classes.iter().position(|c| c.eq_ignore_ascii_case(code));
-        wanted.push(class.ok_or_else(|| {
-            let known = header.classes.join(", ");
-            SettingError::new("classes", format!("no class '{code}' in this data; it has {known}"))
-        })?);
-    }
+    let wanted = class_indices(&header.classes, asked)?;
     let mut hash = Sha256::new();
     let mut images = Vec::new();
     for (i, record) in header.records.iter().enumerate() {

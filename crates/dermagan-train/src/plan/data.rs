@@ -8,7 +8,7 @@ use dermagan_model::RESOLUTIONS;
 
 use crate::error::TrainError;
 use crate::event::Event;
-use crate::plan::auto;
+use crate::plan::choice::class_indices;
 use crate::plan::request::TrainRequest;
 use crate::recipe::config::InputConfig;
 use crate::recipe::preset::Preset;
@@ -16,7 +16,7 @@ use crate::recipe::preset::Preset;
 /// The absolute path of a source, so that the run can be resumed from another working folder.
 pub fn absolute(source: &str) -> String {
     // `phantom` is the built-in source even if there is a folder of that name, as everywhere in the program.
-    if auto::is_phantom(source) {
+    if source == "phantom" || source.starts_with("phantom:") {
         return source.to_owned();
     }
     std::fs::canonicalize(source).map_or_else(|_| source.to_owned(), |p| p.display().to_string())
@@ -54,19 +54,12 @@ impl Data {
             Self::Cache(cache) => (&cache.header().classes, &cache.header().records),
             Self::Source(source) => (&source.classes, &source.records),
         };
-        let same = |asked: &String, code: &String| asked.trim().eq_ignore_ascii_case(code);
-        for asked in asked {
-            if !classes.iter().any(|code| same(asked, code)) {
-                let known = classes.join(", ");
-                let problem = format!("no class '{}' in this data; it has {known}", asked.trim());
-                return Err(SettingError::new("classes", problem));
-            }
-        }
-        let wanted =
-            |code: &String| asked.is_empty() || asked.iter().any(|asked| same(asked, code));
-        let has_images = |class: usize| records.iter().any(|record| record.class == class);
-        let codes = classes.iter().enumerate();
-        Ok(codes.filter(|(class, code)| wanted(code) && has_images(*class)).count())
+        let wanted = class_indices(classes, asked)?;
+        let counts = |class: &usize| {
+            (asked.is_empty() || wanted.contains(class))
+                && records.iter().any(|record| record.class == *class)
+        };
+        Ok((0..classes.len()).filter(counts).count())
     }
 
     /// The prepared cache. If the data is a cache, the configuration takes its options over. If it is a source, a cache

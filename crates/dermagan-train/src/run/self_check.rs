@@ -15,7 +15,7 @@ use crate::store::stats::StatsLine;
 /// Largest number of comparisons that an error names.
 const NAMED: usize = 3;
 
-/// CheckCounts of the checks since this process began.
+/// Counts of the checks since this process began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CheckCounts {
     /// Whether the device is checked.

@@ -184,20 +184,22 @@ impl ReadyRun {
         // What can be wrong is checked before steps are timed.
         Estimate::check(&self.plan.config, &self.device)?;
         let metrics = snapshot_metrics(&self.options, &self.device, self.plan.images.len())?;
-        let is_new = matches!(self.origin, Origin::New(_));
-        let mut session = match self.origin {
+        let (mut session, written) = match self.origin {
             Origin::New(outdir) => {
                 rundir::make_outdir(&outdir)?;
                 time_budget::fit(&mut self.plan, &self.device, stop, sink)?;
-                new_session(self.plan, self.device, &outdir, &self.options, metrics)
+                let mut session =
+                    new_session(self.plan, self.device, &outdir, &self.options, metrics)?;
+                let written = session.write_first_files();
+                (session, written)
             }
             Origin::Checkpoint(checkpoint, path) => {
-                resumed_session(self.plan, self.device, &path, *checkpoint, &self.options, metrics)
+                let (plan, device) = (self.plan, self.device);
+                let session =
+                    resumed_session(plan, device, &path, *checkpoint, &self.options, metrics)?;
+                let written = session.restore_files();
+                (session, written)
             }
-        }?;
-        let written = match is_new {
-            true => session.write_first_files(),
-            false => session.restore_files(),
         };
         if written.is_ok() {
             session.announce();

@@ -10,7 +10,6 @@ use dermagan_model::ComputeDevice;
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::plan::run_plan::Plan;
-use crate::recipe::config::images_of_kimg;
 use crate::run::trainer::{ADAPT_EVERY, Trainer};
 
 /// Groups of steps are timed for this long, or for a twentieth of the budget if that is shorter.
@@ -77,11 +76,7 @@ fn seconds_per_kimg(
     timed: Duration,
     stop: &AtomicBool,
 ) -> Result<f64, TrainError> {
-    let mut trainer = Trainer::new(plan.clone(), device.clone());
-    // The steps are those in the middle of the preset's length. There the networks are conditioned on classes, and
-    // scheduled probabilities of transforms, which take time, are halfway. An adaptive probability is taken as 0.5.
-    trainer.nimg = images_of_kimg(plan.config.schedule.kimg / 2.0);
-    trainer.adaptive.probability = 0.5;
+    let mut trainer = Trainer::in_the_middle(plan.clone(), device.clone());
     let steps = group(plan.config.objective.every, device.is_cpu);
     let mut seconds = Vec::new();
     let start = Instant::now();

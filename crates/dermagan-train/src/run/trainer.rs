@@ -2,6 +2,7 @@
 //! state consists of weights, optimisers, the average, and counters.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dermagan_generate::Sampler;
 use dermagan_model::Network;
 use dermagan_model::ops::{from_bytes, is_cpu};
 use dermagan_model::tensor::to_vec;
@@ -15,7 +16,7 @@ use crate::augment::transforms::Transforms;
 use crate::plan::estimate::parameters;
 use crate::plan::run_plan::Plan;
 use crate::recipe::augment::rarity;
-use crate::recipe::config::TrainConfig;
+use crate::recipe::config::{TrainConfig, images_of_kimg};
 use crate::run::defence::{Broken, Defence, ReadBack};
 use crate::run::prefetch::{HostBatch, Images, Prefetch};
 use crate::step::batch::{Batch, class_rows};
@@ -28,7 +29,6 @@ use crate::step::settings::StepSettings;
 use crate::store::checkpoint::{Adaptive, Checkpoint};
 use crate::store::stats::Tally;
 use crate::watch::trained::{sampler_of, shown};
-use dermagan_generate::Sampler;
 
 /// A run in memory, without its files.
 pub struct Trainer {
@@ -130,6 +130,16 @@ impl Trainer {
             (meta.nimg, meta.steps, meta.ticks, meta.tally);
         run.adaptive = meta.adaptive;
         Ok(run)
+    }
+
+    /// New networks in the middle of the run's length, to measure its steps. There the networks are conditioned on classes,
+    /// and scheduled probabilities of transforms, which take time, are halfway. An adaptive probability is taken as 0.5.
+    pub fn in_the_middle(plan: Arc<Plan>, device: ComputeDevice) -> Self {
+        let nimg = images_of_kimg(plan.config.schedule.kimg / 2.0);
+        let mut trainer = Self::new(plan, device);
+        trainer.nimg = nimg;
+        trainer.adaptive.probability = 0.5;
+        trainer
     }
 
     fn config(&self) -> &TrainConfig {

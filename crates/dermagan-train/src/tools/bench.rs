@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use dermagan_eval::Extractor;
+use dermagan_generate::Sampler;
 use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
 use crate::recipe::config::TrainConfig;
 use crate::step::speed;
 use crate::step::synthetic;
-use dermagan_generate::Sampler;
 
 /// Times `rounds` training steps and calls `each` with the seconds of each one. A step has both passes of the
 /// discriminator, its Adam, the generator's pass through it, and the generator's Adam. Reading images and averaging the

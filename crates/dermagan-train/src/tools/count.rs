@@ -1,4 +1,4 @@
-//! LaunchCounts the work of a GPU in a training step: launches, transfers, waits, and memory. Unlike seconds, these numbers
+//! Counts the work of a GPU in a training step: launches, transfers, waits, and memory. Unlike seconds, these numbers
 //! are the same on every card and on a software driver.
 
 use std::sync::Arc;
@@ -8,11 +8,10 @@ use dermagan_model::device::Launches;
 use dermagan_model::tensor::Transfers;
 
 use crate::plan::run_plan::Plan;
-use crate::recipe::config::images_of_kimg;
 use crate::run::session::READ_EVERY;
 use crate::run::trainer::Trainer;
 
-/// LaunchCounts per training step: means over the counted steps.
+/// Counts per training step: means over the counted steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaunchCounts {
     /// Number of steps that were counted.
@@ -33,16 +32,14 @@ pub struct LaunchCounts {
     pub kernels: Vec<(String, f64)>,
 }
 
-/// LaunchCounts the work of a number of steps of a run of `plan`.
+/// Counts the work of a number of steps of a run of `plan`.
 ///
 /// The number is a multiple of the interval between two reads and covers whole intervals of penalties. Lookahead with a
 /// longer interval is counted only if it occurs in these steps. The same number of steps runs before, in which the
 /// device chooses and builds its kernels. The steps are those in the middle of the run, where the networks are
 /// conditioned on classes. There is no snapshot.
 pub fn training_steps(plan: Arc<Plan>, device: &ComputeDevice) -> LaunchCounts {
-    let mut trainer = Trainer::new(plan.clone(), device.clone());
-    trainer.nimg = images_of_kimg(plan.config.schedule.kimg / 2.0);
-    trainer.adaptive.probability = 0.5;
+    let mut trainer = Trainer::in_the_middle(plan.clone(), device.clone());
     if !device.is_cpu {
         trainer.watch(None);
     }

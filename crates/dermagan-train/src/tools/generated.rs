@@ -25,7 +25,7 @@ pub fn evaluate(
     device: &ComputeDevice,
     sink: Sink<'_>,
 ) -> Result<Evaluation, TrainError> {
-    job.check().map_err(TrainError::from)?;
+    job.check()?;
     let fakes = open_generated(job, fake, outdir, device)?;
     Ok(dermagan_eval::evaluate(job, &fakes, device, sink)?)
 }

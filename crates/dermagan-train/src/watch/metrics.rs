@@ -7,6 +7,7 @@ use dermagan_eval::KidFigure;
 use dermagan_eval::encoder::{self, LesionEncoder};
 use dermagan_eval::prdc::NEAREST;
 use dermagan_eval::{Comparison, Extractor, agree};
+use dermagan_eval::{Extractors, GeneratedImages, Scope, compare_images};
 use dermagan_model::{ComputeDevice, Generator};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,6 @@ use crate::step::synthetic;
 use crate::store::metric::Metric;
 use crate::store::stats::StatsLine;
 use crate::watch::trained::sampler_of;
-use dermagan_eval::{Extractors, GeneratedImages, Scope, compare_images};
 
 /// Largest number of images in each set. A set has at most half of the images that the run trains on.
 const IMAGES: usize = 2048;

@@ -3,11 +3,11 @@
 //! 2022, arXiv:2201.06578).
 
 use dermagan_base::image::Image;
+use dermagan_generate::Sampler;
 use dermagan_model::ModelError;
 use rayon::prelude::*;
 
 use crate::plan::run_plan::Plan;
-use dermagan_generate::Sampler;
 
 /// Number of images per class that are compared with each other.
 const IMAGES: usize = 16;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
 use dermagan_base::image::Image;
+use dermagan_generate::write_gif;
 
 use crate::error::TrainError;
 use crate::plan::run_plan::Plan;
-use dermagan_generate::write_gif;
 
 /// Number of columns and of rows of a run's grids.
 pub const GRID: (usize, usize) = (8, 8);
