@@ -53,6 +53,6 @@ pub use prepare::resize::{Filter, Window, resized};
 pub use source::description::{ClassDescription, Description, HAM10000, licence};
 pub use source::kind::Kind;
 pub use source::open::Source;
-pub use source::problem::{Problem, ProblemCount, ProblemKind, Report};
+pub use source::problem::{Problem, ProblemCount, ProblemKind, Report, Severity};
 pub use source::record::{DxType, Record, Sex};
 pub use summary::{ClassCount, Summary, grid};

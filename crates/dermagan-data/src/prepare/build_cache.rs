@@ -77,7 +77,7 @@ pub fn prepare(
         return strictly(PreparedCache { cache, reused: true }, strict);
     }
     let header = write_pixels(source, options, pending.file(), target, progress)?;
-    if strict && header.report.total() > 0 {
+    if strict && header.report.left_out() > 0 {
         return Err(DataError::Strict(Box::new(header.report)));
     }
     if header.records.is_empty() {
@@ -111,7 +111,7 @@ pub fn open_or_prepare(
 /// Refuses a cache with problems if `strict` is set.
 fn strictly(prepared: PreparedCache, strict: bool) -> Result<PreparedCache, DataError> {
     let report = &prepared.cache.header().report;
-    if strict && report.total() > 0 {
+    if strict && report.left_out() > 0 {
         return Err(DataError::Strict(Box::new(report.clone())));
     }
     Ok(prepared)

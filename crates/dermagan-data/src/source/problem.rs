@@ -8,7 +8,18 @@ use serde::{Deserialize, Serialize};
 /// Number of examples that are kept of each kind.
 const EXAMPLES: usize = 3;
 
-/// A kind of problem with one image, row or archive entry.
+/// What a finding means for the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// An image or a row is not used. A strict preparation refuses it.
+    LeftOut,
+    /// A file that is known to be no training image, such as a mask. It is counted and not used.
+    Companion,
+    /// Everything is used; the finding is only said.
+    Note,
+}
+
+/// A kind of finding about one image, row, table or archive entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -19,36 +30,90 @@ pub enum ProblemKind {
     ImageWithoutRow,
     /// The diagnosis is not a known class.
     UnknownClass,
-    /// A second row has the same image id.
-    DuplicateId,
+    /// The row gives no diagnosis: it is empty, or says that none is known.
+    NoDiagnosis,
+    /// Two rows give one image different classes.
+    ContradictingRows,
     /// A second, different file has the same image id.
     DuplicateFile,
     /// The row is too short or has no id.
     BadRow,
     /// The file is empty.
     EmptyFile,
-    /// The image is truncated or damaged.
+    /// Rows of the image are missing.
     Truncated,
     /// The file has more bytes, or would decode to more pixels, than the limits allow.
     TooLarge,
     /// The file cannot be decoded as an image.
     Undecodable,
+    /// The file holds a server's answer or a pointer in the place of the image.
+    NotDownloaded,
     /// The file is beside the images of a class, but is not an image.
     NotAnImage,
     /// The file or archive entry cannot be read.
     Unreadable,
     /// The path of an archive entry points outside the archive.
     OddPath,
+    /// The image has only two colours, as a mask has.
+    TwoColours,
+    /// All pixels of the image are equal.
+    OneColour,
+    /// The shorter side of the image is shorter than the prepared square, and most images are larger.
+    TooSmall,
+    /// Most of the image is transparent.
+    Transparent,
+    /// A generator made the image.
+    Synthetic,
+    /// The image or its table belongs to another set than the one that is used.
+    OtherSet,
+    /// A mask, superpixel or attribute image beside the photographs.
+    Mask,
+    /// A table of pixels, such as `hmnist_28_28_RGB.csv`.
+    PixelTable,
+    /// A table that describes images of this source, but adds nothing that is used.
+    UnusedTable,
+    /// A file that a system or a program adds for itself, such as a thumbnail.
+    SystemFile,
+    /// The folder of a training run.
+    RunFolder,
+    /// A second copy of a file.
+    SameFile,
+    /// A second row equals the first.
+    EqualRows,
+    /// One image is in two parts of the author's split.
+    TwoParts,
     /// A value does not fit its column; the row is kept without the value.
     BadValue,
     /// The format of the content differs from the file's extension; the file is read by its content.
     WrongExtension,
+    /// Only the end marker of the file is missing; all rows of the image are there.
+    NoEndMarker,
+    /// The image has transparent pixels, which are composited on white.
+    Composited,
+    /// The image is smaller than the prepared square, as most of the source is; it is enlarged.
+    Enlarged,
 }
 
 impl ProblemKind {
-    /// Whether an image with this problem is used nevertheless.
-    pub fn kept(self) -> bool {
-        matches!(self, Self::BadValue | Self::WrongExtension)
+    /// What a finding of this kind means.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Mask
+            | Self::PixelTable
+            | Self::UnusedTable
+            | Self::SystemFile
+            | Self::RunFolder
+            | Self::OtherSet
+            | Self::SameFile => Severity::Companion,
+            Self::EqualRows
+            | Self::TwoParts
+            | Self::BadValue
+            | Self::WrongExtension
+            | Self::NoEndMarker
+            | Self::Composited
+            | Self::Enlarged => Severity::Note,
+            _ => Severity::LeftOut,
+        }
     }
 
     /// A description for people, in one line.
@@ -56,19 +121,38 @@ impl ProblemKind {
         match self {
             Self::MissingImage => "row without an image file",
             Self::ImageWithoutRow => "image without a row in the table",
-            Self::UnknownClass => "unknown diagnosis (dx)",
-            Self::DuplicateId => "image id occurs twice in the table",
-            Self::DuplicateFile => "two different files with one image id",
+            Self::UnknownClass => "unknown diagnosis",
+            Self::NoDiagnosis => "row without a diagnosis",
+            Self::ContradictingRows => "rows that give one image different classes",
+            Self::DuplicateFile => "a different file with the same image id",
             Self::BadRow => "row too short or without an id",
             Self::EmptyFile => "empty file",
             Self::Truncated => "truncated or damaged image",
             Self::TooLarge => "image or file larger than the limits",
             Self::Undecodable => "cannot be decoded as an image",
+            Self::NotDownloaded => "not downloaded: a server's answer or a pointer, not an image",
             Self::NotAnImage => "not an image, though it is among the images of a class",
             Self::Unreadable => "cannot be read",
             Self::OddPath => "path points outside the archive",
+            Self::TwoColours => "image of two colours, as a mask has",
+            Self::OneColour => "image of a single colour",
+            Self::TooSmall => "image smaller than the prepared square",
+            Self::Transparent => "image that is mostly transparent",
+            Self::Synthetic => "image made by a generator",
+            Self::OtherSet => "of another set, not used",
+            Self::Mask => "mask, superpixel or attribute image beside the photographs",
+            Self::PixelTable => "table of pixels, not read",
+            Self::UnusedTable => "table that is not used",
+            Self::SystemFile => "file of the system or of a program",
+            Self::RunFolder => "folder of a training run, not read",
+            Self::SameFile => "second copy of a file",
+            Self::EqualRows => "row that equals an earlier one",
+            Self::TwoParts => "image in two parts of the author's split",
             Self::BadValue => "value not understood, row kept without it",
             Self::WrongExtension => "format differs from the file's extension, read by content",
+            Self::NoEndMarker => "end marker missing, all rows of the image are there",
+            Self::Composited => "transparent pixels, composited on white",
+            Self::Enlarged => "image smaller than the prepared square, as most here: enlarged",
         }
     }
 }
@@ -130,7 +214,11 @@ impl Report {
 
     /// Number of images, rows and archive entries that were left out.
     pub fn left_out(&self) -> usize {
-        self.problems.iter().filter(|(kind, _)| !kind.kept()).map(|(_, t)| t.count).sum()
+        self.problems
+            .iter()
+            .filter(|(kind, _)| kind.severity() == Severity::LeftOut)
+            .map(|(_, t)| t.count)
+            .sum()
     }
 }
 
@@ -139,7 +227,11 @@ impl fmt::Display for Report {
         writeln!(f, "{:>7}  kept", self.kept)?;
         writeln!(f, "{:>7}  left out", self.left_out())?;
         for (kind, tally) in &self.problems {
-            let mark = if kind.kept() { "note" } else { "out " };
+            let mark = match kind.severity() {
+                Severity::LeftOut => "out ",
+                Severity::Companion => "also",
+                Severity::Note => "note",
+            };
             write!(
                 f,
                 "{:>7}  {mark}  {}: {}",

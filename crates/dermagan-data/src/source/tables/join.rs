@@ -174,7 +174,7 @@ fn join(
     for record in records {
         if !seen.insert(record.image_id.clone()) {
             // Two tables name it; each table has already reported its own repetitions.
-            problems.push(Problem::new(ProblemKind::DuplicateId, &record.image_id));
+            problems.push(Problem::new(ProblemKind::EqualRows, &record.image_id));
             continue;
         }
         let Some(indices) = files.get(record.image_id.as_str()) else {

@@ -213,7 +213,7 @@ impl<'a> Records<'a> {
         if let Some(first) = self.seen.get(&record.image_id) {
             let what =
                 format!("{} line {line}: {} (first in line {first})", self.file, record.image_id);
-            problems.push(Problem::new(ProblemKind::DuplicateId, what));
+            problems.push(Problem::new(ProblemKind::EqualRows, what));
             return;
         }
         self.seen.insert(record.image_id.clone(), line);
@@ -263,8 +263,8 @@ mod tests {
                     d,ISIC_4,df,histo,old,male,back\n";
         let (records, problems) = read(text);
         let kinds: Vec<_> = problems.iter().map(|p| p.kind).collect();
-        use ProblemKind::{BadRow, BadValue, DuplicateId, UnknownClass};
-        assert_eq!(kinds, [DuplicateId, UnknownClass, BadRow, BadValue]);
+        use ProblemKind::{BadRow, BadValue, EqualRows, UnknownClass};
+        assert_eq!(kinds, [EqualRows, UnknownClass, BadRow, BadValue]);
         assert!(problems[1].place.contains("line 4") && problems[1].place.contains("xyz"));
         assert_eq!(records.len(), 2);
     }
