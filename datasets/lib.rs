@@ -15,6 +15,18 @@ pub const HAM10000: &str = include_str!("ham10000.toml");
 /// ISIC 2018 task 3, whose training images are those of HAM10000, from `isic2018.toml`.
 pub const ISIC2018: &str = include_str!("isic2018.toml");
 
+/// ISIC 2019, with actinic keratoses and squamous cell carcinomas apart, from `isic2019.toml`.
+pub const ISIC2019: &str = include_str!("isic2019.toml");
+
+/// SIIM-ISIC 2020, from `isic2020.toml`.
+pub const ISIC2020: &str = include_str!("isic2020.toml");
+
+/// An export of the ISIC archive, from `isic-archive.toml`.
+pub const ISIC_ARCHIVE: &str = include_str!("isic-archive.toml");
+
+/// PAD-UFES-20 (Pacheco et al., Data in Brief 32, 106221, 2020), from `pad-ufes-20.toml`.
+pub const PAD_UFES_20: &str = include_str!("pad-ufes-20.toml");
+
 /// DermaMNIST of MedMNIST v2, from `dermamnist.toml`.
 pub const DERMAMNIST: &str = include_str!("dermamnist.toml");
 

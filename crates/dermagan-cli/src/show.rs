@@ -148,9 +148,8 @@ pub fn summary(s: &Summary) -> anyhow::Result<()> {
             }
         }
     }
-    if s.report.total() > 0 {
-        write!(out, "\n{}", s.report)?;
-    }
+    writeln!(out, "\n{}", s.split)?;
+    write!(out, "\n{}", s.report)?;
     say_raw!("{}", String::from_utf8_lossy(&out));
     Ok(())
 }

@@ -12,9 +12,12 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 41] = [
+const SETTINGS: [&str; 44] = [
     "data",
     "outdir",
+    "classes_from_folders",
+    "keep_synthetic",
+    "keep_odd",
     "preset",
     "set",
     "size",

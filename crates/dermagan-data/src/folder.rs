@@ -11,11 +11,12 @@ use rayon::prelude::*;
 use crate::error::DataError;
 use crate::prepare::fit::{Fit, to_square};
 use crate::prepare::resize::Filter;
-use crate::source::class_folders::class_of;
 use crate::source::description::ham_codes;
 use crate::source::entry::{Entry, is_image_name, is_jpeg_name};
 use crate::source::pixels::decode_entry;
+use crate::source::tables::columns::{Columns, RowClass, stem_of};
 use crate::source::tables::table::Table;
+use crate::source::tables::vocabulary::{Diagnosis, diagnosis};
 use crate::source::tree::Tree;
 
 /// Name of the table with the classes.
@@ -197,7 +198,35 @@ fn labels_of(tree: &Tree) -> Result<BTreeMap<String, String>, String> {
         return Ok(BTreeMap::new());
     };
     let bytes = tree.read(table).map_err(|problem| problem.kind.describe())?;
-    Table::read(&bytes, MAX_ROWS)?.class_labels()
+    let table = Table::read(TABLE, &bytes, MAX_ROWS)?;
+    let columns = Columns::of(&table);
+    let Some((columns, class)) = columns.as_ref().and_then(|c| Some((c, c.class.as_ref()?))) else {
+        return Err("expected a column with the images and one with their classes, such as image_id and dx".into());
+    };
+    let mut labels = BTreeMap::new();
+    for (line, cells) in &table.rows {
+        let RowClass::Value(value) = class.of_row(cells) else { continue };
+        let id = stem_of(Table::cell(cells, columns.image));
+        if id.is_empty() {
+            return Err(format!("line {line}: no image"));
+        }
+        if let Some(before) = labels.insert(id.clone(), value.clone().into_owned())
+            && before != value
+        {
+            return Err(format!(
+                "line {line}: image {id:?} is of class {value:?}, and of class {before:?} in an earlier line"
+            ));
+        }
+    }
+    Ok(labels)
+}
+
+/// The label of a word for a class of HAM10000.
+fn class_of(word: &str) -> Option<usize> {
+    match diagnosis(word) {
+        Diagnosis::Ham(class) => Some(class),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

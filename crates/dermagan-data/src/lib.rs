@@ -44,15 +44,16 @@ mod summary;
 
 pub use error::DataError;
 pub use folder::ImageFolder;
-pub use prepare::build_cache::{
-    PreparedCache, Progress, default_folder, default_path, open_or_prepare, prepare,
-};
+pub use prepare::build_cache::{PreparedCache, default_folder, default_path, open_or_prepare, open_or_prepare_with, prepare};
 pub use prepare::cache::{Cache, Header, Options, SIZES};
+pub use prepare::examine::{Examination, Progress, examine};
 pub use prepare::fit::Fit;
 pub use prepare::resize::{Filter, Window, resized};
 pub use source::description::{ClassDescription, Description, HAM10000, licence};
 pub use source::kind::Kind;
+pub use source::labels::UNLABELLED;
 pub use source::open::Source;
-pub use source::problem::{Problem, ProblemCount, ProblemKind, Report, Severity};
+pub use source::problem::{Problem, ProblemCount, ProblemKind, Report, Severity, TableUse};
+pub use source::reading::{Reading, SplitBy};
 pub use source::record::{DxType, Record, Sex};
 pub use summary::{ClassCount, Summary, grid};

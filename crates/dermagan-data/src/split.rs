@@ -1,40 +1,22 @@
-//! The split into training, validation and test images: no lesion and no image is on two sides.
+//! The split into training, validation and test images: the author's own if there is one, else one in which no lesion
+//! and no image is on two sides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use dermagan_base::rng::Keyed;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::prepare::cache::Header;
+use crate::source::labels::isic_id;
+use crate::source::reading::{Reading, SplitBy};
 use crate::source::record::Record;
+pub use crate::source::side::Side;
 
 /// The seed of the split. It is the split's own, not that of a run: runs that are compared must hold out the same
 /// lesions.
 pub const SPLIT_SEED: u64 = 0;
-
-/// A side of the split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// For training: 80 % of the images.
-    Train,
-    /// For validation, that is, for choices between models: 10 %.
-    Val,
-    /// For the final test: 10 %.
-    Test,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        })
-    }
-}
 
 /// Share of the images for validation, and the same share for the test.
 const HELD_OUT: f64 = 0.1;
@@ -53,13 +35,51 @@ const HELD_OUT: f64 = 0.1;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn of_header(header: &Header) -> Vec<Side> {
-    assign(&header.records, &header.hashes, SPLIT_SEED)
+    sides(header.reading, &header.records, &header.hashes)
+}
+
+fn sides(reading: Reading, records: &[Record], hashes: &[u64]) -> Vec<Side> {
+    match is_official(reading, records) {
+        true => official(records, hashes, SPLIT_SEED),
+        false => assign(records, hashes, SPLIT_SEED),
+    }
+}
+
+/// Whether the images are split as their author names the parts.
+fn is_official(reading: Reading, records: &[Record]) -> bool {
+    reading.split != SplitBy::Lesion && has_official(records)
+}
+
+/// Whether the author of the data names a training part, and a validation or a test part.
+pub fn has_official(records: &[Record]) -> bool {
+    let has = |side| records.iter().any(|record| record.part == Some(side));
+    has(Side::Train) && (has(Side::Val) || has(Side::Test))
+}
+
+/// The author's split. An image without a part is for training. If the author names no validation or no test part, it
+/// is drawn from the training part, as [`assign`] draws it.
+fn official(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
+    let mut sides: Vec<Side> = records.iter().map(|record| record.part.unwrap_or(Side::Train)).collect();
+    let missing: Vec<Side> = [Side::Val, Side::Test].into_iter().filter(|side| !sides.contains(side)).collect();
+    if missing.is_empty() {
+        return sides;
+    }
+    let train: Vec<usize> = (0..sides.len()).filter(|&i| sides[i] == Side::Train).collect();
+    let of_train: Vec<Record> = train.iter().map(|&i| records[i].clone()).collect();
+    let hashes: Vec<u64> = train.iter().filter_map(|&i| hashes.get(i).copied()).collect();
+    for (&image, side) in train.iter().zip(assign(&of_train, &hashes, seed)) {
+        if missing.contains(&side) {
+            sides[image] = side;
+        }
+    }
+    sides
 }
 
 /// The side of every record: a function of the seed and of the content of the records, not of their order.
 /// `hashes` are those of the images, in the order of the records ([`Header::hashes`]).
 ///
-/// Images of one lesion stay together, and so do images with equal hashes: they are a group. Each class is split
+/// Images of one lesion stay together, and so do images whose names hold the same ISIC id, as augmented copies do, and
+/// images with equal hashes: they are a group. Each class is split
 /// 80/10/10 by itself, and each side of a class with at least three groups gets at least one group.
 pub fn assign(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
     let group = groups(records, hashes);
@@ -123,8 +143,8 @@ fn name_number(id: &str) -> u64 {
     u64::from_le_bytes(digest[..8].try_into().unwrap_or_default())
 }
 
-/// For each image, the smallest index in its group. Images of one lesion are in one group, and so are images with
-/// equal pixel hashes (union-find). `hashes` are those of the images, in the order of the records.
+/// For each image, the smallest index in its group. Images of one lesion are in one group, and so are images whose names
+/// hold the same ISIC id, and images with equal pixel hashes (union-find). `hashes` are those of the images, in the order of the records.
 pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
     fn root(parent: &mut [usize], mut i: usize) -> usize {
         while parent[i] != i {
@@ -135,14 +155,109 @@ pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
     }
     let mut parent: Vec<usize> = (0..records.len()).collect();
     let mut lesions: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let mut images: BTreeMap<u64, usize> = BTreeMap::new();
     for (i, record) in records.iter().enumerate() {
         let same_lesion = record.lesion_id.as_deref().map(|l| *lesions.entry(l).or_insert(i));
+        let same_name = isic_id(&record.image_id).map(|id| *names.entry(id).or_insert(i));
         let same_image = hashes.get(i).map(|&h| *images.entry(h).or_insert(i));
-        for other in [same_lesion, same_image].into_iter().flatten() {
+        for other in [same_lesion, same_name, same_image].into_iter().flatten() {
             let (a, b) = (root(&mut parent, i), root(&mut parent, other));
             parent[a.max(b)] = a.min(b);
         }
     }
     (0..records.len()).map(|i| root(&mut parent, i)).collect()
+}
+
+/// How the images of a cache were split, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SplitFacts {
+    /// Whether the split is the author's.
+    pub official: bool,
+    /// Number of images for training, validation and test.
+    pub images: [usize; 3],
+    /// Number of images by the author's parts: training, validation, test, and without a part.
+    pub parts: [usize; 4],
+    /// Number of images with a lesion id.
+    pub by_lesion: usize,
+    /// Number of images without a lesion id whose name holds an ISIC id.
+    pub by_isic_id: usize,
+    /// Number of images of which nothing says what else shows the same lesion.
+    pub by_image: usize,
+    /// Number of groups (lesions, ids or identical images) with images on two or three sides. It is 0 unless the split
+    /// is the author's.
+    pub on_two_sides: usize,
+}
+
+/// How the images of a cache are split, for a sentence about it.
+pub fn facts(header: &Header) -> SplitFacts {
+    facts_of(header.reading, &header.records, &header.hashes)
+}
+
+/// How records are split. `hashes` are those of their images.
+pub(crate) fn facts_of(reading: Reading, records: &[Record], hashes: &[u64]) -> SplitFacts {
+    let sides = sides(reading, records, hashes);
+    let of = |side| sides.iter().filter(|s| **s == side).count();
+    let part = |part| records.iter().filter(|record| record.part == part).count();
+    let lesion = |record: &&Record| record.lesion_id.is_some();
+    let by_lesion = records.iter().filter(lesion).count();
+    let isic = |record: &&Record| !lesion(record) && isic_id(&record.image_id).is_some();
+    let by_isic_id = records.iter().filter(isic).count();
+    let mut sides_of: BTreeMap<usize, BTreeSet<Side>> = BTreeMap::new();
+    for (group, side) in groups(records, hashes).into_iter().zip(&sides) {
+        sides_of.entry(group).or_default().insert(*side);
+    }
+    SplitFacts {
+        official: is_official(reading, records),
+        images: [Side::Train, Side::Val, Side::Test].map(of),
+        parts: [Some(Side::Train), Some(Side::Val), Some(Side::Test), None].map(part),
+        by_lesion,
+        by_isic_id,
+        by_image: records.len() - by_lesion - by_isic_id,
+        on_two_sides: sides_of.values().filter(|sides| sides.len() > 1).count(),
+    }
+}
+
+impl fmt::Display for SplitFacts {
+    /// The sentence about the split, such as `split by lesion: 8011 train, 1002 val, 1002 test`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { official, images: [train, val, test], parts, by_lesion, by_isic_id, by_image, on_two_sides } = self;
+        let grouped = match (by_lesion, by_isic_id, by_image) {
+            (_, 0, 0) => "by lesion".to_owned(),
+            (0, _, 0) => "by the ISIC id in the file name, without lesion ids".to_owned(),
+            (0, 0, _) => "by image, without lesion ids".to_owned(),
+            (l, i, n) => {
+                let some = [(l, "by lesion"), (i, "by the ISIC id in the file name"), (n, "by image")];
+                let some = some.iter().filter(|(n, _)| **n > 0).map(|(n, by)| format!("{n} images {by}"));
+                some.collect::<Vec<_>>().join(", ")
+            }
+        };
+        match official {
+            true => write!(f, "split as the data names its parts: {train} train, {val} val, {test} test")?,
+            false => write!(f, "split {grouped}: {train} train, {val} val, {test} test")?,
+        }
+        let [named_train, named_val, named_test, unnamed] = parts;
+        if *official {
+            for (named, used, part) in [(named_val, val, "val"), (named_test, test, "test")] {
+                if *named == 0 && *used > 0 {
+                    write!(f, "; it names no {part} part, so that is drawn from its train part, {grouped}")?;
+                }
+            }
+            if *unnamed > 0 {
+                write!(f, "; {unnamed} images in no part are in train")?;
+            }
+        } else if named_train + named_val + named_test > 0 && named_val + named_test > 0 {
+            write!(
+                f,
+                "; the parts that the data names ({named_train} train, {named_val} val, {named_test} test) are merged"
+            )?;
+        }
+        if *on_two_sides > 0 {
+            write!(f, "; {on_two_sides} lesions or identical images are on more than one side")?;
+        }
+        if *by_image > 0 {
+            write!(f, "; without lesion ids, views of one lesion may be on two sides")?;
+        }
+        Ok(())
+    }
 }

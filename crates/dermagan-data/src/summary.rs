@@ -6,12 +6,14 @@ use dermagan_base::image::Image;
 use serde::Serialize;
 
 use crate::error::DataError;
+use crate::prepare::examine::Examination;
 use crate::prepare::fit::{Fit, to_square};
 use crate::prepare::resize::Filter;
 use crate::source::description::HAM10000;
 use crate::source::problem::{Problem, Report};
 use crate::source::record::Record;
 use crate::source::{kind::Kind, open::Source};
+use crate::split::{self, SplitFacts};
 
 /// Number of images and lesions of one class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,7 +54,9 @@ pub struct Summary {
     /// For HAM10000, the counts that differ from the published ones, empty if all are equal; `None` for other
     /// sources.
     pub differs_from_published: Option<Vec<String>>,
-    /// The problems of rows and files. The images are not decoded for it.
+    /// How the images are split.
+    pub split: SplitFacts,
+    /// The account of rows, images and tables.
     pub report: Report,
 }
 
@@ -70,9 +74,9 @@ fn lesions<'a>(records: impl Iterator<Item = &'a Record>) -> Option<usize> {
 }
 
 impl Summary {
-    /// Summarises a source. It reads the header of every image for the sizes.
-    pub fn of(source: &Source) -> Self {
-        let records = &source.records;
+    /// Summarises the images of a source that an examination kept. It reads the header of every image for the sizes.
+    pub fn of(source: &Source, examination: &Examination) -> Self {
+        let records: Vec<&Record> = examination.kept.iter().map(|&i| &source.records[i]).collect();
         let classes: Vec<ClassCount> = source
             .classes
             .iter()
@@ -81,10 +85,10 @@ impl Summary {
                 code: code.clone(),
                 name: HAM10000.classes.iter().find(|c| c.code == *code).map(|c| c.name.clone()),
                 images: records.iter().filter(|r| r.class == class).count(),
-                lesions: lesions(records.iter().filter(|r| r.class == class)),
+                lesions: lesions(records.iter().copied().filter(|r| r.class == class)),
             })
             .collect();
-        let age = |r: &Record| match r.age {
+        let age = |r: &&Record| match r.age {
             None => "none".to_owned(),
             Some(age) => format!("{:02}-{:02}", age as u32 / 10 * 10, age as u32 / 10 * 10 + 9),
         };
@@ -92,19 +96,22 @@ impl Summary {
             Some((width, height)) => format!("{width}x{height}"),
             None => "unreadable".to_owned(),
         };
+        let split_records: Vec<Record> = records.iter().map(|record| (*record).clone()).collect();
+        let sizes = source.sizes();
         let mut summary = Self {
             name: source.name.clone(),
             kind: source.kind,
             images: records.len(),
-            lesions: lesions(records.iter()),
+            lesions: lesions(records.iter().copied()),
             classes,
             sex: count(records.iter().map(|r| r.sex.to_string())),
             age: count(records.iter().map(age)),
             localization: count(records.iter().map(|r| r.localization.clone())),
             dx_type: count(records.iter().map(|r| r.dx_type.to_string())),
-            sizes: count(source.sizes().into_iter().map(size)),
+            sizes: count(examination.kept.iter().map(|&i| size(sizes[i]))),
             differs_from_published: None,
-            report: Report::new(records.len(), &source.problems),
+            split: split::facts_of(source.reading, &split_records, &examination.hashes),
+            report: examination.report.clone(),
         };
         if source.kind == Kind::Ham10000 {
             summary.differs_from_published = Some(summary.differences());

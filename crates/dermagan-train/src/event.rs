@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dermagan_data::Report;
+use dermagan_data::split::SplitFacts;
 
 use crate::check::compare::GradientDifference;
 use crate::check::repetition::{Recomputed, Repeated};
@@ -43,6 +44,8 @@ pub enum Event {
         /// Time that the preparation took, in seconds.
         seconds: f64,
     },
+    /// The data is split.
+    Split(SplitFacts),
     /// The length of the run was fitted to its time budget.
     Fitted {
         /// Length of the run in thousands of images.

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use dermagan_data::{Filter, Fit};
 
-const SOURCE_HELP: &str = "HAM10000 as a folder or zip (Kaggle, Dataverse, or all images in one folder), ISIC 2018 task 3, \
-                           one folder per class, a dermamnist .npz, or `phantom` for built-in images (`phantom:200` for \
-                           about 200)";
+use super::reading::{ReadingArgs, SplitArg};
+
+const SOURCE_HELP: &str = "A folder or zip of images with a table of diagnoses (HAM10000, ISIC 2018, 2019 and 2020, exports of the \
+                           ISIC archive, PAD-UFES-20, StyleGAN's dataset.json, any CSV with image_id and dx), one folder per \
+                           class, or one folder without classes; the table itself; a dermamnist .npz; or `phantom` for \
+                           built-in images (`phantom:200` for about 200). datasets/README.md has an example of each";
 
 /// Options of `prepare`.
 #[derive(Args, Debug)]
@@ -26,6 +29,11 @@ pub struct PrepareArgs {
     /// Filter that resizes the images; both filters are antialiased.
     #[arg(long, value_enum, default_value_t = FilterArg::Lanczos)]
     pub filter: FilterArg,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Split of the data [default: official if the data names its parts, lesion otherwise].
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
     /// Fail if an image or a row cannot be used, instead of leaving it out.
     #[arg(long)]
     pub strict: bool,
@@ -82,6 +90,14 @@ pub enum DataCommand {
 pub struct DataInfoArgs {
     #[arg(value_name = "SOURCE", help = SOURCE_HELP)]
     pub source: String,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Split of the data [default: official if the data names its parts, lesion otherwise].
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
+    /// Side in pixels of the square that the images are judged for, 4 to 2048.
+    #[arg(long, default_value_t = 64)]
+    pub size: u32,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -7,6 +7,7 @@ mod doctor;
 mod encoder;
 mod eval;
 mod model;
+mod reading;
 mod sample;
 mod train;
 
@@ -19,6 +20,7 @@ pub use doctor::DoctorArgs;
 pub use encoder::{EncoderCommand, EncoderTrainArgs};
 pub use eval::{EvalArgs, FeaturesArg, SideArg};
 pub use model::{ExportArgs, InfoArgs};
+pub use reading::ReadingArgs;
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
 

@@ -7,6 +7,7 @@ use dermagan_model::PrecisionChoice;
 use dermagan_train::Metric;
 
 use super::device::DeviceArgs;
+use super::reading::{ReadingArgs, SplitArg};
 
 /// Options of `train`.
 #[derive(Args, Debug)]
@@ -14,6 +15,11 @@ pub struct TrainArgs {
     /// Training images: any SOURCE that `prepare` accepts, or a cache that it wrote [default: phantom].
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub data: Option<String>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Split of the data [default: official if the data names its parts, lesion otherwise].
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
     /// Folder of runs; each run gets a numbered folder in it.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use dermagan_base::{atomic, producer};
-use dermagan_data::split::{self, Side};
-use dermagan_data::{Fit, Options, Source, Summary, default_path, grid, prepare};
+use dermagan_data::split;
+use dermagan_data::{Filter, Fit, Options, Source, Summary, default_path, examine, grid, prepare};
 
 use crate::args::{DataInfoArgs, PrepareArgs};
 use crate::show::{self, say, say_raw};
@@ -14,7 +14,7 @@ const GRID: (usize, u32) = (10, 96);
 /// Prepares a source; returns the exit code.
 pub fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
     let start = std::time::Instant::now();
-    let source = Source::open(&args.source)?;
+    let source = Source::open_with(&args.source, args.reading.reading(args.split))?;
     let options = Options { size: args.size, fit: args.fit.into(), filter: args.filter.into() };
     let target = args.out.clone().unwrap_or_else(|| default_path(&source, options));
     let bar =
@@ -26,14 +26,8 @@ pub fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
     let prepared = prepared?;
     let header = prepared.cache.header();
     say_raw!("{}", header.report);
-    let sides = split::of_header(header);
-    let of = |side| sides.iter().filter(|s| **s == side).count();
-    say!(
-        "split by lesion: {} train, {} val, {} test",
-        of(Side::Train),
-        of(Side::Val),
-        of(Side::Test)
-    );
+    say!("{}: {} classes: {}", source.kind.describe(), header.classes.len(), header.classes.join(", "));
+    say!("{}", split::facts(header));
     let seconds = start.elapsed().as_secs_f64();
     match prepared.reused {
         true => say!("unchanged: {}", target.display()),
@@ -50,8 +44,12 @@ pub fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
 /// Describes a source; returns the exit code.
 pub fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
     args.grid.iter().try_for_each(|path| show::check_ending("--grid", path, "png"))?;
-    let source = Source::open(&args.source)?;
-    let summary = Summary::of(&source);
+    let source = Source::open_with(&args.source, args.reading.reading(args.split))?;
+    let options = Options { size: args.size, fit: Fit::Crop, filter: Filter::Lanczos };
+    let bar = show::bar(source.records.len() as u64, "looking at {wide_bar} {pos}/{len} {per_sec} {eta}");
+    let examination = examine(&source, options, &mut |done, _| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    let summary = Summary::of(&source, &examination?);
     match args.json {
         true => show::json(&summary)?,
         false => show::summary(&summary)?,

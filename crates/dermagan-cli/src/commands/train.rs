@@ -65,6 +65,7 @@ fn train_request(args: &TrainArgs) -> anyhow::Result<TrainRequest> {
     let default = TrainRequest::default();
     Ok(TrainRequest {
         data: args.data.clone(),
+        reading: args.reading.reading(args.split),
         outdir: args.outdir.clone(),
         preset: args.preset.clone().unwrap_or(default.preset),
         settings: args.settings.clone(),
@@ -117,6 +118,10 @@ fn metrics(args: &TrainArgs) -> anyhow::Result<Option<Vec<Metric>>> {
 fn refuse_changes(args: &TrainArgs) -> anyhow::Result<()> {
     let given = [
         ("--preset", args.preset.is_some()),
+        ("--classes-from-folders", args.reading.classes_from_folders),
+        ("--keep-synthetic", args.reading.keep_synthetic),
+        ("--keep-odd", args.reading.keep_odd),
+        ("--split", args.split.is_some()),
         ("--set", !args.settings.is_empty()),
         ("--size", args.size.is_some()),
         ("--batch", args.batch.is_some()),
@@ -250,6 +255,10 @@ impl View {
                         )
                     }
                 }
+            }
+            Event::Split(facts) => {
+                self.close();
+                say!("{facts}");
             }
             Event::PresetChosen { preset, reason, kimg, seconds } => {
                 self.close();

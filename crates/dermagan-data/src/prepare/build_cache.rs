@@ -1,19 +1,16 @@
 //! Makes the cache of a source: decodes every image, fits it to a square, and writes the file once.
 
-use std::collections::BTreeMap;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
 
 use crate::error::DataError;
-use crate::prepare::cache::{Cache, Header, Options, SIZES, finish, pixel_hash, pixels_at};
-use crate::prepare::fit::to_square;
+use crate::prepare::cache::{Cache, Header, Options, SIZES, finish, pixels_at};
+use crate::prepare::examine::{Examination, Progress, examine_each};
 use crate::source::open::Source;
-use crate::source::problem::{Problem, ProblemKind, Report};
-
-/// Receives the progress of a preparation: number of images done, and their total number.
-pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
+use crate::source::reading::{Reading, SplitBy};
+use crate::split;
 
 /// The result of [`prepare`].
 #[derive(Debug)]
@@ -42,8 +39,22 @@ pub fn default_folder() -> PathBuf {
 pub fn default_path(source: &Source, options: Options) -> PathBuf {
     let Options { size, fit, filter } = options;
     let print: String = source.fingerprint.chars().take(12).collect();
-    let name = format!("{}-{size}-{fit:?}-{filter:?}-{print}.dermagan", source.name);
+    let reading = suffix(source.reading);
+    let name = format!("{}-{size}-{fit:?}-{filter:?}-{print}{reading}.dermagan", source.name);
     default_folder().join(name.to_lowercase())
+}
+
+/// The part of a cache's name that says how its source was read: nothing for the default.
+fn suffix(reading: Reading) -> String {
+    let Reading { classes_from_folders, keep_synthetic, keep_odd, split } = reading;
+    let chosen = [
+        (classes_from_folders, "folders"),
+        (keep_synthetic, "synthetic"),
+        (keep_odd, "odd"),
+        (split == SplitBy::Official, "official"),
+        (split == SplitBy::Lesion, "lesion"),
+    ];
+    chosen.iter().filter(|(is, _)| *is).map(|(_, word)| format!("-{word}")).collect()
 }
 
 /// Makes the cache of `source` at `target`, unless a cache of the same source and options is there already.
@@ -51,7 +62,8 @@ pub fn default_path(source: &Source, options: Options) -> PathBuf {
 ///
 /// # Errors
 /// [`DataError::Strict`] if `strict` is set and the source has any problem. [`DataError::Empty`] if no image is
-/// usable. [`DataError::Option`] if the size is out of range, or `target` is a file other than a cache.
+/// usable. [`DataError::Option`] if the size is out of range, `target` is a file other than a cache, or the official
+/// split was asked for and the source has none.
 /// [`DataError::Io`] if the system refuses to read or write.
 pub fn prepare(
     source: &Source,
@@ -65,6 +77,13 @@ pub fn prepare(
         return Err(DataError::Option(format!(
             "`size` = {}: expected {low} to {high}",
             options.size
+        )));
+    }
+    if source.reading.split == SplitBy::Official && !split::has_official(&source.records) {
+        return Err(DataError::Option(format!(
+            "`split` = official: {} names no training part beside a validation or test part; expected folders, tables \
+             or a column `split` that name them",
+            source.path().display()
         )));
     }
     if let Some(cache) = unchanged(source, options, target) {
@@ -94,17 +113,32 @@ pub fn prepare(
 /// first if it does not exist yet.
 ///
 /// # Errors
-/// As [`prepare`], [`Source::open`] and [`Cache::open`].
+/// As [`prepare`], [`Source::open_with`] and [`Cache::open`].
 pub fn open_or_prepare(
     spec: &str,
     options: Options,
     progress: Progress<'_>,
 ) -> Result<Cache, DataError> {
+    open_or_prepare_with(spec, Reading::default(), options, progress)
+}
+
+/// As [`open_or_prepare`], and reads the source as the user asks. A cache must have been read so, too.
+///
+/// # Errors
+/// As [`open_or_prepare`], and [`DataError::Option`] if a cache was read otherwise.
+pub fn open_or_prepare_with(
+    spec: &str,
+    reading: Reading,
+    options: Options,
+    progress: Progress<'_>,
+) -> Result<Cache, DataError> {
     let path = Path::new(spec);
     if path.is_file() && Cache::is_cache(path) {
-        return Cache::open(path);
+        let cache = Cache::open(path)?;
+        cache.check_reading(reading)?;
+        return Ok(cache);
     }
-    let source = Source::open(spec)?;
+    let source = Source::open_with(spec, reading)?;
     Ok(prepare(&source, options, &default_path(&source, options), false, progress)?.cache)
 }
 
@@ -133,7 +167,9 @@ fn refuse_to_overwrite(target: &Path) -> Result<(), DataError> {
 fn unchanged(source: &Source, options: Options, target: &Path) -> Option<Cache> {
     let cache = Cache::open(target).ok()?;
     let header = cache.header();
-    let same = header.fingerprint == source.fingerprint && header.options == options;
+    let same = header.fingerprint == source.fingerprint
+        && header.options == options
+        && header.reading == source.reading;
     same.then_some(cache)
 }
 
@@ -145,66 +181,21 @@ fn write_pixels(
     target: &Path,
     progress: Progress<'_>,
 ) -> Result<Header, DataError> {
-    let total = source.records.len();
-    let mut problems = source.problems.clone();
-    let mut records = Vec::with_capacity(total);
-    let mut hashes = Vec::with_capacity(total);
-    let mut done = 0;
     file.seek(SeekFrom::Start(pixels_at())).map_err(DataError::io(target))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    let all: Vec<usize> = (0..total).collect();
-    source.decode_each(
-        &all,
-        |index, decoded| {
-            let decoded = decoded?;
-            let record = &source.records[index];
-            let fitted = to_square(&decoded.image, options.size, options.fit, options.filter);
-            let pixels = fitted.map_err(|what| {
-                Problem::new(ProblemKind::Undecodable, format!("{} ({what})", record.image_id))
-            })?;
-            Ok((index, pixel_hash(&pixels), pixels, decoded.note))
-        },
-        |result: Result<_, Problem>| {
-            match result {
-                Ok((index, hash, pixels, note)) => {
-                    out.write_all(&pixels).map_err(DataError::io(target))?;
-                    records.push(source.records[index].clone());
-                    hashes.push(hash);
-                    problems.extend(note);
-                }
-                Err(problem) => problems.push(problem),
-            }
-            done += 1;
-            progress(done, total);
-            Ok(())
-        },
-    )?;
+    let Examination { kept, hashes, report } = examine_each(source, options, progress, &mut |pixels| {
+        out.write_all(pixels).map_err(DataError::io(target))
+    })?;
     out.flush().map_err(DataError::io(target))?;
-    let mut report = Report::new(records.len(), &problems);
-    report.identical = identical(&hashes, |i| records[i].image_id.clone());
     Ok(Header {
         name: source.name.clone(),
         kind: source.kind,
         fingerprint: source.fingerprint.clone(),
         options,
+        reading: source.reading,
         classes: source.classes.clone(),
-        records,
+        records: kept.into_iter().map(|i| source.records[i].clone()).collect(),
         hashes,
         report,
     })
-}
-
-/// The ids of each group of two or more images with equal pixels.
-fn identical(hashes: &[u64], id: impl Fn(usize) -> String) -> Vec<Vec<String>> {
-    let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-    for (i, &hash) in hashes.iter().enumerate() {
-        groups.entry(hash).or_default().push(i);
-    }
-    let mut found: Vec<Vec<String>> = groups
-        .into_values()
-        .filter(|g| g.len() > 1)
-        .map(|g| g.into_iter().map(&id).collect())
-        .collect();
-    found.sort();
-    found
 }

@@ -23,6 +23,7 @@ use crate::prepare::resize::Filter;
 use crate::signature;
 use crate::source::kind::Kind;
 use crate::source::problem::Report;
+use crate::source::reading::Reading;
 use crate::source::record::Record;
 
 /// Possible sides of prepared images, in pixels. A model has its own, narrower, range.
@@ -31,7 +32,7 @@ pub const SIZES: RangeInclusive<u32> = 4..=2048;
 /// Maximum number of characters of a name that an error repeats.
 const SHOWN: usize = 40;
 /// Increase this when the layout or the meaning of the pixels changes: older caches are then prepared again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Length of the preamble, in bytes.
 const PREAMBLE: u64 = 64;
 /// Offset of the first pixel, in bytes.
@@ -61,6 +62,9 @@ pub struct Header {
     pub fingerprint: String,
     /// Options of the preparation.
     pub options: Options,
+    /// How the source was read.
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
     /// Class codes.
     pub classes: Vec<String>,
     /// One record per image, in the order of the pixels.
@@ -108,6 +112,21 @@ impl Cache {
         // mapped could still stop this one with a bus error, as with any mapped file.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
         Ok(Self { header, path: path.to_owned(), map })
+    }
+
+    /// Refuses choices about the reading of the source that differ from those of the cache.
+    ///
+    /// # Errors
+    /// [`DataError::Option`] if `reading` is not the default and not that of the cache.
+    pub fn check_reading(&self, reading: Reading) -> Result<(), DataError> {
+        match reading.is_default() || reading == self.header.reading {
+            true => Ok(()),
+            false => Err(DataError::Option(format!(
+                "{} was prepared with other choices about its source than are asked for here; give the source itself, or \
+                 prepare it again with the same choices",
+                self.path.display()
+            ))),
+        }
     }
 
     /// Everything except the pixels.

@@ -3,5 +3,6 @@
 
 pub(crate) mod build_cache;
 pub(crate) mod cache;
+pub(crate) mod examine;
 pub(crate) mod fit;
 pub(crate) mod resize;

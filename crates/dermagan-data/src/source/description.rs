@@ -55,8 +55,14 @@ pub fn licence(kind: Kind) -> String {
     }
     let text = match kind {
         Kind::Ham10000 => return HAM10000.licence.clone(),
-        Kind::ClassFolders => return "that of the training images".into(),
+        Kind::ClassFolders | Kind::Table | Kind::StyleGan | Kind::Unlabelled => {
+            return "that of the training images".into();
+        }
         Kind::Isic2018 => dermagan_datasets::ISIC2018,
+        Kind::Isic2019 => dermagan_datasets::ISIC2019,
+        Kind::Isic2020 => dermagan_datasets::ISIC2020,
+        Kind::IsicArchive => dermagan_datasets::ISIC_ARCHIVE,
+        Kind::PadUfes20 => dermagan_datasets::PAD_UFES_20,
         Kind::MedMnist => dermagan_datasets::DERMAMNIST,
         Kind::Phantom => dermagan_datasets::PHANTOM,
     };

@@ -83,9 +83,21 @@ pub(crate) fn is_jpeg_name(name: &str) -> bool {
     matches!(extension(name).as_str(), "jpg" | "jpeg" | "jpe" | "jfif")
 }
 
-/// Whether a name is one that file systems and archivers add for themselves.
+/// Whether a name is one that file systems, archivers and file managers add for themselves.
 pub(super) fn is_hidden(name: &str) -> bool {
-    name.starts_with('.') || name == "__MACOSX" || name.eq_ignore_ascii_case("thumbs.db")
+    const SYSTEM: [&str; 10] = [
+        "__macosx",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "@eadir",
+        "#recycle",
+        "$recycle.bin",
+        "lost+found",
+        "system volume information",
+        "__pycache__",
+    ];
+    name.starts_with('.') || SYSTEM.contains(&name.to_lowercase().as_str())
 }
 
 /// The last extension of a name in lower case, empty if there is none.

@@ -1,7 +1,7 @@
 //! The result of labelling the files of a tree.
 
 use crate::source::kind::Kind;
-use crate::source::problem::Problem;
+use crate::source::problem::{Problem, TableUse};
 use crate::source::record::Record;
 
 /// The labelled images of a tree.
@@ -14,4 +14,6 @@ pub(crate) struct LabelledEntries {
     pub records: Vec<(Record, usize)>,
     /// Rows and files that were left out, or used without some value.
     pub problems: Vec<Problem>,
+    /// What became of each table.
+    pub tables: Vec<TableUse>,
 }

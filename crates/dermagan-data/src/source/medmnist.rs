@@ -1,7 +1,8 @@
 //! MedMNIST's `dermamnist*.npz` in any of its sizes: six numpy arrays in a zip, read row by row.
 //!
-//! It has no lesion ids: in the split, each row is a group by itself, and only identical images stay together.
-//! Its own split is not used, because it has images of one lesion on both sides (Abhishek et al., Sci Data 12:196).
+//! It has no lesion ids: in dermagan's split, each row is a group by itself, and only identical images stay together.
+//! Each record names its part of MedMNIST's own split, which has images of one lesion on both sides (Abhishek et al.,
+//! Sci Data 12:196).
 
 use std::fs::File;
 use std::io::Read;
@@ -19,9 +20,20 @@ use crate::shared_file::SharedFile;
 use crate::source::decode::Decoded;
 use crate::source::problem::{Problem, ProblemKind};
 use crate::source::record::Record;
+use crate::source::side::Side;
 
 /// The parts of MedMNIST's own split.
 const PARTS: [&str; 3] = ["train", "val", "test"];
+
+/// The side of a part.
+fn side(part: &str) -> Side {
+    match part {
+        "val" => Side::Val,
+        "test" => Side::Test,
+        _ => Side::Train,
+    }
+}
+
 /// Maximum side in pixels. MedMNIST's largest is 224; the limit leaves room for larger ones.
 const MAX_SIDE: usize = 1024;
 /// Maximum number of bytes of images in memory at a time.
@@ -127,7 +139,10 @@ impl MedMnist {
             for (row, label) in self.labels(part, rows)?.into_iter().enumerate() {
                 let id = format!("{part}_{row:05}");
                 match usize::try_from(label).ok().filter(|l| *l < 7) {
-                    Some(class) => records.push(Record::bare(id, class)),
+                    Some(class) => {
+                        let part = Some(side(part));
+                        records.push(Record { part, ..Record::bare(id, class) });
+                    }
                     None => {
                         let place =
                             format!("{part}_labels.npy row {row}: label {label}, expected 0 to 6");

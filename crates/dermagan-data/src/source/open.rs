@@ -9,16 +9,16 @@ use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
 use crate::signature;
-use crate::source::class_folders;
 use crate::source::decode::Decoded;
 use crate::source::description::ham_codes;
 use crate::source::kind::Kind;
+use crate::source::labels::{folder_of_table, label};
 use crate::source::medmnist::MedMnist;
 use crate::source::phantom::Phantom;
 use crate::source::pixels::Pixels;
-use crate::source::problem::{Problem, Report};
+use crate::source::problem::{Problem, Report, TableUse};
+use crate::source::reading::Reading;
 use crate::source::record::Record;
-use crate::source::tables::join;
 use crate::source::tree::Tree;
 
 /// A recognised source: its records, and access to their pixels.
@@ -31,8 +31,12 @@ pub struct Source {
     pub classes: Vec<String>,
     /// One record per image. The records of folders, zips and tables are in the order of their ids.
     pub records: Vec<Record>,
-    /// The problems of rows and files, found before any image is decoded.
+    /// The findings about rows and files, found before all images are decoded.
     pub problems: Vec<Problem>,
+    /// What became of each table.
+    pub tables: Vec<TableUse>,
+    /// How the source was read.
+    pub reading: Reading,
     /// SHA-256 in hexadecimal digits that changes when the source does: of names, sizes, and checksums (in a
     /// zip) or modification times (in a folder).
     pub fingerprint: String,
@@ -42,29 +46,37 @@ pub struct Source {
 
 impl Source {
     /// Opens `phantom`, `phantom:N`, a folder, a zip, an npz, or the folder of a metadata table by the table's
-    /// path.
+    /// path, with the default [`Reading`].
+    ///
+    /// # Errors
+    /// As [`Source::open_with`].
+    pub fn open(spec: &str) -> Result<Self, DataError> {
+        Self::open_with(spec, Reading::default())
+    }
+
+    /// Opens a source as [`Source::open`] does, and reads it as the user asks.
     ///
     /// # Errors
     /// [`DataError::NotFound`] if nothing is at the path. [`DataError::Unrecognised`], with what was expected
     /// and what was found, if the content is of no known kind. [`DataError::Empty`] if no row or image is usable.
     /// [`DataError::Bad`] if a table, a zip or an npz is damaged. [`DataError::Option`] if N is out of range.
     /// [`DataError::Io`] if the system refuses to read.
-    pub fn open(spec: &str) -> Result<Self, DataError> {
+    pub fn open_with(spec: &str, reading: Reading) -> Result<Self, DataError> {
         if let Some(phantom) = Phantom::from_spec(spec)? {
-            return Ok(Self::phantom(phantom));
+            return Ok(Self { reading, ..Self::phantom(phantom) });
         }
         let path = Path::new(spec);
         let meta = std::fs::metadata(path).map_err(|_| DataError::NotFound(path.to_owned()))?;
         if meta.is_file() {
             if let Some(npz) = MedMnist::recognise(path)? {
-                return Self::medmnist(path, npz);
+                return Ok(Self { reading, ..Self::medmnist(path, npz)? });
             }
-            if let Some((folder, table)) = join::folder_of_table(path)? {
-                return Self::tree(&folder, Some(&table));
+            if let Some((folder, table)) = folder_of_table(path)? {
+                return Self::tree(&folder, Some(&table), reading);
             }
             refuse_other_files(path)?;
         }
-        Self::tree(path, None)
+        Self::tree(path, None, reading)
     }
 
     fn phantom(phantom: Phantom) -> Self {
@@ -78,6 +90,8 @@ impl Source {
             ),
             records,
             problems: Vec::new(),
+            tables: Vec::new(),
+            reading: Reading::default(),
             pixels: Pixels::Phantom(phantom),
             path: PathBuf::from("phantom"),
         }
@@ -92,18 +106,17 @@ impl Source {
             fingerprint: npz.fingerprint(),
             records,
             problems,
+            tables: Vec::new(),
+            reading: Reading::default(),
             pixels: Pixels::MedMnist(npz),
             path: path.to_owned(),
         })
     }
 
     /// `table` is the table to use, if the user named one.
-    fn tree(path: &Path, table: Option<&str>) -> Result<Self, DataError> {
+    fn tree(path: &Path, table: Option<&str>, reading: Reading) -> Result<Self, DataError> {
         let mut tree = Tree::open(path)?;
-        let labelled = match join::read(&tree, table)? {
-            Some(labelled) => labelled,
-            None => class_folders::read(&tree)?,
-        };
+        let labelled = label(&tree, table, reading)?;
         let mut problems = std::mem::take(&mut tree.problems);
         problems.extend(labelled.problems);
         let mut pairs: Vec<(Record, usize)> = labelled.records;
@@ -115,7 +128,7 @@ impl Source {
             hash.update(format!("{}\n{} {}\n", entry.path, entry.size, entry.stamp));
         }
         if records.is_empty() {
-            let report = Box::new(Report::new(0, &problems));
+            let report = Box::new(Report { tables: labelled.tables, ..Report::new(0, &problems) });
             return Err(DataError::Empty { path: path.to_owned(), report });
         }
         Ok(Self {
@@ -124,6 +137,8 @@ impl Source {
             classes: labelled.classes,
             records,
             problems,
+            tables: labelled.tables,
+            reading,
             fingerprint: hex(hash.finalize().as_slice()),
             pixels: Pixels::Tree { tree, entries, large: Mutex::new(()) },
             path: path.to_owned(),
@@ -173,7 +188,7 @@ fn refuse_other_files(path: &Path) -> Result<(), DataError> {
     if !signature::is_zip(path)? {
         return Err(unrecognised(
             "expected a zip, an npz, a metadata table or a dermagan cache; this file is none of them",
-            "Give the folder or zip that holds HAM10000_metadata.csv and the images.",
+            "Give the folder or zip that holds the images and their table.",
         ));
     }
     Ok(())

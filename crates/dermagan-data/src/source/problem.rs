@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Number of examples that are kept of each kind.
 const EXAMPLES: usize = 3;
 
+/// Number of groups of identical images, and of images of a group, that are printed.
+const IDENTICAL: usize = 5;
+
 /// What a finding means for the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -28,6 +31,8 @@ pub enum ProblemKind {
     MissingImage,
     /// No row of the table names the image.
     ImageWithoutRow,
+    /// The image is in no folder of a class, though most are.
+    NoClassFolder,
     /// The diagnosis is not a known class.
     UnknownClass,
     /// The row gives no diagnosis: it is empty, or says that none is known.
@@ -116,12 +121,18 @@ impl ProblemKind {
         }
     }
 
+    /// Whether it is a finding about a row that no image belongs to.
+    pub fn is_of_a_row(self) -> bool {
+        matches!(self, Self::MissingImage | Self::BadRow)
+    }
+
     /// A description for people, in one line.
     pub fn describe(self) -> &'static str {
         match self {
             Self::MissingImage => "row without an image file",
             Self::ImageWithoutRow => "image without a row in the table",
-            Self::UnknownClass => "unknown diagnosis",
+            Self::NoClassFolder => "image in no folder of a class",
+            Self::UnknownClass => "unknown diagnosis; the codes are akiec, bcc, bkl, df, mel, nv, vasc",
             Self::NoDiagnosis => "row without a diagnosis",
             Self::ContradictingRows => "rows that give one image different classes",
             Self::DuplicateFile => "a different file with the same image id",
@@ -146,7 +157,7 @@ impl ProblemKind {
             Self::SystemFile => "file of the system or of a program",
             Self::RunFolder => "folder of a training run, not read",
             Self::SameFile => "second copy of a file",
-            Self::EqualRows => "row that equals an earlier one",
+            Self::EqualRows => "row that equals an earlier one, counted once (to draw rare classes more often, use `balanced`)",
             Self::TwoParts => "image in two parts of the author's split",
             Self::BadValue => "value not understood, row kept without it",
             Self::WrongExtension => "format differs from the file's extension, read by content",
@@ -182,6 +193,19 @@ pub struct ProblemCount {
     pub examples: Vec<String>,
 }
 
+/// What became of one table of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableUse {
+    /// Path inside the source.
+    pub path: String,
+    /// Number of rows.
+    pub rows: usize,
+    /// Whether it labels images, or says more about labelled ones.
+    pub used: bool,
+    /// What it was used for, or why it was not used.
+    pub what: String,
+}
+
 /// What was kept, what was left out, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -189,6 +213,9 @@ pub struct Report {
     pub kept: usize,
     /// The problems, by kind.
     pub problems: BTreeMap<ProblemKind, ProblemCount>,
+    /// What became of each table, in the order of the paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableUse>,
     /// The ids of each group of images that are equal, pixel for pixel, after preparation. All of them are kept.
     pub identical: Vec<Vec<String>>,
 }
@@ -214,39 +241,52 @@ impl Report {
 
     /// Number of images, rows and archive entries that were left out.
     pub fn left_out(&self) -> usize {
-        self.problems
-            .iter()
-            .filter(|(kind, _)| kind.severity() == Severity::LeftOut)
-            .map(|(_, t)| t.count)
-            .sum()
+        self.images_left_out() + self.rows_left_out()
+    }
+
+    /// Number of images and archive entries that were left out.
+    pub fn images_left_out(&self) -> usize {
+        self.count(|kind| kind.severity() == Severity::LeftOut && !kind.is_of_a_row())
+    }
+
+    /// Number of rows of tables that name no image, or nothing.
+    pub fn rows_left_out(&self) -> usize {
+        self.count(|kind| kind.severity() == Severity::LeftOut && kind.is_of_a_row())
+    }
+
+    fn count(&self, counts: impl Fn(ProblemKind) -> bool) -> usize {
+        self.problems.iter().filter(|(kind, _)| counts(**kind)).map(|(_, t)| t.count).sum()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:>7}  kept", self.kept)?;
-        writeln!(f, "{:>7}  left out", self.left_out())?;
+        writeln!(f, "{:>7}  images kept", self.kept)?;
+        writeln!(f, "{:>7}  images left out", self.images_left_out())?;
+        if self.rows_left_out() > 0 {
+            writeln!(f, "{:>7}  rows left out", self.rows_left_out())?;
+        }
         for (kind, tally) in &self.problems {
             let mark = match kind.severity() {
                 Severity::LeftOut => "out ",
                 Severity::Companion => "also",
                 Severity::Note => "note",
             };
-            write!(
-                f,
-                "{:>7}  {mark}  {}: {}",
-                tally.count,
-                kind.describe(),
-                tally.examples.join(", ")
-            )?;
+            let examples: Vec<&str> =
+                tally.examples.iter().map(String::as_str).filter(|e| !e.is_empty()).collect();
+            write!(f, "{:>7}  {mark}  {}: {}", tally.count, kind.describe(), examples.join(", "))?;
             writeln!(f, "{}", if tally.count > tally.examples.len() { ", …" } else { "" })?;
         }
-        for group in &self.identical {
-            writeln!(
-                f,
-                "         note  identical images, kept on one side of the split: {}",
-                group.join(" = ")
-            )?;
+        for TableUse { path, rows, what, .. } in &self.tables {
+            writeln!(f, "  table        {path} ({rows} rows): {what}")?;
+        }
+        for group in self.identical.iter().take(IDENTICAL) {
+            let shown: Vec<&str> = group.iter().take(IDENTICAL).map(String::as_str).collect();
+            let more = if group.len() > IDENTICAL { " = …" } else { "" };
+            writeln!(f, "         note  identical images: {}{more}", shown.join(" = "))?;
+        }
+        if self.identical.len() > IDENTICAL {
+            writeln!(f, "         note  {} more groups of identical images", self.identical.len() - IDENTICAL)?;
         }
         Ok(())
     }

@@ -23,6 +23,12 @@ pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
 /// Maximum number of files in a source; HAM10000 has 10,017.
 const MAX_ENTRIES: usize = 5_000_000;
 
+/// The file by which the folder of a training run is known.
+const RUN_FILE: &str = "training_options.json";
+
+/// Number of levels of a system's folder that are searched for an image.
+const HIDDEN_DEPTH: usize = 3;
+
 type Archive = ZipArchive<SharedFile>;
 
 /// All files of a source, ordered by path.
@@ -46,6 +52,7 @@ impl Tree {
     pub fn open(root: &Path) -> Result<Self, DataError> {
         let mut tree = Self::list(root, usize::MAX)?;
         tree.open_inner_archives();
+        tree.leave_out_runs();
         tree.sort();
         Ok(tree)
     }
@@ -69,6 +76,18 @@ impl Tree {
         Ok(tree)
     }
 
+    /// Leaves out the folders of training runs inside a zip: their generated images must not come back as training
+    /// images.
+    fn leave_out_runs(&mut self) {
+        let is_run = |entry: &&Entry| entry.name() == RUN_FILE;
+        let folder = |entry: &Entry| entry.path[..entry.path.len() - RUN_FILE.len()].to_owned();
+        let runs: Vec<String> = self.entries.iter().filter(is_run).map(folder).collect();
+        for run in runs {
+            self.entries.retain(|entry| !entry.path.starts_with(&run));
+            self.problems.push(Problem::new(ProblemKind::RunFolder, run));
+        }
+    }
+
     fn sort(&mut self) {
         self.entries.sort_by(|a, b| a.path.cmp(&b.path));
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));
@@ -84,7 +103,11 @@ impl Tree {
         // A link may lead in a circle, or to a folder that is listed already. A training run's own folder is
         // left out wherever it lies: its generated images must not come back as training images.
         let real = std::fs::canonicalize(folder).map_err(DataError::io(folder))?;
-        if folder.join("training_options.json").is_file() || !visited.insert(real) {
+        if !visited.insert(real) {
+            return Ok(());
+        }
+        if folder.join(RUN_FILE).is_file() {
+            self.problems.push(Problem::new(ProblemKind::RunFolder, prefix));
             return Ok(());
         }
         let entries = std::fs::read_dir(folder).map_err(DataError::io(folder))?;
@@ -104,6 +127,9 @@ impl Tree {
                 }
             };
             if is_hidden(&name) {
+                if is_image_name(&name) || meta.is_dir() && has_image(&entry.path(), HIDDEN_DEPTH) {
+                    self.problems.push(Problem::new(ProblemKind::SystemFile, path));
+                }
                 continue;
             }
             if meta.is_dir() {
@@ -160,6 +186,10 @@ impl Tree {
             let parts: Vec<&str> =
                 name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
             if parts.iter().any(|part| is_hidden(part)) {
+                if parts.last().is_some_and(|name| is_image_name(name)) {
+                    let place = format!("{prefix}{}", parts.join("/"));
+                    self.problems.push(Problem::new(ProblemKind::SystemFile, place));
+                }
                 continue;
             }
             let path = format!("{prefix}{}", parts.join("/"));
@@ -257,6 +287,18 @@ impl Tree {
                     .read_some(entry, 64)
                     .is_ok_and(|(head, _)| image::guess_format(&head).is_ok())
     }
+}
+
+/// Whether a folder has a file with the name of an image, down to `depth` levels.
+fn has_image(folder: &Path, depth: usize) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().take(10_000).any(|entry| {
+        let path = entry.path();
+        match path.is_dir() {
+            true => depth > 0 && has_image(&path, depth - 1),
+            false => is_image_name(&entry.file_name().to_string_lossy()),
+        }
+    })
 }
 
 /// The modification time in nanoseconds since 1970, or 0 if it is unknown.

@@ -68,6 +68,7 @@ pub fn choose(
     };
     let config = SourceConfig {
         source,
+        reading: header.reading,
         name: header.name.clone(),
         licence: dermagan_data::licence(header.kind),
         class_images: classes.iter().map(count).collect(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dermagan_base::SettingError;
-use dermagan_data::{Cache, Kind, Options, Report, Source, default_path, prepare};
+use dermagan_data::{Cache, Kind, Options, Reading, Report, Source, default_path, prepare};
 use dermagan_model::RESOLUTIONS;
 
 use crate::error::TrainError;
@@ -29,11 +29,15 @@ pub enum Data {
 }
 
 impl Data {
-    pub fn open(source: &str) -> Result<Self, TrainError> {
+    pub fn open(source: &str, reading: Reading) -> Result<Self, TrainError> {
         let path = Path::new(source);
         Ok(match path.is_file() && Cache::is_cache(path) {
-            true => Self::Cache(Cache::open(path)?),
-            false => Self::Source(Source::open(source)?),
+            true => {
+                let cache = Cache::open(path)?;
+                cache.check_reading(reading)?;
+                Self::Cache(cache)
+            }
+            false => Self::Source(Source::open_with(source, reading)?),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dermagan_base::SettingError;
+use dermagan_data::Reading;
 use dermagan_model::PrecisionChoice;
 
 use crate::recipe::config::Part;
@@ -22,6 +23,8 @@ pub const KEEP: usize = 3;
 pub struct TrainRequest {
     /// The data: a source or a prepared cache. `None` stands for the built-in phantom.
     pub data: Option<String>,
+    /// How the source is read, where the default would refuse it or leave images out.
+    pub reading: Reading,
     /// Folder of runs. Each run gets a numbered folder in it.
     pub outdir: PathBuf,
     /// Name of a preset, a file `NAME.toml`, or `auto` for a preset that suits the data.
@@ -72,6 +75,7 @@ impl Default for TrainRequest {
     fn default() -> Self {
         Self {
             data: None,
+            reading: Reading::default(),
             outdir: "runs".into(),
             preset: AUTO.to_owned(),
             settings: Vec::new(),

@@ -50,7 +50,7 @@ impl Plan {
         let is_auto = request.preset.eq_ignore_ascii_case(AUTO);
         let asked = (!is_auto).then(|| named(&request.preset)).transpose()?;
         let source = absolute(request.data.as_deref().unwrap_or("phantom"));
-        let data = Data::open(&source)?;
+        let data = Data::open(&source, request.reading)?;
         let reason = Reason::of(data.is_phantom(), data.classes(&request.classes)?);
         let mut preset = asked.map_or_else(|| named(reason.preset()), Ok)?;
         let name = if is_auto { reason.preset() } else { &request.preset };
@@ -78,6 +78,7 @@ impl Plan {
         }
         warning.into_iter().for_each(|warning| sink(Event::Warning(warning)));
         let cache = data.prepare(&mut preset.data, preset.model.resolution, sink)?;
+        sink(Event::Split(split::facts(cache.header())));
         let (source, images) = choose(source, &request.classes, preset.data.split, &cache)?;
         let config = preset.configure(name, seed, precision, source)?;
         if is_auto && matches!(reason, Reason::Classes(_)) && config.model.classes < 2 {
@@ -112,7 +113,7 @@ impl Plan {
             let problem = format!("this run is at {done:.3} kimg already; expected more");
             return Err(SettingError::value("kimg", kimg, problem).into());
         }
-        let data = Data::open(&config.source.source)?;
+        let data = Data::open(&config.source.source, config.source.reading)?;
         let cache = data.prepare(&mut config.input, config.model.resolution, sink)?;
         let began = config.source.clone();
         let place = began.source.clone();

@@ -2,7 +2,7 @@
 //! `training_options.json` and the metadata of its checkpoints hold.
 
 use dermagan_base::SettingError;
-use dermagan_data::{Filter, Fit};
+use dermagan_data::{Filter, Fit, Reading};
 use dermagan_model::{Backbone, Init, ModelConfig, Precision};
 use serde::{Deserialize, Serialize};
 
@@ -187,6 +187,9 @@ impl ConditionConfig {
 pub struct SourceConfig {
     /// The source to open: an absolute path, or `phantom`.
     pub source: String,
+    /// How the source is read, where the default would refuse it or leave images out.
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
     /// Short name of the data.
     pub name: String,
     /// Licence of the data. It also binds models that learnt from the data.

@@ -107,6 +107,7 @@ impl Phantom {
                     false => Sex::Female,
                 },
                 localization: SITES[draw.below(SITES.len() as u64) as usize].to_owned(),
+                part: None,
             }
         };
         self.views.iter().map(record).collect()

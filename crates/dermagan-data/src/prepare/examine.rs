@@ -1,0 +1,135 @@
+//! Looks at every image of a source once: which images are kept, and why the others are not.
+
+use std::collections::BTreeMap;
+
+use crate::error::DataError;
+use crate::prepare::cache::{Options, pixel_hash};
+use crate::prepare::fit::to_square;
+use crate::source::open::Source;
+use crate::source::problem::{Problem, ProblemKind, Report, Severity};
+
+/// Receives the progress of a preparation: number of images done, and their total number.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
+
+/// What a look at every image of a source gives.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// Indices of the records whose images are kept, in their order.
+    pub kept: Vec<usize>,
+    /// A hash of each kept image's prepared pixels.
+    pub hashes: Vec<u64>,
+    /// The account of the source.
+    pub report: Report,
+}
+
+/// Decodes every image of a source, as [`prepare`](fn@crate::prepare) does, and writes nothing.
+///
+/// # Errors
+/// [`DataError::Bad`] for a damaged npz. An image that cannot be used is a line of the report.
+pub fn examine(
+    source: &Source,
+    options: Options,
+    progress: Progress<'_>,
+) -> Result<Examination, DataError> {
+    examine_each(source, options, progress, &mut |_| Ok(()))
+}
+
+/// As [`examine`], and passes the prepared pixels of each kept image to `sink`, in the order of the records.
+pub(super) fn examine_each(
+    source: &Source,
+    options: Options,
+    progress: Progress<'_>,
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), DataError>,
+) -> Result<Examination, DataError> {
+    let total = source.records.len();
+    let mut problems = source.problems.clone();
+    let (mut kept, mut hashes) = (Vec::with_capacity(total), Vec::with_capacity(total));
+    let mut done = 0;
+    let all: Vec<usize> = (0..total).collect();
+    let small = Small::of(source, options.size);
+    source.decode_each(
+        &all,
+        |index, decoded| {
+            let decoded = decoded?;
+            let id = &source.records[index].image_id;
+            let mut notes = decoded.notes;
+            let size = decoded.image.dimensions();
+            let small = small.finding(size).map(|kind| {
+                let place = format!("{id} ({}x{} pixels, {} needed)", size.0, size.1, options.size);
+                Problem::new(kind, place)
+            });
+            for problem in [decoded.odd, small].into_iter().flatten() {
+                let kept = match problem.kind {
+                    ProblemKind::Synthetic => source.reading.keep_synthetic,
+                    _ => source.reading.keep_odd,
+                };
+                match problem.kind.severity() == Severity::LeftOut {
+                    true if !kept => return Err(problem),
+                    true => {}
+                    false => notes.push(problem),
+                }
+            }
+            let fitted = to_square(&decoded.image, options.size, options.fit, options.filter);
+            let pixels = fitted
+                .map_err(|what| Problem::new(ProblemKind::Undecodable, format!("{id} ({what})")))?;
+            Ok((index, pixel_hash(&pixels), pixels, notes))
+        },
+        |result: Result<_, Problem>| {
+            match result {
+                Ok((index, hash, pixels, notes)) => {
+                    sink(&pixels)?;
+                    kept.push(index);
+                    hashes.push(hash);
+                    problems.extend(notes);
+                }
+                Err(problem) => problems.push(problem),
+            }
+            done += 1;
+            progress(done, total);
+            Ok(())
+        },
+    )?;
+    let mut report = Report::new(kept.len(), &problems);
+    report.tables = source.tables.clone();
+    report.identical = identical(&hashes, |i| source.records[kept[i]].image_id.clone());
+    Ok(Examination { kept, hashes, report })
+}
+
+/// Which images are too small. If most images of a source are smaller than the prepared square, that is how the source
+/// is, and all are enlarged; otherwise the few small ones are thumbnails or faults.
+struct Small {
+    /// Side of the prepared square, in pixels.
+    side: u32,
+    /// Whether most images are smaller.
+    most: bool,
+}
+
+impl Small {
+    fn of(source: &Source, side: u32) -> Self {
+        let sizes: Vec<(u32, u32)> = source.sizes().into_iter().flatten().collect();
+        let small = sizes.iter().filter(|(width, height)| *width.min(height) < side).count();
+        Self { side, most: 2 * small > sizes.len() }
+    }
+
+    fn finding(&self, (width, height): (u32, u32)) -> Option<ProblemKind> {
+        (width.min(height) < self.side).then_some(match self.most {
+            true => ProblemKind::Enlarged,
+            false => ProblemKind::TooSmall,
+        })
+    }
+}
+
+/// The ids of each group of two or more images with equal pixels.
+fn identical(hashes: &[u64], id: impl Fn(usize) -> String) -> Vec<Vec<String>> {
+    let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (i, &hash) in hashes.iter().enumerate() {
+        groups.entry(hash).or_default().push(i);
+    }
+    let mut found: Vec<Vec<String>> = groups
+        .into_values()
+        .filter(|g| g.len() > 1)
+        .map(|g| g.into_iter().map(&id).collect())
+        .collect();
+    found.sort();
+    found
+}

@@ -1,0 +1,359 @@
+//! Labels images by the tables that were chosen.
+
+use std::collections::BTreeMap;
+
+use crate::error::DataError;
+use crate::source::entry::Entry;
+use crate::source::kind::Kind;
+use crate::source::labelled::LabelledEntries;
+use crate::source::labels::files::Files;
+use crate::source::labels::ledger::Ledger;
+use crate::source::labels::merge::{self, Merged, Row, Subject};
+use crate::source::labels::survey::{Named, Sheet, Survey, folder_of};
+use crate::source::problem::{Problem, ProblemKind};
+use crate::source::reading::Reading;
+use crate::source::record::{
+    DxType, Record, Sex, is_synthetic, is_unknown, parse_age, unknown,
+};
+use crate::source::tables::columns::{ClassColumns, RowClass, stem_of};
+use crate::source::tables::vocabulary::{
+    Classes, Diagnosis, classes_of, diagnosis, medmnist_classes, numbered, part_of,
+};
+
+/// Labels the images of a tree by the `chosen` tables, and completes the records from tables without classes.
+///
+/// # Errors
+/// [`DataError::Unrecognised`] if the classes are not understood. [`DataError::Bad`] if two different images have the
+/// id of one row.
+pub(super) fn read(
+    survey: &Survey<'_>,
+    chosen: &[&Sheet<'_>],
+    reading: Reading,
+    mut ledger: Ledger,
+) -> Result<LabelledEntries, DataError> {
+    let classes = classes(survey, chosen)?;
+    let mut files = Files::new(survey);
+    let mut merged = Merged::default();
+    for (number, sheet) in chosen.iter().enumerate() {
+        read_sheet(survey, sheet, number, &classes, reading, &mut files, &mut merged, &mut ledger)?;
+    }
+    for sheet in survey.sheets.iter().filter(|sheet| sheet.columns.class.is_none()) {
+        complete_from(survey, sheet, &mut files, &mut merged, &mut ledger)?;
+    }
+    say_tables(survey, chosen, &merged, &classes, &mut ledger);
+    for (subject, places) in merged.contradictions() {
+        if let Subject::Image(image) = subject {
+            ledger.leave_out_with(survey.tree, *image, ProblemKind::ContradictingRows, places);
+        }
+    }
+    let mut records = Vec::new();
+    for Row { subject, mut record, place, .. } in merged.rows() {
+        match subject {
+            Subject::Missing(id) => ledger.say(Problem::new(ProblemKind::MissingImage, format!("{place}: {id}"))),
+            Subject::Image(image) => {
+                record.part = record.part.or_else(|| part_of_path(&survey.tree.entries[image]));
+                records.push((record, image));
+            }
+        }
+    }
+    unique_ids(survey, &mut records);
+    let kind = kind_of(chosen, &classes, &records);
+    files.account(&records, &mut ledger);
+    let (problems, tables) = ledger.close();
+    Ok(LabelledEntries { kind, classes: classes.names, records, problems, tables })
+}
+
+/// The classes of all rows.
+fn classes(survey: &Survey<'_>, chosen: &[&Sheet<'_>]) -> Result<Classes, DataError> {
+    let mut values: BTreeMap<String, usize> = BTreeMap::new();
+    for sheet in chosen {
+        for (_, cells) in &sheet.table.rows {
+            if let RowClass::Value(word) = word(sheet, cells) {
+                *values.entry(word.into_owned()).or_default() += 1;
+            }
+        }
+    }
+    // A one-hot table's classes are its columns, also those without an image.
+    let numbers = chosen.iter().all(|sheet| sheet.table.stylegan);
+    let dermamnist = |sheet: &&Sheet<'_>| {
+        sheet.table.headerless && sheet.entry.path.to_lowercase().contains("dermamnist")
+    };
+    let classes = match () {
+        () if chosen.iter().all(dermamnist) => Ok(medmnist_classes()),
+        () if numbers => numbered(&values),
+        () => classes_of(&values),
+    };
+    classes.map_err(|what| {
+        let first = chosen.first().map_or("", |sheet| sheet.entry.path.as_str());
+        DataError::Unrecognised {
+            path: survey.tree.root.join(first),
+            what,
+            next: "Or add `classes_from_folders` to take the folders' names for the classes.".into(),
+        }
+    })
+}
+
+/// The class of a row in its table's words.
+fn word<'a>(sheet: &'a Sheet<'_>, cells: &'a [String]) -> RowClass<'a> {
+    sheet.columns.class.as_ref().map_or(RowClass::Hot(0), |class| class.of_row(cells))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the state of one pass over the tables")]
+fn read_sheet(
+    survey: &Survey<'_>,
+    sheet: &Sheet<'_>,
+    number: usize,
+    classes: &Classes,
+    reading: Reading,
+    files: &mut Files<'_, '_>,
+    merged: &mut Merged,
+    ledger: &mut Ledger,
+) -> Result<(), DataError> {
+    for (line, cells) in &sheet.table.rows {
+        let place = format!("{} line {line}", sheet.entry.path);
+        let id = cells.get(sheet.columns.image).map_or("", |c| c.trim());
+        let needed = needed_cells(sheet);
+        if id.is_empty() || cells.len() < needed {
+            let (found, expected) = (cells.len(), sheet.table.header.len());
+            let what = match id.is_empty() {
+                true => format!("{place}: no image id"),
+                false => format!("{place}: found {found} cells, expected {expected}"),
+            };
+            ledger.say(Problem::new(ProblemKind::BadRow, what));
+            continue;
+        }
+        let candidates = survey.named(folder_of(sheet.entry), id);
+        let subject = match candidates {
+            Named::Path(image) => Subject::Image(image),
+            Named::Id(all) => Subject::Image(files.photograph(all, ledger)?),
+            Named::Nothing => Subject::Missing(stem_of(id)),
+        };
+        let mut say_out = |kind: ProblemKind, what: &str| match &subject {
+            Subject::Image(image) => {
+                ledger.leave_out_with(survey.tree, *image, kind, &format!("{what}, {place}"));
+            }
+            Subject::Missing(id) => {
+                ledger.say(Problem::new(ProblemKind::MissingImage, format!("{place}: {id}")));
+            }
+        };
+        let class = match word(sheet, cells) {
+            RowClass::Hot(0) => {
+                say_out(ProblemKind::NoDiagnosis, "no class is 1");
+                continue;
+            }
+            RowClass::Hot(n) => {
+                say_out(ProblemKind::UnknownClass, &format!("{n} classes are 1, expected one"));
+                continue;
+            }
+            RowClass::Value(word) => match classes.label.get(word.as_ref()).copied().flatten() {
+                Some(class) => class,
+                None if matches!(diagnosis(&word), Diagnosis::None) => {
+                    say_out(ProblemKind::NoDiagnosis, &format!("'{word}'"));
+                    continue;
+                }
+                None => {
+                    say_out(ProblemKind::UnknownClass, &format!("'{word}'"));
+                    continue;
+                }
+            },
+        };
+        let made = sheet.columns.dx_type.and_then(|c| cells.get(c)).is_some_and(|c| is_synthetic(c));
+        if made && !reading.keep_synthetic {
+            say_out(ProblemKind::Synthetic, "by its row");
+            continue;
+        }
+        let record = record(sheet, cells, class, &place, ledger);
+        merged.add(Row { subject, record, place, table: number }, ledger);
+    }
+    Ok(())
+}
+
+/// Number of cells that a row needs: up to the last column that is used. A table may leave out empty cells at the end
+/// of a row.
+fn needed_cells(sheet: &Sheet<'_>) -> usize {
+    let class = match &sheet.columns.class {
+        Some(ClassColumns::Value { column, .. }) => *column,
+        Some(ClassColumns::OneHot(columns)) => columns.iter().map(|(column, _)| *column).max().unwrap_or(0),
+        None => 0,
+    };
+    1 + class.max(sheet.columns.image)
+}
+
+/// The record of a row. A value that is not understood is said, and missing in the record.
+fn record(sheet: &Sheet<'_>, cells: &[String], class: usize, place: &str, ledger: &mut Ledger) -> Record {
+    let cell = |c: Option<usize>| c.and_then(|c| cells.get(c)).map_or("", |c| c.trim());
+    let columns = &sheet.columns;
+    let id = stem_of(cell(Some(columns.image)));
+    let mut bad_value = |column: &str, value: &str| {
+        ledger.say(Problem::new(ProblemKind::BadValue, format!("{place}: {id} has {column} '{value}'")));
+    };
+    let (dx_type, age, sex, site) =
+        (cell(columns.dx_type), cell(columns.age), cell(columns.sex), cell(columns.site));
+    let known = |text: &&str| !is_unknown(text);
+    Record {
+        lesion_id: Some(cell(columns.lesion)).filter(known).map(str::to_owned),
+        class,
+        dx_type: DxType::parse(dx_type).unwrap_or_else(|| {
+            bad_value("dx_type", dx_type);
+            DxType::Unknown
+        }),
+        age: parse_age(age).unwrap_or_else(|()| {
+            bad_value("age", age);
+            None
+        }),
+        sex: Sex::parse(sex).unwrap_or_else(|| {
+            bad_value("sex", sex);
+            Sex::Unknown
+        }),
+        localization: Some(site).filter(known).map_or_else(unknown, str::to_lowercase),
+        part: part_of(cell(columns.part)).or(sheet.part),
+        image_id: id,
+    }
+}
+
+/// Completes records from a table that gives no classes, such as ISIC's lesion groups.
+fn complete_from(
+    survey: &Survey<'_>,
+    sheet: &Sheet<'_>,
+    files: &mut Files<'_, '_>,
+    merged: &mut Merged,
+    ledger: &mut Ledger,
+) -> Result<(), DataError> {
+    let mut completed = 0;
+    for (line, cells) in &sheet.table.rows {
+        let id = cells.get(sheet.columns.image).map_or("", |c| c.trim());
+        let subject = match survey.named(folder_of(sheet.entry), id) {
+            Named::Path(image) => Subject::Image(image),
+            Named::Id(all) => Subject::Image(files.photograph(all, ledger)?),
+            Named::Nothing => continue,
+        };
+        let place = format!("{} line {line}", sheet.entry.path);
+        let more = record(sheet, cells, 0, &place, ledger);
+        completed += usize::from(merged.complete(&subject, more));
+    }
+    let what = match completed {
+        0 => "describes no image that is used".to_owned(),
+        n => format!("says more about {n} images"),
+    };
+    ledger.table(&sheet.entry.path, sheet.table.rows.len(), completed > 0, what);
+    Ok(())
+}
+
+/// Completes the records of class folders from the tables that say more about their images, such as lesion ids.
+pub(super) fn complete_records(
+    survey: &Survey<'_>,
+    records: &mut [(Record, usize)],
+    ledger: &mut Ledger,
+) {
+    let at: BTreeMap<usize, usize> = (0..).zip(records.iter()).map(|(n, (_, image))| (*image, n)).collect();
+    for sheet in survey.sheets.iter().filter(|sheet| sheet.columns.class.is_none()) {
+        let mut completed = 0;
+        for (line, cells) in &sheet.table.rows {
+            let id = cells.get(sheet.columns.image).map_or("", |c| c.trim());
+            let image = match survey.named(folder_of(sheet.entry), id) {
+                Named::Path(image) => image,
+                Named::Id(&[image]) => image,
+                _ => continue,
+            };
+            if let Some(&n) = at.get(&image) {
+                let place = format!("{} line {line}", sheet.entry.path);
+                let more = record(sheet, cells, records[n].0.class, &place, ledger);
+                merge::complete(&mut records[n].0, more);
+                completed += 1;
+            }
+        }
+        if completed > 0 {
+            let what = format!("says more about {completed} images");
+            ledger.table(&sheet.entry.path, sheet.table.rows.len(), true, what);
+        }
+    }
+}
+
+/// Says of every table what it was used for.
+fn say_tables(
+    survey: &Survey<'_>,
+    chosen: &[&Sheet<'_>],
+    merged: &Merged,
+    classes: &Classes,
+    ledger: &mut Ledger,
+) {
+    for (number, sheet) in chosen.iter().enumerate() {
+        let new = merged.new.get(&number).copied().unwrap_or(0);
+        let part = sheet.part.map(|part| format!("the {part} part"));
+        let mut what = match (new, part) {
+            (0, Some(part)) => format!("repeats rows of another table; gives {part}"),
+            (0, None) => "repeats rows of another table".to_owned(),
+            (n, Some(part)) => format!("labels {n} images, {part}"),
+            (n, None) => format!("labels {n} images"),
+        };
+        let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, cells) in &sheet.table.rows {
+            if let RowClass::Value(word) = word(sheet, cells)
+                && classes.label.get(word.as_ref()).copied().flatten().is_none()
+                && !matches!(diagnosis(&word), Diagnosis::None)
+            {
+                *unknown.entry(word.into_owned()).or_default() += 1;
+            }
+        }
+        for (value, rows) in unknown.iter().take(5) {
+            what += &format!("; {rows} rows have '{value}', which is no known diagnosis");
+        }
+        if unknown.len() > 5 {
+            what += &format!("; and {} more such values", unknown.len() - 5);
+        }
+        ledger.table(&sheet.entry.path, sheet.table.rows.len(), true, what);
+    }
+    for unread in &survey.unread {
+        let what = match (unread.pixels, unread.names_images) {
+            (true, _) => "pixels in a CSV, not read",
+            (false, true) => "not understood, not read",
+            (false, false) => "names no image of this source",
+        };
+        ledger.table(&unread.entry.path, 0, false, what);
+    }
+}
+
+/// The part of the author's split that the innermost folder of an image names.
+pub(super) fn part_of_path(entry: &Entry) -> Option<crate::source::side::Side> {
+    entry.path.rsplit('/').skip(1).find_map(part_of)
+}
+
+/// Gives images whose file names occur in several folders an id of their whole path.
+fn unique_ids(survey: &Survey<'_>, records: &mut [(Record, usize)]) {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    records.iter().for_each(|(record, _)| *count.entry(record.image_id.clone()).or_default() += 1);
+    for (record, image) in records {
+        if count[&record.image_id] > 1 {
+            record.image_id = survey.tree.entries[*image].path.replace('/', "_");
+        }
+    }
+}
+
+/// What the chosen tables are, by their columns and the ids of the images.
+fn kind_of(chosen: &[&Sheet<'_>], classes: &Classes, records: &[(Record, usize)]) -> Kind {
+    let Some(sheet) = chosen.first() else { return Kind::Table };
+    let has = |name: &str| sheet.table.header.iter().any(|column| column.trim().eq_ignore_ascii_case(name));
+    let isic = |(record, _): &&(Record, usize)| isic_id(&record.image_id).is_some();
+    let most_isic = 2 * records.iter().filter(isic).count() > records.len();
+    match &sheet.columns.class {
+        _ if sheet.table.stylegan => Kind::StyleGan,
+        _ if sheet.table.headerless && classes.is_ham => Kind::MedMnist,
+        Some(ClassColumns::OneHot(_)) if most_isic && classes.is_ham => Kind::Isic2018,
+        Some(ClassColumns::OneHot(columns)) if most_isic && columns.iter().any(|(_, c)| c.eq_ignore_ascii_case("scc")) => {
+            Kind::Isic2019
+        }
+        _ if has("img_id") && has("diagnostic") => Kind::PadUfes20,
+        _ if has("isic_id") && (has("diagnosis_1") || has("diagnosis_3")) => Kind::IsicArchive,
+        _ if has("image_name") && has("benign_malignant") => Kind::Isic2020,
+        _ if has("image_id") && has("dx") && most_isic && classes.is_ham => Kind::Ham10000,
+        _ => Kind::Table,
+    }
+}
+
+/// The ISIC id inside a name, such as `ISIC_0024306` in `ISIC_0024306_aug_3`.
+pub(crate) fn isic_id(name: &str) -> Option<&str> {
+    const MARK: &str = "ISIC_";
+    let at = name.find(MARK)?;
+    let digits = name[at + MARK.len()..].chars().take_while(char::is_ascii_digit).count();
+    (digits >= 4).then(|| &name[at..at + MARK.len() + digits])
+}

@@ -1,0 +1,77 @@
+//! Gives each image of a tree its record: from the tables beside the images, else from the names of their folders.
+//!
+//! [`label`] decides only after [`survey`] has looked at the whole tree. [`choose`] says which tables count, [`merge`]
+//! joins their rows, [`files`] finds the image of each row, [`folders`] takes classes from folders, and [`ledger`]
+//! keeps the account.
+
+mod choose;
+mod files;
+mod folders;
+mod from_tables;
+mod ledger;
+mod merge;
+mod names;
+mod refuse;
+mod survey;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::DataError;
+use crate::source::labelled::LabelledEntries;
+use crate::source::reading::Reading;
+use crate::source::tables::table::{Recognised, recognise};
+use crate::source::tree::Tree;
+pub use folders::UNLABELLED;
+pub(crate) use from_tables::isic_id;
+use ledger::Ledger;
+use survey::Survey;
+
+/// Labels the images of a tree by its tables, or only by the table at path `wanted`; without a table, by the folders.
+///
+/// # Errors
+/// [`DataError::Unrecognised`] if there is no image, a table names the images and was not understood, or the names of
+/// the folders cannot be classes. [`DataError::Bad`] if a table is damaged or too large, or two tables contradict each
+/// other.
+pub(crate) fn label(
+    tree: &Tree,
+    wanted: Option<&str>,
+    reading: Reading,
+) -> Result<LabelledEntries, DataError> {
+    let survey = Survey::of(tree)?;
+    let mut ledger = Ledger::default();
+    if reading.classes_from_folders {
+        return folders::insisted(&survey, ledger);
+    }
+    let chosen = choose::labelling(&survey, wanted, reading, &mut ledger)?;
+    if !chosen.is_empty() {
+        return from_tables::read(&survey, &chosen, reading, ledger);
+    }
+    refuse::not_understood(&survey)?;
+    folders::read(&survey, ledger)
+}
+
+/// The folder of a table and the table's name in it; `None` if `path` is no table.
+///
+/// # Errors
+/// [`DataError::Unrecognised`] if it is a table in a format that is not read. [`DataError::Io`] if the file cannot be
+/// read.
+pub(crate) fn folder_of_table(path: &Path) -> Result<Option<(PathBuf, String)>, DataError> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if !survey::may_be_table(&extension) {
+        return Ok(None);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut head = Vec::new();
+    let file = std::fs::File::open(path).map_err(DataError::io(path))?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, survey::HEAD_BYTES), &mut head)
+        .map_err(DataError::io(path))?;
+    let kind = recognise(&name, &head);
+    if let Some((what, next)) = survey::not_read(&kind) {
+        return Err(DataError::Unrecognised { path: path.to_owned(), what: format!("this is {what}"), next });
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Ok(matches!(kind, Recognised::Table).then(|| (parent.to_owned(), name)))
+}
