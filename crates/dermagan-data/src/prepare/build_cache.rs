@@ -162,15 +162,15 @@ fn write_pixels(
             let pixels = fitted.map_err(|what| {
                 Problem::new(ProblemKind::Undecodable, format!("{} ({what})", record.image_id))
             })?;
-            Ok((index, pixel_hash(&pixels), pixels, decoded.note))
+            Ok((index, pixel_hash(&pixels), pixels, decoded.notes))
         },
         |result: Result<_, Problem>| {
             match result {
-                Ok((index, hash, pixels, note)) => {
+                Ok((index, hash, pixels, notes)) => {
                     out.write_all(&pixels).map_err(DataError::io(target))?;
                     records.push(source.records[index].clone());
                     hashes.push(hash);
-                    problems.extend(note);
+                    problems.extend(notes);
                 }
                 Err(problem) => problems.push(problem),
             }

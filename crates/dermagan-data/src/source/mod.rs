@@ -4,9 +4,11 @@
 //! labels the files of the tree by a table ([`tables`]) or by their folders ([`class_folders`]).
 
 pub(crate) mod class_folders;
+mod content;
 pub(crate) mod decode;
 pub(crate) mod description;
 pub(crate) mod entry;
+mod jpeg;
 pub(crate) mod kind;
 mod labelled;
 mod medmnist;
