@@ -3,13 +3,13 @@
 use std::io::Cursor;
 use std::sync::Mutex;
 
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
+use crate::source::content::alpha::{Transparency, on_white};
+use crate::source::content::metadata::tiff_is_premultiplied;
+use crate::source::content::{generator, look, no_image};
+use crate::source::jpeg::decode::{Jpeg, JpegError};
+use crate::source::jpeg::segments::{Head, HeadError, size};
 use crate::source::problem::{Problem, ProblemKind};
 
 /// The most pixels that are decoded: 40 megapixels, 150 times a HAM10000 photograph.
@@ -21,10 +21,21 @@ const MAX_DECODED: u64 = 3 * MAX_PIXELS;
 /// grow with the number of cores.
 const LARGE_PIXELS: u64 = 4_000_000;
 
-/// A decoded image, and a problem with its file if there is one.
+/// A decoded image.
 pub(crate) struct Decoded {
     pub image: RgbImage,
-    pub note: Option<Problem>,
+    /// What is to say about the file, although the image can be used.
+    pub notes: Vec<Problem>,
+    /// Why the image is no photograph, if it is none: of kind `Synthetic`, `Transparent`, `OneColour`, `TwoColours` or
+    /// `Mask`. The caller decides whether it is used.
+    pub odd: Option<Problem>,
+}
+
+impl Decoded {
+    /// An image that is known to be what it should be.
+    pub fn plain(image: RgbImage) -> Self {
+        Self { image, notes: Vec::new(), odd: None }
+    }
 }
 
 type Reader<'a> = ImageReader<Cursor<&'a [u8]>>;
@@ -42,31 +53,59 @@ fn reader<'a>(place: &str, bytes: &'a [u8]) -> Result<(Reader<'a>, ImageFormat),
     }
 }
 
+/// The problem that an error of the decoder stands for.
+fn problem(place: &str, error: &ImageError) -> Problem {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut kind = ProblemKind::Undecodable;
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof) {
+            kind = ProblemKind::Truncated;
+        }
+        cause = error.source();
+    }
+    Problem::new(kind, format!("{place} ({error})"))
+}
+
 /// Width and height in pixels, from the header alone, before the EXIF orientation is applied; `place` names the file
 /// in errors.
 ///
 /// # Errors
-/// A problem of kind `Undecodable`.
+/// A problem of kind `Undecodable` or `Truncated`.
 pub(crate) fn dimensions(place: &str, head: &[u8]) -> Result<(u32, u32), Problem> {
-    let (reader, _) = reader(place, head)?;
-    reader
-        .into_dimensions()
-        .map_err(|e| Problem::new(ProblemKind::Undecodable, format!("{place} ({e})")))
+    let (reader, format) = reader(place, head)?;
+    if format == ImageFormat::Jpeg {
+        let what = || Problem::new(ProblemKind::Undecodable, format!("{place} (no usable header)"));
+        return size(head).ok_or_else(what);
+    }
+    reader.into_dimensions().map_err(|e| problem(place, &e))
 }
 
 /// Decodes an image in the format of its content, applies the EXIF orientation, and converts to 8-bit RGB. Grey,
-/// CMYK, 16-bit and transparent images are converted too; transparency is dropped. `place` names the file in errors.
-/// Threads that decode large images wait for each other at `large`.
+/// CMYK and 16-bit images are converted too, and transparent pixels are composited on white. `place` names the file
+/// in errors. Threads that decode large images wait for each other at `large`.
 ///
 /// # Errors
-/// A problem of kind `Undecodable`, `Truncated` or `TooLarge`.
+/// A problem of kind `Undecodable`, `NotDownloaded`, `Truncated` or `TooLarge`.
 pub(crate) fn decode(place: &str, bytes: &[u8], large: &Mutex<()>) -> Result<Decoded, Problem> {
+    decode_image(place, bytes, large).map_err(|problem| match no_image::explain(bytes) {
+        Some((kind, what)) if problem.kind != ProblemKind::TooLarge => {
+            Problem::new(kind, format!("{place} ({what})"))
+        }
+        _ => problem,
+    })
+}
+
+fn decode_image(place: &str, bytes: &[u8], large: &Mutex<()>) -> Result<Decoded, Problem> {
     let (reader, format) = reader(place, bytes)?;
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        let what = format!("{place} (no end-of-image marker in {} bytes)", bytes.len());
-        return Err(Problem::new(ProblemKind::Truncated, what));
-    }
-    let (width, height) = dimensions(place, bytes)?;
+    let head = match format {
+        ImageFormat::Jpeg => Some(jpeg_head(place, bytes)?),
+        _ => None,
+    };
+    let (width, height) = match &head {
+        Some(head) => head.size(),
+        None => dimensions(place, bytes)?,
+    };
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MAX_PIXELS {
         let what =
@@ -75,28 +114,88 @@ pub(crate) fn decode(place: &str, bytes: &[u8], large: &Mutex<()>) -> Result<Dec
     }
     let _one_at_a_time = (pixels > LARGE_PIXELS)
         .then(|| large.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    let image = match format {
-        ImageFormat::Jpeg => match strict_jpeg(place, bytes)? {
-            Some(image) => image,
-            None => lenient(place, reader)?,
-        },
-        _ => lenient(place, reader)?,
-    };
+    let mut notes = Vec::new();
     let extension = place.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let note = (ImageFormat::from_extension(extension) != Some(format)).then(|| {
-        Problem::new(ProblemKind::WrongExtension, format!("{place} (its content is {format:?})"))
-    });
-    Ok(Decoded { image, note })
+    if ImageFormat::from_extension(extension) != Some(format)
+        && !(format == ImageFormat::Jpeg && extension.eq_ignore_ascii_case("jpe"))
+    {
+        let what = format!("{place} (its content is {format:?})");
+        notes.push(Problem::new(ProblemKind::WrongExtension, what));
+    }
+    let (image, found) = match head {
+        Some(head) => {
+            let jpeg = jpeg(place, bytes, &head)?;
+            if !jpeg.has_end {
+                notes.push(Problem::new(ProblemKind::NoEndMarker, place));
+            }
+            (jpeg.image, Transparency::default())
+        }
+        None => other(place, bytes, reader, format)?,
+    };
+    if found.transparent > 0 {
+        let what = format!("{place} ({} of {pixels} pixels)", found.transparent);
+        notes.push(Problem::new(ProblemKind::Composited, what));
+    }
+    let odd = odd(place, bytes, format, &image, found);
+    Ok(Decoded { image, notes, odd })
 }
 
-/// Decodes with the `image` crate, which tolerates some damage.
-fn lenient(place: &str, mut reader: Reader<'_>) -> Result<RgbImage, Problem> {
-    let undecodable =
-        |e: image::ImageError| Problem::new(ProblemKind::Undecodable, format!("{place} ({e})"));
+/// Why an image is no photograph.
+fn odd(
+    place: &str,
+    bytes: &[u8],
+    format: ImageFormat,
+    image: &RgbImage,
+    found: Transparency,
+) -> Option<Problem> {
+    if let Some(name) = generator::of(format, bytes) {
+        let what = format!("{place} (its text names {name})");
+        return Some(Problem::new(ProblemKind::Synthetic, what));
+    }
+    let pixels = image.as_raw().len() / 3;
+    if 2 * found.mostly > pixels {
+        let what = format!("{place} ({} of {pixels} pixels)", found.mostly);
+        return Some(Problem::new(ProblemKind::Transparent, what));
+    }
+    Some(Problem::new(look::look(image)?, place))
+}
+
+/// The segments of a JPEG before its image data.
+fn jpeg_head(place: &str, bytes: &[u8]) -> Result<Head, Problem> {
+    Head::read(bytes).map_err(|e| match e {
+        HeadError::Cut => {
+            let what = format!("{place} (it ends before its image data, after {} bytes)", bytes.len());
+            Problem::new(ProblemKind::Truncated, what)
+        }
+        HeadError::Unusable(what) => {
+            Problem::new(ProblemKind::Undecodable, format!("{place} ({what})"))
+        }
+    })
+}
+
+/// Decodes a JPEG.
+fn jpeg(place: &str, bytes: &[u8], head: &Head) -> Result<Jpeg, Problem> {
+    crate::source::jpeg::decode::decode(bytes, head).map_err(|e| match e {
+        JpegError::Damaged(what) => {
+            Problem::new(ProblemKind::Truncated, format!("{place} ({what})"))
+        }
+        JpegError::Unknown(what) => {
+            Problem::new(ProblemKind::Undecodable, format!("{place} ({what})"))
+        }
+    })
+}
+
+/// Decodes any format but JPEG.
+fn other(
+    place: &str,
+    bytes: &[u8],
+    mut reader: Reader<'_>,
+    format: ImageFormat,
+) -> Result<(RgbImage, Transparency), Problem> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * MAX_DECODED);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(undecodable)?;
+    let mut decoder = reader.into_decoder().map_err(|e| problem(place, &e))?;
     if decoder.total_bytes() > MAX_DECODED {
         let what = format!(
             "{place} ({} bytes decoded, expected at most {MAX_DECODED})",
@@ -104,66 +203,9 @@ fn lenient(place: &str, mut reader: Reader<'_>) -> Result<RgbImage, Problem> {
         );
         return Err(Problem::new(ProblemKind::TooLarge, what));
     }
-    let orientation = decoder.orientation().map_err(undecodable)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| match e {
-        image::ImageError::IoError(ref io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Problem::new(ProblemKind::Truncated, format!("{place} ({e})"))
-        }
-        e => undecodable(e),
-    })?;
+    let orientation = decoder.orientation().map_err(|e| problem(place, &e))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| problem(place, &e))?;
     image.apply_orientation(orientation);
-    Ok(image.into_rgb8())
-}
-
-/// Decodes a JPEG of which no block may be missing; the `image` crate would fill missing blocks with grey.
-///
-/// `None` for files that the `image` crate must decode: those that a strict decoder refuses although no pixel is
-/// lost (stray bytes between headers), and those in other colour spaces than grey, YCbCr and RGB.
-fn strict_jpeg(place: &str, bytes: &[u8]) -> Result<Option<RgbImage>, Problem> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    if decoder.decode_headers().is_err() {
-        return Ok(None);
-    }
-    let grey = match decoder.input_colorspace() {
-        Some(ColorSpace::Luma) => true,
-        Some(ColorSpace::YCbCr | ColorSpace::RGB) => false,
-        _ => return Ok(None),
-    };
-    let out = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
-    decoder.set_options(options.jpeg_set_out_colorspace(out));
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    let damaged = |e: String| Problem::new(ProblemKind::Truncated, format!("{place} ({e})"));
-    let pixels = decoder.decode().map_err(|e| damaged(e.to_string()))?;
-    let (width, height) = decoder.dimensions().unwrap_or_default();
-    let (width, height) = (width as u32, height as u32);
-    let image = match grey {
-        true => image::GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
-        false => RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8),
-    };
-    let mut image = image.ok_or_else(|| damaged("fewer pixels than in its header".into()))?;
-    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
-    Ok(Some(image.into_rgb8()))
-}
-
-/// Whether the data of a JPEG end with an end-of-image marker. The decoder fills missing data with grey and reports
-/// nothing, so that a photograph truncated in the middle would be trained on. The search starts after the first scan
-/// header, and so after the end marker of any thumbnail.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[first, marker, high, low]) = bytes.get(at..at + 4) {
-        // Fill bytes or stray bytes, which decoders skip too.
-        if first != 0xff || matches!(marker, 0x00 | 0xff) {
-            at += 1;
-            continue;
-        }
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
-        if marker == 0xda {
-            return bytes.get(at..).is_some_and(|scan| scan.windows(2).any(|w| w == [0xff, 0xd9]));
-        }
-    }
-    false
+    let premultiplied = format == ImageFormat::Tiff && tiff_is_premultiplied(bytes);
+    Ok(on_white(image, premultiplied))
 }

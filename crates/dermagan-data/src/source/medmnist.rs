@@ -220,7 +220,7 @@ impl MedMnist {
                     continue;
                 }
                 if wanted.next_if_eq(&record).is_some() {
-                    pending.push((record, Decoded { image: self.rgb(pixels), note: None }));
+                    pending.push((record, Decoded::plain(self.rgb(pixels))));
                 }
                 record += 1;
                 if pending.len() == chunk {

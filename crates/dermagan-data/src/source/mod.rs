@@ -3,9 +3,11 @@
 //! [`open`] is the way in. It looks for an npz ([`medmnist`]), lists every other source as a [`tree`], and
 //! labels the files of the tree by tables ([`tables`]) or by their folders ([`labels`]).
 
+mod content;
 pub(crate) mod decode;
 pub(crate) mod description;
 pub(crate) mod entry;
+mod jpeg;
 pub(crate) mod kind;
 mod labelled;
 pub(crate) mod labels;

@@ -57,7 +57,7 @@ impl Pixels {
             ),
             Self::Phantom(phantom) => in_chunks(
                 wanted,
-                |index| work(index, Ok(Decoded { image: phantom.render(index), note: None })),
+                |index| work(index, Ok(Decoded::plain(phantom.render(index)))),
                 sink,
             ),
             Self::MedMnist(npz) => npz.for_each(wanted, |chunk: Vec<(usize, Decoded)>| {
