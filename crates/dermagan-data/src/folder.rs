@@ -201,7 +201,10 @@ fn labels_of(tree: &Tree) -> Result<BTreeMap<String, String>, String> {
     let table = Table::read(TABLE, &bytes, MAX_ROWS)?;
     let columns = Columns::of(&table);
     let Some((columns, class)) = columns.as_ref().and_then(|c| Some((c, c.class.as_ref()?))) else {
-        return Err("expected a column with the images and one with their classes, such as image_id and dx".into());
+        return Err(
+            "expected a column with the images and one with their classes, such as image_id and dx"
+                .into(),
+        );
     };
     let mut labels = BTreeMap::new();
     for (line, cells) in &table.rows {

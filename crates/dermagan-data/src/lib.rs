@@ -44,7 +44,9 @@ mod summary;
 
 pub use error::DataError;
 pub use folder::ImageFolder;
-pub use prepare::build_cache::{PreparedCache, default_folder, default_path, open_or_prepare, open_or_prepare_with, prepare};
+pub use prepare::build_cache::{
+    PreparedCache, default_folder, default_path, open_or_prepare, open_or_prepare_with, prepare,
+};
 pub use prepare::cache::{Cache, Header, Options, SIZES};
 pub use prepare::examine::{Examination, Progress, examine};
 pub use prepare::fit::Fit;

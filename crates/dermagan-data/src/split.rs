@@ -59,8 +59,10 @@ pub fn has_official(records: &[Record]) -> bool {
 /// The author's split. An image without a part is for training. If the author names no validation or no test part, it
 /// is drawn from the training part, as [`assign`] draws it.
 fn official(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
-    let mut sides: Vec<Side> = records.iter().map(|record| record.part.unwrap_or(Side::Train)).collect();
-    let missing: Vec<Side> = [Side::Val, Side::Test].into_iter().filter(|side| !sides.contains(side)).collect();
+    let mut sides: Vec<Side> =
+        records.iter().map(|record| record.part.unwrap_or(Side::Train)).collect();
+    let missing: Vec<Side> =
+        [Side::Val, Side::Test].into_iter().filter(|side| !sides.contains(side)).collect();
     if missing.is_empty() {
         return sides;
     }
@@ -221,26 +223,42 @@ pub(crate) fn facts_of(reading: Reading, records: &[Record], hashes: &[u64]) -> 
 impl fmt::Display for SplitFacts {
     /// The sentence about the split, such as `split by lesion: 8011 train, 1002 val, 1002 test`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { official, images: [train, val, test], parts, by_lesion, by_isic_id, by_image, on_two_sides } = self;
+        let Self {
+            official,
+            images: [train, val, test],
+            parts,
+            by_lesion,
+            by_isic_id,
+            by_image,
+            on_two_sides,
+        } = self;
         let grouped = match (by_lesion, by_isic_id, by_image) {
             (_, 0, 0) => "by lesion".to_owned(),
             (0, _, 0) => "by the ISIC id in the file name, without lesion ids".to_owned(),
             (0, 0, _) => "by image, without lesion ids".to_owned(),
             (l, i, n) => {
-                let some = [(l, "by lesion"), (i, "by the ISIC id in the file name"), (n, "by image")];
-                let some = some.iter().filter(|(n, _)| **n > 0).map(|(n, by)| format!("{n} images {by}"));
+                let some =
+                    [(l, "by lesion"), (i, "by the ISIC id in the file name"), (n, "by image")];
+                let some =
+                    some.iter().filter(|(n, _)| **n > 0).map(|(n, by)| format!("{n} images {by}"));
                 some.collect::<Vec<_>>().join(", ")
             }
         };
         match official {
-            true => write!(f, "split as the data names its parts: {train} train, {val} val, {test} test")?,
+            true => write!(
+                f,
+                "split as the data names its parts: {train} train, {val} val, {test} test"
+            )?,
             false => write!(f, "split {grouped}: {train} train, {val} val, {test} test")?,
         }
         let [named_train, named_val, named_test, unnamed] = parts;
         if *official {
             for (named, used, part) in [(named_val, val, "val"), (named_test, test, "test")] {
                 if *named == 0 && *used > 0 {
-                    write!(f, "; it names no {part} part, so that is drawn from its train part, {grouped}")?;
+                    write!(
+                        f,
+                        "; it names no {part} part, so that is drawn from its train part, {grouped}"
+                    )?;
                 }
             }
             if *unnamed > 0 {

@@ -31,7 +31,13 @@ fn an_image_without_a_row_is_counted() {
 #[test]
 fn an_unknown_diagnosis_and_a_repeated_id_are_counted_once_each() {
     let folder = Folder::ham(2);
-    let text = format!("{}{}\n{}\n", table(2), row(1, "nv"), row(5, "zzz"));
+    let text = format!(
+        "{HEADER}\n{}\n{}\n{}\n{}\n",
+        row(0, "nv"),
+        row(1, "mel"),
+        row(1, "mel"),
+        row(5, "zzz")
+    );
     folder.put("HAM10000_metadata.csv", text.as_bytes());
     folder.put("HAM10000_images_part_1/ISIC_0000005.jpg", &jpeg(5));
     assert_eq!(counts(&folder), [(UnknownClass, 1), (EqualRows, 1)]);
@@ -40,11 +46,17 @@ fn an_unknown_diagnosis_and_a_repeated_id_are_counted_once_each() {
 #[test]
 fn a_jpeg_that_is_truncated_anywhere_is_left_out() {
     let good = fixture("progressive.jpg");
-    for cut in [1, 10, good.len() / 3, good.len() / 2, good.len() - 1] {
+    for cut in [1, 10, good.len() / 3, good.len() / 2, good.len() - 5] {
         let folder = Folder::ham(2);
         folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &good[..cut]);
         let report = folder.report();
         assert_eq!((report.kept, report.left_out()), (1, 1), "cut at {cut}");
+    }
+    // Only the end marker is missing.
+    for cut in [1, 2] {
+        let folder = Folder::ham(2);
+        folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &good[..good.len() - cut]);
+        assert_eq!(counts(&folder), [(NoEndMarker, 1)]);
     }
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &jpeg(0)[..600]);
@@ -71,7 +83,7 @@ fn an_empty_file_is_counted() {
 fn a_file_that_is_not_an_image_is_counted() {
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"<html>404 Not Found</html>");
-    assert_eq!(counts(&folder), [(Undecodable, 1)]);
+    assert_eq!(counts(&folder), [(NotDownloaded, 1)]);
 }
 
 /// A PNG whose header claims 60,000×60,000 pixels in a few bytes.
@@ -173,7 +185,7 @@ fn entries_whose_paths_point_outside_the_archive_are_counted_and_not_unpacked() 
     let odd = source.problems.iter().filter(|p| p.kind == OddPath).count();
     assert_eq!(
         (source.records.len(), odd, source.problems.len()),
-        (1, 3, 3),
+        (1, 3, 4),
         "{:?}",
         source.problems
     );
@@ -209,9 +221,13 @@ fn a_truncated_or_invalid_zip_is_an_error_that_names_it() {
 fn kaggles_duplicate_folders_are_accepted_but_two_different_files_are_a_problem() {
     let folder = Folder::ham(2);
     folder.put("ham10000_images_part_1/ISIC_0000000.jpg", &jpeg(0));
-    assert_eq!(counts(&folder), []);
+    assert_eq!(counts(&folder), [(SameFile, 1)]);
     folder.put("ham10000_images_part_1/ISIC_0000000.jpg", &jpeg(77));
-    assert_eq!(counts(&folder), [(DuplicateFile, 1)]);
+    let error = folder.open().map(|_| ()).unwrap_err().to_string();
+    assert!(
+        error.contains("different images with one id") && error.contains("remove one"),
+        "{error}"
+    );
 }
 
 #[test]

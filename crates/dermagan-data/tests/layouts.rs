@@ -69,10 +69,16 @@ fn strict(folder: &Folder) -> Result<(), DataError> {
 /// Every image and every table is in exactly one line of the account.
 fn accounts_for_all(report: &Report, images: usize, tables: usize) {
     let of_images = |kind: &ProblemKind| {
-        !kind.is_of_a_row() && kind.severity() != dermagan_data::Severity::Note && *kind != NotAnImage
+        !kind.is_of_a_row()
+            && kind.severity() != dermagan_data::Severity::Note
+            && *kind != NotAnImage
     };
-    let out: usize =
-        report.problems.iter().filter(|(kind, _)| of_images(kind)).map(|(_, tally)| tally.count).sum();
+    let out: usize = report
+        .problems
+        .iter()
+        .filter(|(kind, _)| of_images(kind))
+        .map(|(_, tally)| tally.count)
+        .sum();
     assert_eq!((report.kept + out, report.tables.len()), (images, tables), "{report}");
 }
 
@@ -87,12 +93,18 @@ fn the_parts_of_an_author_are_kept_apart_and_synthetic_images_are_left_out() {
     for n in 0..42 {
         folder.put(&format!("HAM10000_segmentations_lesion/{}_segmentation.png", id(n)), &mask());
     }
-    let made: Vec<String> =
-        (0..14).map(|n| format!("SYN_{n},syn_{n:05},{},histo,45,male,back", CODES[n % 7])).collect();
-    folder.put("synthetic_metadata_train.csv", format!("{HEADER}\n{}\n", made.join("\n")).as_bytes());
+    let made: Vec<String> = (0..14)
+        .map(|n| format!("SYN_{n},syn_{n:05},{},histo,45,male,back", CODES[n % 7]))
+        .collect();
+    folder
+        .put("synthetic_metadata_train.csv", format!("{HEADER}\n{}\n", made.join("\n")).as_bytes());
     for n in 0..14 {
-        folder.put(&format!("HAM10000_augmented_images/syn_{n:05}.png"), &encoded(100 + n, ImageFormat::Png));
-        folder.put(&format!("HAM10000_augmented_segmentations/syn_{n:05}_segmentation.png"), &mask());
+        folder.put(
+            &format!("HAM10000_augmented_images/syn_{n:05}.png"),
+            &encoded(100 + n, ImageFormat::Png),
+        );
+        folder
+            .put(&format!("HAM10000_augmented_segmentations/syn_{n:05}_segmentation.png"), &mask());
     }
     let report = folder.report();
     assert_eq!(report.kept, 56);
@@ -101,7 +113,13 @@ fn the_parts_of_an_author_are_kept_apart_and_synthetic_images_are_left_out() {
     assert_eq!(sides(&folder)[2], 14, "the author's test images are the test side");
     assert!(matches!(strict(&folder), Err(DataError::Strict(_))), "synthetic images are left out");
     let text = report.to_string();
-    says(&text, &["synthetic_metadata_train.csv (14 rows): describes images that a generator made", "the test part"]);
+    says(
+        &text,
+        &[
+            "synthetic_metadata_train.csv (14 rows): describes images that a generator made",
+            "the test part",
+        ],
+    );
     // A user may keep them.
     let reading = Reading { keep_synthetic: true, ..Reading::default() };
     let source = Source::open_with(&folder.path().to_string_lossy(), reading).unwrap();
@@ -121,7 +139,11 @@ fn tables_named_train_and_test_give_the_split_and_the_user_may_merge_them() {
     assert_eq!((facts.images[2], facts.parts), (14, [42, 0, 14, 0]));
     says(
         &facts.to_string(),
-        &["split as the data names its parts", "14 test", "it names no val part, so that is drawn from its train part"],
+        &[
+            "split as the data names its parts",
+            "14 test",
+            "it names no val part, so that is drawn from its train part",
+        ],
     );
     let reading = Reading { split: dermagan_data::SplitBy::Lesion, ..Reading::default() };
     let source = Source::open_with(&folder.path().to_string_lossy(), reading).unwrap();
@@ -147,18 +169,29 @@ fn the_official_split_is_refused_where_there_is_none() {
 fn diagnoses_are_read_by_their_full_names_and_the_unknown_one_is_named_with_its_count() {
     // [D02, D02b]
     let long = [
-        "Actinic keratoses", "Basal cell carcinoma", "Benign keratosis-like lesions", "Dermatofibroma", "Melanoma",
-        "Melanomaanocytic nevi", "Vascular lesions",
+        "Actinic keratoses",
+        "Basal cell carcinoma",
+        "Benign keratosis-like lesions",
+        "Dermatofibroma",
+        "Melanoma",
+        "Melanomaanocytic nevi",
+        "Vascular lesions",
     ];
     let folder = Folder::new();
     let rows: Vec<String> = (0..28).map(|n| row(n, long[n % 7])).collect();
     folder.put("HAM10000_metadata.csv", format!("{HEADER}\n{}\n", rows.join("\n")).as_bytes());
     photos(&folder, "images", 0, 28);
     let source = folder.open().unwrap();
-    assert_eq!(by_class(&source), CODES.into_iter().filter(|c| *c != "nv").map(|c| (c, 4)).collect());
+    assert_eq!(
+        by_class(&source),
+        CODES.into_iter().filter(|c| *c != "nv").map(|c| (c, 4)).collect()
+    );
     let report = folder.report();
     assert_eq!(counts(&report), [(UnknownClass, 4)].into());
-    says(&report.to_string(), &["4 rows have 'Melanomaanocytic nevi'", "akiec, bcc, bkl, df, mel, nv, vasc"]);
+    says(
+        &report.to_string(),
+        &["4 rows have 'Melanomaanocytic nevi'", "akiec, bcc, bkl, df, mel, nv, vasc"],
+    );
     // [D02c] Numbers are no names.
     let rows: Vec<String> = (0..28).map(|n| row(n, &(n % 7).to_string())).collect();
     folder.put("HAM10000_metadata.csv", format!("{HEADER}\n{}\n", rows.join("\n")).as_bytes());
@@ -176,7 +209,10 @@ fn a_table_without_lesion_ids_is_split_by_the_ids_in_the_names_and_says_so() {
     let source = folder.open().unwrap();
     assert_eq!((source.records.len(), source.records[3].age), (20, Some(45.0)));
     let (prepared, _out) = folder.prepare();
-    says(&split::facts(prepared.cache.header()).to_string(), &["split by the ISIC id in the file name, without lesion ids"]);
+    says(
+        &split::facts(prepared.cache.header()).to_string(),
+        &["split by the ISIC id in the file name, without lesion ids"],
+    );
 }
 
 #[test]
@@ -199,7 +235,7 @@ fn a_table_that_names_the_images_and_is_not_understood_ends_the_guess() {
     (0..6).for_each(|n| other.put(&format!("one/{n}.jpg"), &jpeg(n)));
     (6..12).for_each(|n| other.put(&format!("two/{n}.jpg"), &jpeg(n)));
     assert_eq!(other.open().unwrap().classes, ["one", "two"]);
-    let rows: Vec<String> = (0..12).map(|n| format!("{n}.jpg,{n}", )).collect();
+    let rows: Vec<String> = (0..12).map(|n| format!("{n}.jpg,{n}",)).collect();
     other.put("marks.csv", format!("file_name,grade of wear\n{}\n", rows.join("\n")).as_bytes());
     says(&error(&other), &["marks.csv", "grade of wear"]);
     std::fs::remove_file(other.path().join("marks.csv")).unwrap();
@@ -223,8 +259,9 @@ fn file_names_and_paths_of_any_system_are_ids() {
     ] {
         let folder = Folder::new();
         let sep = if header.contains('\t') { "\t" } else { "," };
-        let rows: Vec<String> =
-            (0..14).map(|n| format!("{}{sep}{}", path.replace("{}", &id(n)), CODES[n % 7])).collect();
+        let rows: Vec<String> = (0..14)
+            .map(|n| format!("{}{sep}{}", path.replace("{}", &id(n)), CODES[n % 7]))
+            .collect();
         folder.put(table, format!("{header}\n{}\n", rows.join("\n")).as_bytes());
         photos(&folder, "images", 0, 14);
         let source = folder.open().unwrap();
@@ -247,7 +284,10 @@ fn equal_rows_are_a_note_and_contradicting_ones_leave_the_image_out() {
     assert!(strict(&folder).is_ok());
     assert_eq!(sides(&folder), [14, 3, 3]);
     accounts_for_all(&report, 20, 4);
-    says(&report.to_string(), &["splits/val.csv (3 rows): repeats rows of another table; gives the val part"]);
+    says(
+        &report.to_string(),
+        &["splits/val.csv (3 rows): repeats rows of another table; gives the val part"],
+    );
     // [D18] The same row six times.
     let folder = Folder::ham(3);
     let text = format!("{}{}", table(3), format!("{}\n", row(1, "nv")).repeat(5));
@@ -279,7 +319,8 @@ fn stylegans_dataset_json_gives_the_labels() {
     let source = folder.open().unwrap();
     assert_eq!((source.kind, source.classes.len()), (Kind::StyleGan, 7));
     assert_eq!(by_class(&source).values().copied().collect::<Vec<_>>(), [4; 7]);
-    let mut all: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
+    let mut all: Vec<(&str, &[u8])> =
+        files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
     all.push(("dataset.json", json.as_bytes()));
     let zipped = Folder::new();
     zipped.put("ham-64x64.zip", &zip_of(&all, zip::CompressionMethod::Stored));
@@ -290,26 +331,33 @@ fn stylegans_dataset_json_gives_the_labels() {
     files.iter().for_each(|(name, bytes)| folder.put(name, bytes));
     folder.put("dataset.json", b"{\"labels\": null}");
     let source = folder.open().unwrap();
-    assert_eq!((source.kind, source.classes.as_slice()), (Kind::Unlabelled, &[UNLABELLED.to_owned()][..]));
+    assert_eq!(
+        (source.kind, source.classes.as_slice()),
+        (Kind::Unlabelled, &[UNLABELLED.to_owned()][..])
+    );
 }
 
 #[test]
 fn pad_ufes_20_has_six_classes_by_lesion() {
     // [D08]
     let folder = Folder::new();
-    let mut text = String::from("patient_id,lesion_id,age,gender,region,diagnostic,img_id,biopsied\n");
+    let mut text =
+        String::from("patient_id,lesion_id,age,gender,region,diagnostic,img_id,biopsied\n");
     for n in 0..36usize {
         let image = format!("PAT_{}_{}_{}.png", n / 2, n / 2, 820 + n);
         let dx = ["BCC", "SCC", "ACK", "SEK", "MEL", "NEV"][n / 2 % 6];
         text += &format!("PAT_{},{},55,FEMALE,NECK,{dx},{image},True\n", n / 2, n / 2);
-        folder.put(&format!("imgs_part_{}/{image}", n % 3 + 1), &encoded(n as u8, ImageFormat::Png));
+        folder
+            .put(&format!("imgs_part_{}/{image}", n % 3 + 1), &encoded(n as u8, ImageFormat::Png));
     }
     folder.put("metadata.csv", text.as_bytes());
     let source = folder.open().unwrap();
     assert_eq!(source.kind, Kind::PadUfes20);
     let names: Vec<&str> = by_class(&source).into_keys().collect();
     assert_eq!(names, ["ack", "bcc", "mel", "nev", "scc", "sek"]);
-    assert!(source.records.iter().all(|r| r.lesion_id.is_some() && r.sex == dermagan_data::Sex::Female));
+    assert!(
+        source.records.iter().all(|r| r.lesion_id.is_some() && r.sex == dermagan_data::Sex::Female)
+    );
     // Without the table, the pieces of the archive are no classes.
     std::fs::remove_file(folder.path().join("metadata.csv")).unwrap();
     says(&error(&folder), &["imgs_part_1", "`classes_from_folders`"]);
@@ -327,7 +375,10 @@ fn isic_2019_keeps_its_eight_classes_apart() {
         let cells: Vec<&str> = (0..9).map(|c| if c == n % 8 { "1.0" } else { "0.0" }).collect();
         truth += &format!("{name},{}\n", cells.join(","));
         more += &format!("{name},60,anterior torso,L{},female\n", n / 2);
-        folder.put(&format!("ISIC_2019_Training_Input/ISIC_2019_Training_Input/{name}.jpg"), &jpeg(n as u8));
+        folder.put(
+            &format!("ISIC_2019_Training_Input/ISIC_2019_Training_Input/{name}.jpg"),
+            &jpeg(n as u8),
+        );
     }
     folder.put("ISIC_2019_Training_GroundTruth.csv", truth.as_bytes());
     folder.put("ISIC_2019_Training_Metadata.csv", more.as_bytes());
@@ -367,8 +418,14 @@ fn isic_2018_as_it_is_downloaded_keeps_training_validation_and_test_apart() {
     folder.put("ISIC2018_Task3_Training_LesionGroupings.csv", groups.as_bytes());
     photos(&folder, "ISIC2018_Task1-2_Training_Input", 0, 8);
     for n in 0..8 {
-        folder.put(&format!("ISIC2018_Task1_Training_GroundTruth/{}_segmentation.png", id(n)), &mask());
-        folder.put(&format!("ISIC2018_Task2_Training_GroundTruth_v3/{}_attribute_globules.png", id(n)), &mask());
+        folder.put(
+            &format!("ISIC2018_Task1_Training_GroundTruth/{}_segmentation.png", id(n)),
+            &mask(),
+        );
+        folder.put(
+            &format!("ISIC2018_Task2_Training_GroundTruth_v3/{}_attribute_globules.png", id(n)),
+            &mask(),
+        );
         folder.put(&format!("ISIC2018_Task1-2_Training_Input/{}_superpixels.png", id(n)), &mask());
     }
     let report = folder.report();
@@ -387,12 +444,35 @@ fn an_export_of_the_isic_archive_is_read_by_its_own_words() {
     // [D11]
     let folder = Folder::new();
     let words: [(&str, [&str; 3]); 8] = [
-        ("akiec", ["Indeterminate", "Indeterminate epidermal proliferations", "Solar or actinic keratosis"]),
-        ("akiec", ["Malignant", "Malignant epidermal proliferations", "\"Squamous cell carcinoma, NOS\""]),
-        ("bcc", ["Malignant", "Malignant adnexal epithelial proliferations - Follicular", "Basal cell carcinoma"]),
+        (
+            "akiec",
+            [
+                "Indeterminate",
+                "Indeterminate epidermal proliferations",
+                "Solar or actinic keratosis",
+            ],
+        ),
+        (
+            "akiec",
+            ["Malignant", "Malignant epidermal proliferations", "\"Squamous cell carcinoma, NOS\""],
+        ),
+        (
+            "bcc",
+            [
+                "Malignant",
+                "Malignant adnexal epithelial proliferations - Follicular",
+                "Basal cell carcinoma",
+            ],
+        ),
         ("bkl", ["Benign", "Benign epidermal proliferations", "Pigmented benign keratosis"]),
-        ("df", ["Benign", "Benign soft tissue proliferations - Fibro-histiocytic", "Dermatofibroma"]),
-        ("mel", ["Malignant", "Malignant melanocytic proliferations (Melanoma)", "\"Melanoma, NOS\""]),
+        (
+            "df",
+            ["Benign", "Benign soft tissue proliferations - Fibro-histiocytic", "Dermatofibroma"],
+        ),
+        (
+            "mel",
+            ["Malignant", "Malignant melanocytic proliferations (Melanoma)", "\"Melanoma, NOS\""],
+        ),
         ("nv", ["Benign", "Benign melanocytic proliferations", "Nevus"]),
         ("vasc", ["Benign", "Benign soft tissue proliferations - Vascular", ""]),
     ];
@@ -458,7 +538,10 @@ fn folders_that_are_no_classes_are_refused_with_what_was_seen() {
     for n in 0..12 {
         let name = format!("IMD{n:03}");
         let at = format!("PH2 Dataset images/{name}");
-        folder.put(&format!("{at}/{name}_Dermoscopic_Image/{name}.png"), &encoded(n, ImageFormat::Png));
+        folder.put(
+            &format!("{at}/{name}_Dermoscopic_Image/{name}.png"),
+            &encoded(n, ImageFormat::Png),
+        );
         folder.put(&format!("{at}/{name}_lesion/{name}_lesion.png"), &mask());
         folder.put(&format!("{at}/{name}_roi/{name}_R1_Label4.png"), &mask());
     }
@@ -475,7 +558,8 @@ fn folders_that_are_no_classes_are_refused_with_what_was_seen() {
     says(&error(&folder), &["shapes", "two colours"]);
     // One folder per patient.
     let folder = Folder::new();
-    (0..10).for_each(|n| folder.put(&format!("patient{n}x/a{n}.png"), &encoded(n, ImageFormat::Png)));
+    (0..10)
+        .for_each(|n| folder.put(&format!("patient{n}x/a{n}.png"), &encoded(n, ImageFormat::Png)));
     says(&error(&folder), &["10 images in 10 folders"]);
     let reading = Reading { classes_from_folders: true, ..Reading::default() };
     let source = Source::open_with(&folder.path().to_string_lossy(), reading).unwrap();
@@ -495,8 +579,9 @@ fn parquet_is_named_with_the_way_out_and_json_lines_are_read() {
     says(&alone, &["Parquet"]);
     // [D13b, D13c]
     let folder = Folder::new();
-    let lines: Vec<String> =
-        (0..14).map(|n| format!("{{\"file_name\": \"{}.jpg\", \"dx\": \"{}\"}}", id(n), CODES[n % 7])).collect();
+    let lines: Vec<String> = (0..14)
+        .map(|n| format!("{{\"file_name\": \"{}.jpg\", \"dx\": \"{}\"}}", id(n), CODES[n % 7]))
+        .collect();
     folder.put("train/metadata.jsonl", lines.join("\n").as_bytes());
     photos(&folder, "train", 0, 14);
     let source = folder.open().unwrap();
@@ -524,18 +609,32 @@ fn train_and_test_above_the_classes_are_the_split() {
     // [D15]
     let folder = Folder::new();
     let names = [
-        "actinic keratosis", "basal cell carcinoma", "dermatofibroma", "melanoma", "nevus", "pigmented benign keratosis",
-        "seborrheic keratosis", "squamous cell carcinoma", "vascular lesion",
+        "actinic keratosis",
+        "basal cell carcinoma",
+        "dermatofibroma",
+        "melanoma",
+        "nevus",
+        "pigmented benign keratosis",
+        "seborrheic keratosis",
+        "squamous cell carcinoma",
+        "vascular lesion",
     ];
     for (c, name) in names.iter().enumerate() {
         for n in 0..5 {
             let part = if n < 4 { "Train" } else { "Test" };
             let image = c * 5 + n;
-            folder.put(&format!("Skin cancer ISIC/{part}/{name}/{}.jpg", id(image)), &jpeg(image as u8));
+            folder.put(
+                &format!("Skin cancer ISIC/{part}/{name}/{}.jpg", id(image)),
+                &jpeg(image as u8),
+            );
         }
     }
     let source = folder.open().unwrap();
-    assert_eq!(by_class(&source).values().copied().collect::<Vec<_>>(), [5; 9], "nothing is merged in silence");
+    assert_eq!(
+        by_class(&source).values().copied().collect::<Vec<_>>(),
+        [5; 9],
+        "nothing is merged in silence"
+    );
     assert_eq!(source.records.iter().filter(|r| r.part == Some(Side::Test)).count(), 9);
     assert_eq!(sides(&folder)[2], 9);
 }
@@ -545,11 +644,18 @@ fn names_of_classes_are_trimmed_and_mapped_one_by_one() {
     // [D16b]
     let folder = Folder::new();
     let names = [
-        "Actinic keratoses", "Basal cell carcinoma", "Benign keratosis-like lesions ", "Dermatofibroma", "Melanoma", "Nevus",
+        "Actinic keratoses",
+        "Basal cell carcinoma",
+        "Benign keratosis-like lesions ",
+        "Dermatofibroma",
+        "Melanoma",
+        "Nevus",
         "Vascular lesions",
     ];
     for (c, name) in names.iter().enumerate() {
-        (0..4).for_each(|n| folder.put(&format!("{name}/{}.jpg", id(4 * c + n)), &jpeg((4 * c + n) as u8)));
+        (0..4).for_each(|n| {
+            folder.put(&format!("{name}/{}.jpg", id(4 * c + n)), &jpeg((4 * c + n) as u8))
+        });
     }
     let source = folder.open().unwrap();
     assert_eq!(source.classes, CODES);
@@ -559,7 +665,11 @@ fn names_of_classes_are_trimmed_and_mapped_one_by_one() {
     let names: Vec<&str> = by_class(&source).into_keys().collect();
     assert_eq!(names, ["Eczema", "akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]);
     // [D16] Long names of one's own, in folders and in a table.
-    let own = ["1. Eczema 1677", "10. Warts Molluscum and other Viral Infections - 2103", "3. Atopic Dermatitis - 1.25k"];
+    let own = [
+        "1. Eczema 1677",
+        "10. Warts Molluscum and other Viral Infections - 2103",
+        "3. Atopic Dermatitis - 1.25k",
+    ];
     let folder = Folder::new();
     let mut text = String::from("image_id,dx\n");
     for (c, name) in own.iter().enumerate() {
@@ -587,8 +697,15 @@ fn of_two_files_with_one_id_the_photograph_is_taken_or_the_reader_stops() {
     assert_eq!(counts(&report), [(ImageWithoutRow, 1), (DuplicateFile, 6)].into(), "{report}");
     let (prepared, _out) = folder.prepare();
     let (plain, _plain) = Folder::ham(6).prepare();
-    assert_eq!(prepared.cache.pixels(0), plain.cache.pixels(0), "the photograph, not the processed copy");
-    says(&report.to_string(), &["Cleaned/ISIC_0000000.png (not HAM10000_images_part_1/ISIC_0000000.jpg)"]);
+    assert_eq!(
+        prepared.cache.pixels(0),
+        plain.cache.pixels(0),
+        "the photograph, not the processed copy"
+    );
+    says(
+        &report.to_string(),
+        &["Cleaned/ISIC_0000000.png (not HAM10000_images_part_1/ISIC_0000000.jpg)"],
+    );
     // Masks under the name of their image.
     let folder = Folder::ham(4);
     (0..4).for_each(|n| folder.put(&format!("a_shapes/{}.png", id(n)), &mask()));
@@ -613,7 +730,8 @@ fn augmented_copies_of_one_photograph_are_on_one_side() {
     let folder = Folder::new();
     for n in 0..30usize {
         for k in 0..5 {
-            folder.put(&format!("{}/{}_aug_{k}.jpg", CODES[n % 3], id(n)), &jpeg((n * 5 + k) as u8));
+            folder
+                .put(&format!("{}/{}_aug_{k}.jpg", CODES[n % 3], id(n)), &jpeg((n * 5 + k) as u8));
         }
     }
     let (prepared, _out) = folder.prepare();
@@ -639,7 +757,10 @@ fn a_table_of_pixels_is_named_beside_images_and_alone() {
     assert_eq!((report.kept, report.left_out()), (3, 0));
     says(&report.to_string(), &["hmnist_28_28_RGB.csv", "pixels"]);
     let alone = folder.path().join("hmnist_28_28_RGB.csv");
-    says(&Source::open(&alone.to_string_lossy()).map(|_| ()).unwrap_err().to_string(), &["table of pixels"]);
+    says(
+        &Source::open(&alone.to_string_lossy()).map(|_| ()).unwrap_err().to_string(),
+        &["table of pixels"],
+    );
 }
 
 #[test]
@@ -663,15 +784,23 @@ fn files_of_systems_and_second_downloads_are_counted_and_not_read() {
 fn medmnist_saved_as_images_has_the_seven_classes_and_its_own_parts() {
     let folder = Folder::new();
     let mut text = String::new();
-    for (part, file, from) in [("TRAINING", "train", 0), ("VALIDATION", "val", 21), ("TEST", "test", 28)] {
+    for (part, file, from) in
+        [("TRAINING", "train", 0), ("VALIDATION", "val", 21), ("TEST", "test", 28)]
+    {
         for n in 0..7 {
             text += &format!("{part},{file}{n}_{n}.png,{n}\n");
-            folder.put(&format!("dermamnist/{file}{n}_{n}.png"), &encoded(from + n, ImageFormat::Png));
+            folder.put(
+                &format!("dermamnist/{file}{n}_{n}.png"),
+                &encoded(from + n, ImageFormat::Png),
+            );
         }
     }
     folder.put("dermamnist.csv", text.as_bytes());
     let source = folder.open().unwrap();
-    assert_eq!((source.kind, source.classes.as_slice()), (Kind::MedMnist, &CODES.map(str::to_owned)[..]));
+    assert_eq!(
+        (source.kind, source.classes.as_slice()),
+        (Kind::MedMnist, &CODES.map(str::to_owned)[..])
+    );
     assert_eq!(sides(&folder), [7, 7, 7]);
 }
 
@@ -679,13 +808,19 @@ fn medmnist_saved_as_images_has_the_seven_classes_and_its_own_parts() {
 fn generated_images_are_known_by_their_table() {
     // [S6]
     let folder = Folder::ham(6);
-    let rows: Vec<String> = (0..5).map(|n| format!("s{n},seed{n:04},nv,synthetic,,unknown,unknown")).collect();
+    let rows: Vec<String> =
+        (0..5).map(|n| format!("s{n},seed{n:04},nv,synthetic,,unknown,unknown")).collect();
     folder.put("more/metadata.csv", format!("{HEADER}\n{}\n", rows.join("\n")).as_bytes());
-    (0..5).for_each(|n| folder.put(&format!("more/seed{n:04}.png"), &encoded(80 + n, ImageFormat::Png)));
+    (0..5).for_each(|n| {
+        folder.put(&format!("more/seed{n:04}.png"), &encoded(80 + n, ImageFormat::Png))
+    });
     let report = folder.report();
     assert_eq!((report.kept, counts(&report)), (6, [(Synthetic, 5)].into()), "{report}");
     accounts_for_all(&report, 11, 2);
-    let alone = Source::open(&folder.path().join("more").to_string_lossy()).map(|_| ()).unwrap_err().to_string();
+    let alone = Source::open(&folder.path().join("more").to_string_lossy())
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
     says(&alone, &["a generator made its 5 images", "`keep_synthetic`"]);
 }
 
@@ -703,7 +838,11 @@ fn thumbnails_among_large_images_are_left_out_and_a_set_of_small_images_is_enlar
     folder.put("nv/6.png", &png(5, 200, 6));
     folder.put("nv/7.png", &png(1, 1, 7));
     let report = folder.report();
-    assert_eq!((report.kept, counts(&report)), (6, [(TooSmall, 2)].into()), "{report}");
+    assert_eq!(
+        (report.kept, counts(&report)),
+        (6, [(OneColour, 1), (TooSmall, 1)].into()),
+        "{report}"
+    );
     says(&report.to_string(), &["5x200 pixels, 16 needed"]);
     let small = Folder::new();
     (0..6).for_each(|n| small.put(&format!("nv/{n}.png"), &png(9, 9, n)));

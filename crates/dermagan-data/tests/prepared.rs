@@ -72,7 +72,7 @@ fn the_grid_has_a_row_for_each_class_that_has_images() {
 fn the_real_archive_has_the_published_counts_and_its_two_identical_pairs() {
     let Some(path) = real_data("ham10000-200x150.zip") else { return };
     let source = Source::open(&path.to_string_lossy()).unwrap();
-    let summary = Summary::of(&source);
+    let summary = summary(&source);
     assert_eq!((summary.images, summary.lesions), (10_015, Some(7_470)));
     let counts: Vec<usize> = summary.classes.iter().map(|c| c.images).collect();
     assert_eq!(counts, [327, 514, 1099, 115, 1113, 6705, 142]);
@@ -113,7 +113,7 @@ fn the_full_size_sample_is_read_with_its_extra_segments() {
     let out = tempfile::tempdir().unwrap();
     let cache = prepare_to(&source, &out.path().join("c"), true).unwrap().cache;
     assert_eq!(cache.len(), 210);
-    assert_eq!(Summary::of(&source).sizes["600x450"], 210);
+    assert_eq!(summary(&source).sizes["600x450"], 210);
 }
 
 /// Checks that no lesion and no image is on two sides.

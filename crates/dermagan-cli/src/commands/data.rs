@@ -26,7 +26,12 @@ pub fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
     let prepared = prepared?;
     let header = prepared.cache.header();
     say_raw!("{}", header.report);
-    say!("{}: {} classes: {}", source.kind.describe(), header.classes.len(), header.classes.join(", "));
+    say!(
+        "{}: {} classes: {}",
+        source.kind.describe(),
+        header.classes.len(),
+        header.classes.join(", ")
+    );
     say!("{}", split::facts(header));
     let seconds = start.elapsed().as_secs_f64();
     match prepared.reused {
@@ -46,7 +51,8 @@ pub fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
     args.grid.iter().try_for_each(|path| show::check_ending("--grid", path, "png"))?;
     let source = Source::open_with(&args.source, args.reading.reading(args.split))?;
     let options = Options { size: args.size, fit: Fit::Crop, filter: Filter::Lanczos };
-    let bar = show::bar(source.records.len() as u64, "looking at {wide_bar} {pos}/{len} {per_sec} {eta}");
+    let bar =
+        show::bar(source.records.len() as u64, "looking at {wide_bar} {pos}/{len} {per_sec} {eta}");
     let examination = examine(&source, options, &mut |done, _| bar.set_position(done as u64));
     bar.finish_and_clear();
     let summary = Summary::of(&source, &examination?);

@@ -183,9 +183,10 @@ fn write_pixels(
 ) -> Result<Header, DataError> {
     file.seek(SeekFrom::Start(pixels_at())).map_err(DataError::io(target))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    let Examination { kept, hashes, report } = examine_each(source, options, progress, &mut |pixels| {
-        out.write_all(pixels).map_err(DataError::io(target))
-    })?;
+    let Examination { kept, hashes, report } =
+        examine_each(source, options, progress, &mut |pixels| {
+            out.write_all(pixels).map_err(DataError::io(target))
+        })?;
     out.flush().map_err(DataError::io(target))?;
     Ok(Header {
         name: source.name.clone(),

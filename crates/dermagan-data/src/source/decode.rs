@@ -164,7 +164,8 @@ fn odd(
 fn jpeg_head(place: &str, bytes: &[u8]) -> Result<Head, Problem> {
     Head::read(bytes).map_err(|e| match e {
         HeadError::Cut => {
-            let what = format!("{place} (it ends before its image data, after {} bytes)", bytes.len());
+            let what =
+                format!("{place} (it ends before its image data, after {} bytes)", bytes.len());
             Problem::new(ProblemKind::Truncated, what)
         }
         HeadError::Unusable(what) => {

@@ -132,7 +132,9 @@ impl ProblemKind {
             Self::MissingImage => "row without an image file",
             Self::ImageWithoutRow => "image without a row in the table",
             Self::NoClassFolder => "image in no folder of a class",
-            Self::UnknownClass => "unknown diagnosis; the codes are akiec, bcc, bkl, df, mel, nv, vasc",
+            Self::UnknownClass => {
+                "unknown diagnosis; the codes are akiec, bcc, bkl, df, mel, nv, vasc"
+            }
             Self::NoDiagnosis => "row without a diagnosis",
             Self::ContradictingRows => "rows that give one image different classes",
             Self::DuplicateFile => "a different file with the same image id",
@@ -157,7 +159,9 @@ impl ProblemKind {
             Self::SystemFile => "file of the system or of a program",
             Self::RunFolder => "folder of a training run, not read",
             Self::SameFile => "second copy of a file",
-            Self::EqualRows => "row that equals an earlier one, counted once (to draw rare classes more often, use `balanced`)",
+            Self::EqualRows => {
+                "row that equals an earlier one, counted once (to draw rare classes more often, use `balanced`)"
+            }
             Self::TwoParts => "image in two parts of the author's split",
             Self::BadValue => "value not understood, row kept without it",
             Self::WrongExtension => "format differs from the file's extension, read by content",
@@ -286,7 +290,11 @@ impl fmt::Display for Report {
             writeln!(f, "         note  identical images: {}{more}", shown.join(" = "))?;
         }
         if self.identical.len() > IDENTICAL {
-            writeln!(f, "         note  {} more groups of identical images", self.identical.len() - IDENTICAL)?;
+            writeln!(
+                f,
+                "         note  {} more groups of identical images",
+                self.identical.len() - IDENTICAL
+            )?;
         }
         Ok(())
     }

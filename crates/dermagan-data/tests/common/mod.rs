@@ -123,3 +123,9 @@ pub fn real_data(name: &str) -> Option<PathBuf> {
     }
     Some(path)
 }
+
+/// The summary of a source, by a look at all its images.
+pub fn summary(source: &Source) -> dermagan_data::Summary {
+    let examination = dermagan_data::examine(source, OPTIONS, &mut |_, _| {}).unwrap();
+    dermagan_data::Summary::of(source, &examination)
+}

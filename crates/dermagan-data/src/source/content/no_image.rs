@@ -15,7 +15,10 @@ pub(crate) fn explain(bytes: &[u8]) -> Option<(ProblemKind, String)> {
         return Some((Truncated, what));
     }
     if let Some(what) = other_format(bytes) {
-        return Some((Undecodable, format!("{what}, which is not read: convert it to PNG or JPEG")));
+        return Some((
+            Undecodable,
+            format!("{what}, which is not read: convert it to PNG or JPEG"),
+        ));
     }
     let text = text(bytes)?;
     let lower = text.to_ascii_lowercase();

@@ -261,8 +261,7 @@ mod tests {
         let mut bits = Bits::new(&bytes, 0);
         let mut expected = bytes.iter().flat_map(|b| (0..8).rev().map(move |i| b >> i & 1));
         for step in (1..=16).cycle().take(180) {
-            let value =
-                (0..step).fold(0, |v, _| v << 1 | u32::from(expected.next().unwrap()));
+            let value = (0..step).fold(0, |v, _| v << 1 | u32::from(expected.next().unwrap()));
             assert_eq!(bits.number(step), Ok(value), "{step} bits");
         }
     }

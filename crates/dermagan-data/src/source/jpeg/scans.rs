@@ -181,8 +181,7 @@ impl<'a> Walk<'a> {
     fn scan_of(&self, bytes: &[u8], sos: &Segment) -> Result<(Vec<InScan>, Spectrum), String> {
         let wrong = || "a scan header that is wrong".to_owned();
         let (&count, rest) = bytes[sos.payload.clone()].split_first().ok_or_else(wrong)?;
-        let (components, rest) =
-            rest.split_at_checked(2 * usize::from(count)).ok_or_else(wrong)?;
+        let (components, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(wrong)?;
         let scan: Option<Vec<InScan>> = components
             .chunks_exact(2)
             .map(|c| {

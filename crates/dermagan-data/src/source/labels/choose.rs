@@ -8,6 +8,7 @@ use crate::source::labels::survey::{Named, Sheet, Survey, folder_of, is_syntheti
 use crate::source::problem::ProblemKind;
 use crate::source::reading::Reading;
 use crate::source::record::is_synthetic;
+use crate::source::tables::columns::known_columns;
 
 /// The tables that give classes, in the order in which their rows count: the first row of an image is its own.
 ///
@@ -22,15 +23,18 @@ pub(super) fn labelling<'s, 'a>(
     reading: Reading,
     ledger: &mut Ledger,
 ) -> Result<Vec<&'s Sheet<'a>>, DataError> {
-    let mut chosen: Vec<&Sheet<'a>> = survey.sheets.iter().filter(|s| s.columns.class.is_some()).collect();
+    let mut chosen: Vec<&Sheet<'a>> = survey.sheets.iter().filter(|s| gives_classes(s)).collect();
     if let Some(wanted) = wanted {
-        let (named, others): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|s| s.entry.path == wanted);
-        others.iter().for_each(|sheet| set_aside(survey, sheet, ledger, "not the table that was named"));
+        let (named, others): (Vec<_>, Vec<_>) =
+            chosen.into_iter().partition(|s| s.entry.path == wanted);
+        others
+            .iter()
+            .for_each(|sheet| set_aside(survey, sheet, ledger, "not the table that was named"));
         if named.is_empty() {
             return Err(DataError::Unrecognised {
                 path: survey.tree.root.join(wanted),
                 what: "this table gives no diagnoses".into(),
-                next: format!("Expected {}.", crate::source::tables::columns::known_columns()),
+                next: known_columns().to_owned(),
             });
         }
         return Ok(named);
@@ -43,7 +47,12 @@ pub(super) fn labelling<'s, 'a>(
         for sheet in &made {
             let images = images_of(survey, sheet);
             images.iter().for_each(|&i| ledger.leave_out(survey.tree, i, ProblemKind::Synthetic));
-            ledger.table(&sheet.entry.path, sheet.table.rows.len(), false, "describes images that a generator made");
+            ledger.table(
+                &sheet.entry.path,
+                sheet.table.rows.len(),
+                false,
+                "describes images that a generator made",
+            );
         }
         chosen = real;
     }
@@ -52,7 +61,12 @@ pub(super) fn labelling<'s, 'a>(
     if chosen.iter().any(names_some) {
         let (here, nowhere): (Vec<_>, Vec<_>) = chosen.into_iter().partition(names_some);
         for sheet in nowhere {
-            ledger.table(&sheet.entry.path, sheet.table.rows.len(), false, "none of its images is here");
+            ledger.table(
+                &sheet.entry.path,
+                sheet.table.rows.len(),
+                false,
+                "none of its images is here",
+            );
         }
         chosen = here;
     }
@@ -65,7 +79,8 @@ fn without_other_sets<'s, 'a>(
     chosen: Vec<&'s Sheet<'a>>,
     ledger: &mut Ledger,
 ) -> Vec<&'s Sheet<'a>> {
-    let (mut whole, mut parts): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|s| s.part.is_none());
+    let (mut whole, mut parts): (Vec<_>, Vec<_>) =
+        chosen.into_iter().partition(|s| s.part.is_none());
     // The table with most rows first, so that the copy in another format is the one that repeats it.
     whole.sort_by_key(|sheet| std::cmp::Reverse(sheet.table.rows.len()));
     let all: BTreeSet<usize> = whole.iter().flat_map(|sheet| images_of(survey, sheet)).collect();
@@ -73,7 +88,8 @@ fn without_other_sets<'s, 'a>(
         parts.retain(|sheet| {
             let same = images_of(survey, sheet).iter().any(|image| all.contains(image));
             if !same {
-                let what = "describes other images than the main table; name this table to read them";
+                let what =
+                    "describes other images than the main table; name this table to read them";
                 set_aside(survey, sheet, ledger, what);
             }
             same
@@ -81,6 +97,11 @@ fn without_other_sets<'s, 'a>(
     }
     whole.extend(parts);
     whole
+}
+
+/// Whether a table has a column of classes, and rows: StyleGAN's `dataset.json` of a set without labels has none.
+fn gives_classes(sheet: &Sheet<'_>) -> bool {
+    sheet.columns.class.is_some() && !(sheet.table.stylegan && sheet.table.rows.is_empty())
 }
 
 /// Counts a table as unused, and its images as those of another set.
@@ -111,7 +132,8 @@ pub(super) fn images_of(survey: &Survey<'_>, sheet: &Sheet<'_>) -> BTreeSet<usiz
 fn is_made(sheet: &Sheet<'_>) -> bool {
     let rows = &sheet.table.rows;
     let says = |column: usize| {
-        !rows.is_empty() && rows.iter().all(|(_, cells)| cells.get(column).is_some_and(|c| is_synthetic(c)))
+        !rows.is_empty()
+            && rows.iter().all(|(_, cells)| cells.get(column).is_some_and(|c| is_synthetic(c)))
     };
     is_synthetic_name(sheet.entry) || sheet.columns.dx_type.is_some_and(says)
 }
@@ -121,7 +143,10 @@ fn all_synthetic(survey: &Survey<'_>, made: &[&Sheet<'_>]) -> DataError {
     let table = made.first().map_or("", |sheet| sheet.entry.path.as_str());
     DataError::Unrecognised {
         path: survey.tree.root.clone(),
-        what: format!("by {table}, a generator made its {} images: they are no photographs", images.len()),
+        what: format!(
+            "by {table}, a generator made its {} images: they are no photographs",
+            images.len()
+        ),
         next: "Add `keep_synthetic` to use them nevertheless.".into(),
     }
 }

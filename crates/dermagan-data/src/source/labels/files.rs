@@ -34,7 +34,11 @@ impl<'s, 'a> Files<'s, 'a> {
     ///
     /// # Errors
     /// [`DataError::Bad`] if two different photographs are left: neither is taken by chance.
-    pub fn photograph(&mut self, images: &[usize], ledger: &mut Ledger) -> Result<usize, DataError> {
+    pub fn photograph(
+        &mut self,
+        images: &[usize],
+        ledger: &mut Ledger,
+    ) -> Result<usize, DataError> {
         let &[first, ref others @ ..] = images else {
             return Err(DataError::bad(self.survey.tree.root.display().to_string(), "no image"));
         };
@@ -70,8 +74,11 @@ impl<'s, 'a> Files<'s, 'a> {
             if left.len() < 2 {
                 return;
             }
-            let (worse, better): (Vec<_>, Vec<_>) =
-                left.iter().copied().map(|i| (i, is_worse(i))).partition(|(_, kind)| kind.is_some());
+            let (worse, better): (Vec<_>, Vec<_>) = left
+                .iter()
+                .copied()
+                .map(|i| (i, is_worse(i)))
+                .partition(|(_, kind)| kind.is_some());
             let Some(&(best, _)) = better.first() else { return };
             for (image, kind) in worse {
                 let details = format!("not {}", entry(best).path);
@@ -95,7 +102,8 @@ impl<'s, 'a> Files<'s, 'a> {
         match left[..] {
             [photograph] => Ok(photograph),
             _ => {
-                let paths: Vec<&str> = left.iter().take(3).map(|&i| entry(i).path.as_str()).collect();
+                let paths: Vec<&str> =
+                    left.iter().take(3).map(|&i| entry(i).path.as_str()).collect();
                 Err(DataError::bad(
                     tree.root.display().to_string(),
                     format!(
@@ -118,7 +126,8 @@ impl<'s, 'a> Files<'s, 'a> {
                 continue;
             }
             let entry = &tree.entries[image];
-            let of_a_photograph = masked(entry.stem()).is_some_and(|base| self.survey.by_stem.contains_key(base));
+            let of_a_photograph =
+                masked(entry.stem()).is_some_and(|base| self.survey.by_stem.contains_key(base));
             if of_a_photograph || entry.path.rsplit('/').skip(1).any(is_mask_folder) {
                 ledger.leave_out(tree, image, ProblemKind::Mask);
             } else if let Some(first) = self.copied(entry) {
@@ -141,7 +150,12 @@ impl<'s, 'a> Files<'s, 'a> {
     fn copied(&self, entry: &Entry) -> Option<usize> {
         let stem = copied_stem(entry.stem())?;
         let tree = self.survey.tree;
-        self.survey.by_stem.get(stem)?.iter().copied().find(|&i| same_file(tree, &tree.entries[i], entry))
+        self.survey
+            .by_stem
+            .get(stem)?
+            .iter()
+            .copied()
+            .find(|&i| same_file(tree, &tree.entries[i], entry))
     }
 }
 

@@ -31,7 +31,10 @@ pub(super) fn read(survey: &Survey<'_>, mut ledger: Ledger) -> Result<LabelledEn
     let photographs = without_masks(survey, &mut ledger);
     if photographs.is_empty() {
         let seen = refuse::folders(survey, survey.images.iter().copied());
-        return Err(refused(survey, format!("all its {} images are masks, by their names: {seen}", survey.images.len())));
+        return Err(refused(
+            survey,
+            format!("all its {} images are masks, by their names: {seen}", survey.images.len()),
+        ));
     }
     let mut of_class: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut loose: Vec<usize> = Vec::new();
@@ -46,13 +49,18 @@ pub(super) fn read(survey: &Survey<'_>, mut ledger: Ledger) -> Result<LabelledEn
     }
     if 2 * loose.len() >= photographs.len() {
         let seen = refuse::folders(survey, photographs.iter().copied());
-        let what = format!("{} of its {} images are in no folder of a class: {seen}", loose.len(), photographs.len());
+        let what = format!(
+            "{} of its {} images are in no folder of a class: {seen}",
+            loose.len(),
+            photographs.len()
+        );
         return Err(refused(survey, what));
     }
     loose.iter().for_each(|&image| ledger.leave_out(tree, image, ProblemKind::NoClassFolder));
     plausible(survey, &of_class)?;
     let (classes, label) = classes(survey, &of_class.keys().copied().collect())?;
-    let labelled = of_class.iter().flat_map(|(folder, images)| images.iter().map(|&i| (i, label[folder])));
+    let labelled =
+        of_class.iter().flat_map(|(folder, images)| images.iter().map(|&i| (i, label[folder])));
     finish(survey, Kind::ClassFolders, classes, labelled.collect(), ledger)
 }
 
@@ -60,7 +68,10 @@ pub(super) fn read(survey: &Survey<'_>, mut ledger: Ledger) -> Result<LabelledEn
 ///
 /// # Errors
 /// [`DataError::Unrecognised`] if an image is in no folder. [`DataError::Bad`] if a folder's name cannot be a class.
-pub(super) fn insisted(survey: &Survey<'_>, mut ledger: Ledger) -> Result<LabelledEntries, DataError> {
+pub(super) fn insisted(
+    survey: &Survey<'_>,
+    mut ledger: Ledger,
+) -> Result<LabelledEntries, DataError> {
     let tree = survey.tree;
     let mut of_class: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for &image in &survey.images {
@@ -71,13 +82,22 @@ pub(super) fn insisted(survey: &Survey<'_>, mut ledger: Ledger) -> Result<Labell
     }
     if of_class.is_empty() {
         refuse::not_understood(survey)?;
-        return Err(refused(survey, "`classes_from_folders` was asked for, but no image is in a folder".into()));
+        return Err(refused(
+            survey,
+            "`classes_from_folders` was asked for, but no image is in a folder".into(),
+        ));
     }
     let (classes, label) = classes(survey, &of_class.keys().copied().collect())?;
-    let labelled = of_class.iter().flat_map(|(folder, images)| images.iter().map(|&i| (i, label[folder])));
+    let labelled =
+        of_class.iter().flat_map(|(folder, images)| images.iter().map(|&i| (i, label[folder])));
     for sheet in &survey.sheets {
         let rows = sheet.table.rows.len();
-        ledger.table(&sheet.entry.path, rows, false, "ignored, because the classes are the folders' names");
+        ledger.table(
+            &sheet.entry.path,
+            rows,
+            false,
+            "ignored, because the classes are the folders' names",
+        );
     }
     finish(survey, Kind::ClassFolders, classes, labelled.collect(), ledger)
 }
@@ -88,7 +108,8 @@ fn without_masks(survey: &Survey<'_>, ledger: &mut Ledger) -> Vec<usize> {
     let mut photographs = Vec::new();
     for &image in &survey.images {
         let entry = &tree.entries[image];
-        let of_a_photograph = masked(entry.stem()).is_some_and(|base| survey.by_stem.contains_key(base));
+        let of_a_photograph =
+            masked(entry.stem()).is_some_and(|base| survey.by_stem.contains_key(base));
         match of_a_photograph || entry.path.rsplit('/').skip(1).any(is_mask_folder) {
             true => ledger.leave_out(tree, image, ProblemKind::Mask),
             false => photographs.push(image),
@@ -103,17 +124,26 @@ fn class_folder(path: &str) -> Option<&str> {
 }
 
 /// Images without labels, if they are in one folder.
-fn unlabelled(survey: &Survey<'_>, images: &[usize], ledger: Ledger) -> Result<LabelledEntries, DataError> {
+fn unlabelled(
+    survey: &Survey<'_>,
+    images: &[usize],
+    ledger: Ledger,
+) -> Result<LabelledEntries, DataError> {
     let tree = survey.tree;
     let folders: BTreeSet<&str> =
         images.iter().map(|&i| super::survey::folder_of(&tree.entries[i])).collect();
     let others = survey.images.len() - images.len();
-    let numbered = folders.iter().all(|folder| folder.chars().all(|c| c.is_ascii_digit() || c == '/'));
+    let numbered =
+        folders.iter().all(|folder| folder.chars().all(|c| c.is_ascii_digit() || c == '/'));
     let isic = images.iter().all(|&i| isic_id(tree.entries[i].stem()).is_some());
     let flat = folders.len() == 1 && (folders.contains("") || !isic);
     if !(flat && others == 0 || numbered && others == 0) {
         let seen = refuse::folders(survey, survey.images.iter().copied());
-        let masks = if others == 0 { String::new() } else { format!(", {others} of them masks by their names") };
+        let masks = if others == 0 {
+            String::new()
+        } else {
+            format!(", {others} of them masks by their names")
+        };
         let what = format!(
             "found {} images{masks}, but no table with the columns image_id and dx, and the names of the folders are \
              no classes: {seen}",
@@ -130,7 +160,10 @@ fn unlabelled(survey: &Survey<'_>, images: &[usize], ledger: Ledger) -> Result<L
         });
     }
     if are_masks(tree, images) {
-        return Err(refused(survey, format!("its {} images have two colours, as masks have", images.len())));
+        return Err(refused(
+            survey,
+            format!("its {} images have two colours, as masks have", images.len()),
+        ));
     }
     let labelled = images.iter().map(|&image| (image, 0)).collect();
     finish(survey, Kind::Unlabelled, vec![UNLABELLED.to_owned()], labelled, ledger)
@@ -141,7 +174,10 @@ fn plausible(survey: &Survey<'_>, of_class: &BTreeMap<&str, Vec<usize>>) -> Resu
     let tree = survey.tree;
     let known = |folder: &str| matches!(diagnosis(folder), Diagnosis::Ham(_));
     if let Some((folder, images)) = of_class.iter().find(|(_, images)| are_masks(tree, images)) {
-        let what = format!("the {} images in {folder} have two colours, as masks have: no class of lesions", images.len());
+        let what = format!(
+            "the {} images in {folder} have two colours, as masks have: no class of lesions",
+            images.len()
+        );
         return Err(refused(survey, what));
     }
     let images: usize = of_class.values().map(Vec::len).sum();
@@ -169,7 +205,9 @@ fn plausible(survey: &Survey<'_>, of_class: &BTreeMap<&str, Vec<usize>>) -> Resu
     let isic = of_class.values().flatten().all(|&i| isic_id(tree.entries[i].stem()).is_some());
     match of_class.keys().next() {
         Some(only) if of_class.len() == 1 && isic && !known(only) => {
-            let what = format!("found {images} images in the one folder {only}, but no table with the columns image_id and dx");
+            let what = format!(
+                "found {images} images in the one folder {only}, but no table with the columns image_id and dx"
+            );
             Err(refused(survey, what))
         }
         _ => Ok(()),
@@ -178,7 +216,7 @@ fn plausible(survey: &Survey<'_>, of_class: &BTreeMap<&str, Vec<usize>>) -> Resu
 
 /// The names of the classes, and the label of each folder. If all folders are named after classes of HAM10000, the
 /// classes are its seven. Else a folder that alone has the name of a class of HAM10000 gets its code, and the others
-/// keep their names.
+/// keep their names: `seborrheic keratosis` and `pigmented benign keratosis` are not merged.
 ///
 /// # Errors
 /// [`DataError::Bad`] if a name is not plain, or two names differ only in case or blanks.
@@ -192,18 +230,26 @@ fn classes<'f>(
         _ => None,
     };
     let known: BTreeMap<&str, usize> = folders.iter().filter_map(|f| Some((*f, ham(f)?))).collect();
-    if known.len() == folders.len() {
-        return Ok((ham_codes(), known));
-    }
     let codes = ham_codes();
-    let alone = |class: usize| known.values().filter(|c| **c == class).count() == 1;
+    let plain = |folder: &str| folder.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    let alone = |class: usize| {
+        let names = known.iter().filter(|(_, c)| **c == class).map(|(folder, _)| plain(folder));
+        names.collect::<BTreeSet<_>>().len() == 1
+    };
+    if known.len() == folders.len() && known.values().all(|class| alone(*class)) {
+        return Ok((codes, known));
+    }
     let name = |folder: &&'f str| match known.get(folder) {
         Some(&class) if alone(class) => codes[class].clone(),
         _ => folder.trim().to_owned(),
     };
-    let named: Vec<(&'f str, String)> = folders.iter().map(|folder| (*folder, name(folder))).collect();
+    let named: Vec<(&'f str, String)> =
+        folders.iter().map(|folder| (*folder, name(folder))).collect();
     if let Some((folder, _)) = named.iter().find(|(_, name)| !name::is_plain(name)) {
-        return Err(bad(format!("folder {folder:?} cannot be a class: expected {}; rename it", name::RULE)));
+        return Err(bad(format!(
+            "folder {folder:?} cannot be a class: expected {}; rename it",
+            name::RULE
+        )));
     }
     let mut names: Vec<String> = named.iter().map(|(_, name)| name.clone()).collect();
     if let Some(name) = name::twice(&names) {
@@ -213,7 +259,9 @@ fn classes<'f>(
         )));
     }
     names.sort();
-    let label = named.into_iter().filter_map(|(folder, name)| Some((folder, names.iter().position(|n| *n == name)?)));
+    let label = named
+        .into_iter()
+        .filter_map(|(folder, name)| Some((folder, names.iter().position(|n| *n == name)?)));
     let label = label.collect();
     Ok((names, label))
 }
@@ -237,15 +285,25 @@ fn finish(
     };
     let mut records: Vec<(Record, usize)> = labelled.iter().map(record).collect();
     from_tables::complete_records(survey, &mut records, &mut ledger);
-    let beside: BTreeSet<&str> = labelled.iter().map(|(i, _)| super::survey::folder_of(&tree.entries[*i])).collect();
+    let beside: BTreeSet<&str> =
+        labelled.iter().map(|(i, _)| super::survey::folder_of(&tree.entries[*i])).collect();
     for (i, entry) in tree.entries.iter().enumerate() {
-        let among = !super::survey::folder_of(entry).is_empty() && beside.contains(super::survey::folder_of(entry));
-        if among && entry.is_content() && !entry.is_other_format() && survey.images.binary_search(&i).is_err() {
+        let among = !super::survey::folder_of(entry).is_empty()
+            && beside.contains(super::survey::folder_of(entry));
+        if among
+            && entry.is_content()
+            && !entry.is_other_format()
+            && survey.images.binary_search(&i).is_err()
+        {
             ledger.say(Problem::new(ProblemKind::NotAnImage, &entry.path));
         }
     }
     for sheet in &survey.sheets {
-        ledger.table_unless_known(&sheet.entry.path, sheet.table.rows.len(), "names no image of this source");
+        ledger.table_unless_known(
+            &sheet.entry.path,
+            sheet.table.rows.len(),
+            "names no image of this source",
+        );
     }
     for unread in &survey.unread {
         ledger.table_unless_known(&unread.entry.path, 0, "not read");

@@ -9,12 +9,10 @@ use crate::source::labelled::LabelledEntries;
 use crate::source::labels::files::Files;
 use crate::source::labels::ledger::Ledger;
 use crate::source::labels::merge::{self, Merged, Row, Subject};
-use crate::source::labels::survey::{Named, Sheet, Survey, folder_of};
+use crate::source::labels::survey::{Named, Sheet, Survey, folder_of, listed};
 use crate::source::problem::{Problem, ProblemKind};
 use crate::source::reading::Reading;
-use crate::source::record::{
-    DxType, Record, Sex, is_synthetic, is_unknown, parse_age, unknown,
-};
+use crate::source::record::{DxType, Record, Sex, is_synthetic, is_unknown, parse_age, unknown};
 use crate::source::tables::columns::{ClassColumns, RowClass, stem_of};
 use crate::source::tables::vocabulary::{
     Classes, Diagnosis, classes_of, diagnosis, medmnist_classes, numbered, part_of,
@@ -49,7 +47,9 @@ pub(super) fn read(
     let mut records = Vec::new();
     for Row { subject, mut record, place, .. } in merged.rows() {
         match subject {
-            Subject::Missing(id) => ledger.say(Problem::new(ProblemKind::MissingImage, format!("{place}: {id}"))),
+            Subject::Missing(id) => {
+                ledger.say(Problem::new(ProblemKind::MissingImage, format!("{place}: {id}")))
+            }
             Subject::Image(image) => {
                 record.part = record.part.or_else(|| part_of_path(&survey.tree.entries[image]));
                 records.push((record, image));
@@ -85,10 +85,12 @@ fn classes(survey: &Survey<'_>, chosen: &[&Sheet<'_>]) -> Result<Classes, DataEr
     };
     classes.map_err(|what| {
         let first = chosen.first().map_or("", |sheet| sheet.entry.path.as_str());
+        let columns = chosen.first().map_or(String::new(), |sheet| listed(&sheet.table.header));
         DataError::Unrecognised {
             path: survey.tree.root.join(first),
-            what,
-            next: "Or add `classes_from_folders` to take the folders' names for the classes.".into(),
+            what: format!("{what}. Its columns are {columns}"),
+            next: "Or add `classes_from_folders` to take the folders' names for the classes."
+                .into(),
         }
     })
 }
@@ -157,7 +159,8 @@ fn read_sheet(
                 }
             },
         };
-        let made = sheet.columns.dx_type.and_then(|c| cells.get(c)).is_some_and(|c| is_synthetic(c));
+        let made =
+            sheet.columns.dx_type.and_then(|c| cells.get(c)).is_some_and(|c| is_synthetic(c));
         if made && !reading.keep_synthetic {
             say_out(ProblemKind::Synthetic, "by its row");
             continue;
@@ -173,19 +176,30 @@ fn read_sheet(
 fn needed_cells(sheet: &Sheet<'_>) -> usize {
     let class = match &sheet.columns.class {
         Some(ClassColumns::Value { column, .. }) => *column,
-        Some(ClassColumns::OneHot(columns)) => columns.iter().map(|(column, _)| *column).max().unwrap_or(0),
+        Some(ClassColumns::OneHot(columns)) => {
+            columns.iter().map(|(column, _)| *column).max().unwrap_or(0)
+        }
         None => 0,
     };
     1 + class.max(sheet.columns.image)
 }
 
 /// The record of a row. A value that is not understood is said, and missing in the record.
-fn record(sheet: &Sheet<'_>, cells: &[String], class: usize, place: &str, ledger: &mut Ledger) -> Record {
+fn record(
+    sheet: &Sheet<'_>,
+    cells: &[String],
+    class: usize,
+    place: &str,
+    ledger: &mut Ledger,
+) -> Record {
     let cell = |c: Option<usize>| c.and_then(|c| cells.get(c)).map_or("", |c| c.trim());
     let columns = &sheet.columns;
     let id = stem_of(cell(Some(columns.image)));
     let mut bad_value = |column: &str, value: &str| {
-        ledger.say(Problem::new(ProblemKind::BadValue, format!("{place}: {id} has {column} '{value}'")));
+        ledger.say(Problem::new(
+            ProblemKind::BadValue,
+            format!("{place}: {id} has {column} '{value}'"),
+        ));
     };
     let (dx_type, age, sex, site) =
         (cell(columns.dx_type), cell(columns.age), cell(columns.sex), cell(columns.site));
@@ -245,7 +259,8 @@ pub(super) fn complete_records(
     records: &mut [(Record, usize)],
     ledger: &mut Ledger,
 ) {
-    let at: BTreeMap<usize, usize> = (0..).zip(records.iter()).map(|(n, (_, image))| (*image, n)).collect();
+    let at: BTreeMap<usize, usize> =
+        (0..).zip(records.iter()).map(|(n, (_, image))| (*image, n)).collect();
     for sheet in survey.sheets.iter().filter(|sheet| sheet.columns.class.is_none()) {
         let mut completed = 0;
         for (line, cells) in &sheet.table.rows {
@@ -286,6 +301,7 @@ fn say_tables(
             (n, Some(part)) => format!("labels {n} images, {part}"),
             (n, None) => format!("labels {n} images"),
         };
+        what += &merged_words(sheet, classes);
         let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
         for (_, cells) in &sheet.table.rows {
             if let RowClass::Value(word) = word(sheet, cells)
@@ -313,6 +329,25 @@ fn say_tables(
     }
 }
 
+/// Says which different words of a table mean one class.
+fn merged_words(sheet: &Sheet<'_>, classes: &Classes) -> String {
+    let plain = |word: &str| word.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    let mut words: BTreeMap<usize, BTreeMap<String, String>> = BTreeMap::new();
+    for (_, cells) in &sheet.table.rows {
+        if let RowClass::Value(word) = word(sheet, cells)
+            && let Some(class) = classes.label.get(word.as_ref()).copied().flatten()
+        {
+            words.entry(class).or_default().insert(plain(&word), word.into_owned());
+        }
+    }
+    let several = words.iter().filter(|(_, words)| words.len() > 1);
+    let say = |(class, words): (&usize, &BTreeMap<String, String>)| {
+        let words: Vec<String> = words.values().map(|word| format!("'{word}'")).collect();
+        format!("; {} stands for {}", classes.names[*class], words.join(", "))
+    };
+    several.map(say).collect()
+}
+
 /// The part of the author's split that the innermost folder of an image names.
 pub(super) fn part_of_path(entry: &Entry) -> Option<crate::source::side::Side> {
     entry.path.rsplit('/').skip(1).find_map(part_of)
@@ -332,14 +367,18 @@ fn unique_ids(survey: &Survey<'_>, records: &mut [(Record, usize)]) {
 /// What the chosen tables are, by their columns and the ids of the images.
 fn kind_of(chosen: &[&Sheet<'_>], classes: &Classes, records: &[(Record, usize)]) -> Kind {
     let Some(sheet) = chosen.first() else { return Kind::Table };
-    let has = |name: &str| sheet.table.header.iter().any(|column| column.trim().eq_ignore_ascii_case(name));
+    let has = |name: &str| {
+        sheet.table.header.iter().any(|column| column.trim().eq_ignore_ascii_case(name))
+    };
     let isic = |(record, _): &&(Record, usize)| isic_id(&record.image_id).is_some();
     let most_isic = 2 * records.iter().filter(isic).count() > records.len();
     match &sheet.columns.class {
         _ if sheet.table.stylegan => Kind::StyleGan,
         _ if sheet.table.headerless && classes.is_ham => Kind::MedMnist,
         Some(ClassColumns::OneHot(_)) if most_isic && classes.is_ham => Kind::Isic2018,
-        Some(ClassColumns::OneHot(columns)) if most_isic && columns.iter().any(|(_, c)| c.eq_ignore_ascii_case("scc")) => {
+        Some(ClassColumns::OneHot(columns))
+            if most_isic && columns.iter().any(|(_, c)| c.eq_ignore_ascii_case("scc")) =>
+        {
             Kind::Isic2019
         }
         _ if has("img_id") && has("diagnostic") => Kind::PadUfes20,

@@ -55,7 +55,8 @@ impl Merged {
         if let (Some(a), Some(b)) = (first.record.part, row.record.part)
             && a != b
         {
-            let what = format!("{} ({a} by {}, {b} by {})", row.record.image_id, first.place, row.place);
+            let what =
+                format!("{} ({a} by {}, {b} by {})", row.record.image_id, first.place, row.place);
             ledger.say(Problem::new(ProblemKind::TwoParts, what));
         }
         complete(&mut first.record, row.record);

@@ -67,7 +67,11 @@ pub(crate) fn folder_of_table(path: &Path) -> Result<Option<(PathBuf, String)>, 
         .map_err(DataError::io(path))?;
     let kind = recognise(&name, &head);
     if let Some((what, next)) = survey::not_read(&kind) {
-        return Err(DataError::Unrecognised { path: path.to_owned(), what: format!("this is {what}"), next });
+        return Err(DataError::Unrecognised {
+            path: path.to_owned(),
+            what: format!("this is {what}"),
+            next,
+        });
     }
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -4,31 +4,128 @@ use crate::source::tables::vocabulary::part_of;
 
 /// Words of which the names of folders for structure are made. A folder whose name has no other word is not a class.
 const STRUCTURE: [&str; 55] = [
-    "all", "archive", "archives", "batch", "camera", "chunk", "cropped", "data", "dataset", "datasets",
-    "derm", "dermoscopic", "dermoscopy", "dir", "download", "downloads", "files", "fold", "folder", "full", "ham",
-    "image", "images", "imgs", "img", "input", "inputs", "isic", "jpeg", "jpegs", "jpg", "main", "original", "originals",
-    "part", "parts", "photo", "photos", "photographs", "picture", "pictures", "pics", "png", "pngs", "raw", "resized",
-    "set", "shard", "split", "splits", "subset", "task", "tiles", "tiff", "source",
+    "all",
+    "archive",
+    "archives",
+    "batch",
+    "camera",
+    "chunk",
+    "cropped",
+    "data",
+    "dataset",
+    "datasets",
+    "derm",
+    "dermoscopic",
+    "dermoscopy",
+    "dir",
+    "download",
+    "downloads",
+    "files",
+    "fold",
+    "folder",
+    "full",
+    "ham",
+    "image",
+    "images",
+    "imgs",
+    "img",
+    "input",
+    "inputs",
+    "isic",
+    "jpeg",
+    "jpegs",
+    "jpg",
+    "main",
+    "original",
+    "originals",
+    "part",
+    "parts",
+    "photo",
+    "photos",
+    "photographs",
+    "picture",
+    "pictures",
+    "pics",
+    "png",
+    "pngs",
+    "raw",
+    "resized",
+    "set",
+    "shard",
+    "split",
+    "splits",
+    "subset",
+    "task",
+    "tiles",
+    "tiff",
+    "source",
 ];
 
 /// Words that say that a folder holds masks, outlines or other drawings of photographs.
 const MASKS: [&str; 20] = [
-    "annotation", "annotations", "attribute", "attributes", "contour", "contours", "groundtruth", "groundtruths", "gt",
-    "mask", "masks", "outline", "outlines", "roi", "rois", "seg", "segmentation", "segmentations", "segs", "superpixels",
+    "annotation",
+    "annotations",
+    "attribute",
+    "attributes",
+    "contour",
+    "contours",
+    "groundtruth",
+    "groundtruths",
+    "gt",
+    "mask",
+    "masks",
+    "outline",
+    "outlines",
+    "roi",
+    "rois",
+    "seg",
+    "segmentation",
+    "segmentations",
+    "segs",
+    "superpixels",
 ];
 
 /// Words that say that a folder holds processed copies of photographs.
 const DERIVED: [&str; 34] = [
-    "assets", "aug", "augmentation", "augmentations", "augmented", "blurred", "clean", "cleaned", "crop", "cropped",
-    "crops", "denoised", "dullrazor", "edges", "enhanced", "filtered", "gray", "grayscale", "grey", "hairless",
-    "inpainted", "norm", "normalised", "normalized", "output", "outputs", "preprocessed", "processed", "removed", "resized",
-    "small", "thumb", "thumbnails", "thumbs",
+    "assets",
+    "aug",
+    "augmentation",
+    "augmentations",
+    "augmented",
+    "blurred",
+    "clean",
+    "cleaned",
+    "crop",
+    "cropped",
+    "crops",
+    "denoised",
+    "dullrazor",
+    "edges",
+    "enhanced",
+    "filtered",
+    "gray",
+    "grayscale",
+    "grey",
+    "hairless",
+    "inpainted",
+    "norm",
+    "normalised",
+    "normalized",
+    "output",
+    "outputs",
+    "preprocessed",
+    "processed",
+    "removed",
+    "resized",
+    "small",
+    "thumb",
+    "thumbnails",
+    "thumbs",
 ];
 
 /// Words that say that a generator made the images or the table.
-const SYNTHETIC: [&str; 9] = [
-    "dcgan", "fake", "fakes", "gan", "generated", "stylegan", "syn", "synth", "synthetic",
-];
+const SYNTHETIC: [&str; 9] =
+    ["dcgan", "fake", "fakes", "gan", "generated", "stylegan", "syn", "synth", "synthetic"];
 
 /// The words of a name in lower case: runs of letters, cut also where a small letter precedes a capital one. Digits
 /// and all other characters separate words.
@@ -57,9 +154,7 @@ fn has(name: &str, list: &[&str]) -> bool {
 pub(super) fn is_structure(folder: &str) -> bool {
     // A zip inside a folder is a folder of its files.
     let folder = folder.strip_suffix(".zip").unwrap_or(folder);
-    let is_known = |word: &String| {
-        STRUCTURE.contains(&word.as_str()) || part_of(word).is_some()
-    };
+    let is_known = |word: &String| STRUCTURE.contains(&word.as_str()) || part_of(word).is_some();
     is_mask_folder(folder) || words(folder).iter().all(is_known)
 }
 
@@ -83,8 +178,23 @@ pub(super) fn is_synthetic(name: &str) -> bool {
 /// ISIC, PH2 and common tools give: `ISIC_0000001_segmentation`, `IMD002_lesion`, `IMD002_R1_Label4`.
 pub(super) fn masked(stem: &str) -> Option<&str> {
     const ENDINGS: [&str; 17] = [
-        "annotation", "annotated", "contour", "expert", "groundtruth", "gt", "label", "lesion", "mask", "masks", "outline",
-        "pred", "roi", "seg", "segmentation", "superpixels", "truth",
+        "annotation",
+        "annotated",
+        "contour",
+        "expert",
+        "groundtruth",
+        "gt",
+        "label",
+        "lesion",
+        "mask",
+        "masks",
+        "outline",
+        "pred",
+        "roi",
+        "seg",
+        "segmentation",
+        "superpixels",
+        "truth",
     ];
     let mut at = stem.len();
     // The base may itself contain the separator, so the shortest ending is tried first.
@@ -95,7 +205,9 @@ pub(super) fn masked(stem: &str) -> Option<&str> {
             let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
             rest.starts_with("_label")
         });
-        if at > 0 && (ENDINGS.contains(&ending.as_str()) || is_roi || ending.starts_with("attribute_")) {
+        if at > 0
+            && (ENDINGS.contains(&ending.as_str()) || is_roi || ending.starts_with("attribute_"))
+        {
             return Some(&stem[..at]);
         }
     }
@@ -109,16 +221,58 @@ mod tests {
     #[test]
     fn names_of_structure_are_told_from_names_of_classes() {
         for name in [
-            "train", "Train", "training", "train_dir", "val_dir", "validation", "TEST", "test set", "images", "imgs_part_1",
-            "HAM10000_images_part_2", "masks", "Segmentation", "ground truth", "GroundTruth", "batch3", "fold_2", "00000",
-            "2024-01-03", "ISIC_2019_Training_Input", "ISIC2018_Task3_Test_Input", "jpeg", "data", "all", "fold-1",
-            "trainset", "img", "Dataset", "PNGs", "images.zip", "part1", "split_0",
+            "train",
+            "Train",
+            "training",
+            "train_dir",
+            "val_dir",
+            "validation",
+            "TEST",
+            "test set",
+            "images",
+            "imgs_part_1",
+            "HAM10000_images_part_2",
+            "masks",
+            "Segmentation",
+            "ground truth",
+            "GroundTruth",
+            "batch3",
+            "fold_2",
+            "00000",
+            "2024-01-03",
+            "ISIC_2019_Training_Input",
+            "ISIC2018_Task3_Test_Input",
+            "jpeg",
+            "data",
+            "all",
+            "fold-1",
+            "trainset",
+            "img",
+            "Dataset",
+            "PNGs",
+            "images.zip",
+            "part1",
+            "split_0",
         ] {
             assert!(is_structure(name), "{name}");
         }
         for name in [
-            "nv", "mel", "Melanoma", "lesions", "benign", "malignant", "cats", "1. Eczema 1677", "other", "vasc", "grade 3",
-            "class A lesion", "trainers", "vascular lesion", "MEL", "bkl",
+            "nv",
+            "mel",
+            "Melanoma",
+            "lesions",
+            "benign",
+            "malignant",
+            "cats",
+            "1. Eczema 1677",
+            "other",
+            "vasc",
+            "grade 3",
+            "class A lesion",
+            "trainers",
+            "vascular lesion",
+            "MEL",
+            "bkl",
         ] {
             assert!(!is_structure(name), "{name}");
         }

@@ -20,11 +20,15 @@ pub(super) fn not_understood(survey: &Survey<'_>) -> Result<(), DataError> {
         let next = match unread.pixels || survey.images.is_empty() {
             true => unread.next.clone(),
             false => format!(
-                "{} Or add `classes_from_folders` to ignore the table and take the folders' names for the classes.",
-                unread.next
+                "{}. Or add `classes_from_folders` to ignore the table and take the folders' names for the classes.",
+                unread.next.trim_end_matches('.')
             ),
         };
-        return Err(DataError::Unrecognised { path: survey.tree.root.clone(), what: unread.what.clone(), next });
+        return Err(DataError::Unrecognised {
+            path: survey.tree.root.clone(),
+            what: unread.what.clone(),
+            next,
+        });
     }
     if survey.images.is_empty() {
         let files = survey.tree.entries.len();
@@ -52,7 +56,8 @@ pub(super) fn folders(survey: &Survey<'_>, images: impl Iterator<Item = usize>) 
     }
     let mut folders: Vec<(&str, usize)> = count.into_iter().collect();
     folders.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let name = |folder: &str| if folder.is_empty() { "the top".to_owned() } else { folder.to_owned() };
+    let name =
+        |folder: &str| if folder.is_empty() { "the top".to_owned() } else { folder.to_owned() };
     let mut shown: Vec<String> =
         folders.iter().take(SHOWN).map(|(folder, n)| format!("{} ({n})", name(folder))).collect();
     if folders.len() > SHOWN {

@@ -7,7 +7,7 @@ use crate::source::entry::Entry;
 use crate::source::labels::names;
 use crate::source::problem::Problem;
 use crate::source::side::Side;
-use crate::source::tables::columns::{Columns, stem_of};
+use crate::source::tables::columns::{Columns, known_columns, stem_of};
 use crate::source::tables::table::{Recognised, Table, recognise};
 use crate::source::tables::vocabulary::part_of;
 use crate::source::tree::Tree;
@@ -125,14 +125,28 @@ impl<'a> Survey<'a> {
                 names_images: !matches!(kind, Recognised::Pixels),
             }),
             None if matches!(kind, Recognised::Table) => return self.read_rows(entry),
+            // Any other JSON may describe the images as well.
+            None if entry.extension().starts_with("json") => {
+                if self.names_an_image(&String::from_utf8_lossy(&head)) {
+                    self.unread.push(Unread {
+                        entry,
+                        what: format!("{} names images and is no list of rows", entry.path),
+                        next: known_columns().to_owned(),
+                        names_images: true,
+                        pixels: false,
+                    });
+                }
+            }
             None => {}
         }
         Ok(())
     }
 
     fn read_rows(&mut self, entry: &'a Entry) -> Result<(), DataError> {
-        let (bytes, more) =
-            self.tree.read_some(entry, MAX_TABLE).map_err(|p| DataError::bad(&entry.path, p.place))?;
+        let (bytes, more) = self
+            .tree
+            .read_some(entry, MAX_TABLE)
+            .map_err(|p| DataError::bad(&entry.path, p.place))?;
         let read = match more {
             true => Err(format!("a table of more than {} MB", MAX_TABLE >> 20)),
             false => Table::read(entry.name(), &bytes, MAX_ROWS),
@@ -146,7 +160,7 @@ impl<'a> Survey<'a> {
                     self.unread.push(Unread {
                         entry,
                         what: format!("{}: {what}", entry.path),
-                        next: format!("Expected {}.", crate::source::tables::columns::known_columns()),
+                        next: known_columns().to_owned(),
                         names_images: true,
                         pixels: false,
                     });
@@ -164,7 +178,7 @@ impl<'a> Survey<'a> {
             _ => self.unread.push(Unread {
                 entry,
                 what: format!("{} has the columns {}", entry.path, listed(&table.header)),
-                next: format!("Expected {}.", crate::source::tables::columns::known_columns()),
+                next: known_columns().to_owned(),
                 names_images,
                 pixels: false,
             }),
@@ -172,17 +186,31 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Whether a cell of the first rows is the name of an image.
+    /// Whether a column's cells are names of images. One name is enough. A mere number may mean anything, so numbers must
+    /// name half of the images.
     fn names_images(&self, table: &Table, entry: &Entry) -> bool {
-        let cells = table.rows.iter().take(SEARCHED_ROWS).flat_map(|(_, cells)| cells);
         let folder = folder_of(entry);
-        cells.into_iter().any(|cell| !matches!(self.named(folder, cell), Named::Nothing))
+        let rows = table.rows.iter().take(SEARCHED_ROWS);
+        let mut numbers = vec![0; table.header.len()];
+        for (column, cell) in rows.flat_map(|(_, cells)| cells.iter().enumerate()) {
+            if matches!(self.named(folder, cell), Named::Nothing) {
+                continue;
+            }
+            match cell.trim().bytes().all(|b| b.is_ascii_digit()) {
+                false => return true,
+                true => numbers.get_mut(column).into_iter().for_each(|n| *n += 1),
+            }
+        }
+        let half = self.images.len().min(SEARCHED_ROWS).div_ceil(2);
+        numbers.iter().any(|n| *n > 0 && *n >= half)
     }
 
     /// Whether a quoted word, or a word between blanks or commas, of a text is the name of an image.
     fn names_an_image(&self, text: &str) -> bool {
         let is_end = |c: char| c.is_whitespace() || "\"',;:[]{}()".contains(c);
-        text.split(is_end).filter(|word| word.len() > 2).any(|word| !matches!(self.named("", word), Named::Nothing))
+        text.split(is_end)
+            .filter(|word| word.len() > 2)
+            .any(|word| !matches!(self.named("", word), Named::Nothing))
     }
 
     /// The images that a cell of a table in `folder` names: by their path, from that folder or from any other, or
@@ -192,16 +220,21 @@ impl<'a> Survey<'a> {
         let path = path.trim_start_matches("./");
         if path.contains('/') || path.contains('.') {
             let beside = format!("{folder}{path}");
-            if let Some(&image) = self.by_path.get(beside.as_str()).or_else(|| self.by_path.get(path)) {
+            if let Some(&image) =
+                self.by_path.get(beside.as_str()).or_else(|| self.by_path.get(path))
+            {
                 return Named::Path(image);
             }
         }
         let stem = stem_of(cell);
-        let images = self.by_stem.get(stem.as_str()).or_else(|| self.by_lower.get(&stem.to_lowercase()));
+        let images =
+            self.by_stem.get(stem.as_str()).or_else(|| self.by_lower.get(&stem.to_lowercase()));
         let Some(images) = images else { return Named::Nothing };
         // `a/1.jpg` and `b/1.jpg`: the end of the path says which.
         let end = format!("/{path}");
-        let mut same = images.iter().filter(|&&i| path.contains('/') && self.tree.entries[i].path.ends_with(&end));
+        let mut same = images
+            .iter()
+            .filter(|&&i| path.contains('/') && self.tree.entries[i].path.ends_with(&end));
         match (same.next(), same.next()) {
             (Some(&image), None) => Named::Path(image),
             _ => Named::Id(images),
@@ -212,7 +245,9 @@ impl<'a> Survey<'a> {
 /// Whether a table says more about an image than its name, or is only a list of names.
 fn says_something(columns: &Columns, table: &Table) -> bool {
     let Columns { class, lesion, dx_type, age, sex, site, part, .. } = columns;
-    class.is_some() || [lesion, dx_type, age, sex, site, part].iter().any(|c| c.is_some()) || table.header.len() == 1
+    class.is_some()
+        || [lesion, dx_type, age, sex, site, part].iter().any(|c| c.is_some())
+        || table.header.len() == 1
 }
 
 /// For a table that is not read: what it is, and what to do.
@@ -229,12 +264,14 @@ pub(super) fn not_read(kind: &Recognised) -> Option<(&'static str, String)> {
         Recognised::Table | Recognised::NotATable => return None,
         Recognised::Parquet => ("a Parquet file, which dermagan does not read", unpack("parquet")),
         Recognised::Arrow => ("an Arrow file, which dermagan does not read", unpack("arrow")),
-        Recognised::Excel => {
-            ("an Excel file, which dermagan does not read", format!("{save} (in Excel: Save As, CSV UTF-8)."))
-        }
-        Recognised::Hdf5 => {
-            ("an HDF5 file, which dermagan does not read", format!("{save}, and its images as files."))
-        }
+        Recognised::Excel => (
+            "an Excel file, which dermagan does not read",
+            format!("{save} (in Excel: Save As, CSV UTF-8)."),
+        ),
+        Recognised::Hdf5 => (
+            "an HDF5 file, which dermagan does not read",
+            format!("{save}, and its images as files."),
+        ),
         Recognised::Pixels => (
             "a table of pixels, without image files",
             "Give the folder or zip with the image files, or MedMNIST's dermamnist npz.".into(),
@@ -262,8 +299,21 @@ pub(super) fn listed(all: &[String]) -> String {
 pub(super) fn may_be_table(extension: &str) -> bool {
     matches!(
         extension,
-        "csv" | "tab" | "tsv" | "txt" | "json" | "jsonl" | "ndjson" | "parquet" | "arrow" | "feather" | "xlsx" | "xls" | "h5"
-            | "hdf5" | ""
+        "csv"
+            | "tab"
+            | "tsv"
+            | "txt"
+            | "json"
+            | "jsonl"
+            | "ndjson"
+            | "parquet"
+            | "arrow"
+            | "feather"
+            | "xlsx"
+            | "xls"
+            | "h5"
+            | "hdf5"
+            | ""
     )
 }
 
