@@ -197,7 +197,7 @@ fn labels_of(tree: &Tree) -> Result<BTreeMap<String, String>, String> {
         return Ok(BTreeMap::new());
     };
     let bytes = tree.read(table).map_err(|problem| problem.kind.describe())?;
-    Table::read(&bytes, MAX_ROWS)?.class_labels()
+    Table::read(TABLE, &bytes, MAX_ROWS)?.class_labels()
 }
 
 #[cfg(test)]

@@ -1,40 +1,17 @@
 //! The split into training, validation and test images: no lesion and no image is on two sides.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use dermagan_base::rng::Keyed;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::prepare::cache::Header;
 use crate::source::record::Record;
+pub use crate::source::side::Side;
 
 /// The seed of the split. It is the split's own, not that of a run: runs that are compared must hold out the same
 /// lesions.
 pub const SPLIT_SEED: u64 = 0;
-
-/// A side of the split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// For training: 80 % of the images.
-    Train,
-    /// For validation, that is, for choices between models: 10 %.
-    Val,
-    /// For the final test: 10 %.
-    Test,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        })
-    }
-}
 
 /// Share of the images for validation, and the same share for the test.
 const HELD_OUT: f64 = 0.1;

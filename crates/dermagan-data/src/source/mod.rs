@@ -15,5 +15,6 @@ mod phantom;
 pub(crate) mod pixels;
 pub(crate) mod problem;
 pub(crate) mod record;
+pub(crate) mod side;
 pub(crate) mod tables;
 pub(crate) mod tree;

@@ -35,29 +35,69 @@ pub enum DxType {
 }
 
 impl DxType {
-    /// Reads the terms of HAM10000 and ISIC 2018, in any case; `None` for any other text.
+    /// Reads the terms of HAM10000, ISIC 2018 and the ISIC archive, in any case; `None` for any other text. How the
+    /// archive's `single contributor clinical assessment` confirms a diagnosis has no term in HAM10000: unknown.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text.to_ascii_lowercase().as_str() {
+        let text = text.trim().to_lowercase().replace(['_', '-'], " ");
+        Some(match text.as_str() {
             "histo" | "histopathology" => Self::Histo,
-            "follow_up" | "serial imaging showing no change" => Self::FollowUp,
+            "follow up" | "followup" | "serial imaging showing no change" => Self::FollowUp,
             "consensus" | "single image expert consensus" => Self::Consensus,
-            "confocal" | "confocal microscopy with consensus dermoscopy" => Self::Confocal,
+            "confocal"
+            | "confocal microscopy"
+            | "confocal microscopy with consensus dermoscopy" => Self::Confocal,
             // `synthetic` is the value in the tables of generated images.
-            "" | "unknown" | "synthetic" => Self::Unknown,
+            "synthetic" | "single contributor clinical assessment" => Self::Unknown,
+            text if is_unknown(text) => Self::Unknown,
             _ => return None,
         })
     }
 }
 
 impl Sex {
-    /// Reads the terms of HAM10000, in any case; `None` for any other text.
+    /// Reads `female` and `male` in any case, their first letters and `w` (German); `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text.to_ascii_lowercase().as_str() {
-            "female" => Self::Female,
-            "male" => Self::Male,
-            "" | "unknown" => Self::Unknown,
+        let text = text.trim().to_lowercase();
+        Some(match text.as_str() {
+            "female" | "f" | "w" | "woman" | "weiblich" => Self::Female,
+            "male" | "m" | "man" | "männlich" => Self::Male,
+            text if is_unknown(text) => Self::Unknown,
             _ => return None,
         })
+    }
+}
+
+/// Whether a cell says in words that it gives no value. Programs write a missing value in different ways.
+pub(crate) fn is_unknown(cell: &str) -> bool {
+    let cell = cell.trim().to_lowercase();
+    let words = [
+        "",
+        "unknown",
+        "unk",
+        "nan",
+        "na",
+        "n/a",
+        "<na>",
+        "none",
+        "null",
+        "missing",
+        "not available",
+    ];
+    words.contains(&cell.as_str()) || cell.chars().all(|c| "-?.".contains(c))
+}
+
+/// The age in years, `None` if the cell gives none. The decimal sign is a point or a comma.
+///
+/// # Errors
+/// If the cell is not a number from 0 to 130.
+#[allow(dead_code, reason = "labelling is about to use it")]
+pub(crate) fn parse_age(cell: &str) -> Result<Option<f32>, ()> {
+    if is_unknown(cell) {
+        return Ok(None);
+    }
+    match cell.trim().replace(',', ".").parse::<f32>() {
+        Ok(age) if (0.0..=130.0).contains(&age) => Ok(Some(age)),
+        _ => Err(()),
     }
 }
 
@@ -124,6 +164,46 @@ impl Record {
             age: None,
             sex: Sex::Unknown,
             localization: unknown(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_terms_of_other_collections_are_read() {
+        for (text, sex) in [
+            ("FEMALE", Sex::Female),
+            (" m ", Sex::Male),
+            ("w", Sex::Female),
+            ("", Sex::Unknown),
+            ("NaN", Sex::Unknown),
+        ] {
+            assert_eq!(Sex::parse(text), Some(sex), "{text:?}");
+        }
+        assert_eq!(Sex::parse("yes"), None);
+        for (text, kind) in [
+            ("histopathology", DxType::Histo),
+            ("Serial imaging showing no change", DxType::FollowUp),
+            ("follow_up", DxType::FollowUp),
+            ("single image expert consensus", DxType::Consensus),
+            ("confocal microscopy with consensus dermoscopy", DxType::Confocal),
+            ("single contributor clinical assessment", DxType::Unknown),
+        ] {
+            assert_eq!(DxType::parse(text), Some(kind), "{text:?}");
+        }
+        assert_eq!(DxType::parse("guess"), None);
+    }
+
+    #[test]
+    fn ages_have_either_decimal_sign() {
+        assert_eq!(parse_age("85,0"), Ok(Some(85.0)));
+        assert_eq!(parse_age(" 42.5"), Ok(Some(42.5)));
+        assert_eq!(parse_age("nan"), Ok(None));
+        for bad in ["old", "-1", "131", "1,2,3", "inf"] {
+            assert_eq!(parse_age(bad), Err(()), "{bad}");
         }
     }
 }

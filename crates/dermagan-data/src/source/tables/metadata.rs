@@ -51,7 +51,7 @@ impl MetadataTable {
     /// If the header is not that of a known table, or the table has more rows or columns than any such table.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         let kind = recognise(bytes).ok_or("its columns are not those of HAM10000 or ISIC 2018")?;
-        Ok(Self { kind, table: Table::read(bytes, MAX_ROWS)? })
+        Ok(Self { kind, table: Table::read("", bytes, MAX_ROWS)? })
     }
 
     /// The image ids in the table.

@@ -1,10 +1,16 @@
-//! Delimited text as cells, with any delimiter, line ends, column order and byte-order mark.
+//! A table as cells, whatever it was written as: delimited text, JSON, JSON Lines.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Largest number of columns of a table; HAM10000's has at most 8.
-const MAX_COLUMNS: usize = 64;
+use crate::source::record::is_unknown;
+use crate::source::tables::names::{has_image_extension, last_component, names_image};
+#[allow(unused_imports, reason = "labelling is about to use them")]
+pub(crate) use crate::source::tables::recognise::{HEAD, Recognised, recognise};
+use crate::source::tables::vocabulary::{Diagnosis, diagnosis, part_of};
+use crate::source::tables::{delimited, json, text};
+
+/// Largest number of columns of a table; HAM10000's has at most 8, ISIC 2024's has 55.
+const MAX_COLUMNS: usize = 256;
 
 /// Names of the column with the image's id or file name.
 const IMAGE_COLUMNS: [&str; 5] = ["image_id", "image", "file", "filename", "file_name"];
@@ -13,57 +19,80 @@ const IMAGE_COLUMNS: [&str; 5] = ["image_id", "image", "file", "filename", "file
 const CLASS_COLUMNS: [&str; 3] = ["dx", "class", "label"];
 
 /// A table as text cells.
+#[derive(Clone, Debug)]
 pub(crate) struct Table {
-    /// The names of the columns, in lower case.
+    /// The names of the columns as written, without blanks around them.
     pub header: Vec<String>,
-    /// Each row with its line number in the file, from 1.
+    /// Each row with its line number in the file, from 1. In JSON it is the number of the row, from 1.
     pub rows: Vec<(u64, Vec<String>)>,
+    /// Whether the file has no row of names, so that those in `header` are dermagan's: `split`, `file_name`, `label`
+    /// and `column 4`, by what the cells are.
+    pub headerless: bool,
+    /// Whether this is StyleGAN's `dataset.json`, whose classes are numbers.
+    pub stylegan: bool,
 }
 
 impl Table {
-    /// Reads all rows; empty ones are skipped. The first is the header. Rows may differ in length.
+    /// Reads a table of the name `name` from the bytes of its file. Empty rows are skipped. Rows may differ in length.
     ///
     /// # Errors
-    /// If the table has more than `max_rows` rows or 64 columns, or is not delimited text.
-    pub fn read(bytes: &[u8], max_rows: usize) -> Result<Self, String> {
-        let text = utf8(bytes);
-        let first = text.lines().next().unwrap_or_default();
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter(first))
-            .flexible(true)
-            .has_headers(false)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
-        let mut rows = Vec::new();
-        let mut header = Vec::new();
-        for row in reader.byte_records() {
-            let row = row.map_err(|e| e.to_string())?;
-            if row.iter().all(<[u8]>::is_empty) {
-                continue;
-            }
-            let line = row.position().map_or(0, csv::Position::line);
-            let cell = |c: &[u8]| String::from_utf8_lossy(c).into_owned();
-            // A row with too many cells is cut to one more than the limit, and so is still too long.
-            let cells: Vec<String> = row.iter().take(MAX_COLUMNS + 1).map(cell).collect();
-            if header.is_empty() {
-                if cells.len() > MAX_COLUMNS {
-                    return Err(format!("more than {MAX_COLUMNS} columns"));
-                }
-                header = cells;
-                header.iter_mut().for_each(|name| name.make_ascii_lowercase());
-            } else {
-                rows.push((line, cells));
-            }
-            if rows.len() > max_rows {
-                return Err(format!("more than {max_rows} rows"));
-            }
+    /// If the table has more than `max_rows` rows or 256 columns, or is neither delimited text nor JSON. The error says
+    /// what was found, without the file's name.
+    pub fn read(name: &str, bytes: &[u8], max_rows: usize) -> Result<Self, String> {
+        let text = text::decode(bytes);
+        if text::is_binary(&text) {
+            return Err(
+                "found binary data; expected a table as text: CSV, TSV, JSON or JSON Lines".into(),
+            );
         }
-        Ok(Self { header, rows })
+        let lower = name.to_ascii_lowercase();
+        let is_delimited = [".csv", ".tsv", ".tab"].iter().any(|ending| lower.ends_with(ending));
+        if json::is_json(&text) && !is_delimited {
+            let limits = json::Limits { rows: max_rows, columns: MAX_COLUMNS };
+            let table = json::read(&text, limits)?;
+            let (header, rows, stylegan) = (table.header, table.rows, table.stylegan);
+            return Ok(Self { header, rows, headerless: false, stylegan });
+        }
+        let Some(layout) = delimited::layout(&text) else {
+            return Ok(Self {
+                header: Vec::new(),
+                rows: Vec::new(),
+                headerless: false,
+                stylegan: false,
+            });
+        };
+        let mut rows = delimited::rows(&text, &layout, max_rows, MAX_COLUMNS)?;
+        if let Some(header) = synthetic_header(&rows) {
+            return Ok(Self { header, rows, headerless: true, stylegan: false });
+        }
+        let mut header = if rows.is_empty() { Vec::new() } else { rows.remove(0).1 };
+        // R writes one name less than cells: the first column has the names of the rows.
+        let longer = |(_, cells): &(u64, Vec<String>)| {
+            cells.len() == header.len() + 1 && cells.last().is_some_and(|c| !c.is_empty())
+        };
+        if header.len() > 1 && rows.len() > 1 && rows.iter().all(longer) {
+            header.insert(0, String::new());
+        }
+        Ok(Self { header, rows, headerless: false, stylegan: false })
     }
 
-    /// The index of a column, by its name in lower case.
+    /// The index of a column by its name, in any case.
     pub fn column(&self, name: &str) -> Option<usize> {
-        self.header.iter().position(|n| n == name)
+        self.header.iter().position(|n| n.eq_ignore_ascii_case(name))
+    }
+
+    /// The cell of a row in a column; empty if the row is too short.
+    pub fn cell<'a>(cells: &'a [String], column: usize) -> &'a str {
+        cells.get(column).map_or("", String::as_str)
+    }
+
+    /// The values of a column, each with the number of its rows.
+    pub fn values(&self, column: usize) -> BTreeMap<&str, usize> {
+        let mut values = BTreeMap::new();
+        for (_, cells) in &self.rows {
+            *values.entry(Self::cell(cells, column)).or_default() += 1;
+        }
+        values
     }
 
     /// Class by image, as the cells give both: from the first column named `image_id`, `image`, `file`,
@@ -73,8 +102,7 @@ impl Table {
     /// If one of the columns is missing, a row has more or fewer cells than the header, or an image has two
     /// classes.
     pub fn class_labels(&self) -> Result<BTreeMap<String, String>, String> {
-        let column =
-            |names: &[&str]| self.header.iter().position(|name| names.contains(&name.as_str()));
+        let column = |names: &[&str]| names.iter().filter_map(|name| self.column(name)).min();
         let (Some(image), Some(class)) = (column(&IMAGE_COLUMNS), column(&CLASS_COLUMNS)) else {
             return Err("expected the columns image_id and dx in its first line".into());
         };
@@ -99,30 +127,54 @@ impl Table {
 
 /// The names in a table's first line, in lower case; `bytes` is the beginning of the file.
 pub(super) fn header_names(bytes: &[u8]) -> Option<BTreeSet<String>> {
-    let text = utf8(bytes);
-    let line = text.lines().next()?;
-    let names = line
-        .split(delimiter(line) as char)
-        .map(|n| n.trim().trim_matches('"').to_ascii_lowercase())
-        .collect();
-    Some(names)
+    let text = text::decode(bytes);
+    let layout = delimited::layout(&text)?;
+    let start = text[layout.skip..].lines().next()?;
+    let rows =
+        delimited::rows(start, &delimited::Layout { skip: 0, ..layout }, 1, MAX_COLUMNS).ok()?;
+    Some(rows.into_iter().next()?.1.into_iter().map(|name| name.to_ascii_lowercase()).collect())
 }
 
-/// The delimiter of a table with this first line.
-fn delimiter(first_line: &str) -> u8 {
-    [b'\t', b';', b','].into_iter().find(|&d| first_line.contains(d as char)).unwrap_or(b',')
-}
-
-/// The text without its byte-order mark. Excel's "Unicode text" is UTF-16.
-fn utf8(bytes: &[u8]) -> Cow<'_, str> {
-    let wide = |read: fn([u8; 2]) -> u16| -> Cow<'static, str> {
-        let units: Vec<u16> = bytes[2..].as_chunks().0.iter().map(|pair| read(*pair)).collect();
-        String::from_utf16_lossy(&units).into()
+/// The names of the columns of a table whose first row has none, by what the cells are; `None` if the first row may
+/// be one of names. That it is not is evident if it names an image, or gives a diagnosis where all rows do.
+fn synthetic_header(rows: &[(u64, Vec<String>)]) -> Option<Vec<String>> {
+    let (_, first) = rows.first()?;
+    let column = |c: usize| rows.iter().map(move |(_, cells)| Table::cell(cells, c));
+    let most = |c: usize, test: fn(&str) -> bool| {
+        let filled = column(c).filter(|cell| !cell.is_empty());
+        let (all, good) =
+            filled.fold((0, 0), |(all, good), cell| (all + 1, good + usize::from(test(cell))));
+        all > 0 && good * 10 >= all * 9
     };
-    match bytes {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
-        _ => String::from_utf8_lossy(bytes),
+    let known: fn(&str) -> bool =
+        |cell| matches!(diagnosis(cell), Diagnosis::Ham(_)) || is_unknown(cell);
+    let ham = |cell: &str| matches!(diagnosis(cell), Diagnosis::Ham(_));
+    let is_known = |c: usize| ham(&first[c]) && column(c).skip(1).any(ham) && most(c, known);
+    let image = (0..first.len()).find(|&c| names_image(&first[c]) && most(c, names_image));
+    let class = (0..first.len()).find(|&c| rows.len() > 1 && is_known(c));
+    let image = image.or_else(|| match (class, first.len()) {
+        // Two columns, one of them of diagnoses: the other one has the images.
+        (Some(class), 2) => Some(1 - class),
+        _ => None,
+    })?;
+    let part = (0..first.len()).find(|&c| c != image && most(c, |cell| part_of(cell).is_some()));
+    let rest: Vec<usize> = (0..first.len()).filter(|&c| c != image && Some(c) != part).collect();
+    let label = class.or(if let [only] = rest[..] { Some(only) } else { None });
+    let name = |c: usize| match c {
+        _ if c == image => "file_name".to_owned(),
+        _ if Some(c) == part => "split".to_owned(),
+        _ if Some(c) == label => "label".to_owned(),
+        _ => format!("column {}", c + 1),
+    };
+    Some((0..first.len()).map(name).collect())
+}
+
+/// The id in a cell: the last component of a path, with the separators of any system, without the extension of an
+/// image and without blanks around it.
+pub(super) fn stem(cell: &str) -> &str {
+    let name = last_component(cell);
+    match name.rsplit_once('.') {
+        Some((stem, _)) if has_image_extension(name) => stem.trim(),
+        _ => name,
     }
 }
