@@ -8,7 +8,7 @@ use common::*;
 use dermagan_base::orientation::Orientation;
 use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_data::split::{self, Side};
-use dermagan_data::{Filter, Fit, Options, Record, Source, Summary, grid, prepare};
+use dermagan_data::{Filter, Fit, Options, Record, Source, grid, prepare};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 

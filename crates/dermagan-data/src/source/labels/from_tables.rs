@@ -367,9 +367,7 @@ fn unique_ids(survey: &Survey<'_>, records: &mut [(Record, usize)]) {
 /// What the chosen tables are, by their columns and the ids of the images.
 fn kind_of(chosen: &[&Sheet<'_>], classes: &Classes, records: &[(Record, usize)]) -> Kind {
     let Some(sheet) = chosen.first() else { return Kind::Table };
-    let has = |name: &str| {
-        sheet.table.header.iter().any(|column| column.trim().eq_ignore_ascii_case(name))
-    };
+    let has = |name: &str| sheet.table.column(name).is_some();
     let isic = |(record, _): &&(Record, usize)| isic_id(&record.image_id).is_some();
     let most_isic = 2 * records.iter().filter(isic).count() > records.len();
     match &sheet.columns.class {

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::source::description::ham_codes;
 use crate::source::record::is_unknown;
 use crate::source::tables::names;
 use crate::source::tables::table::{Table, stem};
-use crate::source::tables::vocabulary::{Diagnosis, archive_diagnosis, diagnosis, part_of};
+use crate::source::tables::vocabulary::{
+    Diagnosis, archive_diagnosis, diagnosis, is_diagnosis, part_of,
+};
 
 /// Number of rows by which a column is judged.
 const LOOK: usize = 5000;
@@ -64,9 +67,7 @@ impl ClassColumns {
                 let levels =
                     levels.map(|level| level.map_or("", |column| Table::cell(cells, column)));
                 RowClass::Value(match archive_diagnosis(levels) {
-                    Diagnosis::Ham(class) => {
-                        crate::source::description::ham_codes().swap_remove(class).into()
-                    }
+                    Diagnosis::Ham(class) => ham_codes().swap_remove(class).into(),
                     Diagnosis::None => "".into(),
                     Diagnosis::Other => {
                         let named = levels[1..]
@@ -109,7 +110,7 @@ impl Columns {
             found.named(&names::PART).find(|column| !taken(column) && found.is_part(*column));
         Some(Self {
             image,
-            lesion: filled(&names::LESION),
+            lesion: filled(&names::LESION).filter(|column| found.is_lesion(*column)),
             dx_type: named(&names::DX_TYPE),
             age: filled(&names::AGE),
             sex: filled(&names::SEX),
@@ -237,9 +238,17 @@ impl Finder<'_> {
         if most(&|cell| cell.contains(|c: char| c.is_ascii_digit()) && !number(cell)) {
             return Some(ImageCells::Likely);
         }
-        // Words such as "dermoscopic" are kinds of images, and 0 and 1 are flags.
+        // Words such as "dermoscopic" are kinds of images, and 0 and 1 are flags. Rows may be repeated.
         let distinct = cells.clone().collect::<BTreeSet<_>>().len();
-        (distinct * 2 > all).then_some(ImageCells::Possible)
+        (distinct * 2 > all || (most(&number) && distinct > 2)).then_some(ImageCells::Possible)
+    }
+
+    /// Whether a column called `lesion` numbers the lesions, and is not a diagnosis or a flag.
+    fn is_lesion(&self, column: usize) -> bool {
+        let distinct = self.cells(column).collect::<BTreeSet<_>>();
+        self.names[column] == "lesionid"
+            || (distinct.len() * 10 > self.cells(column).count()
+                && !distinct.iter().all(|cell| is_diagnosis(cell)))
     }
 
     /// Whether all cells of a column are words for parts of a split.
@@ -249,6 +258,9 @@ impl Finder<'_> {
     }
 
     fn class(&self, image: usize) -> Option<ClassColumns> {
+        if self.table.stylegan && self.table.rows.is_empty() {
+            return None;
+        }
         let lists: [&[&str]; 4] =
             [&names::DIAGNOSIS, &names::CLASS, &names::CLASS_NUMBER, &names::MALIGNANCY];
         let mut best: Option<(ClassColumns, ClassCells)> = None;
@@ -314,12 +326,10 @@ impl Finder<'_> {
     /// How much values look like classes.
     fn class_cells(&self, values: BTreeMap<String, usize>) -> ClassCells {
         let rows: usize = values.values().sum();
-        let ham = values.keys().filter(|v| matches!(diagnosis(v), Diagnosis::Ham(_))).count();
+        let known = values.keys().filter(|value| is_diagnosis(value)).count();
         if values.is_empty() {
             ClassCells::Unlikely
-        } else if ham * 2 > values.len()
-            || crate::source::tables::vocabulary::classes_of(&values).is_ok_and(|c| c.is_ham)
-        {
+        } else if known * 2 > values.len() {
             ClassCells::Diagnoses
         } else if values.keys().all(|v| v.parse::<f64>().is_ok()) {
             ClassCells::Numbers
@@ -378,12 +388,21 @@ impl Finder<'_> {
             });
             one.count() * 10 >= rows().count() * 9
         };
+        // Columns that pandas made of one begin with its name.
+        let of_one = || {
+            let prefixes = binary.iter().flat_map(|c| prefixes(&self.table.header[*c]));
+            let groups = prefixes.map(|prefix| {
+                let group = binary.iter().filter(|c| self.table.header[**c].starts_with(prefix));
+                group.copied().collect::<Vec<usize>>()
+            });
+            groups.filter(|group| group.len() >= 2 && exclusive(group)).max_by_key(Vec::len)
+        };
         let chosen = if binary.len() >= 2 && exclusive(&binary) {
             binary
         } else if codes.len() >= 2 {
             codes
         } else {
-            return None;
+            of_one()?
         };
         let names: Vec<&str> =
             chosen.iter().map(|column| self.table.header[*column].as_str()).collect();
@@ -407,12 +426,256 @@ fn counts(values: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     counts
 }
 
+/// The beginnings of a name that end in a character between two words, the shortest first.
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    let ends =
+        name.char_indices().filter(|(_, c)| "_.- ".contains(*c)).map(|(at, c)| at + c.len_utf8());
+    ends.map(|end| &name[..end])
+}
+
 /// The length of what pandas puts before the values of a column that it turns into several: `dx_` in `dx_mel`.
 fn common_prefix(names: &[&str]) -> usize {
-    let Some(first) = names.first() else { return 0 };
-    let ends =
-        first.char_indices().filter(|(_, c)| "_.- ".contains(*c)).map(|(at, c)| at + c.len_utf8());
     let shared =
-        |end: &usize| names.iter().all(|n| n.len() > *end && n.starts_with(&first[..*end]));
-    ends.filter(shared).max().unwrap_or(0)
+        |prefix: &&str| names.iter().all(|n| n.len() > prefix.len() && n.starts_with(prefix));
+    let first = names.first().copied().unwrap_or_default();
+    prefixes(first).filter(shared).map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        Table::read("t", text.as_bytes(), 1000).unwrap()
+    }
+
+    /// The names of the image's column and the class' column.
+    fn found(text: &str) -> Option<(String, Option<String>)> {
+        let table = table(text);
+        let columns = Columns::of(&table)?;
+        let name = |column: usize| table.header[column].clone();
+        let class = columns.class.map(|class| match class {
+            ClassColumns::Value { column, .. } => name(column),
+            ClassColumns::OneHot(columns) => {
+                columns.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" ")
+            }
+        });
+        Some((name(columns.image), class))
+    }
+
+    fn finds(text: &str, image: &str, class: &str) {
+        let class = Some(class).filter(|c| !c.is_empty()).map(str::to_owned);
+        assert_eq!(found(text), Some((image.to_owned(), class)), "{text}");
+    }
+
+    #[test]
+    fn columns_are_found_by_synonyms_in_any_spelling() {
+        for image in [
+            "image_id",
+            "isic_id",
+            "img_id",
+            "Image Name",
+            "filename",
+            "file_name",
+            " ImagePath",
+            "image",
+            "PATH",
+        ] {
+            for class in ["dx", "Diagnosis", "diagnostic", "label", "target", "Class", "cell_type"]
+            {
+                finds(
+                    &format!("age,{image},{class}\n40,I1,nv\n50,I2,mel\n60,I3,nv\n"),
+                    image.trim(),
+                    class,
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn all_columns_of_ham10000_and_of_pad_ufes_are_found() {
+        let ham = table(
+            "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset\nH1,ISIC_1,nv,histo,40,male,back,rosendahl\n",
+        );
+        let columns = Columns::of(&ham).unwrap();
+        assert_eq!(
+            columns,
+            Columns {
+                image: 1,
+                class: Some(ClassColumns::Value { column: 2, archive: None }),
+                lesion: Some(0),
+                dx_type: Some(3),
+                age: Some(4),
+                sex: Some(5),
+                site: Some(6),
+                part: None,
+                patient: None,
+            }
+        );
+        let pad = table(
+            "patient_id,lesion_id,smoke,age,gender,region,diagnostic,itch,img_id,biopsed\n\
+             PAT_8,15,True,55,FEMALE,NECK,BCC,False,PAT_8_15_820.png,True\n\
+             PAT_8,15,True,55,FEMALE,NECK,SCC,True,PAT_8_15_821.png,True\n\
+             PAT_9,16,,55,FEMALE,NECK,SCC,True,PAT_9_16_822.png,True\n\
+             PAT_9,16,,55,FEMALE,NECK,BCC,True,PAT_9_16_823.png,True\n",
+        );
+        let columns = Columns::of(&pad).unwrap();
+        assert_eq!(
+            (columns.image, columns.class),
+            (8, Some(ClassColumns::Value { column: 6, archive: None }))
+        );
+        assert_eq!(
+            (columns.lesion, columns.patient, columns.sex, columns.site),
+            (Some(1), Some(0), Some(4), Some(5))
+        );
+    }
+
+    #[test]
+    fn of_two_columns_the_one_with_diagnoses_gives_the_class() {
+        finds(
+            "image_id,dx,label,image_path\nISIC_1,mel,1,data\\ISIC_1.jpg\nISIC_2,nv,0,data\\ISIC_2.jpg\n",
+            "image_id",
+            "dx",
+        );
+        finds(
+            "image_name,diagnosis,benign_malignant,target\nISIC_1,nevus,benign,0\nISIC_2,melanoma,malignant,1\n",
+            "image_name",
+            "diagnosis",
+        );
+        finds("image,label,category\na1,0,melanoma\na2,1,nevus\n", "image", "category");
+        finds(
+            "image,benign_malignant,target\na1,benign,0\na2,malignant,1\na3,benign,0\na4,malignant,1\n",
+            "image",
+            "benign_malignant",
+        );
+        finds("image,dx,note\na1,,melanoma\na2,,nevus\n", "image", "note");
+        // A column that is empty, or of one value, gives no class if another one does.
+        finds("image,diagnosis,target\na1,unknown,0\na2,unknown,1\na3,,0\n", "image", "target");
+    }
+
+    #[test]
+    fn numbers_are_a_class_only_if_nothing_better_is_there() {
+        finds(
+            "id,ClassId, ImagePath,x\nHAM_1,0,train/nv/a.jpg,train/nv/a.jpg\nHAM_2,1,train/mel/b.jpg,train/mel/b.jpg\n",
+            "ImagePath",
+            "ClassId",
+        );
+        finds("lesion_id,image_id,dx\nH1,ISIC_1,0\nH2,ISIC_2,1\n", "image_id", "dx");
+    }
+
+    #[test]
+    fn an_image_column_has_names_of_images() {
+        // Kinds of images and flags are no images.
+        assert_eq!(
+            found("image,dx\ndermoscopic,nv\ndermoscopic,mel\ndermoscopic,nv\ndermoscopic,nv\n"),
+            None
+        );
+        assert_eq!(found("age,sex\n40,male\n50,female\n"), None);
+        assert_eq!(found("epoch,loss\n1,0.5\n2,0.4\n"), None);
+        // A column of file names gives the image under any name, and a known name counts more.
+        finds("bild,klasse\na.jpg,nv\nb.jpg,mel\n", "bild", "klasse");
+        finds("image_id,mask_path,dx\nA1,m/1_mask.png,nv\nA2,m/2_mask.png,mel\n", "image_id", "dx");
+        finds("id,dx\nISIC_0000001,nv\nISIC_0000002,mel\n", "id", "dx");
+        finds("image_id,filename,dx\n1,x1.jpg,nv\n2,x2.jpg,mel\n", "filename", "dx");
+        finds("image,dx\n1,nv\n2,nv\n3,mel\n1,nv\n2,nv\n3,mel\n1,nv\n", "image", "dx");
+        finds("image_name,patient_id\n", "image_name", "");
+    }
+
+    #[test]
+    fn one_hot_columns_are_the_classes_and_weights_are_not() {
+        finds(
+            "image,MEL,NV,UNK,score_weight,validation_weight\nISIC_1,1.0,0.0,0.0,1.0,0.0\nISIC_2,0.0,1.0,0.0,1.0,1.0\n",
+            "image",
+            "MEL NV UNK",
+        );
+        finds(
+            "id,file,dx_mel,dx_nv,male\n1,a.png,True,False,True\n2,b.png,False,True,True\n",
+            "file",
+            "mel nv",
+        );
+        finds(
+            "file,warts,eczema,tinea\na.png,1,0,0\nb.png,0,1,0\nc.png,0,0,1\n",
+            "file",
+            "warts eczema tinea",
+        );
+        // Flags that are not exclusive are no classes.
+        finds("file,itch,grew\na.png,1,1\nb.png,0,0\nc.png,0,1\n", "file", "");
+        let table = table("image,MEL,NV\nI1,1.0,0.0\nI2,1,1\nI3,0,0\n");
+        let class = Columns::of(&table).unwrap().class.unwrap();
+        let rows: Vec<RowClass<'_>> =
+            table.rows.iter().map(|(_, cells)| class.of_row(cells)).collect();
+        assert_eq!(rows, [RowClass::Value("MEL".into()), RowClass::Hot(2), RowClass::Hot(0)]);
+    }
+
+    #[test]
+    fn the_levels_of_the_archive_give_one_class_per_row() {
+        let table = table(
+            "isic_id,diagnosis_1,diagnosis_2,diagnosis_3,diagnosis_confirm_type,lesion_id,sex\n\
+             ISIC_1,Benign,Benign melanocytic proliferations,Nevus,histopathology,IL_1,male\n\
+             ISIC_2,Benign,Benign soft tissue proliferations - Vascular,,histopathology,IL_2,male\n\
+             ISIC_3,Malignant,Malignant epidermal proliferations,\"Squamous cell carcinoma, Invasive\",histopathology,IL_3,\n\
+             ISIC_4,Benign,,,histopathology,IL_4,\n",
+        );
+        let columns = Columns::of(&table).unwrap();
+        assert_eq!((columns.image, columns.dx_type, columns.lesion), (0, Some(4), Some(5)));
+        let class = columns.class.unwrap();
+        let levels = Some([Some(1), Some(2), Some(3), None, None]);
+        assert_eq!(class, ClassColumns::Value { column: 3, archive: levels });
+        let word = |row: usize| class.of_row(&table.rows[row].1);
+        let expected = ["nv", "vasc", "Squamous cell carcinoma, Invasive", ""];
+        for (row, expected) in expected.into_iter().enumerate() {
+            assert_eq!(word(row), RowClass::Value(expected.into()));
+        }
+    }
+
+    #[test]
+    fn parts_are_read_only_from_words_for_them() {
+        let part = |text: &str| Columns::of(&table(text)).unwrap().part;
+        assert_eq!(part("image,dx,split\na1,nv,train\na2,mel,TEST\n"), Some(2));
+        assert_eq!(part("image,dx,dataset\na1,nv,vidir_modern\na2,mel,rosendahl\n"), None);
+        assert_eq!(part("image,dx,fold\na1,nv,1\na2,mel,2\n"), None);
+        assert_eq!(part("TRAINING,train0_5.png,5\nTEST,test0_0.png,0\n"), Some(0));
+    }
+
+    #[test]
+    fn a_column_called_lesion_may_be_the_diagnosis() {
+        finds("image,lesion\na1,nv\na2,mel\n", "image", "lesion");
+        let columns =
+            Columns::of(&table("image,dx,lesion\na1,nv,nevus\na2,mel,melanoma\n")).unwrap();
+        assert_eq!(columns.lesion, None);
+    }
+
+    #[test]
+    fn the_sentence_lists_names_that_are_known() {
+        let sentence = known_columns();
+        let words = sentence
+            .split([' ', ',', ';', '.'])
+            .filter(|w| w.contains('_') || ["dx", "filename", "label", "target"].contains(w));
+        for word in words {
+            let plain = names::plain(word);
+            let known = [&names::IMAGE[..], &names::DIAGNOSIS, &names::CLASS, &names::ARCHIVE[2]];
+            assert!(known.iter().any(|list| list.contains(&plain.as_str())), "{word}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn columns_of_any_table_are_inside_it(
+            header in prop::collection::vec("image|dx|id|MEL|NV|diagnosis_[123]|lesion|split|[a-z]{0,3}", 0..6),
+            rows in prop::collection::vec(prop::collection::vec("a\\.jpg|nv|0|1|train|[a-z0-9]{0,3}", 0..7), 0..6),
+        ) {
+            let rows = (2..).zip(rows).collect();
+            let table = Table { header, rows, headerless: false, stylegan: false };
+            if let Some(columns) = Columns::of(&table) {
+                prop_assert!(columns.image < table.header.len());
+                for (_, cells) in &table.rows {
+                    if let Some(class) = &columns.class {
+                        class.of_row(cells);
+                    }
+                }
+            }
+        }
+    }
 }

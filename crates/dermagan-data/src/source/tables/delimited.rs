@@ -140,9 +140,11 @@ pub(super) fn rows(
     max_columns: usize,
 ) -> Result<Vec<(u64, Vec<String>)>, String> {
     let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
-    for record in reader(&text[layout.skip..], layout.delimiter).byte_records() {
+    let body = &text[layout.skip..];
+    let mut lines = Lines { text: body.as_bytes(), at: 0, line: 1 + layout.skipped_lines };
+    for record in reader(body, layout.delimiter).byte_records() {
         let record = record.map_err(|e| e.to_string())?;
-        let line = record.position().map_or(0, csv::Position::line) + layout.skipped_lines;
+        let line = lines.of(record.position().map_or(0, csv::Position::byte));
         let cell = |c: &[u8]| String::from_utf8_lossy(c).trim_matches(is_blank).to_owned();
         let cells: Vec<String> = record.iter().take(max_columns + 1).map(cell).collect();
         if cells.iter().all(String::is_empty) {
@@ -157,6 +159,30 @@ pub(super) fn rows(
         rows.push((line, cells));
     }
     Ok(rows)
+}
+
+/// The numbers of lines, which the reader of CSV counts only by line feeds and without empty lines.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The number of the line of the first character at or after byte `start` that ends no line. `start` may not be
+    /// less than before.
+    fn of(&mut self, start: u64) -> u64 {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        while let Some(&byte) = self.text.get(self.at) {
+            if self.at >= start && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            let after = self.text.get(self.at + 1);
+            self.line += u64::from(byte == b'\n' || (byte == b'\r' && after != Some(&b'\n')));
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 /// Whether a character around a cell is no part of it. The end-of-file mark of old systems ends some tables.

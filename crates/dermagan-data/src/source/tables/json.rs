@@ -400,3 +400,126 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { rows: 100, columns: 20 };
+
+    /// The cells of a table, whose columns are in the order of their names.
+    fn cells(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+        let table = read(text, LIMITS).unwrap();
+        (table.header, table.rows.into_iter().map(|(_, cells)| cells).collect())
+    }
+
+    #[test]
+    fn every_form_of_a_list_of_images_gives_the_same_cells() {
+        let expected = (
+            ["dx", "file_name"].map(str::to_owned).to_vec(),
+            vec![
+                vec!["nv".to_owned(), "a.jpg".to_owned()],
+                vec![String::new(), "b.jpg".to_owned()],
+            ],
+        );
+        for text in [
+            // JSON Lines, also with an empty line and Windows' line ends.
+            "{\"file_name\": \"a.jpg\", \"dx\": \"nv\"}\r\n\r\n{\"file_name\": \"b.jpg\", \"dx\": null}\r\n",
+            "{\"file_name\": \"a.jpg\", \"dx\": \"nv\"}\n{\"file_name\": \"b.jpg\", \"dx\": NaN}\n",
+            "{\"file_name\": \"a.jpg\", \"dx\": \"nv\"}\n{\"file_name\": \"b.jpg\"}\n",
+            // A list of objects, alone and in an object.
+            "[{\"file_name\": \"a.jpg\", \"dx\": \"nv\"}, {\"file_name\": \"b.jpg\"}]",
+            "{\"info\": {\"year\": 2018}, \"images\": [{\"file_name\": \"a.jpg\", \"dx\": \"nv\"}, {\"file_name\": \"b.jpg\"}]}",
+            // What pandas writes.
+            "{\"file_name\": {\"0\": \"a.jpg\", \"1\": \"b.jpg\"}, \"dx\": {\"0\": \"nv\", \"1\": null}}",
+            "{\"file_name\": [\"a.jpg\", \"b.jpg\"], \"dx\": [\"nv\", \"\"]}",
+            "{\"0\": {\"file_name\": \"a.jpg\", \"dx\": \"nv\"}, \"1\": {\"file_name\": \"b.jpg\", \"dx\": null}}",
+            "{\"a.jpg\": {\"dx\": \"nv\"}, \"b.jpg\": {\"dx\": null}}",
+            "{\"columns\": [\"dx\", \"file_name\"], \"index\": [0, 1], \"data\": [[\"nv\", \"a.jpg\"], [null, \"b.jpg\"]]}",
+        ] {
+            assert_eq!(cells(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rows_of_pandas_are_in_the_order_of_their_numbers() {
+        let rows: Vec<String> = (0..12).map(|i| format!("\"{i}\": \"i{i}.png\"")).collect();
+        let (_, cells) = cells(&format!(
+            "{{\"image\": {{{}}}, \"age\": {{{}}}}}",
+            rows.join(", "),
+            rows.join(", ")
+        ));
+        assert_eq!((cells[2][1].as_str(), cells[11][1].as_str()), ("i2.png", "i11.png"));
+    }
+
+    #[test]
+    fn labels_of_stylegan_are_read_in_both_forms() {
+        for text in [
+            "{\"labels\": [[\"00000/a.png\", 3], [\"00000/b.png\", 0]]}",
+            "{\"labels\": {\"00000/a.png\": 3, \"00000/b.png\": 0}}",
+            "{\"labels\": [[\"00000/a.png\", [0, 0, 0, 1]], [\"00000/b.png\", [1.0, 0.0, 0, 0]]]}",
+        ] {
+            let table = read(text, LIMITS).unwrap();
+            assert!(table.stylegan);
+            assert_eq!(table.header, ["file_name", "label"]);
+            assert_eq!(
+                table.rows,
+                [
+                    (1, vec!["00000/a.png".into(), "3".into()]),
+                    (2, vec!["00000/b.png".into(), "0".into()])
+                ]
+            );
+        }
+        let table = read("{\"labels\": null}", LIMITS).unwrap();
+        assert!(table.stylegan && table.rows.is_empty());
+        // A column of this name is not StyleGAN's.
+        let table =
+            read("{\"labels\": [\"nv\", \"mel\"], \"image\": [\"a\", \"b\"]}", LIMITS).unwrap();
+        assert!(!table.stylegan && table.rows.len() == 2);
+    }
+
+    #[test]
+    fn labels_by_name_and_nested_values_are_text() {
+        assert_eq!(cells("{\"a.jpg\": \"nv\", \"b.jpg\": \"mel\"}").1[1], ["b.jpg", "mel"]);
+        let text = "[{\"image\": {\"path\": \"a.jpg\"}, \"age\": 45.5, \"n\": 3, \"ok\": true}]";
+        assert_eq!(cells(text).1[0], ["45.5", "{\"path\":\"a.jpg\"}", "3", "true"]);
+    }
+
+    #[test]
+    fn what_is_no_table_is_named() {
+        let error = |text: &str| read(text, LIMITS).err().unwrap();
+        assert!(
+            error("{\"images\": [{\"id\": 1}], \"annotations\": [{\"id\": 2}, {\"id\": 3}]}")
+                .contains("keys annotations, images")
+        );
+        assert!(error("{\"a\": 1, \"b\": {}}").contains("keys a, b"));
+        assert!(error("[1, 2]").contains("a number as item 1"));
+        assert!(error("{\"a\": [1], \"b\": [1, 2]}").contains("different lengths"));
+        assert!(error("{\"file_name\": \"a.jpg\"}\n{\"file_name\":\n").contains("line 2"));
+        assert!(error("{\"file_name\": ").contains("not valid JSON"));
+        let many = (0..21).map(|i| format!("\"c{i}\": 1")).collect::<Vec<_>>().join(",");
+        assert!(error(&format!("[{{{many}}}]")).contains("20 columns"));
+        assert!(error(&format!("[{}]", vec!["{}"; 101].join(","))).contains("100 rows"));
+    }
+
+    #[test]
+    fn numbers_that_python_writes_are_missing_values_only_outside_strings() {
+        assert_eq!(
+            cells("[{\"image\": \"NaN \\\" NaN\", \"age\": NaN, \"b\": -Infinity}]").1[0],
+            ["", "", "NaN \" NaN"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in "[\\[\\]{}:,\"a1\n]{0,60}", inside in "[\\[\\]{}:,\"a1\n.jpg]{0,40}") {
+            for text in [text.clone(), format!("{{\"labels\": {inside}}}"), format!("[{{{inside}}}]")] {
+                let _ = read(&text, LIMITS);
+                looks_like_table(&text, true);
+                looks_like_table(&text, false);
+            }
+        }
+    }
+}

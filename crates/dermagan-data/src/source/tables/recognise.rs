@@ -73,7 +73,8 @@ pub(crate) fn recognise(name: &str, head: &[u8]) -> Recognised {
         return Recognised::NotATable;
     }
     let table = |is: bool| if is { Recognised::Table } else { Recognised::NotATable };
-    if json::is_json(&text) {
+    let named = matches!(extension.as_str(), "csv" | "tsv" | "tab");
+    if json::is_json(&text) && !named {
         let whole = head.len() < HEAD;
         return table(
             matches!(extension.as_str(), "jsonl" | "ndjson")
@@ -86,7 +87,6 @@ pub(crate) fn recognise(name: &str, head: &[u8]) -> Recognised {
     let Some(layout) = delimited::layout(&text) else {
         return Recognised::NotATable;
     };
-    let named = matches!(extension.as_str(), "csv" | "tsv" | "tab");
     if layout.columns == 1 {
         let body = &text[layout.skip..];
         let mut lines = body.lines().map(|l| l.trim().trim_matches('"')).filter(|l| !l.is_empty());
@@ -98,7 +98,7 @@ pub(crate) fn recognise(name: &str, head: &[u8]) -> Recognised {
         );
     }
     let columns = layout.rows > 2 && layout.consistent >= 0.95 && layout.delimiter != b' ';
-    table(named || layout.known_header || columns)
+    table(named || (layout.known_header && layout.consistent >= 0.8) || columns)
 }
 
 /// The format of a file that is no text, by its magic number.
@@ -143,7 +143,7 @@ fn is_pixels(text: &str) -> bool {
         let digits =
             cell.trim_start_matches(|c: char| c.is_ascii_alphabetic() || "_ -.".contains(c));
         let letters = &cell[..cell.len() - digits.len()];
-        let named = ["", "pixel", "pix", "px", "p", "x", "v", "val", "feature"];
+        let named = ["", "pixel", "pix", "px", "p"];
         let letters = letters.trim_matches(['_', ' ', '-', '.']).to_ascii_lowercase();
         named.contains(&letters.as_str())
             && !digits.is_empty()
@@ -153,4 +153,133 @@ fn is_pixels(text: &str) -> bool {
     (share(first, pixel)
         && second.is_none_or(|second| share(second, number) || lines.next().is_none()))
         || (share(first, number) && second.is_none_or(|second| share(second, number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is(name: &str, head: &[u8], expected: Recognised) {
+        assert_eq!(recognise(name, head), expected, "{name}: {:?}", String::from_utf8_lossy(head));
+    }
+
+    #[test]
+    fn tables_are_recognised_by_content() {
+        for (name, text) in [
+            ("HAM10000_metadata.csv", "lesion_id,image_id,dx\nH1,ISIC_1,nv\n"),
+            ("HAM10000_metadata", "lesion_id,image_id,dx\nH1,ISIC_1,nv\n"),
+            ("t.tab", "lesion_id\timage_id\tdx\nH1\tISIC_1\tnv\n"),
+            ("test.csv", "image_name,patient_id,sex\n"),
+            ("t.csv", "sep=;\nimage_id;dx\nI1;nv\n"),
+            ("odd.csv", "alpha,beta\n1,2\n"),
+            ("list.txt", "a.jpg 3\nb.jpg 4\n"),
+            ("train.txt", "ISIC_0000001\nISIC_0000002\n"),
+            ("val.csv", "image_id\nISIC_0000001\n"),
+            ("dermamnist.csv", "TRAINING,train0_5.png,5\n"),
+            ("dataset.json", "{\"labels\": [[\"00000/a.png\", 3]]}"),
+            ("dataset.json", "{\"labels\": null}"),
+            ("metadata.jsonl", "{\"file_name\": \"a.jpg\"}\n"),
+            ("data.json", "[{\"id\": 1}, {\"id\": 2}]"),
+            // Reading says what is wrong with it.
+            (
+                "coco.json",
+                "{\"images\": [{\"file_name\": \"a.jpg\"}], \"annotations\": [{\"id\": 1}]}",
+            ),
+        ] {
+            is(name, text.as_bytes(), Recognised::Table);
+            let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            is(name, &[b"\xff\xfe", &wide[..]].concat(), Recognised::Table);
+        }
+    }
+
+    #[test]
+    fn notes_programs_and_images_are_no_tables() {
+        for (name, bytes) in [
+            ("LICENSE.txt", b"CC BY-NC 4.0\nCite the paper, please.\n".as_slice()),
+            ("attribution.txt", b"cite\n"),
+            ("README.md", b"| image | dx |\n|---|---|\n| a | nv |\n"),
+            ("load.py", b"import os, sys\nx = 1, 2\ny = 3, 4\n"),
+            ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"),
+            ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40"),
+            ("empty.csv", b""),
+            ("blank.csv", b"\n \n"),
+            ("labels.json", b"{\"0\": \"nv\", \"1\": \"mel\"}"),
+            ("card.json", b"{\"classes\": [\"nv\"], \"size\": 64, \"data\": {\"name\": \"x\"}}"),
+        ] {
+            is(name, bytes, Recognised::NotATable);
+        }
+    }
+
+    #[test]
+    fn a_long_json_is_recognised_by_its_beginning() {
+        for (text, expected) in [
+            ("{\"labels\": [", Recognised::Table),
+            ("[\n  {", Recognised::Table),
+            ("{\"cells\": [", Recognised::NotATable),
+        ] {
+            let mut head = text.as_bytes().to_vec();
+            head.resize(HEAD, b' ');
+            is("a.json", &head, expected);
+        }
+    }
+
+    #[test]
+    fn pixels_are_recognised_by_the_header_or_the_cells() {
+        let header: Vec<String> = (0..784).map(|i| format!("pixel{i:04}")).collect();
+        let row = vec!["17"; 784].join(",");
+        is(
+            "hmnist_28_28_L.csv",
+            format!("{},label\n{row},2\n", header.join(",")).as_bytes(),
+            Recognised::Pixels,
+        );
+        is(
+            "x.csv",
+            format!(
+                "label,{}\n2,{row}\n",
+                (0..784).map(|i| i.to_string()).collect::<Vec<_>>().join(",")
+            )
+            .as_bytes(),
+            Recognised::Pixels,
+        );
+        is("x.csv", format!("{row},2\n{row},3\n").as_bytes(), Recognised::Pixels);
+        // The header alone is longer than the beginning.
+        let header: Vec<String> = (0..12288).map(|i| format!("pixel{i:05}")).collect();
+        is("hmnist_64_64_RGB.csv", &header.join(",").as_bytes()[..HEAD], Recognised::Pixels);
+        // Many columns of other things are no pixels.
+        let header: Vec<String> = (0..100).map(|i| format!("question {i} answer")).collect();
+        is(
+            "x.csv",
+            format!("image,{}\na,{}\n", header.join(","), vec!["yes"; 100].join(",")).as_bytes(),
+            Recognised::Table,
+        );
+    }
+
+    #[test]
+    fn other_formats_of_tables_are_named() {
+        is("train-00000-of-00001.parquet", b"PAR1\x15\x04\x15", Recognised::Parquet);
+        is("a.feather", b"ARROW1\0\0\xff\xff\xff\xff", Recognised::Arrow);
+        is(
+            "data-00000-of-00001.arrow",
+            b"\xff\xff\xff\xff\x80\x02\0\0\x10\0\0\0",
+            Recognised::Arrow,
+        );
+        is("a.bin", b"\xff\xff\xff\xff\x80\x02\0\0\x10\0\0\0", Recognised::NotATable);
+        is(
+            "t.xlsx",
+            b"PK\x03\x04\x14\0\x06\0[Content_Types].xml ... xl/workbook.xml",
+            Recognised::Excel,
+        );
+        is("t.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", Recognised::Excel);
+        is("t.h5", b"\x89HDF\r\n\x1a\n\0\0", Recognised::Hdf5);
+        is("images.zip", b"PK\x03\x04\x14\0\x06\0a.jpg", Recognised::NotATable);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_recognised(bytes in prop::collection::vec(any::<u8>(), 0..300), name in "[a-z]{0,3}(\\.csv|\\.json|\\.txt|\\.arrow)?") {
+            recognise(&name, &bytes);
+        }
+    }
 }

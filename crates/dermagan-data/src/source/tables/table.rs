@@ -1,22 +1,13 @@
 //! A table as cells, whatever it was written as: delimited text, JSON, JSON Lines.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::source::record::is_unknown;
 use crate::source::tables::names::{has_image_extension, last_component, names_image};
-#[allow(unused_imports, reason = "labelling is about to use them")]
-pub(crate) use crate::source::tables::recognise::{HEAD, Recognised, recognise};
+pub(crate) use crate::source::tables::recognise::{Recognised, recognise};
 use crate::source::tables::vocabulary::{Diagnosis, diagnosis, part_of};
 use crate::source::tables::{delimited, json, text};
 
 /// Largest number of columns of a table; HAM10000's has at most 8, ISIC 2024's has 55.
 const MAX_COLUMNS: usize = 256;
-
-/// Names of the column with the image's id or file name.
-const IMAGE_COLUMNS: [&str; 5] = ["image_id", "image", "file", "filename", "file_name"];
-
-/// Names of the column with the class.
-const CLASS_COLUMNS: [&str; 3] = ["dx", "class", "label"];
 
 /// A table as text cells.
 #[derive(Clone, Debug)]
@@ -33,7 +24,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads a table of the name `name` from the bytes of its file. Empty rows are skipped. Rows may differ in length.
+    /// Reads a table of the name `name` from the bytes of its file. Empty rows are skipped, and those that repeat
+    /// the header. Rows may differ in length.
     ///
     /// # Errors
     /// If the table has more than `max_rows` rows or 256 columns, or is neither delimited text nor JSON. The error says
@@ -73,6 +65,8 @@ impl Table {
         if header.len() > 1 && rows.len() > 1 && rows.iter().all(longer) {
             header.insert(0, String::new());
         }
+        // Tables that were appended to each other repeat the names.
+        rows.retain(|(_, cells)| *cells != header);
         Ok(Self { header, rows, headerless: false, stylegan: false })
     }
 
@@ -85,54 +79,6 @@ impl Table {
     pub fn cell<'a>(cells: &'a [String], column: usize) -> &'a str {
         cells.get(column).map_or("", String::as_str)
     }
-
-    /// The values of a column, each with the number of its rows.
-    pub fn values(&self, column: usize) -> BTreeMap<&str, usize> {
-        let mut values = BTreeMap::new();
-        for (_, cells) in &self.rows {
-            *values.entry(Self::cell(cells, column)).or_default() += 1;
-        }
-        values
-    }
-
-    /// Class by image, as the cells give both: from the first column named `image_id`, `image`, `file`,
-    /// `filename` or `file_name`, and the first named `dx`, `class` or `label`.
-    ///
-    /// # Errors
-    /// If one of the columns is missing, a row has more or fewer cells than the header, or an image has two
-    /// classes.
-    pub fn class_labels(&self) -> Result<BTreeMap<String, String>, String> {
-        let column = |names: &[&str]| names.iter().filter_map(|name| self.column(name)).min();
-        let (Some(image), Some(class)) = (column(&IMAGE_COLUMNS), column(&CLASS_COLUMNS)) else {
-            return Err("expected the columns image_id and dx in its first line".into());
-        };
-        let mut labels = BTreeMap::new();
-        for (line, cells) in &self.rows {
-            if cells.len() != self.header.len() {
-                let (found, expected) = (cells.len(), self.header.len());
-                return Err(format!("line {line}: found {found} cells, expected {expected}"));
-            }
-            let (image, class) = (cells[image].clone(), cells[class].clone());
-            if let Some(before) = labels.insert(image.clone(), class.clone())
-                && before != class
-            {
-                return Err(format!(
-                    "line {line}: image {image:?} is of class {class:?}, and of class {before:?} in an earlier line"
-                ));
-            }
-        }
-        Ok(labels)
-    }
-}
-
-/// The names in a table's first line, in lower case; `bytes` is the beginning of the file.
-pub(super) fn header_names(bytes: &[u8]) -> Option<BTreeSet<String>> {
-    let text = text::decode(bytes);
-    let layout = delimited::layout(&text)?;
-    let start = text[layout.skip..].lines().next()?;
-    let rows =
-        delimited::rows(start, &delimited::Layout { skip: 0, ..layout }, 1, MAX_COLUMNS).ok()?;
-    Some(rows.into_iter().next()?.1.into_iter().map(|name| name.to_ascii_lowercase()).collect())
 }
 
 /// The names of the columns of a table whose first row has none, by what the cells are; `None` if the first row may
@@ -176,5 +122,127 @@ pub(super) fn stem(cell: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, _)) if has_image_extension(name) => stem.trim(),
         _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(name: &str, text: &str) -> Table {
+        Table::read(name, text.as_bytes(), 100).unwrap()
+    }
+
+    #[test]
+    fn lines_are_those_of_the_file_and_names_are_as_written() {
+        let table = read("t.csv", "sep=;\r\n Image ID ;DX;age\r\n\r\nI1;nv;85,0\r\nI2;mel\r\n");
+        assert_eq!(table.header, ["Image ID", "DX", "age"]);
+        assert_eq!(table.rows[0], (4, vec!["I1".into(), "nv".into(), "85,0".into()]));
+        assert_eq!(table.rows[1], (5, vec!["I2".into(), "mel".into()]));
+        assert!(!table.headerless && !table.stylegan);
+        assert_eq!((table.column("dx"), table.column("sex")), (Some(1), None));
+    }
+
+    #[test]
+    fn every_encoding_gives_the_same_table() {
+        let text = "image_id\tdx\r\nISIC_1\tnævus\r\nISIC_2\tmel\r\n";
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let expected = read("t", text);
+        for bytes in
+            [[b"\xfe\xff", &wide[..]].concat(), wide, [b"\xef\xbb\xbf", text.as_bytes()].concat()]
+        {
+            let table = Table::read("t", &bytes, 9).unwrap();
+            assert_eq!(
+                (table.header, table.rows),
+                (expected.header.clone(), expected.rows.clone())
+            );
+        }
+    }
+
+    #[test]
+    fn tables_without_names_of_columns_get_them_by_their_cells() {
+        for (text, header) in [
+            (
+                "TRAINING,train0_5.png,5\nVALIDATION,val0_2.png,2\nTEST,test0_0.png,0\n",
+                "split file_name label",
+            ),
+            ("a.jpg 3\nb.jpg 4\n", "file_name label"),
+            ("ISIC_0000001\nISIC_0000002\n", "file_name"),
+            ("nv,lesion one\nmel,lesion two\nnv,lesion three\n", "label file_name"),
+            ("img/a.jpg,40,nv\nimg/b.jpg,50,mel\n", "file_name column_2 label"),
+        ] {
+            let table = read("t.csv", text);
+            assert!(table.headerless, "{text}");
+            assert_eq!(
+                table.header.iter().map(|h| h.replace(' ', "_")).collect::<Vec<_>>().join(" "),
+                header
+            );
+            assert_eq!(table.rows[0].0, 1);
+        }
+        for text in [
+            "image,MEL,NV\nISIC_1,1.0,0.0\n",
+            "id,nv\n1,2\n",
+            "image_id,dx\n",
+            "melanoma,nevus\nx,y\nz,w\n",
+        ] {
+            assert!(!read("t.csv", text).headerless, "{text}");
+        }
+    }
+
+    #[test]
+    fn repeated_headers_and_names_of_rows_are_left_out() {
+        let table = read("t.csv", "image_id,dx\nI1,nv\nimage_id,dx\nI2,mel\n");
+        assert_eq!(table.rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4]);
+        // What R's write.table writes.
+        let table =
+            read("t.csv", "\"image_id\",\"dx\"\n\"1\",\"I1\",\"nv\"\n\"2\",\"I2\",\"mel\"\n");
+        assert_eq!(
+            (table.header, table.rows[0].1[2].as_str()),
+            (vec![String::new(), "image_id".into(), "dx".into()], "nv")
+        );
+    }
+
+    #[test]
+    fn faults_say_what_was_found() {
+        let error = |bytes: &[u8]| Table::read("t.csv", bytes, 2).err().unwrap();
+        assert!(error(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").contains("binary"));
+        assert!(error(b"a,b\n1,2\n3,4\n5,6\n").contains("more than 2 rows"));
+        assert!(error(vec!["x"; 300].join(",").as_bytes()).contains("more than 256 columns"));
+        let error = Table::read("t.json", b"{\"images\": [{\"a\": 1}], \"b\": 2, \"c\": [{}]}", 9)
+            .err()
+            .unwrap();
+        assert!(error.contains("keys b, c, images"), "{error}");
+    }
+
+    #[test]
+    fn the_id_of_a_cell_has_no_folder_and_no_extension() {
+        for (cell, id) in [
+            ("images\\ISIC_0029417.jpg", "ISIC_0029417"),
+            ("/data/ham/ISIC_0029417.JPEG ", "ISIC_0029417"),
+            ("ISIC_0029417", "ISIC_0029417"),
+            ("PAT_8_15_820.png", "PAT_8_15_820"),
+            ("v1.2", "v1.2"),
+            ("a.b.png", "a.b"),
+            ("folder/", "folder"),
+            (" ", ""),
+        ] {
+            assert_eq!(stem(cell), id);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_is_total(bytes in prop::collection::vec(any::<u8>(), 0..300), name in "(t.csv|t.json|t)") {
+            let _ = Table::read(&name, &bytes, 50);
+        }
+
+        #[test]
+        fn what_reads_has_lines_in_order(text in "(image|[a-z,;\t\n\"0-9. ]{0,8}|a.jpg|nv|\n){0,30}") {
+            if let Ok(table) = Table::read("t.csv", text.as_bytes(), 50) {
+                prop_assert!(table.rows.is_sorted_by(|a, b| a.0 < b.0), "{table:?}");
+            }
+        }
     }
 }

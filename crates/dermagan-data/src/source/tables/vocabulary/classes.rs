@@ -92,6 +92,7 @@ pub(crate) fn numbered(values: &BTreeMap<String, usize>) -> Result<Classes, Stri
     let number = |value: &str| value.parse::<f64>().unwrap_or_default();
     let mut numbers: Vec<f64> = given.keys().map(|value| number(value)).collect();
     numbers.sort_by(f64::total_cmp);
+    // `3.0` and `3` are one class, called 3.
     numbers.dedup();
     if numbers.len() > MAX_CLASSES {
         return Err(format!(
@@ -100,11 +101,16 @@ pub(crate) fn numbered(values: &BTreeMap<String, usize>) -> Result<Classes, Stri
             listed(&given)
         ));
     }
+    let names: Vec<String> = numbers.iter().map(f64::to_string).collect();
+    if let Some(name) = names.iter().find(|name| !name::is_plain(name)) {
+        return Err(format!(
+            "found {} as a class; expected numbers from 0",
+            name::start_of(name, 40)
+        ));
+    }
     for value in given.keys() {
         label.insert(value.clone(), numbers.iter().position(|n| *n == number(value)));
     }
-    // `3.0` and `3` are one class, called 3.
-    let names = numbers.iter().map(|n| n.to_string()).collect();
     Ok(Classes { names, is_ham: false, label })
 }
 
@@ -246,5 +252,189 @@ fn key_of(value: &str) -> String {
     match meaning(value) {
         Word::Class(class) => ham_codes()[class].clone(),
         _ => value.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn counts(values: &[(&str, usize)]) -> Counts {
+        values.iter().map(|(value, rows)| ((*value).to_owned(), *rows)).collect()
+    }
+
+    /// The name of each value's class.
+    fn named(values: &[(&str, usize)]) -> Vec<Option<String>> {
+        let classes = classes_of(&counts(values)).unwrap();
+        values
+            .iter()
+            .map(|(value, _)| classes.label[value.trim()].map(|i| classes.names[i].clone()))
+            .collect()
+    }
+
+    fn names(values: &[(&str, usize)]) -> (bool, Vec<String>) {
+        let classes = classes_of(&counts(values)).unwrap();
+        (classes.is_ham, classes.names)
+    }
+
+    #[test]
+    fn words_of_ham10000_become_its_seven_codes() {
+        let values = [("Melanocytic nevi", 9), ("melanoma", 2), ("unknown", 4), ("", 1)];
+        assert_eq!(names(&values), (true, ham_codes()));
+        assert_eq!(named(&values), [Some("nv".into()), Some("mel".into()), None, None]);
+        assert_eq!(names(&[("mel", 1)]), (true, ham_codes()));
+        // Several diagnoses of ISIC 2020 are one class.
+        let values = [("solar lentigo", 7), ("seborrheic keratosis", 9), ("nevus", 5)];
+        assert_eq!(named(&values), [Some("bkl".into()), Some("bkl".into()), Some("nv".into())]);
+    }
+
+    #[test]
+    fn a_few_unknown_words_among_known_ones_have_no_class() {
+        let values = [
+            ("Actinic keratoses", 4),
+            ("Basal cell carcinoma", 4),
+            ("Benign keratosis-like lesions", 4),
+            ("Dermatofibroma", 4),
+            ("Melanoma", 4),
+            ("Melanomaanocytic nevi", 4),
+            ("Vascular lesions", 4),
+        ];
+        let found = named(&values);
+        assert_eq!(names(&values).0, true);
+        assert_eq!(found[5], None);
+        assert_eq!(found.iter().flatten().count(), 6);
+    }
+
+    #[test]
+    fn the_codes_of_other_collections_stay_apart() {
+        let isic = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"].map(|c| (c, 5));
+        let (is_ham, found) = names(&isic);
+        assert!(!is_ham);
+        assert_eq!(found, ["mel", "nv", "bcc", "ak", "bkl", "df", "vasc", "scc"]);
+        assert_eq!(named(&isic)[8], None);
+        let pad = ["BCC", "SCC", "ACK", "SEK", "MEL", "NEV"].map(|c| (c, 6));
+        assert_eq!(
+            names(&pad),
+            (false, ["bcc", "scc", "ack", "sek", "mel", "nev"].map(str::to_owned).to_vec())
+        );
+        assert_eq!(names(&[("MEL", 3), ("SCCKA", 2), ("BEN_OTH", 2)]).1.len(), 11);
+        // The same seven codes are HAM10000's.
+        let ham = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"].map(|c| (c, 0));
+        assert!(names(&ham).0);
+    }
+
+    #[test]
+    fn a_class_of_another_collection_makes_all_classes_the_tables_own() {
+        let values = [
+            ("actinic keratosis", 5),
+            ("basal cell carcinoma", 5),
+            ("dermatofibroma", 5),
+            ("melanoma", 5),
+            ("nevus", 5),
+            ("pigmented benign keratosis", 5),
+            ("seborrheic keratosis", 5),
+            ("squamous cell carcinoma", 5),
+            ("vascular lesion", 5),
+        ];
+        let (is_ham, found) = names(&values);
+        assert!(!is_ham);
+        assert_eq!(
+            found,
+            [
+                "akiec",
+                "bcc",
+                "df",
+                "mel",
+                "nv",
+                "pigmented benign keratosis",
+                "seborrheic keratosis",
+                "squamous cell carcinoma",
+                "vasc"
+            ]
+        );
+    }
+
+    #[test]
+    fn own_classes_are_mapped_one_by_one_and_equal_but_for_case_and_blanks() {
+        let values = [
+            ("Eczema", 9),
+            ("eczema ", 3),
+            ("Atopic  dermatitis", 5),
+            ("Melanocytic nevi", 8),
+            ("Tinea", 4),
+        ];
+        assert_eq!(
+            names(&values),
+            (false, ["Atopic dermatitis", "Eczema", "Tinea", "nv"].map(str::to_owned).to_vec())
+        );
+        let found = named(&values);
+        assert_eq!((&found[0], &found[3]), (&found[1], &Some("nv".into())));
+        assert_eq!(
+            names(&[("benign", 5), ("malignant", 5)]),
+            (false, vec!["benign".into(), "malignant".into()])
+        );
+        // The code and the name of a class are one class, also beside others.
+        assert_eq!(
+            named(&[("nv", 3), ("Nevus", 3), ("eczema", 3), ("rosacea", 3)])[..2],
+            [Some("nv".into()), Some("nv".into())]
+        );
+    }
+
+    #[test]
+    fn numbers_are_refused_with_their_counts_and_the_codes() {
+        let error = classes_of(&counts(&[("0", 4), ("1", 8), ("nan", 1)])).unwrap_err();
+        assert_eq!(
+            error,
+            "found numbers as classes: '1' (8 rows), '0' (4 rows). Expected names of diagnoses or the codes akiec, \
+             bcc, bkl, df, mel, nv, vasc: replace each number by the code of its class"
+        );
+        assert!(classes_of(&counts(&[("0.0", 4), ("1.0", 8)])).is_err());
+    }
+
+    #[test]
+    fn values_that_cannot_be_classes_are_refused_and_counted() {
+        let values: Counts = (0..300).map(|i| (format!("case {i}"), 3)).collect();
+        let error = classes_of(&values).unwrap_err();
+        assert!(
+            error.contains("300 different values in 900 rows") && error.contains("and 288 more"),
+            "{error}"
+        );
+        let error = classes_of(&counts(&[("a", 1), ("b", 1), ("c", 1)])).unwrap_err();
+        assert!(error.contains("3 different values in 3 rows: 'a' (1 row)"), "{error}");
+        let error = classes_of(&counts(&[("a/b", 4), ("c", 4)])).unwrap_err();
+        assert!(error.contains("'a/b'"), "{error}");
+        let error = classes_of(&counts(&[("unknown", 4), ("", 1)])).unwrap_err();
+        assert_eq!(error, "found no diagnosis: 'unknown' (4 rows), '' (1 row)");
+        assert_eq!(classes_of(&Counts::new()).unwrap_err(), "found no diagnosis: no row");
+    }
+
+    #[test]
+    fn numbers_are_classes_in_their_order_where_there_are_no_names() {
+        let classes = numbered(&counts(&[("10", 4), ("2", 8), ("2.0", 1), ("", 3)])).unwrap();
+        assert_eq!(classes.names, ["2", "10"]);
+        assert_eq!(
+            (classes.label["10"], classes.label["2.0"], classes.label[""]),
+            (Some(1), Some(0), None)
+        );
+        assert!(numbered(&counts(&[("1", 4), ("a", 8)])).unwrap_err().contains("'a'"));
+        assert!(numbered(&counts(&[("-1", 4)])).is_err());
+        let dermamnist = medmnist_classes();
+        assert_eq!((dermamnist.names, dermamnist.label["5"]), (ham_codes(), Some(5)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_in_the_result(values in prop::collection::btree_map("[a-cA-C0 ]{0,3}|nv|Nevus|scc", 0_usize..9, 0..9)) {
+            if let Ok(classes) = classes_of(&values) {
+                for value in values.keys() {
+                    let label = classes.label[value.trim()];
+                    prop_assert!(label.is_none_or(|i| i < classes.names.len()));
+                }
+                prop_assert!(name::twice(&classes.names).is_none());
+            }
+            let _ = numbered(&values);
+        }
     }
 }

@@ -40,6 +40,11 @@ pub(crate) fn diagnosis(word: &str) -> Diagnosis {
     }
 }
 
+/// Whether a word is a diagnosis, of HAM10000 or of another collection.
+pub(crate) fn is_diagnosis(word: &str) -> bool {
+    matches!(meaning(word), Word::Class(_) | Word::Within(_) | Word::Foreign)
+}
+
 /// The diagnosis in the five columns `diagnosis_1` to `diagnosis_5` of the ISIC archive's export, from the coarsest.
 ///
 /// `diagnosis_3` decides, and those below it where it is empty or says nothing of its own. Vascular lesions have no

@@ -5,7 +5,6 @@ mod classes;
 mod diagnosis;
 mod part;
 
-#[allow(unused_imports, reason = "labelling is about to use them")]
-pub(crate) use classes::{Classes, classes_of, listed, medmnist_classes, numbered};
-pub(crate) use diagnosis::{Diagnosis, archive_diagnosis, diagnosis};
+pub(crate) use classes::{Classes, classes_of, medmnist_classes, numbered};
+pub(crate) use diagnosis::{Diagnosis, archive_diagnosis, diagnosis, is_diagnosis};
 pub(crate) use part::part_of;
