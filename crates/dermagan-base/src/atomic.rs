@@ -101,8 +101,12 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn write_unflushed(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = partial_name(target);
     remove_link(&partial)?;
-    std::fs::write(&partial, bytes)?;
-    std::fs::rename(&partial, target)
+    let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, target));
+    if written.is_err() {
+        // On a full disk the part that fitted would only take space.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
 }
 
 /// Whether `path` is a symbolic link, including one whose target does not exist.

@@ -8,17 +8,66 @@ use dermagan_base::name::has_ending;
 use dermagan_base::orientation::Orientation;
 
 use crate::classes;
+use crate::earlier::{self, COLUMNS, Expected, SYNTHETIC, TABLE};
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
 use crate::provenance;
 use crate::sampler::Shot;
 use crate::selection::Selection;
 
-/// The columns of a folder's table, which are those of HAM10000.
-const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
-
-/// Endings of image files that a user may give for `out`, which is a folder.
-const NOT_FOLDERS: [&str; 8] = ["jpg", "jpeg", "gif", "apng", "webp", "bmp", "tif", "tiff"];
+/// Endings of files that a user may give for `out`, which is a folder.
+const NOT_FOLDERS: [&str; 50] = [
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "apng",
+    "webp",
+    "bmp",
+    "tif",
+    "tiff",
+    "avif",
+    "heic",
+    "ppm",
+    "svg",
+    "pdf",
+    "mp4",
+    "avi",
+    "mov",
+    "mkv",
+    "webm",
+    "npz",
+    "npy",
+    "zip",
+    "tar",
+    "gz",
+    "tgz",
+    "bz2",
+    "xz",
+    "zst",
+    "7z",
+    "rar",
+    "h5",
+    "hdf5",
+    "lmdb",
+    "mat",
+    "pkl",
+    "pickle",
+    "pt",
+    "pth",
+    "ckpt",
+    "safetensors",
+    "onnx",
+    "csv",
+    "tsv",
+    "xlsx",
+    "json",
+    "jsonl",
+    "txt",
+    "parquet",
+    "arrow",
+    "tfrecord",
+];
 
 /// A folder of images to write.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +76,15 @@ pub struct FilesRequest {
     pub images: Selection,
     /// The folder.
     pub out: PathBuf,
+}
+
+/// What a folder of images holds after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The number of images in the set.
+    pub images: u64,
+    /// The number of those that an earlier call had made.
+    pub kept: u64,
 }
 
 impl ImageGenerator {
@@ -40,58 +98,111 @@ impl ImageGenerator {
     }
 
     /// Writes a folder of PNG files, each whole or absent, and a table `metadata.csv` with the columns of HAM10000. The
-    /// table is written last: it marks the set as complete. `progress` receives the number of images done. Returns the
-    /// number of images.
+    /// table is written last: it marks the set as complete. Images of the same set that an earlier call left in the folder
+    /// stay, so a call that was stopped goes on where it was. `progress` receives the number of images done.
     ///
     /// # Errors
-    /// When a setting is out of range, the folder holds images of another set, or it cannot be written.
+    /// When a setting is out of range, the folder holds files of others or of another set, or it cannot be written.
+    /// Nothing is written before the folder was looked at.
     pub fn write_files(
         &self,
         request: &FilesRequest,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<u64, GenerateError> {
+    ) -> Result<Written, GenerateError> {
         let model = self.model();
         let (codes, indices) = classes::resolve(model, &request.images.classes)?;
         let selection = Selection { classes: codes, ..request.images.clone() };
         selection.check(selection.classes.len())?;
         let folder = &request.out;
         check_folder(folder)?;
+        let expected = |stem: &str| self.expected(stem, &selection, &indices);
+        let look = || earlier::look(folder, &model.hash, &expected);
+        let mut kept = look()?;
         std::fs::create_dir_all(folder).map_err(GenerateError::io(folder))?;
-        refuse_others(folder, &selection)?;
-        let table = folder.join("metadata.csv");
-        remove_table(&table)?;
+        let table = folder.join(TABLE);
+        // This waits for another process that writes the same set, and then its images are there.
         let mut pending = Pending::create(&table).map_err(GenerateError::io(&table))?;
-        let mut rows = csv::Writer::from_writer(pending.file());
-        let bad = |e: csv::Error| GenerateError::io(&table)(e.into());
+        if table.exists() || !kept.is_empty() {
+            kept = look()?;
+        }
+        remove_table(&table)?;
+        let count = selection.count(selection.classes.len());
+        let mut done = kept.len() as u64;
+        progress(done);
+        let missing = selection
+            .shots(&indices)
+            .filter(|shot| !kept.contains(&self.name_of(*shot, &selection)));
+        let made =
+            self.sampler().each(missing, selection.truncation, selection.batch, |shot, image| {
+                let path = folder.join(self.name_of(shot, &selection) + ".png");
+                let png = image
+                    .to_png(&self.text_of(shot, selection.truncation))
+                    .map_err(|error| GenerateError::io(&path)(std::io::Error::other(error)))?;
+                // Images are not flushed one by one: the table, which is written last, marks the set as complete.
+                atomic::write_unflushed(&path, &png).map_err(GenerateError::io(&path))?;
+                done += 1;
+                progress(done);
+                Ok::<(), GenerateError>(())
+            });
+        made.and_then(|()| self.write_table(pending.file(), &selection, &indices, &table))
+            .and_then(|()| pending.commit().map_err(GenerateError::io(&table)))
+            .map_err(|error| error.unfinished(done, count))?;
+        Ok(Written { images: count, kept: kept.len() as u64 })
+    }
+
+    /// Writes the rows of the table. They do not depend on which images were there before.
+    fn write_table(
+        &self,
+        file: &mut std::fs::File,
+        selection: &Selection,
+        indices: &[usize],
+        table: &Path,
+    ) -> Result<(), GenerateError> {
+        let mut rows = csv::Writer::from_writer(file);
+        let bad = |e: csv::Error| GenerateError::io(table)(e.into());
         rows.write_record(COLUMNS).map_err(bad)?;
-        let prefix: String = model.hash.chars().take(8).collect();
-        let mut done = 0;
-        let shots = selection.shots(&indices);
-        self.sampler().each(shots, selection.truncation, selection.batch, |shot, image| {
-            let seed = shot.seed;
+        for shot in selection.shots(indices) {
+            let name = self.name_of(shot, selection);
+            let lesion = earlier::lesion_id(&self.model().hash, &name);
             let dx = self.class_of(shot).unwrap_or("unknown");
-            // A seed may occur in several classes.
-            let name = match selection.classes.is_empty() {
-                true => format!("seed{seed:04}"),
-                false => format!("{dx}-seed{seed:04}"),
-            };
-            let path = folder.join(format!("{name}.png"));
-            let png = image
-                .to_png(&self.text_of(shot, selection.truncation))
-                .map_err(|error| GenerateError::io(&path)(std::io::Error::other(error)))?;
-            // Images are not flushed one by one: the table, which is written last, marks the set as complete.
-            atomic::write_unflushed(&path, &png).map_err(GenerateError::io(&path))?;
-            let lesion = format!("SYN_{prefix}_{name}");
-            rows.write_record([&lesion, &name, dx, "synthetic", "", "unknown", "unknown"])
+            rows.write_record([&lesion, &name, dx, SYNTHETIC, "", "unknown", "unknown"])
                 .map_err(bad)?;
-            done += 1;
-            progress(done);
-            Ok::<(), GenerateError>(())
-        })?;
-        rows.flush().map_err(GenerateError::io(&table))?;
-        drop(rows);
-        pending.commit().map_err(GenerateError::io(&table))?;
-        Ok(done)
+        }
+        rows.flush().map_err(GenerateError::io(table))
+    }
+
+    /// The name of an image's file without its ending. A seed may occur in several classes.
+    fn name_of(&self, shot: Shot, selection: &Selection) -> String {
+        let seed = shot.seed;
+        match selection.classes.is_empty() {
+            true => format!("seed{seed:04}"),
+            false => format!("{}-seed{seed:04}", self.class_of(shot).unwrap_or("unknown")),
+        }
+    }
+
+    /// The image whose file has this name without its ending; `None` if the selection has no such image.
+    fn expected(&self, stem: &str, selection: &Selection, indices: &[usize]) -> Option<Expected> {
+        // The last "-seed" separates class and seed: a class name may contain "-seed" too.
+        let (class, seed) = match stem.rsplit_once("-seed") {
+            Some((class, seed)) => (Some(class), seed),
+            None => (None, stem.strip_prefix("seed")?),
+        };
+        let seed: u64 = seed.parse().ok()?;
+        let requested = selection.seeds.iter().any(|range| range.contains(&seed));
+        let place =
+            |class: &str| selection.classes.iter().position(|c| c.eq_ignore_ascii_case(class));
+        // A model of one class has no indices.
+        let class = match class {
+            Some(class) => indices.get(place(class)?).copied(),
+            None => None,
+        };
+        let shot = Shot { seed, class };
+        let same = requested && self.name_of(shot, selection) == stem;
+        let text = self.text_of(shot, selection.truncation).into_iter();
+        same.then(|| Expected {
+            text: text.map(|(key, value)| (key.to_owned(), value)).collect(),
+            side: self.model().config.resolution,
+        })
     }
 
     /// The text chunks of an image file.
@@ -115,44 +226,35 @@ fn remove_table(table: &Path) -> Result<(), GenerateError> {
     }
 }
 
-/// Refuses the name of an image file as the folder.
+/// Refuses the name of a file as the folder.
 fn check_folder(folder: &Path) -> Result<(), SettingError> {
-    if has_ending(folder, "png") {
-        let problem = "a single PNG is a grid: give `grid`, such as 8x8";
-        return Err(SettingError::value("out", folder.display(), problem));
+    let refuse = |problem: String| Err(SettingError::value("out", folder.display(), problem));
+    if folder.is_dir() {
+        return Ok(());
     }
-    let ending = NOT_FOLDERS.iter().find(|ending| has_ending(folder, ending));
-    match ending.filter(|_| !folder.is_dir()) {
-        Some(ending) => {
-            let problem = format!(
-                "images are PNG files in a folder, or one PNG with `grid`; a .{ending} is neither"
-            );
-            Err(SettingError::value("out", folder.display(), problem))
+    if folder.exists() {
+        return refuse("this is a file; images are written to a folder: name a new one".to_owned());
+    }
+    let Some(ending) = NOT_FOLDERS.iter().find(|ending| has_ending(folder, ending)) else {
+        return Ok(());
+    };
+    let mut without = folder.with_extension("");
+    // A name such as images.tar.gz has two.
+    while NOT_FOLDERS.iter().any(|ending| has_ending(&without, ending)) {
+        without = without.with_extension("");
+    }
+    let folder = format!("images are PNG files in a folder: type `out` = {}", without.display());
+    refuse(match *ending {
+        "png" => format!("{folder}; a single PNG is a grid: give `grid`, such as 8x8, too"),
+        "gif" | "apng" | "mp4" | "avi" | "mov" | "mkv" | "webm" => format!(
+            "{folder}; an animation is a .gif or an .apng: give `interpolate`, such as 0,5,9, too"
+        ),
+        "zip" | "tar" | "gz" | "tgz" | "bz2" | "xz" | "zst" | "7z" | "rar" => {
+            format!("{folder}, and pack the folder afterwards")
         }
-        None => Ok(()),
-    }
-}
-
-/// Refuses a folder that holds generated images of another set, which the table would not describe.
-fn refuse_others(folder: &Path, selection: &Selection) -> Result<(), GenerateError> {
-    for entry in std::fs::read_dir(folder).map_err(GenerateError::io(folder))?.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(stem) = name.strip_suffix(".png") else { continue };
-        let (class, seed) = match stem.rsplit_once("-seed") {
-            Some((class, seed)) => (Some(class), Some(seed)),
-            None => (None, stem.strip_prefix("seed")),
-        };
-        let seed: Option<u64> = seed.and_then(|seed| seed.parse().ok());
-        let requested = |seed: u64| selection.seeds.iter().any(|range| range.contains(&seed));
-        let class_requested = match class {
-            Some(class) => selection.classes.iter().any(|c| c.eq_ignore_ascii_case(class)),
-            None => selection.classes.is_empty(),
-        };
-        if seed.is_some_and(|seed| !(requested(seed) && class_requested)) {
-            let problem =
-                format!("it holds {name}, which is not part of this set; name another folder");
-            return Err(SettingError::value("out", folder.display(), problem).into());
+        "npz" | "npy" | "h5" | "hdf5" | "lmdb" | "mat" | "pkl" | "pickle" => {
+            format!("{folder}; dermagan writes no arrays")
         }
-    }
-    Ok(())
+        ending => format!("{folder}; dermagan writes no .{ending} files here"),
+    })
 }

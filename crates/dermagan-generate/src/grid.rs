@@ -8,6 +8,7 @@ use dermagan_base::image::Image;
 use dermagan_base::name::has_ending;
 
 use crate::classes;
+use crate::earlier::check_file;
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
 use crate::provenance;
@@ -102,7 +103,8 @@ impl ImageGenerator {
     /// Makes a grid and writes it as a PNG whose text names the model, the seeds and the classes. Returns the number of images.
     ///
     /// # Errors
-    /// As [`ImageGenerator::grid`], and when `out` is not a PNG or cannot be written.
+    /// As [`ImageGenerator::grid`], and when `out` is not a PNG, is a file that dermagan did not write, or cannot be
+    /// written.
     pub fn write_grid(
         &self,
         request: &GridRequest,
@@ -113,6 +115,7 @@ impl ImageGenerator {
             let problem = "a grid is a PNG file; name one such as grid.png";
             return Err(SettingError::value("out", out.display(), problem).into());
         }
+        check_file(out)?;
         let (selection, indices) = self.cells_of(request)?;
         let grid = self.arranged(&selection, &indices, request.columns, progress)?;
         let shown: Vec<String> =

@@ -21,6 +21,7 @@
 
 mod animation;
 mod classes;
+mod earlier;
 mod error;
 mod files;
 mod generator;
@@ -35,7 +36,7 @@ mod walk;
 pub use animation::{Shown, write_gif};
 pub use classes::class_caution;
 pub use error::GenerateError;
-pub use files::FilesRequest;
+pub use files::{FilesRequest, Written};
 pub use generator::{ImageGenerator, shipped_model};
 pub use grid::{GridRequest, parse_grid};
 pub use sampler::{Classes, Sampler, Shot};

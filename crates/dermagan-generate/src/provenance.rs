@@ -3,6 +3,9 @@
 use dermagan_base::producer;
 use dermagan_model::ModelFile;
 
+/// The keyword of the model's hash, by which an image of this program is known.
+pub(crate) const MODEL: &str = "dermagan:model";
+
 /// The (keyword, value) pairs of an image file.
 pub(crate) fn text(
     model: &ModelFile,
@@ -18,7 +21,7 @@ pub(crate) fn text(
             "SYNTHETIC image made by a generative model; not a photograph, not for diagnosis"
                 .into(),
         ),
-        ("dermagan:model", model.hash.clone()),
+        (MODEL, model.hash.clone()),
         ("dermagan:seed", seeds),
         ("dermagan:psi", truncation.to_string()),
         ("dermagan:training-data-licence", licence.to_owned()),

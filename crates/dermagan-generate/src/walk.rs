@@ -11,6 +11,7 @@ use dermagan_model::{ModelConfig, ModelError, ModelFile};
 
 use crate::animation::{Format, write_gif, write_png};
 use crate::classes;
+use crate::earlier::check_file;
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
 use crate::provenance;
@@ -64,7 +65,8 @@ impl ImageGenerator {
     /// Returns the number of frames.
     ///
     /// # Errors
-    /// When a setting is out of range, an image is not finite, or the file cannot be written.
+    /// When a setting is out of range, an image is not finite, or the file is one that dermagan did not write or cannot
+    /// be written.
     pub fn write_walk(
         &self,
         request: &WalkRequest,
@@ -76,6 +78,7 @@ impl ImageGenerator {
             SettingError::value("out", request.out.display(), problem)
         })?;
         check(request)?;
+        check_file(&request.out)?;
         let (model, sampler) = (self.model(), self.sampler());
         let shots = shots(model, request)?;
         let codes: Option<Vec<&str>> = shots.iter().map(|shot| self.class_of(*shot)).collect();
@@ -280,7 +283,14 @@ mod tests {
             nimg: 0,
         };
         let hash = "0".repeat(64);
-        ModelFile { weights: generator.to_weights(), config, card: Some(card), hash }
+        ModelFile {
+            weights: generator.to_weights(),
+            config,
+            card: Some(card),
+            hash,
+            digest: None,
+            notes: Vec::new(),
+        }
     }
 
     fn ready(model: &ModelFile) -> ImageGenerator {

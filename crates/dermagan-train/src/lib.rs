@@ -82,7 +82,7 @@ pub use step::synthetic;
 pub use store::best::{Best, best_of};
 pub use store::checkpoint::Checkpoint;
 pub use store::metric::Metric;
-pub use store::resolve_model::{SHIPPED, open_model, resolve_model};
+pub use store::resolve_model::{RUNS, SHIPPED, resolve_model};
 pub use store::rundir::LATEST;
 pub use store::stats::{self, StatsLine};
 pub use tools::bench;
@@ -93,3 +93,4 @@ pub use tools::doctor::{Computed, Diagnosis, Examination, examine, reference_lev
 pub use tools::encoder_files::{EncoderFiles, EncoderRequest, train_encoder};
 pub use tools::export::{ExportRequest, Exported, export};
 pub use tools::generated::{evaluate, open_generated};
+pub use tools::open_model::open_model;

@@ -12,8 +12,9 @@ const NO_WALK: [&str; 3] = ["number", "seeds", "grid"];
 /// Options of `sample`.
 #[derive(Args, Debug)]
 pub struct SampleArgs {
-    /// Generator: a run's folder, a generator.safetensors, a PyTorch .pth, `latest` for the newest run, or `shipped`
-    /// for the generator that comes with the program [default: latest if there is a run, else shipped].
+    /// Generator: a run's folder, a generator.safetensors, a checkpoint, a DCGAN in a PyTorch .pth or .safetensors,
+    /// `latest` for the newest run, or `shipped` for the generator that comes with the program [default: latest if there
+    /// is a run, else shipped].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
     /// Number of images, from the seeds 0 to N-1 [default: 64; with --grid, the number that fills it].
@@ -53,7 +54,8 @@ pub struct SampleArgs {
     )]
     pub scale: usize,
     /// Output: a folder; with --grid a .png file; with --interpolate a .gif (256 colours per frame), or an animated .png
-    /// or .apng (all colours) [default: samples, grid.png or walk.gif].
+    /// or .apng (all colours) [default: samples, grid.png or walk.gif]. A folder must be new, empty, or hold images of the
+    /// same model and seeds, which stay: after an interruption the same command makes those that are missing.
     #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,
     /// Truncation psi, 0 to 100: 1 gives full variety, less gives images closer to the average. It does not reduce their
@@ -69,9 +71,9 @@ pub struct SampleArgs {
     /// Images per batch, 1 to 4096. It affects speed and memory, never the images.
     #[arg(long, alias = "batch-size", default_value_t = 64)]
     pub batch: usize,
-    /// Folder in which the newest run is looked for.
-    #[arg(long, default_value = "runs", value_name = "FOLDER")]
-    pub outdir: PathBuf,
+    /// Folder of runs whose newest one makes the images, instead of MODEL [default: runs].
+    #[arg(long, value_name = "FOLDER")]
+    pub outdir: Option<PathBuf>,
     #[command(flatten)]
     pub device: DeviceArgs,
 }

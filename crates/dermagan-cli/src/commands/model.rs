@@ -3,13 +3,14 @@
 use dermagan_train::{ExportRequest, describe};
 
 use crate::args::{ExportArgs, InfoArgs};
-use crate::show::{self, say};
+use crate::show::{self, complain, say};
 
 /// Exports a generator; returns the exit code.
 pub fn export(args: ExportArgs) -> anyhow::Result<u8> {
     let ExportArgs { model, out, full, outdir } = args;
     let request = ExportRequest { model, outdir, out, full };
     let exported = dermagan_train::export(&request)?;
+    exported.notes.iter().for_each(|note| complain!("note: {note}"));
     say!(
         "{} in {}: {:.1} MB, licence of its data {}",
         exported.name,
@@ -22,7 +23,7 @@ pub fn export(args: ExportArgs) -> anyhow::Result<u8> {
 
 /// Describes a run, a checkpoint, a model or a cache; returns the exit code.
 pub fn info(args: &InfoArgs) -> anyhow::Result<u8> {
-    let value = describe(&args.path, &args.outdir)?;
+    let value = describe(&args.path, args.outdir.as_deref())?;
     if args.json {
         show::json(&value)?;
         return Ok(0);

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use dermagan_generate::{
-    FRAME_MS, FilesRequest, GridRequest, ImageGenerator, Selection, WalkRequest, class_caution,
-    first_seeds, parse_grid, parse_seeds, parse_walk,
+    FRAME_MS, FilesRequest, GridRequest, ImageGenerator, Selection, WalkRequest, Written,
+    class_caution, first_seeds, parse_grid, parse_seeds, parse_walk,
 };
 use dermagan_train::open_model;
 
@@ -25,7 +25,8 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
         (None, Some(0)) => anyhow::bail!("--number 0: expected 1 or more"),
         (None, number) => number.map(first_seeds),
     };
-    let (name, model) = open_model(args.model.as_deref(), &args.outdir)?;
+    let (name, model) = open_model(args.model.as_deref(), args.outdir.as_deref())?;
+    model.notes.iter().for_each(|note| complain!("note: {note}"));
     let device = select(&args.device)?;
     let on = device.name.clone();
     let generator = ImageGenerator::new(model, device)?;
@@ -50,7 +51,7 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
         let request = GridRequest { columns, rows, seeds, classes, truncation, batch };
         let made =
             progress(request.count(), |report| generator.write_grid(&request, &out, report))?;
-        done(made, &name, &out, &on);
+        done(Written { images: made, kept: 0 }, &name, &out, &on);
         caution();
         return Ok(0);
     }
@@ -84,7 +85,12 @@ fn progress<T, E>(
 }
 
 /// Prints the number of images, their generator and their place.
-fn done(made: u64, name: &str, out: &std::path::Path, on: &str) {
-    let images = if made == 1 { "image" } else { "images" };
-    say!("{made} synthetic {images} of {name} in {}, on {on}", out.display());
+fn done(made: Written, name: &str, out: &std::path::Path, on: &str) {
+    let Written { images: count, kept } = made;
+    let images = if count == 1 { "image" } else { "images" };
+    let kept = match kept {
+        0 => String::new(),
+        kept => format!("; {kept} of them were there already"),
+    };
+    say!("{count} synthetic {images} of {name} in {}, on {on}{kept}", out.display());
 }

@@ -1,118 +1,91 @@
 //! DCGAN generators that other programs wrote, without a card.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use pytorch_reader::PickleValue;
 
 use super::check::check;
-use super::weights::METADATA_KEY;
-use crate::network::ModelConfig;
-use crate::network::dcgan::torch_index;
+use super::networks::{Fit, Shapes, fits};
+use super::refusal::{none_fits, several_fit, without_card};
 use crate::tensor::{Array, Weights};
 
-/// The tensors of each layer: the full name by the last part of the name (`weight`, `bias`, …). The
-/// key of a layer is its prefix and its number.
-type Layers = BTreeMap<(String, usize), BTreeMap<String, String>>;
+/// Words in the name of an averaged copy of a generator.
+const AVERAGED: [&str; 5] = ["ema", "averag", "avg", "shadow", "polyak"];
 
-/// Renames the tensors of another program's DCGAN generator to our names and infers its shape. Any
-/// prefix (`module.`, `generator.main.`, `net.`) and any layer numbers are accepted: only the order
-/// of the layers matters.
+/// The generator of a file: its tensors' names, and a note for the user if the file has others.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) fit: Fit,
+    pub(super) note: Option<String>,
+}
+
+/// Chooses the generator among the tensors of a file, wherever they are in it and whatever their names
+/// are. Of a generator and its average, the average is chosen. `structure` gives the dictionaries of a
+/// PyTorch file, and `None` for safetensors; it is asked for only if the file is refused.
 ///
 /// # Errors
-/// Names the first tensor that does not fit such a generator.
-pub(super) fn foreign(weights: Weights) -> Result<(Weights, ModelConfig), String> {
-    refuse_residual(&weights)?;
-    let layers = layers_of(&weights)?;
-    let (renamed, blocks) = renamed(&weights, &layers)?;
-    if !(4..=6).contains(&blocks) {
-        return Err(format!("{blocks} convolutions, expected 4, 5 or 6 (32, 64 or 128 pixels)"));
+/// When none fits, or several do. The error lists them, and says how to take one out.
+pub(super) fn choose(
+    path: &Path,
+    shapes: &Shapes,
+    structure: impl FnOnce() -> Option<PickleValue>,
+) -> Result<Chosen, String> {
+    let mut found = fits(shapes);
+    let names: Vec<String> = found.iter().map(|fit| fit.prefix.clone()).collect();
+    if found.len() == 1 {
+        let fit = found.remove(0);
+        // Names such as `netG.main.0.weight` lead to a part of the file only if it has other parts.
+        let note = (!fit.prefix.is_empty()).then(|| {
+            format!(
+                "of the networks in this file, '{}' was used: the one that is a generator",
+                fit.prefix
+            )
+        });
+        return Ok(Chosen { fit, note });
     }
-    let shape = |i: usize| {
-        let name = format!("main.{}.weight", torch_index(i, false));
-        renamed.get(&name).map(|a| a.shape.clone()).filter(|s| s.len() == 4).ok_or(name)
+    if found.is_empty() {
+        return Err(match without_card(shapes) {
+            Some(lost) => lost,
+            None => none_fits(path, shapes, structure().as_ref()),
+        });
+    }
+    let averaged: Vec<usize> = (0..found.len()).filter(|i| is_averaged(&names[*i])).collect();
+    let [only] = averaged[..] else {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        return Err(several_fit(path, &names, structure().as_ref()));
     };
-    let missing = |name| format!("no tensor '{name}'");
-    let config = ModelConfig {
-        resolution: 2 << blocks,
-        z_dim: shape(0).map_err(missing)?[0],
-        g_width: shape(blocks - 1).map_err(missing)?[0],
-        d_width: shape(blocks - 1).map_err(missing)?[0],
-        ..ModelConfig::default()
-    };
-    config.validate().map_err(|e| e.to_string())?;
-    check(&renamed, &config)?;
-    Ok((renamed, config))
+    let others: Vec<String> = names
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != only)
+        .map(|(_, name)| format!("'{name}'"))
+        .collect();
+    let fit = found.swap_remove(only);
+    let note = format!(
+        "of the generators in this file, '{}' was used: the averaged copy, not {}",
+        fit.prefix,
+        others.join(", ")
+    );
+    Ok(Chosen { fit, note: Some(note) })
 }
 
-/// Refuses a residual generator: its tensors alone do not say all that its card does.
-fn refuse_residual(weights: &Weights) -> Result<(), String> {
-    let is = |(name, array): &(&String, &Array)| match name.as_str() {
-        "embed" | "noise.0" => true,
-        "main.1.weight" => array.shape.ends_with(&[3, 3]),
-        _ => false,
-    };
-    if let Some((name, _)) = weights.iter().find(is) {
-        return Err(format!(
-            "tensor '{name}' belongs to a residual generator, which is read with its card only: save it \
-             as safetensors with the metadata '{METADATA_KEY}' that it came with"
-        ));
-    }
-    Ok(())
+/// Whether the name of a network says that it is an average over the training.
+fn is_averaged(prefix: &str) -> bool {
+    let prefix = prefix.to_lowercase();
+    let mut parts = prefix.split(|c: char| !c.is_alphanumeric());
+    parts.any(|part| {
+        AVERAGED.iter().any(|word| part.contains(word)) || ["swa", "running"].contains(&part)
+    })
 }
 
-/// Groups the tensors by layer. All layers have the same prefix.
-fn layers_of(weights: &Weights) -> Result<Layers, String> {
-    let mut layers = Layers::new();
-    for name in weights.keys() {
-        let mut parts: Vec<&str> = name.split('.').collect();
-        let leaf = parts.pop().unwrap_or_default();
-        let index = parts.pop().and_then(|i| i.parse().ok());
-        let Some(index) = index else {
-            return Err(format!(
-                "tensor '{name}': expected the names of an nn.Sequential, such as main.0.weight"
-            ));
-        };
-        layers.entry((parts.join("."), index)).or_default().insert(leaf.to_owned(), name.clone());
-    }
-    let prefixes: BTreeSet<&String> = layers.keys().map(|(prefix, _)| prefix).collect();
-    if prefixes.len() != 1 {
-        return Err(format!("expected the layers of one network, found those of {prefixes:?}"));
-    }
-    Ok(layers)
-}
-
-/// The tensors under our names, and the number of convolutions.
-fn renamed(weights: &Weights, layers: &Layers) -> Result<(Weights, usize), String> {
-    let mut renamed = Weights::new();
-    let mut block = 0;
-    for leaves in layers.values() {
-        let weight =
-            leaves.get("weight").ok_or_else(|| format!("a layer has no weight: {leaves:?}"))?;
-        let rank = weights[weight].shape.len();
-        let is_norm = rank == 1;
-        if rank != 4 && rank != 1 {
-            return Err(format!(
-                "tensor '{weight}' has shape {:?}, which no layer of a DCGAN has",
-                weights[weight].shape
-            ));
-        }
-        if is_norm && block == 0 {
-            return Err(
-                "its first layer is a normalisation, so it is not a DCGAN generator".to_owned()
-            );
-        }
-        if !is_norm && leaves.contains_key("bias") {
-            return Err(format!(
-                "tensor '{}': the convolutions of a DCGAN have no bias",
-                leaves["bias"]
-            ));
-        }
-        let index = torch_index(if is_norm { block - 1 } else { block }, is_norm);
-        block += usize::from(!is_norm);
-        for (leaf, name) in leaves {
-            let ours = format!("main.{index}.{leaf}");
-            if renamed.insert(ours, weights[name].clone()).is_some() {
-                return Err(format!("tensor '{name}' occurs twice"));
-            }
-        }
-    }
-    Ok((renamed, block))
+/// The tensors of the chosen generator under our names.
+///
+/// # Errors
+/// When a value is not finite, or a variance is negative.
+pub(super) fn renamed(chosen: &Fit, mut weights: Weights) -> Result<Weights, String> {
+    let take = |(ours, theirs): (&String, &String)| Some((ours.clone(), weights.remove(theirs)?));
+    let renamed: BTreeMap<String, Array> = chosen.names.iter().filter_map(take).collect();
+    check(&renamed, &chosen.config)?;
+    Ok(renamed)
 }

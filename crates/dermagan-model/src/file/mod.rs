@@ -2,8 +2,14 @@
 
 mod card;
 mod check;
+mod digest;
 mod foreign;
+mod format;
 mod model_file;
+mod networks;
+mod refusal;
+mod torch;
+mod values;
 mod version;
 pub mod weights;
 

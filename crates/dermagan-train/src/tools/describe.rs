@@ -9,22 +9,24 @@ use serde_json::{Map, Value, json};
 use crate::error::TrainError;
 use crate::step::measures::Measures;
 use crate::store::checkpoint::{self, Checkpoint};
-use crate::store::resolve_model::{SHIPPED, latest_run, open_model};
+use crate::store::resolve_model::{RUNS, SHIPPED, latest_run, refuse_unused};
 use crate::store::rundir::{self, LATEST, is_named};
 use crate::store::stats::{KIMG, SECONDS_PER_KIMG, TOTAL_SECONDS, mean_of};
+use crate::tools::open_model::open_model;
 
 /// Describes a run's folder, a checkpoint, a model file or a prepared cache; `latest` stands for the newest run in
-/// `outdir`, `shipped` for the generator that comes with the program. The value is a JSON object whose key `what` says
+/// `outdir` (without it, in [`RUNS`]), `shipped` for the generator that comes with the program. The value is a JSON object whose key `what` says
 /// which of these it is.
 ///
 /// # Errors
-/// When there is no such file, or it is damaged.
-pub fn describe(path: &Path, outdir: &Path) -> Result<Value, TrainError> {
+/// When there is no such file, it is damaged, or `outdir` has no effect.
+pub fn describe(path: &Path, outdir: Option<&Path>) -> Result<Value, TrainError> {
     if is_named(path, LATEST) {
-        return describe_run(&latest_run(outdir)?);
+        return describe_run(&latest_run(outdir.unwrap_or(Path::new(RUNS)))?);
     }
+    refuse_unused(outdir, path)?;
     if is_named(path, SHIPPED) {
-        return Ok(describe_model(&open_model(Some(path), outdir)?.1));
+        return Ok(describe_model(&open_model(Some(path), None)?.1));
     }
     if path.is_dir() {
         let generator = path.join(rundir::GENERATOR);
@@ -92,6 +94,14 @@ fn describe_checkpoint(checkpoint: &Checkpoint) -> Value {
 fn describe_model(model: &ModelFile) -> Value {
     let made_by = model.card.as_ref().map_or("another program", |card| card.producer.as_str());
     let learnt = model.weights.iter().filter(|(name, _)| !name.contains("running_"));
+    // A digest that does not fit is an error when the file is opened.
+    let digest = match (&model.card, &model.digest) {
+        (None, _) => "no card",
+        (Some(_), Some(_)) => "fits the weights",
+        (Some(_), None) => {
+            "none: written before cards had one, so nothing ties the classes to the weights"
+        }
+    };
     json!({
         "what": "generator",
         "made_by": made_by,
@@ -101,6 +111,8 @@ fn describe_model(model: &ModelFile) -> Value {
         "width": model.config.g_width,
         "parameters": learnt.map(|(_, array)| array.values.len()).sum::<usize>(),
         "card": model.card,
+        "card_digest": digest,
+        "notes": model.notes,
         "sha256": model.hash,
     })
 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
 use dermagan_eval::{EvalJob, Evaluation, GeneratedImages, Sink};
-use dermagan_model::{ComputeDevice, Generator, Network};
+use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
-use crate::plan::estimate::parameters;
 use crate::store::checkpoint::{Checkpoint, is_checkpoint};
-use crate::store::resolve_model::{SHIPPED, open_model, resolve_model};
+use crate::store::resolve_model::{SHIPPED, resolve_model};
 use crate::store::rundir::{self, LATEST, is_named};
-use crate::watch::trained::{sampler_of, shown};
+use crate::tools::open_model::{average_of, open_model};
+use crate::watch::trained::sampler_of;
 
 /// Evaluates the generated images of `fake`, which may be anything that [`open_generated`] opens. `outdir` is the
 /// folder of runs in which `latest` is looked up. `sink` receives the progress.
@@ -43,7 +43,7 @@ pub fn open_generated(
 ) -> Result<GeneratedImages, TrainError> {
     let first = job.first_seed()?;
     if is_named(fake, LATEST) {
-        let (name, model) = open_model(Some(fake), outdir)?;
+        let (name, model) = open_model(Some(fake), Some(outdir))?;
         return Ok(GeneratedImages::of_model(&model, &name, device, first)?);
     }
     if !fake.exists() && !["phantom", SHIPPED].iter().any(|name| is_named(fake, name)) {
@@ -68,32 +68,13 @@ pub fn open_generated(
 }
 
 fn of_checkpoint(
-    mut checkpoint: Checkpoint,
+    checkpoint: Checkpoint,
     path: &Path,
     device: &ComputeDevice,
     first: u64,
 ) -> Result<GeneratedImages, TrainError> {
-    let config = checkpoint.meta.config.clone();
-    config.validate()?;
-    let bad = |what: String| TrainError::Checkpoint {
-        path: path.to_owned(),
-        what,
-        next: "Name another checkpoint, or the run's folder.".into(),
-    };
-    // This comes before the network is made, because the options may claim any size.
-    let weights = checkpoint.take("G_ema");
-    let held: usize = weights.values().map(|array| array.values.len()).sum();
-    let (expected, _) = parameters(&config.model);
-    if held < expected {
-        return Err(bad(format!("{held} values, but its generator has {expected}")));
-    }
-    if let Some((name, _)) = weights.iter().find(|(_, array)| !array.is_finite()) {
-        return Err(bad(format!("tensor 'G_ema.{name}' holds values that are not finite")));
-    }
-    let average =
-        Generator::new(&config.model, &device.handle).with_weights(&weights).map_err(bad)?;
-    let generator = shown(average, &config, &device.handle);
-    let sampler = sampler_of(generator, &config, checkpoint.meta.nimg, device.clone());
+    let (generator, config, nimg) = average_of(checkpoint, path, &device.handle)?;
+    let sampler = sampler_of(generator, &config, nimg, device.clone());
     let (side, classes) = (config.model.resolution, config.source.classes.clone());
     Ok(GeneratedImages::of_sampler(sampler, side, classes, first, path.display().to_string()))
 }

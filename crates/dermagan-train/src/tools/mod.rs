@@ -8,3 +8,4 @@ pub mod doctor;
 pub mod encoder_files;
 pub mod export;
 pub mod generated;
+pub mod open_model;
