@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod foreign;
 mod show;
 mod wording;
 
@@ -21,6 +22,7 @@ use crate::show::complain;
 /// Exit codes, as `--help` lists them.
 mod exit {
     pub const ERROR: u8 = 1;
+    pub const COMMAND_LINE: u8 = 2;
     pub const STRICT: u8 = 3;
     pub const NOT_FINITE: u8 = 4;
     pub const SICK_DEVICE: u8 = 5;
@@ -28,7 +30,7 @@ mod exit {
 }
 
 fn main() {
-    let command = Cli::parse().command;
+    let command = Cli::try_parse().unwrap_or_else(|error| refuse(error)).command;
     // Checked also for commands that open no device: what they say of the CPU would be wrong.
     let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| match command {
         Command::Prepare(args) => data::prepare_source(&args),
@@ -47,8 +49,17 @@ fn main() {
     let mut code = match done {
         Ok(code) => code,
         Err(error) => {
-            complain!("error: {}", wording::with_flags(&format!("{error:#}")));
-            code_of(&error)
+            let words = wording::with_flags(&format!("{error:#}"));
+            let code = code_of(&error);
+            match code {
+                // A stop is what the user asked for.
+                exit::INTERRUPTED => complain!("{words}"),
+                _ => complain!("error: {words}"),
+            }
+            if let Some(next) = wording::cache_advice(&error) {
+                complain!("  {next}");
+            }
+            code
         }
     };
     if let Some(error) = show::lost() {
@@ -58,6 +69,18 @@ fn main() {
         }
     }
     leave(code)
+}
+
+/// Answers a command line that cannot be read, or prints the help that was asked for; ends the process.
+fn refuse(error: clap::Error) -> ! {
+    let typed: Vec<String> = std::env::args().skip(1).collect();
+    match foreign::answer(&error, &typed) {
+        Some(answer) => {
+            complain!("error: {answer}\n\nFor more information, try '--help'.");
+            leave(exit::COMMAND_LINE)
+        }
+        None => foreign::without_wrong_tip(error).exit(),
+    }
 }
 
 /// Ends the process at once, without the exit handlers of C++ libraries. The handlers of a graphics driver run while
@@ -77,7 +100,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         return match error {
             TrainError::NotFinite { .. } => exit::NOT_FINITE,
             TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. } => exit::SICK_DEVICE,
-            TrainError::Stopped => exit::INTERRUPTED,
+            TrainError::Stopped(_) => exit::INTERRUPTED,
             TrainError::Data(error) => of_data(error),
             TrainError::Eval(error) => of_eval(error),
             TrainError::Generate(error) => of_generate(error),

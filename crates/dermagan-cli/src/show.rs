@@ -1,14 +1,14 @@
 //! Output on a terminal, and in a file or pipe.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use dermagan_base::name::{has_ending, is_shown};
 use dermagan_data::Summary;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Prints a line.
 macro_rules! say {
@@ -29,6 +29,9 @@ macro_rules! complain {
 }
 
 pub(crate) use {complain, say, say_raw};
+
+/// Largest number of times per second that a progress bar is drawn.
+const DRAWS_PER_SECOND: u8 = 2;
 
 /// The first error of writing to standard output.
 static LOST: OnceLock<io::Error> = OnceLock::new();
@@ -75,9 +78,19 @@ pub fn check_ending(flag: &str, path: &Path, ending: &str) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A progress bar of `total` steps. It is hidden when standard error is not a terminal.
+/// Whether standard error is a terminal that can redraw a line. A `dumb` one cannot.
+pub fn can_redraw() -> bool {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term.is_empty() || term == "dumb");
+    io::stderr().is_terminal() && !dumb
+}
+
+/// A progress bar of `total` steps. It is hidden when standard error is not a terminal that can redraw a line.
 pub fn bar(total: u64, template: &str) -> ProgressBar {
-    let bar = ProgressBar::new(total);
+    let target = match can_redraw() {
+        true => ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(total), target);
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("=> "));

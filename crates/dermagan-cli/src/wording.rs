@@ -1,5 +1,9 @@
 //! Rewords the messages of the libraries for the command line: a setting becomes its flag.
 
+use dermagan_data::{DataError, default_folder};
+use dermagan_eval::EvalError;
+use dermagan_train::TrainError;
+
 /// The settings whose flag is not their name with dashes.
 const OTHER_FLAGS: [(&str, &str); 7] = [
     ("learning_rate", "--lr"),
@@ -70,6 +74,33 @@ pub fn with_flags(words: &str) -> String {
     })
 }
 
+/// What to do about an error of the system in the folder of prepared images. `None` if the error is another one.
+pub fn cache_advice(error: &anyhow::Error) -> Option<String> {
+    let DataError::Io { path, .. } = data_error(error)? else { return None };
+    let folder = default_folder();
+    path.starts_with(&folder).then(|| {
+        format!(
+            "Prepared images are kept in {}. Give that folder space and permission to write, or name another one in the \
+             variable DERMAGAN_CACHE.",
+            folder.display()
+        )
+    })
+}
+
+/// The error of the data that an error of another library may wrap.
+fn data_error(error: &anyhow::Error) -> Option<&DataError> {
+    let of_eval = |error| match error {
+        &EvalError::Data(ref error) => Some(error),
+        _ => None,
+    };
+    match error.downcast_ref::<TrainError>() {
+        Some(TrainError::Data(error)) => return Some(error),
+        Some(TrainError::Eval(error)) => return of_eval(error),
+        _ => {}
+    }
+    error.downcast_ref::<DataError>().or_else(|| error.downcast_ref().and_then(of_eval))
+}
+
 fn flag_of(setting: &str) -> String {
     format!("--{}", setting.replace('_', "-"))
 }
@@ -86,6 +117,28 @@ mod tests {
         assert_eq!(with_flags("`batch` = 1: expected 2 to 4096"), "--batch 1: expected 2 to 4096");
         assert_eq!(with_flags("a lower `learning_rate`"), "a lower --lr");
         assert_eq!(with_flags("`per_class` and `x`"), "--per-class and `x`");
+    }
+
+    #[test]
+    fn an_error_in_the_folder_of_prepared_images_names_its_variable() {
+        let io = |path: std::path::PathBuf| DataError::Io {
+            path,
+            error: std::io::ErrorKind::PermissionDenied.into(),
+        };
+        let inside = || io(default_folder().join("x.dermagan"));
+        let outside = || io("elsewhere/x.dermagan".into());
+        let wrapped: [fn(DataError) -> anyhow::Error; 4] = [
+            |error| error.into(),
+            |error| TrainError::Data(error).into(),
+            |error| EvalError::Data(error).into(),
+            |error| TrainError::Eval(EvalError::Data(error)).into(),
+        ];
+        for wrap in wrapped {
+            let words = cache_advice(&wrap(inside())).unwrap_or_default();
+            assert!(words.contains("DERMAGAN_CACHE"), "{words}");
+            assert_eq!(cache_advice(&wrap(outside())), None);
+        }
+        assert_eq!(cache_advice(&TrainError::Stopped("").into()), None);
     }
 
     #[test]

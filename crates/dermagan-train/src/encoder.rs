@@ -149,7 +149,7 @@ pub fn train(
     let mut best: Option<(f64, LesionNet)> = None;
     for step in 0..steps {
         if stop.load(Ordering::Relaxed) {
-            return Err(TrainError::Stopped);
+            return Err(TrainError::Stopped("before the encoder was complete"));
         }
         let (x, target) = batch(cache, &order, config, step, &autodiff);
         training = training.step(step, x, target);

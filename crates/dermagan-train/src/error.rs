@@ -31,9 +31,9 @@ pub enum TrainError {
     /// Settings or files are wrong or do not fit together.
     #[error("{0}")]
     Invalid(String),
-    /// The caller stopped the run before anything was trained.
-    #[error("stopped")]
-    Stopped,
+    /// The caller stopped the work before anything was kept. The text says when.
+    #[error("stopped {0}; there is nothing to resume")]
+    Stopped(&'static str),
     /// A file could not be read or written.
     #[error("{path}: {error}{next}")]
     Io {

@@ -7,6 +7,7 @@ use dermagan_data::split::SplitFacts;
 
 use crate::check::compare::GradientDifference;
 use crate::check::repetition::{Recomputed, Repeated};
+use crate::plan::advice::Advice;
 use crate::plan::auto::Reason;
 use crate::step::measures::Measures;
 use crate::store::stats::StatsLine;
@@ -79,6 +80,13 @@ pub enum Event {
         grid: PathBuf,
         /// The checkpoint's file.
         checkpoint: PathBuf,
+        /// Number of images seen.
+        nimg: u64,
+    },
+    /// The metrics of a snapshot, whose checkpoint is written, are being computed.
+    Measuring {
+        /// Number of images seen.
+        nimg: u64,
     },
     /// A metric of a snapshot was computed.
     Metric {
@@ -91,6 +99,8 @@ pub enum Event {
     },
     /// A device's gradients were checked.
     SelfCheck(SelfCheck),
+    /// A fact about a new run that its user may not expect, before the first step.
+    Advice(Advice),
     /// A warning. The run continues.
     Warning(String),
 }
@@ -125,4 +135,6 @@ pub struct Outcome {
     pub nimg: u64,
     /// Whether the run was stopped before its end. It can be resumed from its last checkpoint.
     pub interrupted: bool,
+    /// Whether the run was stopped in the metrics of its last snapshot. They are computed when it is resumed.
+    pub unmeasured: bool,
 }

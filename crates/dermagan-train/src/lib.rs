@@ -56,6 +56,7 @@ pub use check::repetition::{Recomputed, Repeated};
 pub use encoder::{EncoderConfig, EncoderEvent, TrainedEncoder};
 pub use error::TrainError;
 pub use event::{Event, Outcome, SelfCheck};
+pub use plan::advice::Advice;
 pub use plan::auto::Reason;
 pub use plan::estimate::Estimate;
 pub use plan::memory::{machine_gigabytes, peak_gigabytes};

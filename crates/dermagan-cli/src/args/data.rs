@@ -50,6 +50,17 @@ pub enum FitArg {
     Squash,
 }
 
+impl FitArg {
+    /// The name that a preset's setting has.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crop => "crop",
+            Self::Pad => "pad",
+            Self::Squash => "squash",
+        }
+    }
+}
+
 impl From<FitArg> for Fit {
     fn from(fit: FitArg) -> Self {
         match fit {

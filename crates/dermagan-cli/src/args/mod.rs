@@ -31,7 +31,8 @@ pub use train::TrainArgs;
     version,
     after_help = "Exit codes: 0 success · 1 error · 2 invalid command line · 3 --strict rejected the data · \
                   4 training diverged (the loss is not finite) · 5 the device computes wrong results · \
-                  130 stopped by Ctrl-C; a run has written a checkpoint, unless it was still timing steps or Ctrl-C was pressed twice"
+                  130 stopped by Ctrl-C; a run that has begun its steps has a checkpoint of its last step, unless Ctrl-C was \
+                  pressed a third time"
 )]
 pub struct Cli {
     /// The command to run.

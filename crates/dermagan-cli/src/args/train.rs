@@ -6,6 +6,7 @@ use clap::Args;
 use dermagan_model::PrecisionChoice;
 use dermagan_train::Metric;
 
+use super::data::FitArg;
 use super::device::DeviceArgs;
 use super::reading::{ReadingArgs, SplitArg};
 
@@ -34,6 +35,9 @@ pub struct TrainArgs {
     /// Side of the images in pixels: 32, 64 or 128 [default: the preset's].
     #[arg(long)]
     pub size: Option<usize>,
+    /// How to make an image square [default: the preset's, which is crop in all but one].
+    #[arg(long, value_enum)]
+    pub fit: Option<FitArg>,
     /// Images per step, 2 to 4096 [default: the preset's].
     #[arg(long, alias = "batch-size")]
     pub batch: Option<usize>,

@@ -5,7 +5,7 @@ use indicatif::ProgressBar;
 
 use crate::args::EncoderTrainArgs;
 use crate::commands::select;
-use crate::commands::train::stop_flag;
+use crate::commands::stop::Stop;
 use crate::show::{self, say};
 
 /// Trains an encoder and writes it with its model card; returns the exit code.
@@ -19,9 +19,10 @@ pub fn train(args: &EncoderTrainArgs) -> anyhow::Result<u8> {
     let request = EncoderRequest { data: args.data.clone(), out: args.out.clone(), config };
     let device = select(&args.device)?;
     say!("training a lesion encoder on {} ({})", args.data, device.name);
-    let stop = stop_flag("stopping after this step; nothing is written")?;
+    let stop = Stop::new("stopping after this step; nothing is written");
+    stop.listen()?;
     let bar = show::bar(0, "{wide_bar} {pos}/{len} images {eta} {msg}");
-    let trained = train_encoder(&request, &device, &stop, &mut |event| progress(&bar, event));
+    let trained = train_encoder(&request, &device, stop.flag(), &mut |event| progress(&bar, event));
     bar.finish_and_clear();
     let trained = trained?;
     let test = &trained.card.test;

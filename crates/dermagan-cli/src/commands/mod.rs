@@ -15,6 +15,7 @@ pub mod encoder;
 pub mod eval;
 pub mod model;
 pub mod sample;
+mod stop;
 mod table;
 pub mod train;
 

@@ -1,8 +1,6 @@
 //! `dermagan train`: shows events as a progress bar on a terminal, and as lines elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dermagan_model::{ComputeDevice, device};
@@ -14,16 +12,20 @@ use dermagan_train::{
 use indicatif::ProgressBar;
 
 use crate::args::TrainArgs;
+use crate::commands::stop::{Kept, Stage, Stop};
 use crate::show::{complain, say, say_raw};
 use crate::wording::with_flags;
 use crate::{exit, show};
 
 /// The shortest time between two progress lines when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
+/// The shortest time between two updates of the progress bar.
+const BAR_EVERY: Duration = Duration::from_secs(2);
 
 /// Trains or resumes a run; returns the exit code.
 pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
-    let mut view = View::new();
+    let stop = Stop::new("stopping before the first step of the run; there is nothing to keep yet");
+    let mut view = View::new(stop.clone());
     let resumed = args.resume.as_ref().map(|from| resume_request(&args, from)).transpose()?;
     let device = device::select(&args.device.device)?;
     let mut sink = |event| view.show(event);
@@ -33,12 +35,12 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
     };
     let before = run.images_seen();
     describe(run.plan(), &device);
-    let stop = stop_flag("stopping after this step; a run that has begun writes a checkpoint")?;
+    stop.listen()?;
     if args.dry_run {
-        let estimate = run.estimate(&stop, &mut sink)?;
+        let estimate = run.estimate(stop.flag(), &mut sink)?;
         return dry_run(run.plan(), &device, before, estimate);
     }
-    let outcome = run.begin(&stop, &mut sink)?.run(&stop, &mut sink)?;
+    let outcome = run.begin(stop.flag(), &mut sink)?.run(stop.flag(), &mut sink)?;
     view.close();
     Ok(end(&outcome, before))
 }
@@ -46,6 +48,13 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
 /// Prints how the run ended and which command comes next; returns the exit code.
 fn end(outcome: &Outcome, before: u64) -> u8 {
     let (run, kimg) = (outcome.run.display(), outcome.nimg as f64 / 1000.0);
+    if outcome.unmeasured {
+        say!(
+            "stopped at {kimg:.3} kimg, before the metrics of its last snapshot; compute them and go on with: dermagan train \
+             --resume {run}"
+        );
+        return exit::INTERRUPTED;
+    }
     if outcome.interrupted {
         say!("stopped at {kimg:.3} kimg; resume it with: dermagan train --resume {run}");
         return exit::INTERRUPTED;
@@ -63,12 +72,13 @@ fn end(outcome: &Outcome, before: u64) -> u8 {
 
 fn train_request(args: &TrainArgs) -> anyhow::Result<TrainRequest> {
     let default = TrainRequest::default();
+    let fit = args.fit.map(|fit| format!("data.fit={}", fit.name()));
     Ok(TrainRequest {
         data: args.data.clone(),
         reading: args.reading.reading(args.split),
         outdir: args.outdir.clone(),
         preset: args.preset.clone().unwrap_or(default.preset),
-        settings: args.settings.clone(),
+        settings: args.settings.iter().cloned().chain(fit).collect(),
         size: args.size,
         batch: args.batch,
         width: args.width,
@@ -124,6 +134,7 @@ fn refuse_changes(args: &TrainArgs) -> anyhow::Result<()> {
         ("--split", args.split.is_some()),
         ("--set", !args.settings.is_empty()),
         ("--size", args.size.is_some()),
+        ("--fit", args.fit.is_some()),
         ("--batch", args.batch.is_some()),
         ("--width", args.width.is_some()),
         ("--lr", args.lr.is_some()),
@@ -144,19 +155,6 @@ fn refuse_changes(args: &TrainArgs) -> anyhow::Result<()> {
         ),
         None => Ok(()),
     }
-}
-
-/// A flag that Ctrl-C sets, which prints `words`. A second Ctrl-C ends the process at once.
-pub fn stop_flag(words: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = stop.clone();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
-            crate::leave(exit::INTERRUPTED);
-        }
-        complain!("\n{words}; press Ctrl-C again to stop at once");
-    })?;
-    Ok(stop)
 }
 
 /// Prints the data, the preset and the device of a run.
@@ -182,6 +180,9 @@ fn describe(plan: &Plan, device: &ComputeDevice) {
 
 /// Prints the configuration and the estimate of a run; returns the exit code.
 fn dry_run(plan: &Plan, device: &ComputeDevice, nimg: u64, e: Estimate) -> anyhow::Result<u8> {
+    if nimg == 0 {
+        plan.advice().iter().for_each(|fact| complain!("note: {}", with_flags(&fact.to_string())));
+    }
     let cautions = device.warning.clone().into_iter().chain(plan.config.cautions(nimg));
     for caution in cautions.chain(plan.config.precision.caution(device)) {
         complain!("warning: {}", with_flags(&caution));
@@ -210,18 +211,32 @@ fn preset_chosen(preset: &str, reason: Reason, kimg: Option<f64>, seconds: f64) 
     }
 }
 
-/// The output of a run: a progress bar on a terminal, lines elsewhere.
+/// The output of a run: a progress bar on a terminal that can redraw a line, and lines elsewhere.
 struct View {
-    terminal: bool,
+    /// Whether lines of statistics are printed, because the reader of standard output does not see the bar.
+    lines: bool,
     bar: Option<ProgressBar>,
     last_line: Instant,
+    /// The time of the bar's last update.
+    last_bar: Option<Instant>,
     total: u64,
+    stop: Stop,
+    /// The run with its newest checkpoint.
+    kept: Option<Kept>,
 }
 
 impl View {
-    fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        Self { terminal, bar: None, last_line: Instant::now(), total: 0 }
+    fn new(stop: Stop) -> Self {
+        let lines = !show::can_redraw() || !std::io::stdout().is_terminal();
+        let last_line = Instant::now();
+        Self { lines, bar: None, last_line, last_bar: None, total: 0, stop, kept: None }
+    }
+
+    /// Tells the reaction to signals what the run does from now on.
+    fn enter(&self, stage: fn(Kept) -> Stage) {
+        if let Some(kept) = &self.kept {
+            self.stop.enter(stage(kept.clone()));
+        }
     }
 
     fn close(&mut self) {
@@ -230,11 +245,11 @@ impl View {
         }
     }
 
-    /// A line above the bar.
+    /// A line above the bar. It goes to standard output, which may be a pipe beside a terminal.
     fn line(&self, words: &str) {
         match &self.bar {
-            Some(bar) if self.terminal => bar.println(show::plain(words)),
-            _ => say!("{words}"),
+            Some(bar) => bar.suspend(|| say!("{words}")),
+            None => say!("{words}"),
         }
     }
 
@@ -271,15 +286,31 @@ impl View {
             Event::Started { run, nimg, total } => {
                 say!("run {}", run.display());
                 self.total = total;
-                let bar = show::bar(total, "{wide_bar} {percent}%\n{msg}");
+                let bar = show::bar(total, "{percent:>3}% {wide_msg}");
                 bar.set_position(nimg);
                 self.bar = Some(bar);
+                self.kept = Some(Kept { run, nimg });
+                self.enter(Stage::Saved);
             }
             Event::Progress { nimg, images_per_second, measures } => {
+                self.enter(Stage::Steps);
                 self.progress(nimg, images_per_second, &measures);
             }
             Event::Tick(line) => self.tick(&line),
-            Event::Snapshot { grid, .. } => self.line(&format!("snapshot {}", grid.display())),
+            Event::Snapshot { grid, nimg, .. } => {
+                if let Some(kept) = &mut self.kept {
+                    kept.nimg = nimg;
+                }
+                self.enter(Stage::Saved);
+                self.line(&format!("snapshot {}", grid.display()));
+            }
+            Event::Measuring { nimg } => {
+                self.enter(Stage::Metrics);
+                if let Some(bar) = &self.bar {
+                    let kimg = nimg as f64 / 1000.0;
+                    bar.set_message(format!("metrics of the snapshot at {kimg:.3} kimg"));
+                }
+            }
             Event::Metric { name, words, best } => self.line(&format!(
                 "{name}: {words}{}",
                 if best { ": the best so far, saved as generator-best.safetensors" } else { "" }
@@ -288,6 +319,7 @@ impl View {
                 "self-check: the gradients match the CPU's; the largest difference is {:.1e} of its norm ({seconds:.1} s)",
                 worst.difference
             ),
+            Event::Advice(fact) => self.line(&format!("note: {}", with_flags(&fact.to_string()))),
             Event::Warning(words) => self.line(&format!("warning: {}", with_flags(&words))),
             _ => {}
         }
@@ -295,14 +327,14 @@ impl View {
 
     /// Without a terminal, prints a line of statistics unless the last one is recent.
     fn tick(&mut self, line: &StatsLine) {
-        if self.terminal || self.last_line.elapsed() <= LINE_EVERY {
+        if !self.lines || self.last_line.elapsed() <= LINE_EVERY {
             return;
         }
         self.last_line = Instant::now();
         let mean = |name| mean_of(line, name).unwrap_or(f64::NAN);
         let measures = Measures::of_line(line);
         let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
-        say!(
+        self.line(&format!(
             "tick {:.0} · kimg {:.1} · {:.1} s/kimg · D {:.3} · G {:.3} · D(x) {:.3} · D(G(z)) {:.4}",
             mean(stats::TICK),
             mean(stats::KIMG),
@@ -311,7 +343,7 @@ impl View {
             or_nan(measures.g_loss),
             or_nan(measures.real_probability),
             or_nan(measures.fake_probability)
-        );
+        ));
     }
 
     fn preparing(&mut self, done: usize, total: usize) {
@@ -322,8 +354,13 @@ impl View {
     }
 
     fn progress(&mut self, nimg: u64, rate: f64, measures: &Measures) {
-        let left = (self.total.saturating_sub(nimg)) as f64 / rate.max(1e-9);
         let Some(bar) = &self.bar else { return };
+        // A recorded terminal, such as that of a notebook or of `script`, keeps every update.
+        if self.last_bar.is_some_and(|last| last.elapsed() < BAR_EVERY) && nimg < self.total {
+            return;
+        }
+        self.last_bar = Some(Instant::now());
+        let left = (self.total.saturating_sub(nimg)) as f64 / rate.max(1e-9);
         bar.set_position(nimg);
         let Measures {
             d_loss,

@@ -49,6 +49,18 @@ impl Data {
         }
     }
 
+    /// The mean share of an image's pixels that a crop to its central square discards, 0 to 1, from the headers of the
+    /// images. `None` if the sizes are not known, as in a cache.
+    pub fn lost(&self) -> Option<f64> {
+        let Self::Source(source) = self else { return None };
+        let sizes: Vec<(u32, u32)> = source.sizes().into_iter().flatten().collect();
+        let lost = |(width, height): &(u32, u32)| {
+            1.0 - f64::from(*width.min(height)) / f64::from(*width.max(height)).max(1.0)
+        };
+        let sum: f64 = sizes.iter().map(lost).sum();
+        (!sizes.is_empty()).then(|| sum / sizes.len() as f64)
+    }
+
     /// The number of classes that have images, among those that were asked for if any were.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! From a request to a run that can start. Settings and memory are checked before the data is prepared.
 
+pub mod advice;
 pub mod auto;
+mod changed;
 mod choice;
 mod data;
 pub mod estimate;

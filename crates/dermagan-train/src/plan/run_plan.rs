@@ -1,16 +1,19 @@
 //! From a request to a run that can start: its configuration and its images.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dermagan_base::SettingError;
-use dermagan_data::Cache;
 use dermagan_data::order::Order;
 use dermagan_data::split;
+use dermagan_data::{Cache, DataError};
 use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
 use crate::event::Event;
+use crate::plan::advice::{Advice, advice};
 use crate::plan::auto::{self, Reason};
+use crate::plan::changed;
 use crate::plan::choice::choose;
 use crate::plan::data::{Data, absolute, adopt_cache};
 use crate::plan::estimate::Estimate;
@@ -29,6 +32,9 @@ pub struct Plan {
     pub cache: Arc<Cache>,
     /// Indices of the images in the cache that the run trains on.
     pub images: Vec<u32>,
+    /// Mean share of an image's pixels that a crop to its central square discards, 0 to 1. A square around the whole image
+    /// has the same share of other pixels. `None` if the sizes of the original images are not known.
+    pub(crate) lost: Option<f64>,
     /// The time budget in minutes, if the length of the run still has to be fitted to one.
     pub(crate) minutes: Option<f64>,
 }
@@ -77,6 +83,7 @@ impl Plan {
             sink(Event::PresetChosen { preset: name.to_owned(), reason, kimg, seconds });
         }
         warning.into_iter().for_each(|warning| sink(Event::Warning(warning)));
+        let lost = data.lost();
         let cache = data.prepare(&mut preset.data, preset.model.resolution, sink)?;
         sink(Event::Split(split::facts(cache.header())));
         let (source, images) = choose(source, &request.classes, preset.data.split, &cache)?;
@@ -88,16 +95,17 @@ impl Plan {
             )));
         }
         unused_settings::check_rare(&config, request.sets("augment.rare_probability"))?;
-        Ok(Self { config, cache: Arc::new(cache), images, minutes: request.minutes })
+        Ok(Self { config, cache: Arc::new(cache), images, lost, minutes: request.minutes })
     }
 
-    /// The plan of a run that continues from a checkpoint. The data may have moved, and the request may change the
-    /// length of the run and the interval of snapshots.
+    /// The plan of a run that continues from a checkpoint in the folder `run`. The data may have moved, and the request
+    /// may change the length of the run and the interval of snapshots.
     ///
     /// # Errors
     /// When the data is not the data that the run began with, or the length is less than what was done.
     pub fn resume(
         checkpoint: &Checkpoint,
+        run: &Path,
         request: &ResumeRequest,
         sink: &mut dyn FnMut(Event),
     ) -> Result<Self, TrainError> {
@@ -113,7 +121,15 @@ impl Plan {
             let problem = format!("this run is at {done:.3} kimg already; expected more");
             return Err(SettingError::value("kimg", kimg, problem).into());
         }
-        let data = Data::open(&config.source.source, config.source.reading)?;
+        let data = Data::open(&config.source.source, config.source.reading).map_err(|error| match error {
+            TrainError::Data(DataError::NotFound(place)) if request.data.is_none() => {
+                TrainError::Invalid(format!(
+                    "the data that this run began with is no longer at {}; if it has moved, pass its new place as `data`",
+                    place.display()
+                ))
+            }
+            other => other,
+        })?;
         let cache = data.prepare(&mut config.input, config.model.resolution, sink)?;
         let began = config.source.clone();
         let place = began.source.clone();
@@ -126,10 +142,11 @@ impl Plan {
         let (source, images) = choose(place, &began.classes, config.input.split, &cache)?;
         config.source = source;
         if config.source.digest != began.digest {
+            let changes = changed::changes(run, &cache)
+                .unwrap_or_else(|| format!("{} then, {} now", began.images, config.source.images));
             return Err(TrainError::Invalid(format!(
-                "the images of {} are not those that this run began with ({} then, {} now); pass the original data \
-                 as `data`",
-                config.source.source, began.images, config.source.images
+                "the images of {} are not those that this run began with: {changes}; pass the original data as `data`",
+                config.source.source
             )));
         }
         if config.source.classes != began.classes {
@@ -140,7 +157,12 @@ impl Plan {
             )));
         }
         config.source.name = began.name;
-        Ok(Self { config, cache: Arc::new(cache), images, minutes: None })
+        Ok(Self { config, cache: Arc::new(cache), images, lost: None, minutes: None })
+    }
+
+    /// What the user should know about the data and the length of a new run before its first step.
+    pub fn advice(&self) -> Vec<Advice> {
+        advice(&self.config, &self.cache, &self.images, self.lost)
     }
 
     /// The split by lesion as a CSV table `image_id,side`.

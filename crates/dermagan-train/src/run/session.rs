@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dermagan_generate::Sampler;
-use dermagan_model::ComputeDevice;
+use dermagan_model::{ComputeDevice, Generator};
 use serde_json::json;
 
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
 use crate::plan::memory::resident_gigabytes;
 use crate::plan::run_plan::Plan;
-use crate::recipe::config::images_of_kimg;
+use crate::recipe::config::{TrainConfig, images_of_kimg};
 use crate::run::defence::{Broken, ReadBack};
 use crate::run::self_check::CheckCounts;
 use crate::run::trainer::{ADAPT_EVERY, Trainer};
@@ -78,6 +78,8 @@ pub struct Session {
     pub(super) device: ComputeDevice,
     pub(super) keep: usize,
     pub(super) metrics: Option<SnapshotMetrics>,
+    /// The snapshot whose metrics are still to be computed.
+    pub(super) unmeasured: Option<Unmeasured>,
     /// Events since the last call of [`Session::take_events`].
     events: Vec<Event>,
     start: Instant,
@@ -102,6 +104,22 @@ pub struct Session {
     snapshot_is_fresh: bool,
 }
 
+/// A snapshot whose checkpoint is written and whose metrics are not computed yet.
+pub(super) struct Unmeasured {
+    /// Name of the checkpoint's file.
+    pub checkpoint: String,
+    /// The generator that the snapshot keeps.
+    pub shown: Generator,
+}
+
+/// Whether a snapshot with metrics is due after the step that ends at `nimg` images.
+pub(super) fn snapshot_is_due(config: &TrainConfig, nimg: u64) -> bool {
+    let snap = images_of_kimg(config.schedule.snap);
+    let before = nimg.saturating_sub(config.optimiser.batch as u64);
+    let done = nimg >= images_of_kimg(config.schedule.kimg);
+    nimg > 0 && (done || nimg / snap > before / snap)
+}
+
 impl Session {
     pub(super) fn new(
         plan: Arc<Plan>,
@@ -121,6 +139,7 @@ impl Session {
             device,
             keep,
             metrics,
+            unmeasured: None,
             events: Vec::new(),
             start: now,
             nimg_at_start: nimg,
@@ -193,8 +212,8 @@ impl Session {
         self.trainer.sampler(self.trainer.shown())
     }
 
-    /// Runs to the end, or until `stop` is set. A stopped run writes a checkpoint that it can be resumed from. `sink`
-    /// receives the events.
+    /// Runs to the end, or until `stop` is set. A stopped run writes a checkpoint that it can be resumed from. A stop
+    /// breaks the metrics of a snapshot off; they are computed when the run is resumed. `sink` receives the events.
     ///
     /// # Errors
     /// As [`Session::step`] and [`Session::finish`]. The last good checkpoint stays.
@@ -203,24 +222,40 @@ impl Session {
         stop: &AtomicBool,
         sink: &mut dyn FnMut(Event),
     ) -> Result<Outcome, TrainError> {
-        let mut outcome = Ok(false);
+        let mut outcome = Ok(());
         self.take_events().into_iter().for_each(&mut *sink);
-        while outcome.as_ref().is_ok_and(|stopped| !stopped) && !self.is_done() {
-            let before = self.trainer.nimg;
-            self.waited += self.trainer.step().as_secs_f64();
-            outcome = self.after_step(before).and_then(|()| {
-                let stopped = stop.load(Ordering::Relaxed) && !self.is_done();
-                if stopped { self.interrupt().map(|()| true) } else { Ok(false) }
-            });
+        while outcome.is_ok() && !self.is_done() {
+            if stop.load(Ordering::Relaxed) {
+                outcome = self.interrupt();
+                break;
+            }
+            outcome = self.advance();
+            // The caller learns of the checkpoint before the metrics, which may take minutes.
             self.take_events().into_iter().for_each(&mut *sink);
+            outcome = outcome.and_then(|()| self.measure_and_report(stop, sink));
         }
-        let finished = outcome.and_then(|_| self.end());
+        self.take_events().into_iter().for_each(&mut *sink);
+        let finished = outcome.and_then(|()| self.end());
         self.take_events().into_iter().for_each(&mut *sink);
         finished
     }
 
-    /// Does one training step, and writes the statistics and the snapshot that are due after it. Does nothing if the
-    /// run is done.
+    /// Computes the metrics that are due, and passes the events to `sink`.
+    pub(super) fn measure_and_report(
+        &mut self,
+        stop: &AtomicBool,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<(), TrainError> {
+        if self.unmeasured.is_some() {
+            sink(Event::Measuring { nimg: self.trainer.nimg });
+        }
+        let measured = self.measure(stop).map_err(|error| self.explain(error));
+        self.take_events().into_iter().for_each(sink);
+        measured
+    }
+
+    /// Does one training step, and writes the statistics and the snapshot that are due after it, with its metrics. Does
+    /// nothing if the run is done.
     ///
     /// # Errors
     /// When a value is not finite, the device computes wrongly, or a file cannot be written. The last good checkpoint
@@ -229,23 +264,24 @@ impl Session {
         if self.is_done() {
             return Ok(());
         }
-        let before = self.trainer.nimg;
-        self.waited += self.trainer.step().as_secs_f64();
-        self.after_step(before)
+        self.advance()?;
+        self.measure(&AtomicBool::new(false)).map_err(|error| self.explain(error))
     }
 
-    /// Does the work that is due after a step that began after `before` images.
-    fn after_step(&mut self, before: u64) -> Result<(), TrainError> {
+    /// Does one training step, and everything that is due after it except the metrics.
+    fn advance(&mut self) -> Result<(), TrainError> {
+        let before = self.trainer.nimg;
+        self.waited += self.trainer.step().as_secs_f64();
         self.do_what_is_due(before).map_err(|error| self.explain(error))
     }
 
-    /// As [`Session::after_step`], without the explanation of errors.
+    /// Does the work that is due after a step that began after `before` images.
     fn do_what_is_due(&mut self, before: u64) -> Result<(), TrainError> {
         let schedule = self.plan.config.schedule;
         let (snap, tick) = (images_of_kimg(schedule.snap), images_of_kimg(schedule.tick));
         let nimg = self.trainer.nimg;
         let (tick_due, snap_due) = (nimg / tick > before / tick, nimg / snap > before / snap);
-        self.snapshot_is_fresh = snap_due || self.is_done();
+        self.snapshot_is_fresh = snapshot_is_due(&self.plan.config, nimg);
         if self.snapshot_is_fresh
             || tick_due
             || self.device.is_cpu
@@ -258,7 +294,6 @@ impl Session {
             self.tick()?;
         }
         if snap_due {
-            // The metrics are computed even if the caller stops the run here: an uninterrupted run has them too.
             let due = (nimg / snap * snap) as f64 / 1000.0;
             self.snapshot(&stamp(nimg, Some(due)), true)?;
         } else if self.is_done() {
@@ -295,7 +330,8 @@ impl Session {
     }
 
     fn end(&mut self) -> Result<Outcome, TrainError> {
-        let interrupted = !self.is_done();
+        let unmeasured = self.unmeasured.is_some();
+        let interrupted = !self.is_done() || unmeasured;
         if self.trainer.tally.steps() > 0 {
             // The open tick is written so that a short run has statistics too. The checkpoint does not count it: a
             // resumed run writes the whole tick again.
@@ -307,11 +343,15 @@ impl Session {
         if let Err(error) = self.draw() {
             self.warn(&format!("the loss plot or the time-lapse was not written: {error}"));
         }
-        let end = if interrupted { "stopped before its end" } else { "finished" };
+        let end = match (self.is_done(), unmeasured) {
+            (false, _) => "stopped before its end",
+            (true, false) => "finished",
+            (true, true) => "stopped in the metrics of its last snapshot",
+        };
         let words = format!("{end} at {:.3} kimg", self.kimg());
         self.dir.log(&words);
         let run = self.dir.path().to_owned();
-        Ok(Outcome { run, nimg: self.trainer.nimg, interrupted })
+        Ok(Outcome { run, nimg: self.trainer.nimg, interrupted, unmeasured })
     }
 
     /// Emits the start event, and warnings about the run's length and number format.
@@ -323,6 +363,12 @@ impl Session {
         }
         if self.is_done() {
             return;
+        }
+        if nimg == 0 {
+            for fact in self.plan.advice() {
+                self.dir.log(&format!("note: {fact}"));
+                self.emit(Event::Advice(fact));
+            }
         }
         let config = &self.plan.config;
         let cautions = config.cautions(nimg).into_iter();

@@ -1,6 +1,7 @@
 //! The files that a run writes at its beginning, at every snapshot, and at its end.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use dermagan_base::image::Image;
@@ -12,15 +13,21 @@ use serde_json::json;
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::run::defence::Broken;
-use crate::run::session::Session;
+use crate::run::session::{Session, Unmeasured};
 use crate::store::best::{BEST_GENERATOR, BEST_RECORD, Best, best_of};
 use crate::store::checkpoint::Checkpoint;
+use crate::store::metric;
 use crate::store::rundir::{self, GENERATOR, stamp};
 use crate::store::stats::seconds_since_1970;
-use crate::watch::metrics::Measured;
+use crate::watch::metrics::{Measured, SnapshotMetrics};
 use crate::watch::plot;
 use crate::watch::run_images::{self, GRID};
 use crate::watch::trained::card_of;
+
+/// The name of a checkpoint's file.
+fn checkpoint_name(stamp: &str) -> String {
+    format!("checkpoint-{stamp}.safetensors")
+}
 
 impl Session {
     /// Writes the files of a new run before its first step. The checkpoint lets a run continue even if its process is
@@ -69,7 +76,8 @@ impl Session {
     }
 
     /// Writes the images, the generator and the checkpoint, in this order. A process that is killed in between leaves
-    /// only files that a resumed run writes again.
+    /// only files that a resumed run writes again. The images come first because they show whether the state is broken.
+    /// The metrics of a `measured` snapshot take longer, so [`Session::measure`] computes them after the checkpoint.
     pub(super) fn snapshot(&mut self, stamp: &str, measured: bool) -> Result<(), TrainError> {
         let start = Instant::now();
         self.repeat()?;
@@ -84,37 +92,63 @@ impl Session {
         for warning in warnings.map_err(|error| self.without_images(error))? {
             self.warn(&warning);
         }
-        if measured {
-            self.measure(stamp, shown)?;
-        }
         let checkpoint = self.save(stamp, &state)?;
         self.dir.rotate(self.keep);
         self.maintenance += start.elapsed().as_secs_f64();
-        self.emit(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint });
+        if measured && self.metrics.is_some() {
+            self.unmeasured = Some(Unmeasured { checkpoint: checkpoint_name(stamp), shown });
+        }
+        let nimg = self.trainer.nimg;
+        self.emit(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint, nimg });
         Ok(())
     }
 
-    /// Computes the metrics of a snapshot and keeps its generator if it is the best so far. If this fails, the run
-    /// continues with a warning.
-    fn measure(&mut self, stamp: &str, shown: Generator) -> Result<(), TrainError> {
+    /// Computes the metrics of the newest snapshot, if it still has to be measured, and keeps its generator if it is the
+    /// best so far. If this fails, the run continues with a warning. If `stop` is set in the meantime, the metrics are
+    /// still to be computed.
+    pub(super) fn measure(&mut self, stop: &AtomicBool) -> Result<(), TrainError> {
+        let Some(snapshot) = self.unmeasured.take() else { return Ok(()) };
         let Some(metrics) = self.metrics.take() else { return Ok(()) };
+        let start = Instant::now();
+        let measured = self.measure_snapshot(snapshot, &metrics, stop);
+        self.metrics = Some(metrics);
+        self.maintenance += start.elapsed().as_secs_f64();
+        measured
+    }
+
+    fn measure_snapshot(
+        &mut self,
+        snapshot: Unmeasured,
+        metrics: &SnapshotMetrics,
+        stop: &AtomicBool,
+    ) -> Result<(), TrainError> {
         let nimg = self.trainer.nimg;
-        let snapshot = format!("checkpoint-{stamp}.safetensors");
-        let measured = metrics.measure(&self.plan, shown, &self.device, &snapshot, nimg);
+        let (shown, name) = (snapshot.shown.clone(), &snapshot.checkpoint);
+        let measured = metrics.measure(&self.plan, shown, &self.device, name, nimg, stop);
         let measured = match measured {
             Ok(measured) => measured,
+            Err(TrainError::Stopped(_)) => {
+                self.dir.log(&format!(
+                    "the metrics of the snapshot at {:.3} kimg were broken off; they are computed when the run is resumed",
+                    self.kimg()
+                ));
+                self.unmeasured = Some(snapshot);
+                return Ok(());
+            }
             Err(error @ TrainError::Model(ModelError::SickDevice(_))) => return Err(error),
             Err(error) => {
                 self.warn(&format!("the metrics of this snapshot were not computed: {error}"));
-                self.metrics = Some(metrics);
                 return Ok(());
             }
         };
         let chosen = metrics.chooses(&measured).cloned();
-        for Measured { name, value, words, mut line } in measured {
+        // A process that was killed among these lines leaves some of them, and the record of the best.
+        let present = metric::measured_at(self.dir.path(), nimg);
+        let missing = |measured: &Measured| !present.contains(&measured.metric);
+        for Measured { name, value, words, mut line, .. } in measured.into_iter().filter(missing) {
             let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
             let before = best_of(self.dir.path()).filter(|best| best.metric == name);
-            let best = chosen && before.is_none_or(|best| value < best.value);
+            let best = chosen && before.is_none_or(|best| value < best.value || best.nimg == nimg);
             line.insert("timestamp".to_owned(), json!(seconds_since_1970()));
             if best {
                 self.keep_best(&name, value)?;
@@ -122,7 +156,6 @@ impl Session {
             self.dir.add_metric(&name, &line)?;
             self.emit(Event::Metric { name, words, best });
         }
-        self.metrics = Some(metrics);
         Ok(())
     }
 
@@ -165,7 +198,7 @@ impl Session {
     }
 
     fn save(&mut self, stamp: &str, checkpoint: &Checkpoint) -> Result<PathBuf, TrainError> {
-        let path = self.dir.path().join(format!("checkpoint-{stamp}.safetensors"));
+        let path = self.dir.path().join(checkpoint_name(stamp));
         checkpoint.save(&path)?;
         self.last_good.clone_from(&path);
         Ok(path)

@@ -13,7 +13,8 @@ use crate::event::{Event, Outcome};
 use crate::plan::estimate::Estimate;
 use crate::plan::request::{KEEP, ResumeRequest, TrainRequest};
 use crate::plan::run_plan::Plan;
-use crate::run::session::{STATUS_WON, Session};
+use crate::recipe::config::TrainConfig;
+use crate::run::session::{STATUS_WON, Session, Unmeasured, snapshot_is_due};
 use crate::run::trainer::Trainer;
 use crate::run::{self_check, time_budget};
 use crate::store::best::{BEST_GENERATOR, BEST_RECORD, best_nimg};
@@ -134,7 +135,7 @@ impl ReadyRun {
         let path = rundir::resolve(&request.from, &request.outdir)?;
         let checkpoint = Checkpoint::open(&path)?;
         check_precision(checkpoint.meta.config.precision, device)?;
-        let plan = Plan::resume(&checkpoint, request, sink)?;
+        let plan = Plan::resume(&checkpoint, checkpoint::folder_of(&path), request, sink)?;
         let mut options = RunOptions::of_run(checkpoint::folder_of(&path));
         options.keep = request.keep.unwrap_or(options.keep);
         options.metrics = request.metrics.clone().unwrap_or(options.metrics);
@@ -171,7 +172,8 @@ impl ReadyRun {
         Ok(Estimate::of(&self.plan.config))
     }
 
-    /// Makes or opens the run's folder, checks the device, and writes the files that come before the first step.
+    /// Makes or opens the run's folder, checks the device, and writes the files that come before the first step. The
+    /// metrics of the last snapshot are computed if an earlier process was stopped in them.
     ///
     /// # Errors
     /// When the machine has too little memory for the run, there are too few images for a metric, the device computes
@@ -204,8 +206,10 @@ impl ReadyRun {
         if written.is_ok() {
             session.announce();
         }
-        session.take_events().into_iter().for_each(sink);
-        written.map_err(|error| session.explain(error)).map(|()| session)
+        session.take_events().into_iter().for_each(&mut *sink);
+        written.map_err(|error| session.explain(error))?;
+        session.measure_and_report(stop, sink)?;
+        Ok(session)
     }
 }
 
@@ -254,6 +258,7 @@ fn resumed_session(
     let mut dir = RunDir::open(folder)?;
     let (nimg, ticks) = (checkpoint.meta.nimg, checkpoint.meta.ticks);
     let level = checkpoint.meta.level.clone();
+    let due = metrics_due(folder, &checkpoint.meta.config, nimg);
     let mut trainer = Trainer::resume(plan.clone(), device.clone(), checkpoint).map_err(bad(
         "Another version of the program may have written it. Resume from another checkpoint.",
     ))?;
@@ -276,11 +281,32 @@ fn resumed_session(
         .is_some_and(|line| line.get("Status") == Some(&json!(STATUS_WON)));
     session.last_good = path.to_owned();
     session.report_resumed(path, level.as_deref(), unreadable);
+    session.complete_metrics(&due, path, options);
     session.report_check(checked);
     Ok(session)
 }
 
 impl Session {
+    /// Makes the session compute the metrics `due` of the checkpoint that it continues from, and logs those that the run
+    /// does not compute any more.
+    fn complete_metrics(&mut self, due: &[Metric], path: &Path, options: &RunOptions) {
+        let (wanted, given_up): (Vec<Metric>, Vec<Metric>) =
+            due.iter().partition(|metric| options.metrics.contains(*metric));
+        if !given_up.is_empty() {
+            let names: Vec<&str> = given_up.into_iter().map(Metric::name).collect();
+            self.dir.log(&format!(
+                "the snapshot at {:.3} kimg has no {}: an earlier process was stopped before it, and the run no longer \
+                 computes it",
+                self.kimg(),
+                names.join(", ")
+            ));
+        }
+        if !wanted.is_empty() {
+            let checkpoint = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.unmeasured = Some(Unmeasured { checkpoint, shown: self.trainer.shown() });
+        }
+    }
+
     /// Logs the checkpoint that the run continues from, and warns of differences from the earlier process.
     fn report_resumed(&mut self, path: &Path, level: Option<&str>, unreadable: bool) {
         let from = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -301,6 +327,17 @@ impl Session {
             );
         }
     }
+}
+
+/// The metrics of a checkpoint's snapshot, after `nimg` images, that the run asked for and does not have, because a process
+/// was stopped in them.
+fn metrics_due(folder: &Path, config: &TrainConfig, nimg: u64) -> Vec<Metric> {
+    if !snapshot_is_due(config, nimg) {
+        return Vec::new();
+    }
+    let present = metric::measured_at(folder, nimg);
+    let asked = RunOptions::of_run(folder).metrics;
+    asked.into_iter().filter(|metric| !present.contains(metric)).collect()
 }
 
 /// The metrics of the snapshots; `None` if the options ask for none.

@@ -89,7 +89,7 @@ fn seconds_per_kimg(
                 let _ = trainer.read_back();
             }
             if stop.load(Ordering::Relaxed) {
-                return Err(TrainError::Stopped);
+                return Err(TrainError::Stopped("before the first step of the run"));
             }
         }
         seconds.push(group.elapsed().as_secs_f64());

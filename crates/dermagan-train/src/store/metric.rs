@@ -1,9 +1,11 @@
 //! The metrics of snapshots. They have StyleGAN's names where it has them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::store::stats::KIMG;
 
 /// A metric of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,15 +47,49 @@ impl FromStr for Metric {
 
 /// The metrics for which a run's folder has files.
 pub fn found_in(run: &Path) -> Vec<Metric> {
-    let files = std::fs::read_dir(run).into_iter().flatten().flatten();
-    let mut found: Vec<Metric> = files
-        .filter_map(|file| {
-            let name = file.file_name().to_string_lossy().into_owned();
-            let name = name.strip_prefix("metric-")?.strip_suffix(".jsonl")?;
-            name.split(|c: char| c.is_ascii_digit()).next()?.parse().ok()
-        })
-        .collect();
+    let mut found: Vec<Metric> = files(run).map(|(metric, _)| metric).collect();
     found.sort();
     found.dedup();
     found
+}
+
+/// The metrics that the snapshot after `nimg` images of a run has.
+pub fn measured_at(run: &Path, nimg: u64) -> Vec<Metric> {
+    let kimg = nimg as f64 / 1000.0;
+    let has_line = |path: &Path| {
+        let text = std::fs::read(path).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().any(|line| {
+            let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
+            line.is_some_and(|line| line[KIMG].as_f64() == Some(kimg))
+        })
+    };
+    files(run).filter(|(_, path)| has_line(path)).map(|(metric, _)| metric).collect()
+}
+
+/// The files `metric-NAME.jsonl` of a run with their metrics.
+fn files(run: &Path) -> impl Iterator<Item = (Metric, PathBuf)> {
+    let files = std::fs::read_dir(run).into_iter().flatten().flatten();
+    files.filter_map(|file| {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let name = name.strip_prefix("metric-")?.strip_suffix(".jsonl")?;
+        let metric = name.split(|c: char| c.is_ascii_digit()).next()?.parse().ok()?;
+        Some((metric, file.path()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_of_a_snapshot_are_found_by_its_number_of_images() {
+        let run = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(run.path().join(name), text).unwrap();
+        write("metric-kid60_lesion.jsonl", "{\"Progress/kimg\":0.1}\n{\"Progress/kimg\":0.2}\n");
+        write("metric-fid60_lesion.jsonl", "{\"Progress/kimg\":0.1}\n{\"Progress/ki");
+        write("metric-own.jsonl", "{\"Progress/kimg\":0.2}\n");
+        assert_eq!(measured_at(run.path(), 200), [Metric::Kid]);
+        assert_eq!(measured_at(run.path(), 300), []);
+        assert_eq!(found_in(run.path()), [Metric::Kid, Metric::Fid]);
+    }
 }

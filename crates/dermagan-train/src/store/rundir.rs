@@ -254,6 +254,8 @@ impl RunDir {
 
 /// The name that stands for the newest run.
 pub const LATEST: &str = "latest";
+/// Largest number of folders that an error lists.
+const MOST_LISTED: usize = 4;
 /// Whether a path is this name and no file or folder has it.
 pub fn is_named(path: &Path, name: &str) -> bool {
     path.as_os_str() == name && !path.exists()
@@ -366,8 +368,31 @@ fn next_number(outdir: &Path) -> u64 {
     numbers.max().map_or(0, |number| number + 1)
 }
 
-/// The folders of runs in `outdir` with their numbers, sorted by number.
+/// The folders of runs in `outdir` with their numbers, sorted by number. If no folder has a number, as after a run was
+/// renamed, the only one with a run's options counts, with the number 0.
 pub fn runs(outdir: &Path) -> Vec<(u64, PathBuf)> {
+    let mut found = numbered(outdir);
+    if found.is_empty()
+        && let [only] = &renamed(outdir)[..]
+    {
+        found.push((0, only.clone()));
+    }
+    found
+}
+
+/// The folders in `outdir` that have a run's options, but not a run's number in their names; sorted by name.
+fn renamed(outdir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(outdir).into_iter().flatten().flatten();
+    let numbered: Vec<PathBuf> = numbered(outdir).into_iter().map(|(_, path)| path).collect();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.join(OPTIONS).is_file() && !numbered.contains(path))
+        .collect();
+    found.sort();
+    found
+}
+
+fn numbered(outdir: &Path) -> Vec<(u64, PathBuf)> {
     let mut found: Vec<(u64, PathBuf)> = std::fs::read_dir(outdir)
         .into_iter()
         .flatten()
@@ -391,18 +416,68 @@ pub fn stamp(nimg: u64, due_kimg: Option<f64>) -> String {
     }
 }
 
-/// The newest checkpoint of the newest run in `outdir` that has one.
+/// The newest checkpoint of the newest run in `outdir` that has one: the run with the highest number, or the only run if
+/// none has a number.
 ///
 /// # Errors
-/// When no run has a checkpoint.
+/// When no run has a checkpoint, or several runs without a number have one. The error says what the folder holds.
 pub fn latest(outdir: &Path) -> Result<PathBuf, TrainError> {
-    let newest = runs(outdir).into_iter().rev().find_map(|(_, run)| newest_checkpoint(&run));
-    newest.ok_or_else(|| {
-        TrainError::Invalid(format!(
-            "latest: no run with a checkpoint in {}; start one, or name another folder as `outdir`",
-            outdir.display()
-        ))
-    })
+    let newest = numbered(outdir).into_iter().rev().find_map(|(_, run)| newest_checkpoint(&run));
+    if let Some(newest) = newest {
+        return Ok(newest);
+    }
+    let renamed: Vec<(PathBuf, PathBuf)> = renamed(outdir)
+        .into_iter()
+        .filter_map(|run| newest_checkpoint(&run).map(|newest| (run, newest)))
+        .collect();
+    if let [(_, newest)] = &renamed[..] {
+        return Ok(newest.clone());
+    }
+    let place = outdir.display();
+    Err(TrainError::Invalid(match renamed.first() {
+        Some((first, _)) => format!(
+            "latest: {} runs in {place} have a checkpoint, and no number in their names says which is the newest; name \
+             one of them, such as `resume` = {}",
+            renamed.len(),
+            first.display()
+        ),
+        None if outdir.join(OPTIONS).is_file() => {
+            format!(
+                "latest: {place} is itself a run, not a folder of runs; name it: `resume` = {place}"
+            )
+        }
+        None => format!(
+            "latest: no run with a checkpoint in {place}, {}; start one, name the run's folder as `resume`, or the folder \
+             that holds it as `outdir`",
+            contents(outdir)
+        ),
+    }))
+}
+
+/// What a folder of runs holds instead of a run with a checkpoint.
+fn contents(outdir: &Path) -> String {
+    let Ok(entries) = std::fs::read_dir(outdir) else {
+        return "because there is no such folder".to_owned();
+    };
+    let mut folders: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| {
+            let what = match is_run(&entry.path()) {
+                true => "a run without a checkpoint",
+                false => "no run",
+            };
+            format!("{} ({what})", entry.file_name().to_string_lossy())
+        })
+        .collect();
+    folders.sort();
+    match folders.len() {
+        0 => "which has no folders".to_owned(),
+        count if count <= MOST_LISTED => format!("which has the folders {}", folders.join(", ")),
+        count => {
+            format!("which has {count} folders, such as {}", folders[..MOST_LISTED].join(", "))
+        }
+    }
 }
 
 /// The newest checkpoint of a run by name, whole or damaged. A damaged one must be reported, not skipped.
@@ -423,20 +498,89 @@ pub fn resolve(wanted: &str, outdir: &Path) -> Result<PathBuf, TrainError> {
     }
     if path.is_dir() {
         return newest_checkpoint(path).ok_or_else(|| {
-            SettingError::value(
-                "resume",
-                wanted,
-                "there is no checkpoint in this folder; expected a run's folder",
-            )
-            .into()
+            let problem = match runs(path).pop() {
+                Some((_, run)) => format!(
+                    "this folder holds runs and is not one; name one of them, such as {}",
+                    run.display()
+                ),
+                None if is_run(path) => {
+                    "this run has no checkpoint, so it cannot be resumed; start a new one"
+                        .to_owned()
+                }
+                None => format!(
+                    "there is no checkpoint in this folder, {}; expected a run's folder",
+                    contents(path)
+                ),
+            };
+            SettingError::value("resume", wanted, problem).into()
         });
     }
     if !path.exists() {
-        let problem = format!(
-            "no such run or checkpoint; `latest` is the newest run in {}",
-            outdir.display()
-        );
+        let known: Vec<String> =
+            runs(outdir).iter().rev().map(|(_, run)| run.display().to_string()).collect();
+        let problem = match known.first() {
+            Some(newest) => {
+                format!(
+                    "no such run or checkpoint; the newest run in {} is {newest}",
+                    outdir.display()
+                )
+            }
+            None => format!(
+                "no such run or checkpoint, and {} has none, {}",
+                outdir.display(),
+                contents(outdir)
+            ),
+        };
         return Err(SettingError::value("resume", wanted, problem).into());
     }
     Ok(path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(outdir: &Path, name: &str, files: &[&str]) -> PathBuf {
+        let run = outdir.join(name);
+        std::fs::create_dir_all(&run).unwrap();
+        files.iter().for_each(|file| std::fs::write(run.join(file), b"{}").unwrap());
+        run
+    }
+
+    const CHECKPOINT: &str = "checkpoint-000001.safetensors";
+
+    #[test]
+    fn latest_is_the_highest_number_or_the_only_run_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let outdir = folder.path();
+        assert!(latest(&outdir.join("none")).unwrap_err().to_string().contains("no such folder"));
+        assert!(latest(outdir).unwrap_err().to_string().contains("no folders"));
+        run(outdir, "photographs", &[]);
+        run(outdir, "broken", &[OPTIONS]);
+        let error = latest(outdir).unwrap_err().to_string();
+        assert!(
+            error.contains("broken (a run without a checkpoint), photographs (no run)"),
+            "{error}"
+        );
+        let good = run(outdir, "good", &[OPTIONS, CHECKPOINT]);
+        assert_eq!(latest(outdir).unwrap(), good.join(CHECKPOINT));
+        run(outdir, "better", &[OPTIONS, CHECKPOINT]);
+        let error = latest(outdir).unwrap_err().to_string();
+        assert!(error.contains("2 runs") && error.contains("better"), "{error}");
+        let numbered = run(outdir, "00003-data-tiny", &[OPTIONS, CHECKPOINT]);
+        assert_eq!(latest(outdir).unwrap(), numbered.join(CHECKPOINT));
+        let error = latest(&numbered).unwrap_err().to_string();
+        assert!(error.contains("is itself a run"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_of_runs_and_a_missing_run_name_the_runs_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let outdir = folder.path();
+        run(outdir, "00000-data-tiny", &[OPTIONS, CHECKPOINT]);
+        let error = resolve(&outdir.display().to_string(), outdir).unwrap_err().to_string();
+        assert!(error.contains("holds runs") && error.contains("00000-data-tiny"), "{error}");
+        let error = resolve("missing", outdir).unwrap_err().to_string();
+        assert!(error.contains("00000-data-tiny"), "{error}");
+    }
 }

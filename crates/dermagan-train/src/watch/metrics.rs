@@ -1,12 +1,14 @@
 //! Metrics of snapshots while a run trains. The best snapshot is chosen by them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dermagan_base::SettingError;
-use dermagan_eval::KidFigure;
+use dermagan_base::image::Image;
 use dermagan_eval::encoder::{self, LesionEncoder};
 use dermagan_eval::prdc::NEAREST;
 use dermagan_eval::{Comparison, Extractor, agree};
+use dermagan_eval::{EvalError, KidFigure};
 use dermagan_eval::{Extractors, GeneratedImages, Scope, compare_images};
 use dermagan_model::{ComputeDevice, Generator};
 use serde_json::{Map, Value, json};
@@ -20,12 +22,16 @@ use crate::watch::trained::sampler_of;
 
 /// Largest number of images in each set. A set has at most half of the images that the run trains on.
 const IMAGES: usize = 2048;
+/// Number of images per batch of features. A stop waits for one batch at most. The features do not depend on it.
+const BATCH: usize = 64;
 /// The metrics that the best snapshot is chosen by. The first that was computed counts.
 const CHOSEN_BY: [Metric; 2] = [Metric::Kid, Metric::Fid];
 
 /// The value of one metric of one snapshot.
 #[derive(Clone, Debug)]
 pub struct Measured {
+    /// The metric.
+    pub metric: Metric,
     /// Name of the metric with the number of images and the features, such as `kid2048_lesion`.
     pub name: String,
     /// The main value.
@@ -79,10 +85,12 @@ impl SnapshotMetrics {
     }
 
     /// Computes the metrics of a generator against the images that the run trains on. The state of the run does not
-    /// change. `snapshot` is the name of the checkpoint after `nimg` images.
+    /// change. `snapshot` is the name of the checkpoint after `nimg` images. `stop` is checked before every batch of
+    /// features.
     ///
     /// # Errors
-    /// When there are too few images, or the device fails.
+    /// [`TrainError::Stopped`] when `stop` was set before the features were complete. Others when there are too few
+    /// images, or the device fails.
     pub fn measure(
         &self,
         plan: &Plan,
@@ -90,6 +98,7 @@ impl SnapshotMetrics {
         device: &ComputeDevice,
         snapshot: &str,
         nimg: u64,
+        stop: &AtomicBool,
     ) -> Result<Vec<Measured>, TrainError> {
         let start = Instant::now();
         let classes = plan.config.source.classes.clone();
@@ -109,8 +118,15 @@ impl SnapshotMetrics {
             seed: 0,
             explain: false,
         };
-        let extractors = Extractors { extractor: &self.encoder, encoder: &self.encoder };
-        let (report, _) = compare_images(&plan.cache, &fakes, &extractors, &scope, &mut |_| ())?;
+        let extractor = StoppableExtractor { encoder: &self.encoder, stop };
+        let extractors = Extractors { extractor: &extractor, encoder: &self.encoder };
+        let found = compare_images(&plan.cache, &fakes, &extractors, &scope, &mut |_| ());
+        let (report, _) = match found {
+            Err(_) if stop.load(Ordering::Relaxed) => {
+                return Err(TrainError::Stopped("in the metrics"));
+            }
+            found => found?,
+        };
         let seconds = start.elapsed().as_secs_f64();
         let measured = self.wanted.iter().filter_map(|metric| {
             let (name, results, value, words) = figures(*metric, &report.overall)?;
@@ -121,7 +137,7 @@ impl SnapshotMetrics {
             line.insert("total_time_str".into(), json!(format!("{seconds:.1}s")));
             line.insert("snapshot_pkl".into(), json!(snapshot));
             line.insert("Progress/kimg".into(), json!(nimg as f64 / 1000.0));
-            Some(Measured { name, value, words, line })
+            Some(Measured { metric: *metric, name, value, words, line })
         });
         Ok(measured.collect())
     }
@@ -131,6 +147,39 @@ impl SnapshotMetrics {
         CHOSEN_BY
             .iter()
             .find_map(|metric| measured.iter().find(|m| m.name.starts_with(metric.name())))
+    }
+}
+
+/// The lesion encoder, which gives no more features after a flag was set. Without it, a metric of thousands of images
+/// could not be broken off.
+struct StoppableExtractor<'a> {
+    encoder: &'a LesionEncoder,
+    stop: &'a AtomicBool,
+}
+
+impl Extractor for StoppableExtractor<'_> {
+    fn name(&self) -> &'static str {
+        self.encoder.name()
+    }
+
+    fn id(&self) -> String {
+        // It differs from the encoder's own: an evaluation calls the encoder itself, past the flag, where both are equal.
+        format!("{}-stoppable", self.encoder.id())
+    }
+
+    fn dims(&self) -> usize {
+        self.encoder.dims()
+    }
+
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn extract(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(EvalError::Input("stopped".into())),
+            false => self.encoder.extract(images),
+        }
     }
 }
 
