@@ -38,7 +38,10 @@ impl Trial {
             return Err(format!("it leaves a file: {}", path.display()));
         }
         if trial.time > Duration::from_secs(LIMIT_SECONDS) {
-            return Err(format!("it takes {:.1} s, expected at most {LIMIT_SECONDS}", trial.time.as_secs_f64()));
+            return Err(format!(
+                "it takes {:.1} s, expected at most {LIMIT_SECONDS}",
+                trial.time.as_secs_f64()
+            ));
         }
         Ok(trial)
     }

@@ -18,7 +18,8 @@ fn target() -> &'static Target {
     TARGET.get_or_init(|| {
         let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
         targets::find(&name).unwrap_or_else(|| {
-            let names: Vec<&str> = dermagan_fuzz::TARGETS.iter().map(|target| target.name).collect();
+            let names: Vec<&str> =
+                dermagan_fuzz::TARGETS.iter().map(|target| target.name).collect();
             eprintln!("FUZZ_TARGET={name}: no such target; expected one of {}", names.join(", "));
             std::process::exit(2)
         })

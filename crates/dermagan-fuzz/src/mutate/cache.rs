@@ -8,9 +8,8 @@ use super::{Plain, Random, changed};
 const PIXELS_AT: usize = 4096;
 
 pub(super) fn mutate(bytes: &[u8], random: &mut Random, plain: Plain<'_>) -> Option<Vec<u8>> {
-    let word = |at: usize| {
-        Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?) as usize)
-    };
+    let word =
+        |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?) as usize);
     let (pixels, at) = (word(16)?, word(24)?);
     if PIXELS_AT.checked_add(pixels) != Some(at) {
         return None;

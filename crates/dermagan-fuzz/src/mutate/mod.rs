@@ -29,7 +29,13 @@ pub type Plain<'a> = &'a mut dyn FnMut(&mut [u8], usize) -> usize;
 
 /// Changes the first `length` bytes of `buffer` and returns their new number, at most the buffer's. Equal seeds make
 /// equal choices.
-pub fn mutate(shape: Shape, buffer: &mut [u8], length: usize, seed: u32, plain: Plain<'_>) -> usize {
+pub fn mutate(
+    shape: Shape,
+    buffer: &mut [u8],
+    length: usize,
+    seed: u32,
+    plain: Plain<'_>,
+) -> usize {
     let mut random = Random(u64::from(seed));
     if shape == Shape::Plain || random.below(4) == 0 {
         return plain(buffer, length);
@@ -113,7 +119,11 @@ mod tests {
 
     #[test]
     fn a_changed_zip_still_opens_and_all_its_files_can_be_read() {
-        let bytes = zip::pack(vec![("a.csv".into(), b"a,b".to_vec(), false), ("b".into(), vec![7; 50], true)]).unwrap();
+        let bytes = zip::pack(vec![
+            ("a.csv".into(), b"a,b".to_vec(), false),
+            ("b".into(), vec![7; 50], true),
+        ])
+        .unwrap();
         let opens = |bytes: &[u8]| zip::unpack(bytes).is_some();
         assert!(valid_of_100(Shape::Zip, &bytes, opens) > 70);
     }
