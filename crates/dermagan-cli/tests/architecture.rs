@@ -27,7 +27,7 @@ const CRATES: [(&str, &[&str]); 10] = [
 const FOLDERS: [(&str, &[&str]); 5] = [
     ("kernels", &["matmul", "conv", "pointwise"]),
     ("model", &["tensor", "ops", "network", "device", "file"]),
-    ("data", &["source", "prepare"]),
+    ("data", &["source", "prepare", "samples"]),
     ("eval", &["features", "metrics", "report"]),
     ("train", &["recipe", "augment", "step", "check", "store", "plan", "watch", "run", "tools"]),
 ];

@@ -3,11 +3,12 @@
 //! [`Source::open`] recognises a source by its content: a folder, a zip, an npz or the built-in phantom.
 //! [`prepare`](fn@prepare) decodes its images, resizes them to squares and writes them into one memory-mapped
 //! file, a [`Cache`]. [`split`] assigns every image to training, validation or test, by lesion, and [`order`]
-//! says which image comes at each position of a run. [`ImageFolder`] reads images that another program
-//! generated.
+//! says which image comes at each position of a run. [`ImageFolder`] and [`SampleArray`] read images that another
+//! program generated.
 //!
-//! The code has two folders. `source/` finds files, tables and images and decodes them; it knows nothing of
-//! caches. `prepare/` resizes the decoded images and owns the cache format. The files beside the folders use both.
+//! The code has three folders. `source/` finds files, tables and images and decodes them; it knows nothing of
+//! caches. `prepare/` resizes the decoded images and owns the cache format. `samples/` reads generated images. The files
+//! beside the folders use `source/` and `prepare/`.
 //!
 //! The crate prints nothing, trains nothing, and trusts no file.
 //!
@@ -33,9 +34,9 @@
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod error;
-mod folder;
 pub mod order;
 mod prepare;
+mod samples;
 mod shared_file;
 mod signature;
 mod source;
@@ -43,7 +44,6 @@ pub mod split;
 mod summary;
 
 pub use error::DataError;
-pub use folder::ImageFolder;
 pub use prepare::build_cache::{
     PreparedCache, default_folder, default_path, open_or_prepare, open_or_prepare_with, prepare,
 };
@@ -51,6 +51,7 @@ pub use prepare::cache::{Cache, Header, Options, SIZES};
 pub use prepare::examine::{Examination, Progress, examine};
 pub use prepare::fit::Fit;
 pub use prepare::resize::{Filter, Window, resized};
+pub use samples::{FileKind, ImageFolder, LeftOut, SampleArray, SizeCount};
 pub use source::description::{ClassDescription, Description, HAM10000, licence};
 pub use source::kind::Kind;
 pub use source::labels::UNLABELLED;

@@ -44,7 +44,7 @@
 //!
 //! let overall = &found.report.overall;
 //! assert_eq!((overall.n, overall.verdict(None)), (20, Verdict::Different));
-//! assert!(found.report.words.starts_with("distinguishable from real"));
+//! assert!(found.report.words.starts_with("unlike the real ones"));
 //! # Ok(())
 //! # }
 //! ```
@@ -82,11 +82,11 @@ pub use features::{
     Extractor, Features, Handmade, Inception, LesionEncoder, agree, encoder, handmade, npz,
 };
 pub use metrics::{
-    Comparison, Figure, Gaussian, KidFigure, RealChoice, Verdict, compare, fid, frechet, kid,
-    kid_by_lesion, mmd, prdc,
+    Comparison, Figure, Gaussian, Inside, KidFigure, RealChoice, Repeats, Verdict, compare, fid,
+    frechet, kid, kid_by_lesion, mmd, prdc,
 };
 pub use report::{
     Basis, BothHalves, ClassReport, EvalEvent, EvalJob, EvalReport, Evaluation, Extractors,
-    FeatureKind, GeneratedImages, Nearest, Scope, Sink, compare_images, evaluate, features_of,
-    nearest, of_side,
+    FeatureKind, GeneratedImages, ImageCounts, Nearest, Scope, Sink, compare_images, evaluate,
+    features_of, nearest, of_side,
 };

@@ -173,6 +173,11 @@ impl Cache {
         Image { width: side, height: side, pixels: self.pixels(index).to_vec() }
     }
 
+    /// The hash of an image's pixels, as in [`Header::hashes`]: RGB, row by row.
+    pub fn hash_of(pixels: &[u8]) -> u64 {
+        pixel_hash(pixels)
+    }
+
     /// Compares the pixels of some images, given by their indices, with the hashes from the preparation.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::fid::fid;
 use super::kid::kid_by_lesion;
 use super::mmd::{FEWEST, distinct};
-use super::prdc::{NEAREST, prdc};
+use super::prdc::{NEAREST, count_inside, prdc};
 use crate::error::EvalError;
 use crate::features::Features;
 
@@ -19,12 +19,80 @@ pub struct Figure {
     pub real: f64,
     /// `fake / real`; `None` where `real` is not above zero.
     pub ratio: Option<f64>,
+    /// The standard error of `fake - real`, as if images were independent; `None` for FID.
+    pub error: Option<f64>,
 }
 
 impl Figure {
     pub(super) fn of(fake: f64, real: f64) -> Self {
-        Self { fake, real, ratio: (real > 0.0).then(|| fake / real) }
+        Self { fake, real, ratio: (real > 0.0).then(|| fake / real), error: None }
     }
+
+    /// Two means with their standard errors.
+    fn of_means([fake, fake_error]: [f64; 2], [real, real_error]: [f64; 2]) -> Self {
+        Self { error: Some(fake_error.hypot(real_error)), ..Self::of(fake, real) }
+    }
+
+    /// Two shares, 0 to 1, each with its number of images. A share of 0 or 1 of few images is uncertain too, so two
+    /// images of either kind are added for the error (Agresti and Coull 1998).
+    pub(super) fn of_shares(fake: (f64, usize), real: (f64, usize)) -> Self {
+        let variance = |(share, n): (f64, usize)| {
+            let n = n as f64;
+            let share = (share * n + 2.0) / (n + 4.0);
+            share * (1.0 - share) / (n + 4.0)
+        };
+        let error = (variance(fake) + variance(real)).sqrt();
+        Self { error: Some(error), ..Self::of(fake.0, real.0) }
+    }
+}
+
+/// How many of a few generated images lie among all real images of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Inside {
+    /// Number of generated images that lie among the reference.
+    pub inside: usize,
+    /// Number of generated images.
+    pub of: usize,
+    /// The share of other real images that lie among the reference, 0 to 1.
+    pub real: f64,
+    /// Number of those other real images.
+    pub real_of: usize,
+}
+
+impl Inside {
+    /// Compares `fake`, of any number of images, with a larger reference. `None` if the reference or the yardstick is too
+    /// small, or there is no generated image.
+    ///
+    /// # Errors
+    /// If the sets differ in the number of features, or a value is not finite.
+    pub fn of(
+        reference: &Features,
+        yardstick: &Features,
+        fake: &Features,
+    ) -> Result<Option<Self>, EvalError> {
+        if reference.count() <= NEAREST || yardstick.count() == 0 || fake.count() == 0 {
+            return Ok(None);
+        }
+        let real = count_inside(reference, yardstick, NEAREST)?;
+        Ok(Some(Self {
+            inside: count_inside(reference, fake, NEAREST)?,
+            of: fake.count(),
+            real: real as f64 / yardstick.count() as f64,
+            real_of: yardstick.count(),
+        }))
+    }
+}
+
+/// Which images of a comparison are equal, pixel by pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Repeats {
+    /// Number of different images among the generated ones.
+    pub distinct: usize,
+    /// Number of different images among as many real ones.
+    pub distinct_real: usize,
+    /// Number of generated images that are equal to an image of the real data; `None` if the sizes differ, so that they
+    /// cannot be compared.
+    pub equal_to_real: Option<usize>,
 }
 
 /// The KID of the generated and of real images, with standard errors.
@@ -68,6 +136,10 @@ pub struct Comparison {
     /// Share of real images with a generated image nearby: diversity, without the sensitivity of recall to
     /// outliers.
     pub coverage: Option<Figure>,
+    /// How many of a few generated images lie among all real ones; `None` for many images.
+    pub inside: Option<Inside>,
+    /// Which images are equal; `None` if only their features are known.
+    pub repeats: Option<Repeats>,
     /// Why a metric is missing, and which metrics to read with care.
     pub notes: Vec<String>,
 }
@@ -114,6 +186,8 @@ pub fn compare(
     let kid = kid_figure(reference, yardstick, fake, lesions, &mut notes)?;
     let fid = fid_figure(reference, yardstick, fake, &mut notes)?;
     let (p, p_real) = (prdc(reference, fake, NEAREST)?, prdc(reference, yardstick, NEAREST)?);
+    let of_reference =
+        |fake, real| Figure::of_shares((fake, reference.count()), (real, reference.count()));
     if n < FEW {
         notes.push(format!(
             "{n} images are few: compare precision, recall, density and coverage only with those of \
@@ -124,10 +198,18 @@ pub fn compare(
         n,
         kid,
         fid,
-        precision: Some(Figure::of(p.precision, p_real.precision)),
-        recall: Some(Figure::of(p.recall, p_real.recall)),
-        density: Some(Figure::of(p.density, p_real.density)),
-        coverage: Some(Figure::of(p.coverage, p_real.coverage)),
+        precision: Some(Figure::of_shares(
+            (p.precision, fake.count()),
+            (p_real.precision, yardstick.count()),
+        )),
+        recall: Some(of_reference(p.recall, p_real.recall)),
+        density: Some(Figure::of_means(
+            [p.density, p.density_error],
+            [p_real.density, p_real.density_error],
+        )),
+        coverage: Some(of_reference(p.coverage, p_real.coverage)),
+        inside: None,
+        repeats: None,
         notes,
     })
 }

@@ -33,6 +33,8 @@ pub struct Prdc {
     pub recall: f64,
     /// Mean number of real balls that a generated image lies in, divided by k; may exceed one.
     pub density: f64,
+    /// The standard error of `density`, from the numbers of balls that the generated images lie in.
+    pub density_error: f64,
     /// Share of real images with a generated image in their ball.
     pub coverage: f64,
 }
@@ -80,14 +82,60 @@ pub fn prdc(real: &Features, fake: &Features, nearest_k: usize) -> Result<Prdc, 
         real_rows.extend(tally.real);
         inside.iter_mut().zip(tally.inside).for_each(|(sum, part)| *sum += part);
     }
-    let share = |some: usize, all: usize| some as f64 / all as f64;
     let covered = real_rows.iter().zip(&balls_x).filter(|((nearest, _), ball)| nearest < ball);
     Ok(Prdc {
         precision: share(inside.iter().filter(|n| **n > 0).count(), fake.count()),
         recall: share(real_rows.iter().filter(|(_, recalled)| *recalled).count(), real.count()),
         density: share(inside.iter().sum(), fake.count()) / nearest_k as f64,
+        density_error: standard_error(&inside) / nearest_k as f64,
         coverage: share(covered.count(), real.count()),
     })
+}
+
+fn share(some: usize, all: usize) -> f64 {
+    some as f64 / all as f64
+}
+
+/// The standard error of the mean of some counts.
+fn standard_error(counts: &[usize]) -> f64 {
+    let n = counts.len() as f64;
+    let mean = counts.iter().sum::<usize>() as f64 / n;
+    let squares: f64 = counts.iter().map(|count| (*count as f64 - mean).powi(2)).sum();
+    (squares / n / n).sqrt()
+}
+
+/// The number of rows of `queries` that lie in the ball of a row of `among`, which reaches to its `nearest_k`-th
+/// neighbour: the numerator of precision, for any number of queries.
+///
+/// # Errors
+/// As [`prdc`], but for a single query too.
+pub fn count_inside(
+    among: &Features,
+    queries: &Features,
+    nearest_k: usize,
+) -> Result<usize, EvalError> {
+    pairs::check_both(among, among, nearest_k.saturating_add(1))?;
+    pairs::check_both(among, queries, 1)?;
+    let centre = pairs::mean(among);
+    let (x, y) = (Points::new(among, &centre), Points::new(queries, &centre));
+    let balls = x.radii(nearest_k.max(1));
+    let strips = pairs::strips(
+        &x.rows,
+        &y.rows,
+        |_| Vec::new(),
+        |inside: &mut Vec<bool>, block| {
+            for j in block.columns.clone() {
+                let mut lies = false;
+                distances(&x, &y, block, j, |_, i, distance| lies |= distance < balls[i]);
+                inside.push(lies);
+            }
+        },
+    );
+    let mut inside = vec![false; queries.count()];
+    for strip in strips {
+        inside.iter_mut().zip(strip).for_each(|(lies, part)| *lies |= part);
+    }
+    Ok(inside.into_iter().filter(|lies| *lies).count())
 }
 
 /// For each row of `queries`: the index of the nearest row of `among` (the first of several equally near
@@ -221,11 +269,14 @@ mod tests {
         let (n, m) = (real.count(), fake.count());
         let d = |i: usize, j: usize| distance(real.row(i), fake.row(j));
         let count = |n: usize, is: &dyn Fn(usize) -> bool| (0..n).filter(|i| is(*i)).count() as f64;
-        let inside: f64 = (0..m).map(|j| count(n, &|i| d(i, j) < balls[i])).sum();
+        let each: Vec<f64> = (0..m).map(|j| count(n, &|i| d(i, j) < balls[i])).collect();
+        let inside: f64 = each.iter().sum();
+        let squares: f64 = each.iter().map(|count| (count - inside / m as f64).powi(2)).sum();
         Prdc {
             precision: count(m, &|j| (0..n).any(|i| d(i, j) < balls[i])) / m as f64,
             recall: count(n, &|i| (0..m).any(|j| d(i, j) < fake_balls[j])) / n as f64,
             density: inside / m as f64 / k as f64,
+            density_error: (squares / m as f64 / m as f64).sqrt() / k as f64,
             coverage: count(n, &|i| (0..m).any(|j| d(i, j) < balls[i])) / n as f64,
         }
     }
@@ -243,7 +294,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_four_figures_follow_the_definition((x, y) in sets(), k in 1usize..4) {
-            prop_assert_eq!(prdc(&x, &y, k).unwrap(), slow(&x, &y, k));
+            let expected = slow(&x, &y, k);
+            prop_assert_eq!(prdc(&x, &y, k).unwrap(), expected);
+            let inside = count_inside(&x, &y, k).unwrap();
+            prop_assert_eq!(inside as f64 / y.count() as f64, expected.precision);
+            let first = y.select(&[0]);
+            prop_assert!(count_inside(&x, &first, k).unwrap() <= 1);
         }
     }
 

@@ -5,13 +5,14 @@ use dermagan_base::producer;
 use dermagan_data::Cache;
 
 use crate::handmade::{Off, what_is_off};
+use crate::report::counts::ImageCounts;
 use crate::report::extraction::{Extractors, fake_features, real_features};
 use crate::report::figures::EvalReport;
 use crate::report::generated::GeneratedImages;
 use crate::report::notes::notes;
 use crate::report::rows::Rows;
 use crate::report::scope::{EvalEvent, Scope, Sink};
-use crate::report::selection::ImageSelection;
+use crate::report::selection::{ImageSelection, is_unlabelled};
 use crate::report::sets::Sets;
 use crate::{EvalError, Extractor, Features};
 
@@ -24,8 +25,7 @@ const SMALL: f64 = 0.2;
 /// fewer rows.
 ///
 /// # Errors
-/// [`EvalError::Input`] if there are too few images for any comparison; [`EvalError::Data`] if an image cannot be read;
-/// the errors of the extractors and of a generator.
+/// [`EvalError::Input`] if no generated image can be read; [`EvalError::Data`] if a real image has changed; the errors of the extractors and of a generator.
 pub fn compare_images(
     cache: &Cache,
     fakes: &GeneratedImages,
@@ -34,23 +34,29 @@ pub fn compare_images(
     sink: Sink<'_>,
 ) -> Result<(EvalReport, [Features; 2]), EvalError> {
     let header = cache.header();
-    let selection = ImageSelection::new(cache, fakes, scope);
+    let (mut selection, drawn) = ImageSelection::new(cache, fakes, scope);
     let real = real_features(cache, &selection.real, extractors, scope, sink)?;
-    let fake = fake_features(fakes, &selection.fakes, extractors, scope, sink)?;
+    let fake = fake_features(fakes, &drawn, extractors, scope, sink)?;
     sink(EvalEvent::Comparing);
+    selection.n = fake.overall;
     let rows = selection.overall_rows();
-    let sets = Sets::new(cache, real, fake, selection, extractors, scope.per_class);
-    let overall = sets.compare(&rows)?;
-    let mut notes = notes(cache, fakes, extractors, scope, &sets.selection);
+    let images = ImageCounts::new(cache, fakes, &fake, selection.n);
+    let per_class = scope.per_class && !is_unlabelled(&header.classes);
+    let sets = Sets::new(cache, real, fake, selection, extractors, per_class);
+    let mut overall = sets.compare(&rows)?;
+    overall.inside = sets.inside(&rows)?;
+    let mut notes = notes(cache, fakes, extractors, scope, &sets, &images);
     let mut classes = Vec::new();
-    if scope.per_class {
+    if per_class {
         for (class, code) in header.classes.iter().enumerate() {
             classes.extend(sets.of_class(class, code, fakes, &rows)?);
         }
         notes.extend(sets.note_on_unknown_classes());
     }
-    let features =
-        [sets.features(&sets.real, &rows.reference), sets.features(&sets.fake, &rows.fake)];
+    let features = [
+        sets.features(&sets.real, &rows.reference),
+        sets.features(&sets.fake.features, &rows.fake),
+    ];
     let report = EvalReport {
         producer: producer(),
         fake: fakes.describe(),
@@ -62,10 +68,11 @@ pub fn compare_images(
         dims: extractors.extractor.dims(),
         seed: scope.seed,
         width: sets.width,
+        images,
         words: overall.words(None),
         overall,
         classes,
-        off: differences(&sets.real.handmade, &sets.fake.handmade, &rows),
+        off: differences(&sets.real.handmade, &sets.fake.features.handmade, &rows),
         notes,
     };
     Ok((report, features))

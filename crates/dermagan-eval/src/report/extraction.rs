@@ -1,14 +1,15 @@
 //! Extracts the features of images. The features of real images are cached in files whose names depend on everything that
 //! the features depend on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::hex;
 use dermagan_base::image::Image;
-use dermagan_data::{Cache, default_folder};
+use dermagan_data::{Cache, LeftOut, default_folder};
 use sha2::{Digest, Sha256};
 
+use crate::report::draw::DrawnImages;
 use crate::report::generated::GeneratedImages;
 use crate::report::scope::{EvalEvent, Scope, Sink};
 use crate::{EvalError, Extractor, Features, Handmade, LesionEncoder, npz};
@@ -64,22 +65,103 @@ impl FeatureSet {
     }
 }
 
-/// The features of the generated images with the indices `indices`.
+/// The features of generated images, and what they are as images.
+pub(crate) struct FakeSet {
+    pub features: FeatureSet,
+    /// The index of the image of each row.
+    pub images: Vec<usize>,
+    /// A hash of the pixels of each image ([`Cache::hash_of`]).
+    pub hashes: Vec<u64>,
+    /// Whether each image has no colour.
+    pub grey: Vec<bool>,
+    /// The images that could not be read.
+    pub left_out: Vec<LeftOut>,
+    /// Number of rows of the overall figures, which come first.
+    pub overall: usize,
+    /// Side of the images in pixels.
+    pub side: usize,
+}
+
+/// The features of the generated images that `wanted` names. An image that cannot be read is left out, and the next one
+/// in the order of the draw takes its place in the overall figures.
+///
+/// # Errors
+/// [`EvalError::Input`] if no image can be read; the errors of the extractors and of a generator.
 pub(crate) fn fake_features(
     fakes: &GeneratedImages,
-    indices: &[usize],
+    wanted: &DrawnImages,
     extractors: &Extractors<'_>,
     scope: &Scope,
     sink: Sink<'_>,
-) -> Result<FeatureSet, EvalError> {
-    let mut set = FeatureSet::empty(extractors);
-    let mut done = 0;
-    for chunk in indices.chunks(extractors.extractor.batch().max(1)) {
-        set.extend(&fakes.images(chunk)?, extractors, scope)?;
-        done += chunk.len();
-        sink(EvalEvent::Fake { done, total: indices.len() });
+) -> Result<FakeSet, EvalError> {
+    let mut set = FakeSet {
+        features: FeatureSet::empty(extractors),
+        images: Vec::new(),
+        hashes: Vec::new(),
+        grey: Vec::new(),
+        left_out: Vec::new(),
+        overall: 0,
+        side: fakes.side(),
+    };
+    let (n, total) = (wanted.overall.len(), wanted.overall.len() + wanted.of_classes.len());
+    let size = fakes.at_a_time(extractors.extractor.batch());
+    let mut tried = BTreeSet::new();
+    let mut queue = wanted.overall.iter().chain(&wanted.reserve).copied();
+    while set.images.len() < n {
+        let chunk: Vec<usize> = queue.by_ref().take(size.min(n - set.images.len())).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        set.extend(fakes, &chunk, extractors, scope)?;
+        tried.extend(chunk);
+        sink(EvalEvent::Fake { done: set.images.len(), total });
+    }
+    set.overall = set.images.len();
+    if set.overall == 0 && n > 0 {
+        let reasons: Vec<String> = set.left_out.iter().map(LeftOut::words).collect();
+        let what = format!("none of the images can be read: {}", reasons.join("; "));
+        return Err(EvalError::Input(format!("{}: {what}", fakes.describe())));
+    }
+    let more: Vec<usize> =
+        wanted.of_classes.iter().filter(|i| !tried.contains(*i)).copied().collect();
+    for chunk in more.chunks(size) {
+        set.extend(fakes, chunk, extractors, scope)?;
+        sink(EvalEvent::Fake { done: set.images.len().min(total), total });
     }
     Ok(set)
+}
+
+impl FakeSet {
+    /// Reads some images and appends their features.
+    fn extend(
+        &mut self,
+        fakes: &GeneratedImages,
+        wanted: &[usize],
+        extractors: &Extractors<'_>,
+        scope: &Scope,
+    ) -> Result<(), EvalError> {
+        let mut images = Vec::with_capacity(wanted.len());
+        for (i, read) in wanted.iter().zip(fakes.images(wanted)?) {
+            match read {
+                Ok(image) => {
+                    self.images.push(*i);
+                    self.hashes.push(Cache::hash_of(&image.pixels));
+                    self.grey.push(is_grey(&image.pixels));
+                    images.push(image);
+                }
+                Err(problem) => LeftOut::add_problem(&mut self.left_out, &problem),
+            }
+        }
+        for chunk in images.chunks(extractors.extractor.batch().max(1)) {
+            self.features.extend(chunk, extractors, scope)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether no pixel of an image has a colour. `pixels` are RGB.
+pub(super) fn is_grey(pixels: &[u8]) -> bool {
+    pixels.as_chunks::<3>().0.iter().all(|[r, g, b]| r == g && g == b)
 }
 
 /// The names of the arrays in a file of cached features: [`FeatureSet`]'s features, hand-made features and predictions.

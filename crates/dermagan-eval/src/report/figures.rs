@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::handmade::Off;
 use crate::mmd::Discrepancy;
+use crate::report::counts::ImageCounts;
 use crate::{Comparison, Verdict};
 
 /// How the class of an image is known.
@@ -36,7 +37,7 @@ pub struct ClassReport {
 }
 
 impl ClassReport {
-    /// The verdict of KID, from one half of the real images and from both.
+    /// The verdict of all figures, with KID from one half of the real images and from both.
     pub fn verdict(&self) -> Verdict {
         self.comparison.verdict(self.of_all.map(|of_all| of_all.kid))
     }
@@ -84,6 +85,8 @@ pub struct EvalReport {
     /// Width of the Gaussian kernel of all classes: the median distance between images of the reference. `None` if these
     /// images are all equal, or without figures by class.
     pub width: Option<f64>,
+    /// The generated images: how many, which were left out, and what they are as images.
+    pub images: ImageCounts,
     /// The figures of all classes together.
     pub overall: Comparison,
     /// The figures by class.

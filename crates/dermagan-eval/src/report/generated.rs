@@ -5,7 +5,9 @@ use std::path::Path;
 use dermagan_base::SettingError;
 use dermagan_base::image::Image;
 use dermagan_base::name::has_ending;
-use dermagan_data::{Cache, ImageFolder, open_or_prepare};
+use dermagan_data::{
+    Cache, FileKind, ImageFolder, LeftOut, Problem, SampleArray, SizeCount, open_or_prepare,
+};
 use dermagan_generate::{Sampler, Shot, shipped_model};
 use dermagan_model::{ComputeDevice, ModelFile};
 
@@ -21,8 +23,13 @@ pub enum GeneratedImages {
         folder: ImageFolder,
         /// The side in pixels to which they are resized.
         side: usize,
-        /// Width and height of the first image in pixels.
-        first: (u32, u32),
+    },
+    /// An array of images in an npz.
+    Array {
+        /// The array.
+        array: SampleArray,
+        /// The side in pixels to which they are resized.
+        side: usize,
     },
     /// A generator. Image `i` has the seed `first + i`.
     Model {
@@ -42,12 +49,12 @@ pub enum GeneratedImages {
 }
 
 impl GeneratedImages {
-    /// Opens a folder or zip of images, a prepared cache, a model file, `phantom`, or `shipped` for the generator that
-    /// comes with the program. `first` is the seed of a generator's first image; `most` is the largest side to which
-    /// images of a folder are resized.
+    /// Opens a folder or zip of images, an npz of samples, a prepared cache, a model file, `phantom`, or `shipped` for
+    /// the generator that comes with the program. The content of a file says what it is, not its name. `first` is the seed
+    /// of a generator's first image; `most` is the largest side to which images are resized.
     ///
     /// # Errors
-    /// If nothing is at the path, or it is not one of these; the message says what was expected.
+    /// If nothing is at the path, or it is not one of these; the message says what it is and what was expected.
     pub fn open(
         path: &Path,
         device: &ComputeDevice,
@@ -62,31 +69,43 @@ impl GeneratedImages {
                 Some("shipped") => {
                     Self::of_model(&shipped_model()?, "dermagan's own generator", device, first)
                 }
-                _ => {
-                    let problem = "no such file or folder; expected a folder or zip of images, a \
-                                   cache, a model, phantom or shipped";
-                    Err(SettingError::value("fake", path.display(), problem).into())
-                }
+                _ => Err(not_images(path, "no such file or folder")),
             };
         }
-        if path.is_dir() || has_ending(path, "zip") {
-            let folder = match ImageFolder::open(path) {
-                Ok(folder) => folder,
-                // PyTorch's files are zips too, whatever they are called.
-                Err(error) => {
-                    let model = ModelFile::open(path).map_err(|_| error)?;
-                    return Self::of_model(&model, &path.display().to_string(), device, first);
-                }
-            };
-            let first = folder.first_size()?;
-            let side = (first.0.min(first.1) as usize).clamp(MIN_SIDE, most);
-            return Ok(Self::Folder { folder, side, first });
+        let resized = |side: u32| (side as usize).clamp(MIN_SIDE, most);
+        if path.is_dir() {
+            let folder = ImageFolder::open(path)?;
+            let side = resized(folder.shortest_side());
+            return Ok(Self::Folder { folder, side });
         }
-        if Cache::is_cache(path) {
-            return Ok(Self::Cache(Cache::open(path)?));
+        match FileKind::of(path)? {
+            FileKind::Cache => Ok(Self::Cache(Cache::open(path)?)),
+            FileKind::ImageZip => {
+                let folder = ImageFolder::open(path)?;
+                let side = resized(folder.shortest_side());
+                Ok(Self::Folder { folder, side })
+            }
+            FileKind::Npz => {
+                let array = SampleArray::open(path)?;
+                let (width, height) = array.size();
+                Ok(Self::Array { array, side: resized(width.min(height)) })
+            }
+            FileKind::Npy => Err(not_images(
+                path,
+                "it is a single numpy array; write it into an npz with numpy.savez(\"samples.npz\", array)",
+            )),
+            FileKind::Image => {
+                Err(not_images(path, "it is a single image; give the folder that holds it"))
+            }
+            // A zip without images may be cut, or empty; only a model's name says that it should be a model.
+            FileKind::OtherZip if has_ending(path, "zip") || has_ending(path, "npz") => {
+                Err(not_images(path, "it is no zip that can be read, or has no images in it"))
+            }
+            _ => {
+                let model = ModelFile::open(path)?;
+                Self::of_model(&model, &path.display().to_string(), device, first)
+            }
         }
-        let model = ModelFile::open(path)?;
-        Self::of_model(&model, &path.display().to_string(), device, first)
     }
 
     /// The images of a model on a device. `name` and the model's hash identify it in the report; `first` is the seed of
@@ -119,11 +138,50 @@ impl GeneratedImages {
         Self::Model { sampler, side, classes, first, name: name.into() }
     }
 
-    /// The number of images; `None` for a generator, which makes any number.
+    /// The number of images that can be measured; `None` for a generator, which makes any number.
     pub fn count(&self) -> Option<usize> {
         match self {
             Self::Folder { folder, .. } => Some(folder.len()),
+            Self::Array { array, .. } => Some(array.len()),
             Self::Cache(cache) => Some(cache.len()),
+            Self::Model { .. } => None,
+        }
+    }
+
+    /// The number of images that were found, measured or not; `None` for a generator.
+    pub fn found(&self) -> Option<usize> {
+        match self {
+            Self::Folder { folder, .. } => Some(folder.found()),
+            _ => self.count(),
+        }
+    }
+
+    /// The files that are not measured, and why.
+    pub fn left_out(&self) -> &[LeftOut] {
+        match self {
+            Self::Folder { folder, .. } => folder.left_out(),
+            _ => &[],
+        }
+    }
+
+    /// The sizes of all images, the most common first; empty for a generator and a cache.
+    pub fn sizes(&self) -> Vec<SizeCount> {
+        match self {
+            Self::Folder { folder, .. } => folder.sizes().to_vec(),
+            Self::Array { array, .. } => {
+                let (width, height) = array.size();
+                vec![SizeCount { width, height, count: array.len() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The folder or file of the images; `None` for a generator.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Folder { folder, .. } => Some(folder.path()),
+            Self::Array { array, .. } => Some(array.path()),
+            Self::Cache(cache) => Some(cache.path()),
             Self::Model { .. } => None,
         }
     }
@@ -131,7 +189,7 @@ impl GeneratedImages {
     /// Side of the images in pixels.
     pub fn side(&self) -> usize {
         match self {
-            Self::Folder { side, .. } => *side,
+            Self::Folder { side, .. } | Self::Array { side, .. } => *side,
             Self::Cache(cache) => cache.size(),
             Self::Model { side, .. } => *side,
         }
@@ -144,6 +202,7 @@ impl GeneratedImages {
     pub fn class(&self, i: usize) -> Option<&str> {
         match self {
             Self::Folder { folder, .. } => folder.class(i),
+            Self::Array { array, .. } => array.class(i),
             Self::Cache(cache) => {
                 let header = cache.header();
                 header.classes.get(header.records[i].class).map(String::as_str)
@@ -158,6 +217,7 @@ impl GeneratedImages {
     pub fn describe(&self) -> String {
         match self {
             Self::Folder { folder, .. } => folder.path().display().to_string(),
+            Self::Array { array, .. } => format!("{} {}", array.path().display(), array.name()),
             Self::Model { name, .. } => name.clone(),
             Self::Cache(cache) => format!("{} {}", cache.header().name, cache.header().fingerprint),
         }
@@ -165,43 +225,79 @@ impl GeneratedImages {
 
     /// What limits the meaning of figures of these images.
     pub fn notes(&self) -> Vec<String> {
-        let Self::Folder { folder, side, first: (width, height) } = self else { return Vec::new() };
         let mut notes = Vec::new();
-        if (*width as usize, *height as usize) != (*side, *side) {
+        let square = match self {
+            Self::Folder { folder, side } => folder.is_square(*side),
+            Self::Array { array, side } => array.size() == (*side as u32, *side as u32),
+            _ => true,
+        };
+        if !square {
             notes.push(format!(
-                "the first generated image has {width}×{height} pixels: all images were cropped to their central \
-                 square and resized to {side}×{side}, as the real images were"
+                "the generated images have {} pixels: each was cropped to its central square and resized to \
+                 {side}×{side}, as the real images were",
+                sizes_in_words(&self.sizes()),
+                side = self.side()
             ));
         }
-        if folder.jpegs() > 0 {
-            notes.push(format!(
-                "{} of the generated images are JPEG files, whose compression counts as a difference",
-                folder.jpegs()
-            ));
+        match self {
+            Self::Folder { folder, .. } => notes.extend(folder.notes()),
+            Self::Array { array, .. } => notes.extend(array.notes().iter().cloned()),
+            _ => {}
         }
-        notes.extend(folder.note().map(|note| format!("labels were not read: {note}")));
         notes
     }
 
-    /// The images with these indices, in their order.
+    /// The images with these indices, in their order. A file that cannot be decoded is a problem.
     ///
     /// # Errors
-    /// If a file cannot be decoded, or the generator fails.
+    /// If the generator fails.
     ///
     /// # Panics
     /// If there is no image of an index.
-    pub fn images(&self, wanted: &[usize]) -> Result<Vec<Image>, EvalError> {
+    pub fn images(&self, wanted: &[usize]) -> Result<Vec<Result<Image, Problem>>, EvalError> {
         match self {
-            Self::Folder { folder, side, .. } => Ok(folder.read(wanted, *side)?),
-            Self::Cache(cache) => Ok(wanted.iter().map(|i| cache.image(*i)).collect()),
+            Self::Folder { folder, side } => Ok(folder.read(wanted, *side)),
+            Self::Array { array, side } => Ok(array.read(wanted, *side)),
+            Self::Cache(cache) => Ok(wanted.iter().map(|i| Ok(cache.image(*i))).collect()),
             Self::Model { sampler, first, .. } => {
                 let seeds = wanted.iter().map(|i| first + *i as u64);
-                Ok(sampler.images(seeds, 1.0, BATCH)?)
+                Ok(sampler.images(seeds, 1.0, BATCH)?.into_iter().map(Ok).collect())
             }
+        }
+    }
+
+    /// The number of images to ask for at a time, for an extractor that takes `batch` of them. A compressed array is read
+    /// from its beginning each time, so as many are read as fit into [`AT_ONCE`].
+    pub(crate) fn at_a_time(&self, batch: usize) -> usize {
+        match self {
+            Self::Array { side, .. } => batch.max(AT_ONCE / (3 * side * side).max(1)),
+            _ => batch.max(1),
         }
     }
 }
 
+/// The error that `path` holds no generated images.
+fn not_images(path: &Path, what: &str) -> EvalError {
+    let problem = format!(
+        "{what}; expected a folder or zip of images, an npz of samples, a cache, a model, phantom or shipped"
+    );
+    SettingError::value("fake", path.display(), problem).into()
+}
+
+/// The most common sizes, such as `256×256 (40 images)`.
+fn sizes_in_words(sizes: &[SizeCount]) -> String {
+    let word = |s: &SizeCount| format!("{}×{} ({})", s.width, s.height, s.count);
+    let shown: Vec<String> = sizes.iter().take(SIZES_SHOWN).map(word).collect();
+    match sizes.len().saturating_sub(SIZES_SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} other sizes of", shown.join(", ")),
+    }
+}
+
+/// Largest number of sizes that a note lists.
+const SIZES_SHOWN: usize = 3;
+/// Bytes of pixels of an array that are in memory at a time.
+const AT_ONCE: usize = 64 << 20;
 /// The smallest side in pixels to which images of a folder are resized.
 const MIN_SIDE: usize = 16;
 /// Images per batch of a generator.

@@ -1,6 +1,7 @@
 //! An evaluation as one call.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
 use dermagan_data::split::Side;
@@ -14,7 +15,10 @@ use crate::report::generated::GeneratedImages;
 use crate::report::nearest::{Nearest, nearest};
 use crate::report::prepared::PREPARED;
 use crate::report::scope::{EvalEvent, Scope, Sink};
-use crate::{EvalError, Extractor, Features, Handmade, Inception, LesionEncoder, agree};
+use crate::report::selection::of_side;
+use crate::{
+    EvalError, Extractor, Features, Handmade, Inception, LesionEncoder, RealChoice, agree,
+};
 
 /// Largest number of images in each set.
 const MAX_IMAGES: usize = 1_000_000;
@@ -136,8 +140,8 @@ pub struct Evaluation {
 /// the folder of caches. `sink` receives the progress.
 ///
 /// # Errors
-/// [`EvalError::Setting`] if a setting cannot be used; [`EvalError::Data`] if an image cannot be read;
-/// [`EvalError::Input`] if there are too few images; [`EvalError::Weights`] for an unusable file of weights;
+/// [`EvalError::Setting`] if a setting cannot be used, or the real images give no two sets; [`EvalError::Data`] if the real
+/// images cannot be read; [`EvalError::Input`] if no generated image can be read; [`EvalError::Weights`] for an unusable file of weights;
 /// [`EvalError::SickDevice`] if the device computes other features than the CPU.
 pub fn evaluate(
     job: &EvalJob,
@@ -150,6 +154,15 @@ pub fn evaluate(
     let cache = open_or_prepare(&job.real, Options { size, ..PREPARED }, &mut |done, total| {
         sink(EvalEvent::Preparing { done, total });
     })?;
+    let scope = Scope {
+        n: job.number,
+        side: job.split,
+        images: None,
+        per_class: job.per_class,
+        seed: job.seed,
+        explain: true,
+    };
+    check_real(job, &cache, &scope)?;
     let encoder = encoder(job, device)?;
     let inception = match (job.features, &job.weights) {
         (FeatureKind::Inception, Some(file)) => Some(Inception::open(file, &device.handle)?),
@@ -164,17 +177,41 @@ pub fn evaluate(
         check_device(job, &cache, &encoder, inception.as_ref())?;
     }
     let extractors = Extractors { extractor, encoder: &encoder };
-    let scope = Scope {
-        n: job.number,
-        side: job.split,
-        images: None,
-        per_class: job.per_class,
-        seed: job.seed,
-        explain: true,
-    };
-    let (report, [real, fake]) = compare_images(&cache, fakes, &extractors, &scope, sink)?;
+    let (mut report, [real, fake]) = compare_images(&cache, fakes, &extractors, &scope, sink)?;
+    report.images.same_as_real |= is_same(&job.real, fakes);
+    if report.images.same_as_real {
+        report.words = format!(
+            "`real` and `fake` are the same images, so the figures say nothing about a generator; {}",
+            report.words
+        );
+    }
     let nearest = job.nearest.then(|| nearest(&cache, fakes, &extractors, &scope, sink));
     Ok(Evaluation { report, real, fake, nearest: nearest.transpose()? })
+}
+
+/// Checks that two sets of real images can be drawn.
+fn check_real(job: &EvalJob, cache: &Cache, scope: &Scope) -> Result<(), EvalError> {
+    let header = cache.header();
+    let images = of_side(cache, job.split);
+    let choice = RealChoice::draw(header, &images, scope.n, scope.seed);
+    if !choice.reference.is_empty() {
+        return Ok(());
+    }
+    let hashes = images.iter().map(|i| header.hashes[*i as usize]);
+    let problem = match (images.len(), hashes.collect::<BTreeSet<_>>().len()) {
+        (0, _) => "no real image is on this side of the split; choose another `split`".to_owned(),
+        (1, _) => "found one real image, expected at least 12".to_owned(),
+        (n, 1) => format!("all {n} real images are the same, expected at least 12 different ones"),
+        (n, _) => format!("all {n} real images are of one lesion, expected images of at least 12"),
+    };
+    Err(SettingError::value("real", &job.real, problem).into())
+}
+
+/// Whether the real images are read from the same folder or file as the generated ones.
+fn is_same(real: &str, fakes: &GeneratedImages) -> bool {
+    let full = |path: &Path| std::fs::canonicalize(path).ok();
+    let fake = fakes.path().and_then(full);
+    fake.is_some() && fake == full(Path::new(real))
 }
 
 /// The lesion encoder: the job's, if its features are of a lesion encoder with weights, else the shipped one.

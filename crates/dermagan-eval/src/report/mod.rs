@@ -1,8 +1,10 @@
 //! Evaluations: from images to a report. [`evaluate`] is the front door.
 //!
-//! `selection` chooses the images, `extraction` computes their features, `sets` and `evaluate` compare them, `figures` is the
+//! `draw` and `selection` choose the images, `extraction` computes their features, `sets` and `evaluate` compare them, `figures` is the
 //! report, and `notes` says what limits its meaning.
 
+mod counts;
+mod draw;
 mod evaluate;
 mod extraction;
 mod figures;
@@ -16,6 +18,7 @@ mod scope;
 mod selection;
 mod sets;
 
+pub use counts::ImageCounts;
 pub use evaluate::compare_images;
 pub use extraction::{Extractors, features_of};
 pub use figures::{Basis, BothHalves, ClassReport, EvalReport};

@@ -7,6 +7,7 @@ use dermagan_data::Cache;
 use dermagan_data::split::Side;
 
 use crate::handmade::Standard;
+use crate::report::draw;
 use crate::report::extraction::{Extractors, features_of};
 use crate::report::generated::GeneratedImages;
 use crate::report::scope::{Scope, Sink};
@@ -55,10 +56,14 @@ pub fn nearest(
         return Err(SettingError::new("nearest", "this data has no training image").into());
     }
     let real = features_of(cache, &training, extractors, sink)?;
-    let total = fakes.count().unwrap_or(SEARCHED);
-    let n = total.min(SEARCHED).min(scope.n.max(1));
-    let indices: Vec<usize> = (0..n).map(|i| i * total / n.max(1)).collect();
-    let images = fakes.images(&indices)?;
+    let n = SEARCHED.min(scope.n.max(1));
+    let mut drawn = draw::order(fakes, scope.seed).unwrap_or_else(|| (0..n).collect());
+    drawn.truncate(n);
+    drawn.sort_unstable();
+    // An image that cannot be read is left out here too; the report has counted it.
+    let read = drawn.iter().zip(fakes.images(&drawn)?);
+    let (indices, images): (Vec<usize>, Vec<Image>) =
+        read.filter_map(|(i, image)| Some((*i, image.ok()?))).unzip();
     let (rows, chosen) = images_by_class(cache, fakes, extractors, &indices, &images)?;
     let shown: Vec<&Image> = chosen.iter().flatten().map(|i| &images[*i]).collect();
     let pairs = nearest_pairs(&shown, &training, &real, extractors)?;

@@ -3,10 +3,12 @@
 use dermagan_data::Cache;
 use dermagan_data::split::Side;
 
-use crate::report::extraction::Extractors;
+use crate::report::counts::ImageCounts;
+use crate::report::extraction::{Extractors, is_grey};
 use crate::report::generated::GeneratedImages;
 use crate::report::scope::Scope;
-use crate::report::selection::{ImageSelection, Labels, labels, same_class};
+use crate::report::selection::{ImageSelection, Labels, is_unlabelled, labels, same_class};
+use crate::report::sets::Sets;
 
 /// Half the sum of the differences in class shares above which a note mentions them, on top of chance. The half sum is 0
 /// for equal shares and 1 for sets without a common class.
@@ -18,10 +20,15 @@ pub(super) fn notes(
     fakes: &GeneratedImages,
     extractors: &Extractors<'_>,
     scope: &Scope,
-    selection: &ImageSelection,
+    sets: &Sets,
+    images: &ImageCounts,
 ) -> Vec<String> {
+    let selection = &sets.selection;
     let mut notes = fakes.notes();
     notes.extend(on_number(fakes, scope, selection.n));
+    notes.extend(on_draw(fakes, scope, selection.n));
+    notes.extend(on_equal_images(images));
+    notes.extend(on_colour(cache, selection, images));
     let side = fakes.side();
     if side != cache.size() {
         notes.push(format!(
@@ -30,9 +37,14 @@ pub(super) fn notes(
             real = cache.size()
         ));
     }
+    if is_unlabelled(&cache.header().classes) {
+        let without = "the real images have no labels, so there are no figures by class".to_owned();
+        notes.extend(scope.per_class.then_some(without));
+        return notes;
+    }
     let labels = labels(fakes, &cache.header().classes, selection.n);
     if labels == Labels::All
-        && let Some(differing) = most_differing_class(cache, fakes, selection)
+        && let Some(differing) = most_differing_class(cache, fakes, sets)
     {
         notes.push(format!(
             "the generated images are of other classes than the real ones ({}: {:.0} % of the generated, {:.0} % of the \
@@ -53,12 +65,54 @@ fn on_number(fakes: &GeneratedImages, scope: &Scope, n: usize) -> Option<String>
     if n >= requested {
         return None;
     }
-    Some(match fakes.count() == Some(n) {
-        true => format!("{n} generated images instead of {requested}: there are no more"),
-        false => format!(
-            "{n} images in each set instead of {requested}: two sets of real images are needed that share no lesion"
+    Some(match fakes.count() {
+        Some(count) if count == n => {
+            format!("{n} generated images instead of {requested}: there are no more")
+        }
+        Some(count) if count < requested => {
+            format!("{n} generated images instead of {requested}: no others can be read")
+        }
+        _ => format!(
+            "{n} images in each set instead of {requested}: two sets of real images are needed that share no lesion and no \
+             equal image"
         ),
     })
+}
+
+/// The note on how some images were drawn from more.
+fn on_draw(fakes: &GeneratedImages, scope: &Scope, n: usize) -> Option<String> {
+    let count = fakes.count().filter(|count| *count > n)?;
+    let labelled = (0..count).any(|i| fakes.class(i).is_some());
+    Some(format!(
+        "{n} of {count} generated images were drawn at random by `seed` {}{}",
+        scope.seed,
+        if labelled { ", with each class in its share of all of them" } else { "" }
+    ))
+}
+
+/// The note that some generated images are equal.
+fn on_equal_images(images: &ImageCounts) -> Option<String> {
+    let ImageCounts { measured, distinct, .. } = *images;
+    (1 < distinct && distinct < measured).then(|| {
+        format!(
+            "{distinct} of the {measured} generated images are distinct: the others repeat them"
+        )
+    })
+}
+
+/// The note that generated images have no colour, beside how many real ones have none.
+fn on_colour(cache: &Cache, selection: &ImageSelection, images: &ImageCounts) -> Option<String> {
+    let (grey, n) = (images.grey, images.measured);
+    if grey == 0 {
+        return None;
+    }
+    let reference = &selection.overall.reference;
+    let real = reference.iter().filter(|i| is_grey(cache.pixels(**i as usize))).count();
+    let which = if grey == n { format!("all {n}") } else { format!("{grey} of {n}") };
+    Some(format!(
+        "{which} generated images are grey: no pixel has a colour; {real} of {} real images are grey",
+        reference.len()
+    ))
 }
 
 /// The note on how the class of an image is known.
@@ -111,14 +165,15 @@ impl ClassShares<'_> {
 fn most_differing_class<'a>(
     cache: &'a Cache,
     fakes: &GeneratedImages,
-    selection: &ImageSelection,
+    sets: &Sets,
 ) -> Option<ClassShares<'a>> {
+    let selection = &sets.selection;
     let (n, header) = (selection.n, cache.header());
     let share = |count: usize| count as f64 / n.max(1) as f64;
     let of_class = |(class, code): (usize, &'a String)| {
         let is_fake = |i: &&usize| fakes.class(**i).is_some_and(|found| same_class(found, code));
         let is_real = |i: &&u32| header.records[**i as usize].class == class;
-        let fake = share(selection.fakes[..n].iter().filter(is_fake).count());
+        let fake = share(sets.fake.images[..n].iter().filter(is_fake).count());
         let real = share(selection.overall.reference[..n].iter().filter(is_real).count());
         ClassShares { code, fake, real }
     };

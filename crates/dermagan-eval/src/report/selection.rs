@@ -7,6 +7,7 @@ use dermagan_data::split::{self, Side};
 
 use crate::RealChoice;
 use crate::mmd::FEWEST;
+use crate::report::draw::{self, DrawnImages};
 use crate::report::generated::GeneratedImages;
 use crate::report::rows::Rows;
 use crate::report::scope::Scope;
@@ -34,18 +35,18 @@ pub(crate) struct ImageSelection {
     pub classes: Option<BTreeMap<usize, RealChoice>>,
     /// The indices of all real images that are needed, sorted.
     pub real: Vec<u32>,
-    /// The indices of all generated images that are needed. The first `n` are those of the overall figures.
-    pub fakes: Vec<usize>,
 }
 
 impl ImageSelection {
-    pub fn new(cache: &Cache, fakes: &GeneratedImages, scope: &Scope) -> Self {
+    /// Selects the real images, and the generated images to read.
+    pub fn new(cache: &Cache, fakes: &GeneratedImages, scope: &Scope) -> (Self, DrawnImages) {
         let header = cache.header();
         let images = scope.images.clone().unwrap_or_else(|| of_side(cache, scope.side));
         let draw = |images: &[u32]| RealChoice::draw(header, images, scope.n, scope.seed);
         let overall = draw(&images);
         let n = overall.reference.len().min(fakes.count().unwrap_or(usize::MAX));
-        let labelled = || labels(fakes, &header.classes, n) == Labels::All;
+        let unlabelled = is_unlabelled(&header.classes);
+        let labelled = || !unlabelled && labels(fakes, &header.classes, n) == Labels::All;
         let classes = (scope.per_class && labelled()).then(|| {
             let of_class = |class: usize| -> Vec<u32> {
                 let is = |i: &&u32| header.records[**i as usize].class == class;
@@ -58,8 +59,8 @@ impl ImageSelection {
             choices.flat_map(|c| c.reference.iter().chain(&c.yardstick).copied()).collect();
         real.sort_unstable();
         real.dedup();
-        let fakes = fake_indices(fakes, classes.as_ref(), n, &header.classes);
-        Self { n, overall, classes, real, fakes }
+        let drawn = draw_fakes(fakes, classes.as_ref(), n, &header.classes, scope.seed);
+        (Self { n, overall, classes, real }, drawn)
     }
 
     /// The rows of real images, given by their indices, in the features of [`ImageSelection::real`].
@@ -75,6 +76,14 @@ impl ImageSelection {
             fake: (0..self.n).collect(),
         }
     }
+}
+
+/// The class of images whose data has no labels.
+const UNLABELLED: &str = "unlabelled";
+
+/// Whether data with the classes `codes` has no labels.
+pub(crate) fn is_unlabelled(codes: &[String]) -> bool {
+    matches!(codes, [only] if only == UNLABELLED)
 }
 
 /// Whether generated images are labelled with classes of the data.
@@ -108,20 +117,25 @@ pub(crate) fn same_class(code: &str, other: &str) -> bool {
     code.eq_ignore_ascii_case(other)
 }
 
-/// The indices of the generated images that are needed: first `n` spread evenly over all images, then more of each class
-/// until the class has [`OF_SMALL_CLASS`] images or the number of its real images, whichever is larger, but at most `n`.
-fn fake_indices(
+/// The generated images that are needed: `n` at random for the overall figures, with each class in its share of all
+/// images, then more of each class until the class has [`OF_SMALL_CLASS`] images or the number of its real images,
+/// whichever is larger, but at most `n`.
+fn draw_fakes(
     fakes: &GeneratedImages,
     choices: Option<&BTreeMap<usize, RealChoice>>,
     n: usize,
     codes: &[String],
-) -> Vec<usize> {
-    let total = fakes.count().unwrap_or(n).max(n);
-    // A generator makes images until every class has enough.
-    let available = fakes.count().unwrap_or(MAX_SEEDS).max(n);
-    // The first `n` are spread evenly because files are often sorted by class.
-    let mut indices: Vec<usize> = (0..n).map(|i| i * total / n.max(1)).collect();
-    let mut taken: BTreeSet<usize> = indices.iter().copied().collect();
+    seed: u64,
+) -> DrawnImages {
+    let order = draw::order(fakes, seed);
+    let (mut overall, reserve) = match &order {
+        Some(order) => (order[..n.min(order.len())].to_vec(), order[n.min(order.len())..].to_vec()),
+        None => ((0..n).collect(), Vec::new()),
+    };
+    // The order of the rows changes the last bits of a sum, so it is that of the names.
+    overall.sort_unstable();
+    let mut taken: BTreeSet<usize> = overall.iter().copied().collect();
+    let mut of_classes = Vec::new();
     for (class, choice) in choices.into_iter().flatten() {
         let Some(code) = codes.get(*class) else { continue };
         let is = |i: usize| fakes.class(i).is_some_and(|label| same_class(code, label));
@@ -130,16 +144,20 @@ fn fake_indices(
             true => choice.reference.len(),
             false => real.max(OF_SMALL_CLASS).min(n),
         };
-        missing -= indices.iter().filter(|i| is(**i)).count().min(missing);
-        for i in 0..available {
-            if missing == 0 {
-                break;
-            }
+        missing -= taken.iter().filter(|i| is(**i)).count().min(missing);
+        // A generator makes images until every class has enough.
+        let mut candidates: Box<dyn Iterator<Item = usize>> = match &order {
+            Some(order) => Box::new(order.iter().copied()),
+            None => Box::new(0..MAX_SEEDS.max(n)),
+        };
+        while missing > 0
+            && let Some(i) = candidates.next()
+        {
             if is(i) && taken.insert(i) {
-                indices.push(i);
+                of_classes.push(i);
                 missing -= 1;
             }
         }
     }
-    indices
+    DrawnImages { overall, reserve, of_classes }
 }

@@ -1,23 +1,30 @@
 //! The features of the real and of the generated images, and the figures of subsets of them.
 
+use std::collections::BTreeSet;
+
 use dermagan_data::{Cache, split};
 
 use crate::handmade::Standard;
+use crate::metrics::TOO_FEW;
 use crate::mmd::{FEWEST, Kernel, distinct, median_distance, mmd_by_lesion};
-use crate::report::extraction::{Extractors, FeatureSet};
+use crate::report::extraction::{Extractors, FakeSet, FeatureSet};
 use crate::report::figures::{Basis, BothHalves, ClassReport};
 use crate::report::generated::GeneratedImages;
 use crate::report::rows::Rows;
 use crate::report::selection::{ImageSelection, same_class};
-use crate::{Comparison, EvalError, Features, compare, kid_by_lesion};
+use crate::{Comparison, EvalError, Features, Inside, Repeats, compare, kid_by_lesion};
 
 /// The features of all selected images.
 pub(super) struct Sets {
     pub real: FeatureSet,
-    pub fake: FeatureSet,
+    pub fake: FakeSet,
     pub selection: ImageSelection,
     /// As [`EvalReport::width`](crate::EvalReport::width).
     pub width: Option<f64>,
+    /// The hash of each selected real image's pixels.
+    hashes: Vec<u64>,
+    /// The hashes of all real images; `None` if the generated ones have another size.
+    all_hashes: Option<BTreeSet<u64>>,
     /// The group of each real image: its lesion, together with identical images.
     lesions: Vec<usize>,
     /// Standardises hand-made features, whose units differ, so that no feature dominates the distance. `None` for the
@@ -31,7 +38,7 @@ impl Sets {
     pub fn new(
         cache: &Cache,
         real: FeatureSet,
-        fake: FeatureSet,
+        fake: FakeSet,
         selection: ImageSelection,
         extractors: &Extractors<'_>,
         per_class: bool,
@@ -44,7 +51,20 @@ impl Sets {
         let data_classes = extractors.encoder.card().classes.iter().map(index).collect();
         let groups = split::groups(&header.records, &header.hashes);
         let lesions = selection.real.iter().map(|image| groups[*image as usize]).collect();
-        let mut sets = Self { real, fake, selection, width: None, lesions, standard, data_classes };
+        let hashes = selection.real.iter().map(|image| header.hashes[*image as usize]).collect();
+        let same_size = fake.side == cache.size();
+        let all_hashes = same_size.then(|| header.hashes.iter().copied().collect());
+        let mut sets = Self {
+            real,
+            fake,
+            selection,
+            width: None,
+            hashes,
+            all_hashes,
+            lesions,
+            standard,
+            data_classes,
+        };
         if per_class {
             sets.width = median_distance(&sets.features(&sets.real, &reference));
         }
@@ -59,12 +79,40 @@ impl Sets {
 
     /// All figures of some rows.
     pub fn compare(&self, rows: &Rows) -> Result<Comparison, EvalError> {
-        compare(
+        let mut found = compare(
             &self.features(&self.real, &rows.reference),
             &self.features(&self.real, &rows.yardstick),
-            &self.features(&self.fake, &rows.fake),
+            &self.features(&self.fake.features, &rows.fake),
             [&self.lesions_of(&rows.reference), &self.lesions_of(&rows.yardstick)],
-        )
+        )?;
+        found.repeats = Some(self.repeats(rows));
+        Ok(found)
+    }
+
+    /// Which images of some rows are equal.
+    fn repeats(&self, rows: &Rows) -> Repeats {
+        let distinct =
+            |hashes: &mut dyn Iterator<Item = u64>| hashes.collect::<BTreeSet<_>>().len();
+        let fake = || rows.fake.iter().map(|row| self.fake.hashes[*row]);
+        Repeats {
+            distinct: distinct(&mut fake()),
+            distinct_real: distinct(&mut rows.yardstick.iter().map(|row| self.hashes[*row])),
+            equal_to_real: self
+                .all_hashes
+                .as_ref()
+                .map(|all| fake().filter(|hash| all.contains(hash)).count()),
+        }
+    }
+
+    /// How many of a few generated images lie among all selected real ones; `None` for many images.
+    pub fn inside(&self, overall: &Rows) -> Result<Option<Inside>, EvalError> {
+        if overall.fake.len() >= TOO_FEW {
+            return Ok(None);
+        }
+        let real = |images: &[u32]| self.features(&self.real, &self.selection.rows_of(images));
+        let choice = &self.selection.overall;
+        let fake = self.features(&self.fake.features, &overall.fake);
+        Inside::of(&real(&choice.reference), &real(&choice.yardstick), &fake)
     }
 
     /// The figures of a class; `None` if there are no real and no generated images of it. `overall` are the rows of all
@@ -86,7 +134,7 @@ impl Sets {
         let known = self.data_classes.contains(&Some(class));
         let recognised = (basis == Basis::Labels && n > 0 && known).then(|| {
             let share = |set, rows: &[usize]| self.share_predicted(set, rows, class);
-            [share(&self.fake, &rows.fake), share(&self.real, &rows.yardstick)]
+            [share(&self.fake.features, &rows.fake), share(&self.real, &rows.yardstick)]
         });
         let of_all = match basis {
             Basis::Labels => {
@@ -103,12 +151,12 @@ impl Sets {
     /// The rows of a class by labels; `None` if the generated images are not all labelled.
     fn labelled_rows(&self, class: usize, code: &str, fakes: &GeneratedImages) -> Option<Rows> {
         let choice = self.selection.classes.as_ref()?.get(&class)?;
-        let label = |row: &usize| fakes.class(self.selection.fakes[*row]);
+        let label = |row: &usize| fakes.class(self.fake.images[*row]);
         let is = |row: &usize| label(row).is_some_and(|label| same_class(code, label));
         Some(Rows {
             reference: self.selection.rows_of(&choice.reference),
             yardstick: self.selection.rows_of(&choice.yardstick),
-            fake: (0..self.selection.fakes.len()).filter(is).collect(),
+            fake: (0..self.fake.images.len()).filter(is).collect(),
         })
     }
 
@@ -120,7 +168,7 @@ impl Sets {
         Rows {
             reference: predicted(&self.real, &overall.reference),
             yardstick: predicted(&self.real, &overall.yardstick),
-            fake: predicted(&self.fake, &overall.fake),
+            fake: predicted(&self.fake.features, &overall.fake),
         }
     }
 
@@ -146,7 +194,7 @@ impl Sets {
         if lesions.iter().any(|lesions| distinct(lesions) < FEWEST) {
             return Ok(None);
         }
-        let sets = [self.features(&self.real, real), self.features(&self.fake, fake)];
+        let sets = [self.features(&self.real, real), self.features(&self.fake.features, fake)];
         let (sets, lesions) = (sets.each_ref(), lesions.each_ref().map(Vec::as_slice));
         let kid = kid_by_lesion(sets, lesions)?;
         let mmd = self.width.map(|width| mmd_by_lesion(sets, lesions, Kernel::Gaussian { width }));

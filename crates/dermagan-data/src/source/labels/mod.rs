@@ -24,7 +24,9 @@ use crate::source::tree::Tree;
 pub use folders::UNLABELLED;
 pub(crate) use from_tables::isic_id;
 use ledger::Ledger;
+pub(crate) use names::is_structure;
 use survey::Survey;
+pub(crate) use survey::may_be_table;
 
 /// Labels the images of a tree by its tables, or only by the table at path `wanted`; without a table, by the folders.
 ///
@@ -57,7 +59,7 @@ pub(crate) fn label(
 /// read.
 pub(crate) fn folder_of_table(path: &Path) -> Result<Option<(PathBuf, String)>, DataError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if !survey::may_be_table(&extension) {
+    if !may_be_table(&extension) {
         return Ok(None);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -151,7 +151,7 @@ fn has(name: &str, list: &[&str]) -> bool {
 
 /// Whether a folder's name describes structure, such as `images`, `train`, `part_2`, `00000` or
 /// `ISIC_2019_Training_Input`, and so cannot be a class.
-pub(super) fn is_structure(folder: &str) -> bool {
+pub(crate) fn is_structure(folder: &str) -> bool {
     // A zip inside a folder is a folder of its files.
     let folder = folder.strip_suffix(".zip").unwrap_or(folder);
     let is_known = |word: &String| STRUCTURE.contains(&word.as_str()) || part_of(word).is_some();

@@ -8,12 +8,12 @@ use crate::source::labels::names;
 use crate::source::problem::Problem;
 use crate::source::side::Side;
 use crate::source::tables::columns::{Columns, known_columns, stem_of};
-use crate::source::tables::table::{Recognised, Table, recognise};
+use crate::source::tables::table::{HEAD, Recognised, Table, recognise};
 use crate::source::tables::vocabulary::part_of;
 use crate::source::tree::Tree;
 
 /// Number of bytes that are read to see what a table is.
-pub(super) const HEAD_BYTES: u64 = 64 << 10;
+pub(super) const HEAD_BYTES: u64 = HEAD as u64;
 
 /// The largest table that is read, in bytes; HAM10000's has 0.6 MB.
 const MAX_TABLE: u64 = 16 << 20;
@@ -296,7 +296,7 @@ pub(super) fn listed(all: &[String]) -> String {
 }
 
 /// Whether a file with this extension may be a table.
-pub(super) fn may_be_table(extension: &str) -> bool {
+pub(crate) fn may_be_table(extension: &str) -> bool {
     matches!(
         extension,
         "csv"

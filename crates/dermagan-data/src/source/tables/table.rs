@@ -2,7 +2,7 @@
 
 use crate::source::record::is_unknown;
 use crate::source::tables::names::{has_image_extension, last_component, names_image};
-pub(crate) use crate::source::tables::recognise::{Recognised, recognise};
+pub(crate) use crate::source::tables::recognise::{HEAD, Recognised, recognise};
 use crate::source::tables::vocabulary::{Diagnosis, diagnosis, part_of};
 use crate::source::tables::{delimited, json, text};
 
