@@ -25,6 +25,7 @@ fn real_images_are_indistinguishable_from_real_ones_and_flat_images_are_not() {
     let same = report(&desk, &[&real[..], &["--fake", "real.dermagan"]].concat());
     let words = same["words"].as_str().unwrap();
     assert!(words.contains("cannot tell them from real"), "{words}");
+    assert!(words.starts_with("all 200 images are equal to a real one"), "{words}");
     assert_eq!(same["overall"]["n"], 200);
     assert!(number(&same["overall"]["coverage"]["fake"]) > 0.9, "{same}");
     // Each image of this folder has a single colour.
@@ -35,7 +36,7 @@ fn real_images_are_indistinguishable_from_real_ones_and_flat_images_are_not() {
     }
     let flat = report(&desk, &[&real[..], &["--fake", "flat"]].concat());
     let words = flat["words"].as_str().unwrap();
-    assert!(words.contains("distinguishable from real: KID"), "{words}");
+    assert!(words.contains("unlike the real ones: KID"), "{words}");
     assert!(number(&flat["overall"]["kid"]["fake"]) > number(&same["overall"]["kid"]["fake"]));
     assert!(number(&flat["overall"]["coverage"]["fake"]) < 0.5, "{flat}");
     let first = flat["off"][0]["effect"].as_f64().unwrap();

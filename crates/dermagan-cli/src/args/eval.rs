@@ -36,9 +36,9 @@ pub struct EvalArgs {
     /// Real images: any SOURCE that `prepare` accepts, or a cache that it wrote.
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub real: String,
-    /// Generated images: a folder or zip of images, a model, a checkpoint, a run, `latest` for the newest run, or `shipped` for
-    /// the generator that comes with the program.
-    #[arg(long, value_name = "FOLDER|ZIP|MODEL|RUN")]
+    /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest
+    /// run, or `shipped` for the generator that comes with the program.
+    #[arg(long, value_name = "FOLDER|ZIP|NPZ|MODEL|RUN")]
     pub fake: PathBuf,
     /// Folder in which `--fake latest` is looked for.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
@@ -59,7 +59,7 @@ pub struct EvalArgs {
     /// real images together; the MMD is comparable between classes.
     #[arg(long)]
     pub per_class: bool,
-    /// Seed that selects the real images, and the seeds of a generator.
+    /// Seed that draws the real images, the generated ones if there are more than `-n`, and the seeds of a generator.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Also write the features for numpy.load, as the arrays `real` and `fake`.

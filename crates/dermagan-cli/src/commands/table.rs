@@ -11,14 +11,23 @@ const SHOWN: usize = 6;
 
 /// Prints a report.
 pub fn table(report: &EvalReport) {
+    let number = match report.images.found {
+        Some(found) if found != report.overall.n => format!("{} of {found}", report.overall.n),
+        _ => report.overall.n.to_string(),
+    };
     say!(
-        "{} generated images against {} (split {}), features {} ({} values per image)",
-        report.overall.n,
+        "{number} generated images ({}) against {} (split {}), features {} ({} values per image)",
+        report.fake,
         report.real,
         report.split,
         report.features,
         report.dims
     );
+    if !report.images.left_out.is_empty() {
+        say!("\nleft out of the generated images:");
+        report.images.left_out.iter().for_each(|entry| say!("  {}", entry.words()));
+        say!("");
+    }
     say!(
         "each cell: generated against real / real against other real images (KID adds their difference in standard errors, \
          FID their ratio)\n"
@@ -57,7 +66,7 @@ pub fn table(report: &EvalReport) {
     for class in &report.classes {
         notes.extend(class.comparison.notes.iter().map(|n| format!("{}: {n}", class.class)));
     }
-    say!("\n{}", report.words);
+    say!("\n{}", with_flags(&report.words));
     notes.iter().for_each(|note| complain!("note: {}", with_flags(note)));
 }
 
@@ -80,18 +89,25 @@ fn by_both_halves(report: &EvalReport) {
     }
 }
 
-/// Prints the classes in which KID finds no difference, by one half of the real images or by both.
+/// Prints the classes by their verdict, with KID by one half of the real images or by both.
 fn verdicts(report: &EvalReport) {
     let of = |verdict: Verdict| {
         let found = report.classes.iter().filter(|c| c.verdict() == verdict);
         found.map(|c| c.class.as_str()).collect::<Vec<_>>()
     };
-    let (alike, unsure) = (of(Verdict::NoDifference), of(Verdict::None));
+    let alike = of(Verdict::NoDifference);
     if report.classes.iter().any(|c| c.comparison.kid.is_some()) {
         let alike = if alike.is_empty() { "none".to_owned() } else { alike.join(", ") };
-        say!("\nclasses that KID cannot distinguish from real at their sample size: {alike}");
-        if !unsure.is_empty() {
-            say!("classes with too few images to tell: {}", unsure.join(", "));
+        say!("\nclasses that no figure distinguishes from real at their sample size: {alike}");
+    }
+    let others = [
+        (Verdict::Incomplete, "classes that look real, but show a part of the real images only"),
+        (Verdict::None, "classes with too few images to tell"),
+    ];
+    for (verdict, what) in others {
+        let classes = of(verdict);
+        if !classes.is_empty() {
+            say!("{what}: {}", classes.join(", "));
         }
     }
 }
