@@ -20,7 +20,6 @@ pub use doctor::DoctorArgs;
 pub use encoder::{EncoderCommand, EncoderTrainArgs};
 pub use eval::{EvalArgs, FeaturesArg, SideArg};
 pub use model::{ExportArgs, InfoArgs};
-pub use reading::ReadingArgs;
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
 

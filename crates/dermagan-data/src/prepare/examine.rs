@@ -95,8 +95,11 @@ pub(super) fn examine_each(
     Ok(Examination { kept, hashes, report })
 }
 
+/// Images are enlarged at most this many times: 28 pixels of MedMNIST to 128, but no icon and no strip of 3 pixels.
+const MOST_ENLARGED: u32 = 5;
+
 /// Which images are too small. If most images of a source are smaller than the prepared square, that is how the source
-/// is, and all are enlarged; otherwise the few small ones are thumbnails or faults.
+/// is, and they are enlarged; otherwise the few small ones are thumbnails or faults.
 struct Small {
     /// Side of the prepared square, in pixels.
     side: u32,
@@ -112,7 +115,9 @@ impl Small {
     }
 
     fn finding(&self, (width, height): (u32, u32)) -> Option<ProblemKind> {
-        (width.min(height) < self.side).then_some(match self.most {
+        let shorter = width.min(height);
+        let enlarged = self.most && shorter.saturating_mul(MOST_ENLARGED) >= self.side;
+        (shorter < self.side).then_some(match enlarged {
             true => ProblemKind::Enlarged,
             false => ProblemKind::TooSmall,
         })
