@@ -848,5 +848,9 @@ fn thumbnails_among_large_images_are_left_out_and_a_set_of_small_images_is_enlar
     (0..6).for_each(|n| small.put(&format!("nv/{n}.png"), &png(9, 9, n)));
     small.put("nv/9.png", &png(90, 3, 9));
     let report = small.report();
-    assert_eq!((report.kept, counts(&report)), (6, [(TooSmall, 1), (Enlarged, 6)].into()), "{report}");
+    assert_eq!(
+        (report.kept, counts(&report)),
+        (6, [(TooSmall, 1), (Enlarged, 6)].into()),
+        "{report}"
+    );
 }

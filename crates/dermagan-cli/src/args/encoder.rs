@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use dermagan_train::EncoderConfig;
 
 use super::device::DeviceArgs;
+use super::reading::{ReadingArgs, SplitArg};
 
 /// The commands under `encoder`.
 #[derive(Subcommand, Debug)]
@@ -20,6 +21,11 @@ pub struct EncoderTrainArgs {
     /// Training images: any SOURCE with classes, or a cache of images of 64 pixels.
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub data: String,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Split of the data [default: official if the data names its parts, lesion otherwise].
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
     /// Folder for encoder.safetensors and its model card README.md.
     #[arg(long, default_value = "lesion-encoder", value_name = "FOLDER")]
     pub out: PathBuf,

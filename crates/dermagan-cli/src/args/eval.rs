@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::device::DeviceArgs;
+use super::reading::{ReadingArgs, SplitArg};
 
 /// The features that images are compared by.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum FeaturesArg {
     Handmade,
 }
 
-/// A side of the split by lesion.
+/// A side of the split.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SideArg {
     /// The 80 % that `train` learns from.
@@ -36,6 +37,11 @@ pub struct EvalArgs {
     /// Real images: any SOURCE that `prepare` accepts, or a cache that it wrote.
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub real: String,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Which split --split means [default: official if the data names its parts, lesion otherwise].
+    #[arg(long, value_enum)]
+    pub split_by: Option<SplitArg>,
     /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest
     /// run, or `shipped` for the generator that comes with the program.
     #[arg(long, value_name = "FOLDER|ZIP|NPZ|MODEL|RUN")]

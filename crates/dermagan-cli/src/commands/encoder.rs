@@ -16,7 +16,12 @@ pub fn train(args: &EncoderTrainArgs) -> anyhow::Result<u8> {
         seed: args.seed,
         ..EncoderConfig::default()
     };
-    let request = EncoderRequest { data: args.data.clone(), out: args.out.clone(), config };
+    let request = EncoderRequest {
+        data: args.data.clone(),
+        reading: args.reading.reading(args.split),
+        out: args.out.clone(),
+        config,
+    };
     let device = select(&args.device)?;
     say!("training a lesion encoder on {} ({})", args.data, device.name);
     let stop = Stop::new("stopping after this step; nothing is written");

@@ -16,6 +16,7 @@ use crate::show::{self, complain};
 pub fn run(args: EvalArgs) -> anyhow::Result<u8> {
     let job = EvalJob {
         real: args.real.clone(),
+        reading: args.reading.reading(args.split_by),
         features: args.features.into(),
         weights: args.weights.clone(),
         number: args.number,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
-use dermagan_data::split::Side;
-use dermagan_data::{Cache, Options, open_or_prepare};
+use dermagan_data::split::{self, Side};
+use dermagan_data::{Cache, Header, Options, Reading, open_or_prepare_with};
 use dermagan_model::ComputeDevice;
 
 use crate::report::evaluate::compare_images;
@@ -47,6 +47,8 @@ pub enum FeatureKind {
 pub struct EvalJob {
     /// The real images: a source as for [`Source::open`](dermagan_data::Source::open), or a prepared cache.
     pub real: String,
+    /// How the source of the real images is read, where the default would refuse it or leave images out.
+    pub reading: Reading,
     /// The features that images are compared by.
     pub features: FeatureKind,
     /// File with the weights of the features' network: a lesion encoder, or pytorch-fid's InceptionV3. The lesion encoder
@@ -69,6 +71,7 @@ impl EvalJob {
     pub fn new(real: impl Into<String>) -> Self {
         Self {
             real: real.into(),
+            reading: Reading::default(),
             features: FeatureKind::default(),
             weights: None,
             number: 2048,
@@ -151,9 +154,14 @@ pub fn evaluate(
 ) -> Result<Evaluation, EvalError> {
     job.check()?;
     let size = fakes.side() as u32;
-    let cache = open_or_prepare(&job.real, Options { size, ..PREPARED }, &mut |done, total| {
-        sink(EvalEvent::Preparing { done, total });
-    })?;
+    let cache = open_or_prepare_with(
+        &job.real,
+        job.reading,
+        Options { size, ..PREPARED },
+        &mut |done, total| {
+            sink(EvalEvent::Preparing { done, total });
+        },
+    )?;
     let scope = Scope {
         n: job.number,
         side: job.split,
@@ -185,8 +193,26 @@ pub fn evaluate(
             report.words
         );
     }
+    report.notes.extend(about_real(cache.header()));
     let nearest = job.nearest.then(|| nearest(&cache, fakes, &extractors, &scope, sink));
     Ok(Evaluation { report, real, fake, nearest: nearest.transpose()? })
+}
+
+/// What a reader must know about the source of the real images: what was left out, and a split that is the author's.
+fn about_real(header: &Header) -> Vec<String> {
+    let mut notes = Vec::new();
+    let left_out = header.report.images_left_out();
+    if left_out > 0 {
+        notes.push(format!(
+            "{left_out} images of the real source were left out, and {} kept; the account of the source names them",
+            header.report.kept
+        ));
+    }
+    let facts = split::facts(header);
+    if facts.official {
+        notes.push(format!("the real images are {facts}"));
+    }
+    notes
 }
 
 /// Checks that two sets of real images can be drawn.

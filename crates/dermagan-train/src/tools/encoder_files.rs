@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use dermagan_base::{SettingError, atomic};
-use dermagan_data::{Filter, Fit, Options, open_or_prepare};
+use dermagan_data::{Filter, Fit, Options, Reading, open_or_prepare_with};
 use dermagan_eval::encoder::{CARD_TITLE, EncoderCard, SIDE};
 use dermagan_model::ComputeDevice;
 
@@ -16,6 +16,8 @@ use crate::error::TrainError;
 pub struct EncoderRequest {
     /// A source with two classes or more, or a prepared cache of 64×64 images.
     pub data: String,
+    /// How the source is read, where the default would refuse it or leave images out.
+    pub reading: Reading,
     /// Folder of `encoder.safetensors` and its card `README.md`.
     pub out: PathBuf,
     /// How it is trained.
@@ -55,9 +57,10 @@ pub fn train_encoder(
     }
     std::fs::create_dir_all(out).map_err(TrainError::io(out))?;
     let options = Options { size: SIDE as u32, fit: Fit::Crop, filter: Filter::Lanczos };
-    let cache = open_or_prepare(&request.data, options, &mut |done, total| {
-        sink(EncoderEvent::Preparing { done, total });
-    })?;
+    let cache =
+        open_or_prepare_with(&request.data, request.reading, options, &mut |done, total| {
+            sink(EncoderEvent::Preparing { done, total });
+        })?;
     let trained = encoder::train(&cache, &request.config, device, stop, sink)?;
     atomic::write(&weights, &trained.bytes).map_err(TrainError::io(&weights))?;
     let text = trained.card.to_string();
