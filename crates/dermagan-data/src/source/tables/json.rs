@@ -73,11 +73,14 @@ fn mentions_images(text: &str) -> bool {
     text.split('"').any(|part| part.len() <= 255 && has_image_extension(part))
 }
 
+/// Objects with the numbers of their rows.
+type Objects = Vec<(u64, Map<String, Value>)>;
+
 /// The objects of JSON Lines with their line numbers.
 ///
 /// # Errors
 /// The first line that is not an object.
-fn lines(text: &str) -> Result<Vec<(u64, Map<String, Value>)>, (u64, String)> {
+fn lines(text: &str) -> Result<Objects, (u64, String)> {
     let mut objects = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim_matches(['\u{feff}', ' ', '\t', '\r', '\u{1a}']);
@@ -341,10 +344,7 @@ fn of_lists(header: Vec<String>, data: &[Value], limits: Limits) -> Result<JsonT
 }
 
 /// A row per object. The columns are all keys, in the order of their first row and their text.
-fn of_objects(
-    objects: Vec<(u64, Map<String, Value>)>,
-    limits: Limits,
-) -> Result<JsonTable, String> {
+fn of_objects(objects: Objects, limits: Limits) -> Result<JsonTable, String> {
     if objects.len() > limits.rows {
         return Err(format!("found more than {} rows", limits.rows));
     }

@@ -76,7 +76,7 @@ impl Table {
     }
 
     /// The cell of a row in a column; empty if the row is too short.
-    pub fn cell<'a>(cells: &'a [String], column: usize) -> &'a str {
+    pub fn cell(cells: &[String], column: usize) -> &str {
         cells.get(column).map_or("", String::as_str)
     }
 }

@@ -302,7 +302,7 @@ mod tests {
             ("Vascular lesions", 4),
         ];
         let found = named(&values);
-        assert_eq!(names(&values).0, true);
+        assert!(names(&values).0);
         assert_eq!(found[5], None);
         assert_eq!(found.iter().flatten().count(), 6);
     }
