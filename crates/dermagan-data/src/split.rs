@@ -244,6 +244,9 @@ impl fmt::Display for SplitFacts {
                 some.collect::<Vec<_>>().join(", ")
             }
         };
+        if train + val + test == 0 {
+            return f.write_str("no image to split");
+        }
         match official {
             true => write!(
                 f,

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use dermagan_data::UNLABELLED;
 use dermagan_model::{ComputeDevice, device};
 use dermagan_train::stats::{self, mean_of};
 use dermagan_train::{
@@ -161,12 +162,17 @@ fn refuse_changes(args: &TrainArgs) -> anyhow::Result<()> {
 fn describe(plan: &Plan, device: &ComputeDevice) {
     let c = &plan.config;
     let pixels = c.model.resolution;
+    let classes = match &c.source.classes[..] {
+        [only] if only == UNLABELLED => {
+            "without classes, because nothing gives them (to give all one: put them into a folder of its name)".into()
+        }
+        classes => format!("classes {}", classes.join(",")),
+    };
     say!(
-        "{}: {} of {} images at {pixels}x{pixels}, classes {}",
+        "{}: {} of {} images at {pixels}x{pixels}, {classes}",
         c.source.name,
         c.source.images,
-        plan.cache.len(),
-        c.source.classes.join(",")
+        plan.cache.len()
     );
     say!(
         "preset {}, batch {}, seed {}, {}, on {}",
