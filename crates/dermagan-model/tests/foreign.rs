@@ -39,7 +39,10 @@ impl Desk {
 
     /// Why the file is refused.
     fn refused(&self, root: &Py) -> String {
-        self.open(root).unwrap_err()
+        match self.open(root) {
+            Ok(model) => panic!("it was opened: {:?} {:?}", model.config, model.notes),
+            Err(error) => error,
+        }
     }
 }
 
@@ -170,22 +173,53 @@ fn several_generators_are_listed_with_the_python_that_takes_one_out() {
     // Within one dictionary the names of its tensors begin with those of the networks.
     let mut both = generator(1);
     for (name, array) in generator(2) {
-        both.insert(format!("b.{name}"), array);
+        both.insert(format!("gen_b.{name}"), array);
     }
     both = both
         .into_iter()
-        .map(|(name, array)| match name.strip_prefix("b.") {
-            Some(name) => (format!("b.{name}"), array),
-            None => (format!("a.{name}"), array),
+        .map(|(name, array)| match name.strip_prefix("gen_b.") {
+            Some(name) => (format!("gen_b.{name}"), array),
+            None => (format!("gen_a.{name}"), array),
         })
         .collect();
     let error = desk.refused(&dict([("state_dict", state(&both, own))]));
-    let taken = "torch.save({k[len(\"a.\"):]: v for k, v in s[\"state_dict\"].items() if k.startswith(\"a.\")}, \"a.pth\")";
+    let taken = "torch.save({k[len(\"gen_a.\"):]: v for k, v in s[\"state_dict\"].items() if k.startswith(\"gen_a.\")}, \"gen_a.pth\")";
     assert!(error.contains(taken), "{error}");
     let bytes = to_safetensors(&both, String::new()).unwrap();
     let path = desk.write("two.safetensors", &without_card(&bytes));
     let error = ModelFile::open(&path).unwrap_err().to_string();
-    assert!(error.contains("load_file") && error.contains("\"a.safetensors\""), "{error}");
+    assert!(error.contains("load_file") && error.contains("\"gen_a.safetensors\""), "{error}");
+}
+
+/// A label embedding beside the layers is a part of the generator: without it the images would be wrong.
+#[test]
+fn a_part_of_a_larger_network_is_not_taken_for_a_generator() {
+    let desk = Desk::new();
+    for prefix in ["model", "gen", "generator.main"] {
+        let beside =
+            prefix.split_once('.').map_or(String::new(), |(network, _)| format!("{network}."));
+        let mut weights: Weights = generator(1)
+            .into_iter()
+            .map(|(name, array)| (name.replace("main", prefix), array))
+            .collect();
+        let values = vec![0.0; 7 * 16];
+        weights.insert(format!("{beside}label_emb.weight"), Array { shape: vec![7, 16], values });
+        for (key, value) in discriminator(1) {
+            weights.insert(format!("discriminator.{key}"), value);
+        }
+        let error = desk.refused(&dict([("state_dict", state(&weights, own))]));
+        assert!(error.contains("label_emb"), "{error}");
+    }
+    // In dictionaries of their own they are networks.
+    let both =
+        dict([("g", state(&generator(1), own)), ("classifier", state(&discriminator(1), own))]);
+    assert_eq!(desk.open(&both).unwrap().weights, generator(1));
+    let two: Weights = generator(1)
+        .into_iter()
+        .map(|(name, array)| (format!("gan.generator.{name}"), array))
+        .chain(discriminator(1).into_iter().map(|(n, a)| (format!("gan.discriminator.{n}"), a)))
+        .collect();
+    assert_eq!(desk.open(&dict([("state_dict", state(&two, own))])).unwrap().weights, generator(1));
 }
 
 /// The file as another program writes it: our metadata has another name.

@@ -6,6 +6,7 @@ use std::path::Path;
 use pytorch_reader::PickleValue;
 
 use super::check::check;
+use super::dicts::state_dicts;
 use super::networks::{Fit, Shapes, fits};
 use super::refusal::{none_fits, several_fit, without_card};
 use crate::tensor::{Array, Weights};
@@ -21,17 +22,17 @@ pub(super) struct Chosen {
 }
 
 /// Chooses the generator among the tensors of a file, wherever they are in it and whatever their names
-/// are. Of a generator and its average, the average is chosen. `structure` gives the dictionaries of a
-/// PyTorch file, and `None` for safetensors; it is asked for only if the file is refused.
+/// are. Of a generator and its average, the average is chosen. `structure` has the dictionaries of a
+/// PyTorch file; it is `None` for safetensors.
 ///
 /// # Errors
 /// When none fits, or several do. The error lists them, and says how to take one out.
 pub(super) fn choose(
     path: &Path,
     shapes: &Shapes,
-    structure: impl FnOnce() -> Option<PickleValue>,
+    structure: Option<&PickleValue>,
 ) -> Result<Chosen, String> {
-    let mut found = fits(shapes);
+    let mut found = fits(shapes, &state_dicts(structure));
     let names: Vec<String> = found.iter().map(|fit| fit.prefix.clone()).collect();
     if found.len() == 1 {
         let fit = found.remove(0);
@@ -47,13 +48,13 @@ pub(super) fn choose(
     if found.is_empty() {
         return Err(match without_card(shapes) {
             Some(lost) => lost,
-            None => none_fits(path, shapes, structure().as_ref()),
+            None => none_fits(path, shapes, structure),
         });
     }
     let averaged: Vec<usize> = (0..found.len()).filter(|i| is_averaged(&names[*i])).collect();
     let [only] = averaged[..] else {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        return Err(several_fit(path, &names, structure().as_ref()));
+        return Err(several_fit(path, &names, structure));
     };
     let others: Vec<String> = names
         .iter()

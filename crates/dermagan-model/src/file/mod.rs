@@ -2,6 +2,7 @@
 
 mod card;
 mod check;
+mod dicts;
 mod digest;
 mod foreign;
 mod format;

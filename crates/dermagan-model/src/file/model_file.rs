@@ -71,7 +71,7 @@ impl ModelFile {
         drop(bytes);
         let bad = |what: String| ModelError::weights(&shown, what);
         let file = TorchFile::open(path)?;
-        let chosen = choose(path, &file.shapes(), || structure(path)).map_err(bad)?;
+        let chosen = choose(path, &file.shapes(), structure(path).as_ref()).map_err(bad)?;
         let wanted: BTreeSet<&str> = chosen.fit.names.values().map(String::as_str).collect();
         let weights = file.read(|name| wanted.contains(name))?;
         let weights = renamed(&chosen.fit, weights).map_err(bad)?;
@@ -90,7 +90,7 @@ impl ModelFile {
         let Some(json) = file.metadata else {
             let shapes =
                 file.weights.iter().map(|(name, a)| (name.clone(), a.shape.clone())).collect();
-            let chosen = choose(Path::new(shown), &shapes, || None).map_err(bad)?;
+            let chosen = choose(Path::new(shown), &shapes, None).map_err(bad)?;
             let weights = renamed(&chosen.fit, file.weights).map_err(bad)?;
             let notes = chosen.note.into_iter().collect();
             return Ok(Self {

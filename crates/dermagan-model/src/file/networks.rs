@@ -4,7 +4,7 @@
 //! of optimisers and averaged copies. The shapes decide: a DCGAN generator of a given width has the
 //! channels z → 8g → 4g → 2g → g → 3 (at 64 pixels), so each of its tensors has a place of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::network::dcgan::torch_index;
 use crate::network::{Generator, ModelConfig};
@@ -33,15 +33,33 @@ pub(super) struct Fit {
     pub(super) names: BTreeMap<String, String>,
 }
 
+/// Tensors of optimisers, by the last part of their names.
+const OPTIMISER: [&str; 9] = [
+    "exp_avg",
+    "exp_avg_sq",
+    "max_exp_avg_sq",
+    "step",
+    "momentum_buffer",
+    "square_avg",
+    "acc_delta",
+    "grad_avg",
+    "sum",
+];
+
+/// The tensors of layers: those of optimisers, and single numbers such as the decay of an average, are none.
+pub(super) fn of_layers(shapes: &Shapes) -> Vec<(&str, &[usize])> {
+    let is = |(name, shape): &(&String, &Vec<usize>)| {
+        let leaf = name.rsplit('.').next().unwrap_or_default();
+        !shape.is_empty() && !OPTIMISER.contains(&leaf)
+    };
+    shapes.iter().filter(is).map(|(name, shape)| (name.as_str(), shape.as_slice())).collect()
+}
+
 /// All sets of tensors that fit a generator, by their prefix. A set is reported once, under the shortest
-/// prefix that leads to it alone.
-pub(super) fn fits(shapes: &Shapes) -> Vec<Fit> {
-    // Single numbers, such as the decay of an average, belong to no layer.
-    let tensors: Vec<(&str, &[usize])> = shapes
-        .iter()
-        .filter(|(_, shape)| !shape.is_empty())
-        .map(|(name, shape)| (name.as_str(), shape.as_slice()))
-        .collect();
+/// prefix that leads to it alone. `dicts` are the paths of the dictionaries that hold tensors: a network is
+/// all of its dictionary, or a part that is named as a network beside others that are.
+pub(super) fn fits(shapes: &Shapes, dicts: &BTreeSet<String>) -> Vec<Fit> {
+    let tensors = of_layers(shapes);
     let mut members: HashMap<&str, usize> = HashMap::new();
     for (name, _) in &tensors {
         for prefix in prefixes(name) {
@@ -61,7 +79,7 @@ pub(super) fn fits(shapes: &Shapes) -> Vec<Fit> {
         }
         let own: Vec<(&str, &[usize])> =
             tensors.iter().filter(|(name, _)| is_below(name, prefix)).copied().collect();
-        found.extend(fit(prefix, &own));
+        found.extend(fit(prefix, &own).filter(|_| is_complete(prefix, &tensors, dicts)));
     }
     found.sort_by(|a, b| a.prefix.cmp(&b.prefix));
     found
@@ -77,6 +95,43 @@ fn prefixes(name: &str) -> impl Iterator<Item = &str> {
 pub(super) fn is_below(name: &str, prefix: &str) -> bool {
     let rest = name.strip_prefix(prefix);
     prefix.is_empty() || rest.is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether the tensors below `prefix` are a whole network. If others stand beside them in their dictionary, such as
+/// the embedding of a label, they are a part of a larger network, unless the names say that there are several.
+fn is_complete(prefix: &str, tensors: &[(&str, &[usize])], dicts: &BTreeSet<String>) -> bool {
+    let mut path = prefix;
+    while !dicts.contains(path) {
+        path = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let parts = tensors.iter().filter(|(name, _)| is_below(name, path)).map(|(name, _)| {
+            let rest = name[path.len()..].trim_start_matches('.');
+            rest.split('.').next().unwrap_or_default()
+        });
+        let parts: BTreeSet<&str> = parts.collect();
+        if parts.len() > 1 && !parts.into_iter().all(is_network) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a part of a name says that a network follows.
+pub(super) fn is_network(part: &str) -> bool {
+    let part = part.to_lowercase();
+    let words = [
+        "generator",
+        "discriminator",
+        "critic",
+        "netg",
+        "netd",
+        "encoder",
+        "decoder",
+        "ema",
+        "gen_",
+        "disc_",
+    ];
+    ["g", "d", "gen", "disc", "dis", "net_g", "net_d"].contains(&part.as_str())
+        || words.iter().any(|word| part.contains(word))
 }
 
 /// The name of a layer and the last part of a tensor's name.

@@ -8,26 +8,14 @@ use dermagan_base::name::start_of;
 use dermagan_base::quoted;
 use pytorch_reader::PickleValue;
 
-use super::networks::{BLOCKS, Shapes, leaf_of, natural};
+use super::dicts::state_dicts;
+use super::networks::{BLOCKS, Shapes, is_network, leaf_of, natural, of_layers};
 use super::weights::METADATA_KEY;
 
 /// The most networks that an error lists, and the most shapes of each.
 const MOST: [usize; 2] = [8, 7];
 /// The most characters of a name in an error.
 const SHOWN: usize = 80;
-/// Tensors of optimisers.
-const OPTIMISER: [&str; 9] = [
-    "exp_avg",
-    "exp_avg_sq",
-    "max_exp_avg_sq",
-    "step",
-    "momentum_buffer",
-    "square_avg",
-    "acc_delta",
-    "grad_avg",
-    "sum",
-];
-
 /// A network of a file.
 struct Found<'a> {
     prefix: &'a str,
@@ -158,18 +146,8 @@ fn locate(root: &PickleValue, prefix: &str) -> (String, String) {
 
 /// The networks of a file, in the order of their names.
 fn networks<'a>(shapes: &'a Shapes, structure: Option<&PickleValue>) -> Vec<Found<'a>> {
-    let tensors: Vec<(&str, &[usize])> = shapes
-        .iter()
-        .filter(|(name, shape)| {
-            let leaf = name.rsplit('.').next().unwrap_or_default();
-            !shape.is_empty() && !OPTIMISER.contains(&leaf)
-        })
-        .map(|(name, shape)| (name.as_str(), shape.as_slice()))
-        .collect();
-    let mut dicts = BTreeSet::new();
-    if let Some(root) = structure {
-        state_dicts(root, &mut Vec::new(), &mut dicts);
-    }
+    let tensors = of_layers(shapes);
+    let dicts = state_dicts(structure);
     let mut groups: BTreeMap<&str, Vec<(&str, &[usize])>> = BTreeMap::new();
     for tensor in tensors {
         // The dictionary that holds the tensor, and within it the network that the first part names.
@@ -187,36 +165,6 @@ fn networks<'a>(shapes: &'a Shapes, structure: Option<&PickleValue>) -> Vec<Foun
     }
     let found = groups.into_iter().map(|(prefix, tensors)| Found { prefix, tensors });
     found.filter(|network| network.tensors.iter().any(|(_, shape)| shape.len() > 1)).collect()
-}
-
-/// The paths of the dictionaries that hold the tensors of a network. A dictionary of a single layer, as in
-/// a whole module that was saved, is none.
-fn state_dicts(value: &PickleValue, path: &mut Vec<String>, found: &mut BTreeSet<String>) {
-    let children: Vec<(String, &PickleValue)> = match value {
-        PickleValue::Dict(dict) => dict.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        PickleValue::List(list) => {
-            list.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect()
-        }
-        _ => return,
-    };
-    let is_tensor = |value: &PickleValue| matches!(value, PickleValue::Unsupported(what) if what == "torch.Tensor");
-    if children.iter().any(|(key, value)| is_tensor(value) && key.contains('.')) {
-        found.insert(path.join("."));
-    }
-    for (key, value) in children {
-        path.push(key);
-        state_dicts(value, path, found);
-        path.pop();
-    }
-}
-
-/// Whether a part of a name says that a network follows.
-fn is_network(part: &str) -> bool {
-    let part = part.to_lowercase();
-    let words =
-        ["generator", "discriminator", "critic", "netg", "netd", "encoder", "decoder", "ema"];
-    ["g", "d", "gen", "disc", "net_g", "net_d"].contains(&part.as_str())
-        || words.iter().any(|word| part.contains(word))
 }
 
 /// Whether the name of a network says that it is a generator.
