@@ -29,7 +29,7 @@ impl Figure {
     }
 
     /// Two means with their standard errors.
-    fn of_means([fake, fake_error]: [f64; 2], [real, real_error]: [f64; 2]) -> Self {
+    pub(super) fn of_means([fake, fake_error]: [f64; 2], [real, real_error]: [f64; 2]) -> Self {
         Self { error: Some(fake_error.hypot(real_error)), ..Self::of(fake, real) }
     }
 
