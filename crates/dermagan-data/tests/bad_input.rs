@@ -71,7 +71,7 @@ fn an_empty_file_is_counted() {
 fn a_file_that_is_not_an_image_is_counted() {
     let folder = Folder::ham(2);
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", b"<html>404 Not Found</html>");
-    assert_eq!(counts(&folder), [(Undecodable, 1)]);
+    assert_eq!(counts(&folder), [(NotDownloaded, 1)]);
 }
 
 /// A PNG whose header claims 60,000×60,000 pixels in a few bytes.

@@ -157,6 +157,9 @@ fn write_pixels(
         &all,
         |index, decoded| {
             let decoded = decoded?;
+            if let Some(odd) = decoded.odd {
+                return Err(odd);
+            }
             let record = &source.records[index];
             let fitted = to_square(&decoded.image, options.size, options.fit, options.filter);
             let pixels = fitted.map_err(|what| {

@@ -40,12 +40,7 @@ fn jpeg_part<'a>(bytes: &'a [u8], segment: &Segment) -> Option<Part<'a>> {
 
 /// The chunks of a PNG (length, type, data, checksum) or of a RIFF file (type, length, data padded to even length)
 /// that hold no pixels.
-fn chunks(
-    bytes: &[u8],
-    start: usize,
-    length: impl Fn([u8; 4]) -> u32,
-    png: bool,
-) -> Vec<Part<'_>> {
+fn chunks(bytes: &[u8], start: usize, length: impl Fn([u8; 4]) -> u32, png: bool) -> Vec<Part<'_>> {
     const PIXELS: [&str; 8] = ["IDAT", "fdAT", "PLTE", "VP8 ", "VP8L", "ALPH", "ANMF", "IEND"];
     let mut parts = Vec::new();
     let mut at = start;
@@ -62,6 +57,24 @@ fn chunks(
         at += 8 + size + if png { 4 } else { size % 2 };
     }
     parts
+}
+
+/// Whether all chunks of a WebP are in the file as a whole.
+pub(crate) fn webp_is_whole(bytes: &[u8]) -> bool {
+    let word =
+        |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let Some(size) = word(4) else { return false };
+    let mut at = 12;
+    while at < 8 + size as usize {
+        let Some(length) = word(at + 4) else { return false };
+        at += 8 + length as usize;
+        // The byte after a chunk of odd length says nothing.
+        if at > bytes.len() {
+            return false;
+        }
+        at += length as usize % 2;
+    }
+    true
 }
 
 /// A file of tags: a TIFF.
@@ -164,7 +177,8 @@ mod tests {
     #[test]
     fn the_chunks_of_a_webp_are_padded_to_an_even_length() {
         let bytes = b"RIFF\0\0\0\0WEBPVP8 \x03\0\0\0abc\0XMP \x02\0\0\0hi";
-        let parts: Vec<_> = parts(ImageFormat::WebP, bytes).iter().map(|p| (p.name, p.bytes)).collect();
+        let parts: Vec<_> =
+            parts(ImageFormat::WebP, bytes).iter().map(|p| (p.name, p.bytes)).collect();
         assert_eq!(parts, [("XMP ", b"hi".as_slice())]);
     }
 }

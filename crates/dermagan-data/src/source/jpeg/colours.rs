@@ -67,12 +67,8 @@ fn rgb_of([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let (y, cb, cr) = (i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128);
     // The factors of ITU-R BT.601 in units of 1/65536.
     let part = |v: i32| (v + (1 << 15)) >> 16;
-    [
-        y + part(91_881 * cr),
-        y + part(-22_554 * cb - 46_802 * cr),
-        y + part(116_130 * cb),
-    ]
-    .map(|v| v.clamp(0, 255) as u8)
+    [y + part(91_881 * cr), y + part(-22_554 * cb - 46_802 * cr), y + part(116_130 * cb)]
+        .map(|v| v.clamp(0, 255) as u8)
 }
 
 /// `a` × `b` / 255, rounded.
@@ -155,9 +151,10 @@ mod tests {
         assert_eq!(rgb_of([76, 85, 255]), [254, 0, 0]);
         assert_eq!(rgb_of([29, 255, 107]), [0, 0, 254]);
         // Inverted CMYK: no ink at 255, full ink at 0.
-        assert_eq!(four_to_rgb(&[255, 255, 255, 255, 0, 255, 255, 255], Space::Cmyk), [
-            255, 255, 255, 0, 255, 255
-        ]);
+        assert_eq!(
+            four_to_rgb(&[255, 255, 255, 255, 0, 255, 255, 255], Space::Cmyk),
+            [255, 255, 255, 0, 255, 255]
+        );
         assert_eq!(four_to_rgb(&[255, 255, 255, 0], Space::Cmyk), [0; 3]);
         assert_eq!(four_to_rgb(&[0, 128, 128, 128], Space::Ycck), [128; 3]);
     }

@@ -78,10 +78,8 @@ impl Coefficients {
             (0, 0) => bits.symbol_and_value(dc.ok_or(Fault::Corrupt)?).map(|_| ()),
             (0, _) => bits.skip(1),
             _ => {
-                let nonzero = self
-                    .nonzero
-                    .get_mut(row * self.grid.stride + column)
-                    .ok_or(Fault::Corrupt)?;
+                let nonzero =
+                    self.nonzero.get_mut(row * self.grid.stride + column).ok_or(Fault::Corrupt)?;
                 let ac = ac.ok_or(Fault::Corrupt)?;
                 match spectrum.high {
                     0 => first(bits, ac, spectrum, nonzero, &mut self.empty),

@@ -8,6 +8,7 @@ pub(super) const SOS: u8 = 0xda;
 pub(super) const DHT: u8 = 0xc4;
 pub(super) const DRI: u8 = 0xdd;
 pub(super) const APP0: u8 = 0xe0;
+pub(super) const APP14: u8 = 0xee;
 
 /// One segment of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +137,9 @@ impl Head {
         loop {
             let segment = match next(bytes, at) {
                 Next::Segment(segment) => segment,
-                Next::End => return Err(HeadError::Unusable("it ends before its image data".into())),
+                Next::End => {
+                    return Err(HeadError::Unusable("it ends before its image data".into()));
+                }
                 Next::Cut => return Err(HeadError::Cut),
             };
             stray |= segment.all.start != at;
