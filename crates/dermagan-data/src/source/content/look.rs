@@ -24,27 +24,28 @@ const RARER: f64 = 0.002;
 /// All but a tenth of a mask's pixels are this close to its colours: what compression adds beside the edges.
 const NEAR: i32 = 32;
 const NEAR_SHARE: f64 = 0.9;
-/// Number of pixels of a first look, which most photographs do not pass.
-const SAMPLE: usize = 1024;
+/// Number of pixels of a first look, which ends the search in almost all photographs, and of the second.
+const SAMPLES: [usize; 2] = [256, 65_536];
+/// The limits of the first look are lower by this: more than chance explains.
+const LENIENCE: f64 = 0.15;
 
 /// Why the image is no photograph; `None` if it may be one.
 pub(crate) fn look(image: &RgbImage) -> Option<ProblemKind> {
     let pixels = image.as_raw().as_chunks::<3>().0;
     let &first = pixels.first()?;
-    match few_colours(pixels) {
+    let colours = few_colours(pixels);
+    match colours {
         Some(1) => return Some(ProblemKind::OneColour),
         Some(2) => return Some(ProblemKind::TwoColours),
-        Some(_) if pixels.len() >= FEW_PIXELS => return Some(ProblemKind::Mask),
         _ => {}
     }
-    // Most photographs are far below the shares of a mask already in a sample. Its limits are lower by more than chance
-    // explains.
-    let step = (pixels.len() / SAMPLE).max(1) | 1;
-    let sample: Vec<[u8; 3]> = pixels.iter().step_by(step).copied().collect();
-    if Shares::of(&sample).reach(SHARE - 0.1, 0.0, NEAR_SHARE - 0.1)
-        && Shares::of(pixels).reach(SHARE, RARER, NEAR_SHARE)
+    if Shares::of(pixels, SAMPLES[0]).reach(SHARE - LENIENCE, 0.0, NEAR_SHARE - LENIENCE)
+        && Shares::of(pixels, SAMPLES[1]).reach(SHARE, RARER, NEAR_SHARE)
     {
         return Some(ProblemKind::TwoColours);
+    }
+    if colours.is_some() && pixels.len() >= FEW_PIXELS {
+        return Some(ProblemKind::Mask);
     }
     (first[2] == 0 && is_index_map(pixels)).then_some(ProblemKind::Mask)
 }
@@ -79,18 +80,25 @@ struct Shares {
 }
 
 impl Shares {
-    fn of(pixels: &[[u8; 3]]) -> Self {
-        let Some(common) = fullest(pixels.iter()) else { return Self::default() };
-        let rarer = fullest(pixels.iter().filter(|p| distance(**p, common) >= APART));
+    /// The shares in a sample of about `number` pixels.
+    fn of(pixels: &[[u8; 3]], number: usize) -> Self {
+        // An odd step does not stay in the same columns of an image of even width.
+        let step = (pixels.len() / number).max(1) | 1;
+        let number = |&[red, green, blue]: &[u8; 3]| u32::from_be_bytes([0, red, green, blue]);
+        let mut sample: Vec<u32> = pixels.iter().step_by(step).map(number).collect();
+        sample.sort_unstable();
+        let Some(common) = most_frequent(&sample, |_| true) else { return Self::default() };
+        let rarer = most_frequent(&sample, |colour| distance(colour, common) >= APART);
         let mut counts = [0usize; 3];
-        for &pixel in pixels {
+        for &pixel in &sample {
+            let pixel = colour(pixel);
             let from_common = distance(pixel, common);
             let from_rarer = rarer.map_or(i32::MAX, |rarer| distance(pixel, rarer));
             counts[0] += usize::from(from_common <= SAME);
             counts[1] += usize::from(from_rarer <= SAME);
             counts[2] += usize::from(from_common.min(from_rarer) <= NEAR);
         }
-        let [common, rarer, near] = counts.map(|count| count as f64 / pixels.len() as f64);
+        let [common, rarer, near] = counts.map(|count| count as f64 / sample.len() as f64);
         Self { common, rarer, near }
     }
 
@@ -106,20 +114,16 @@ fn distance(a: [u8; 3], b: [u8; 3]) -> i32 {
     x.max(y).max(z)
 }
 
-/// The most frequent colour: that of the fullest cube of 16 levels a side.
-fn fullest<'a>(pixels: impl Iterator<Item = &'a [u8; 3]> + Clone) -> Option<[u8; 3]> {
-    let key = |p: [u8; 3]| p.iter().fold(0, |key, v| key << 4 | usize::from(*v));
-    let cube = |p: &[u8; 3]| key(p.map(|v| v >> 4));
-    let inside = |p: &[u8; 3]| key(p.map(|v| v & 15));
-    let best = |keys: &mut dyn Iterator<Item = usize>| {
-        let mut counts = [0u32; 1 << 12];
-        keys.for_each(|key| counts[key] += 1);
-        let (key, &count) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
-        (count > 0).then_some(key)
-    };
-    let high = best(&mut pixels.clone().map(cube))?;
-    let low = best(&mut pixels.filter(|p| cube(p) == high).map(inside))?;
-    Some([8, 4, 0].map(|shift| ((high >> shift & 15) << 4 | (low >> shift & 15)) as u8))
+/// The colour whose number the sample has.
+fn colour(number: u32) -> [u8; 3] {
+    let [_, red, green, blue] = number.to_be_bytes();
+    [red, green, blue]
+}
+
+/// The most frequent of the colours that `counts` accepts, in sorted numbers of colours.
+fn most_frequent(sorted: &[u32], counts: impl Fn([u8; 3]) -> bool) -> Option<[u8; 3]> {
+    let runs = sorted.chunk_by(|a, b| a == b).filter(|run| counts(colour(run[0])));
+    runs.max_by_key(|run| run.len()).map(|run| colour(run[0]))
 }
 
 /// Whether the pixels are numbers of regions, as in the superpixel images of the ISIC archive: red and the green

@@ -59,6 +59,24 @@ fn chunks(bytes: &[u8], start: usize, length: impl Fn([u8; 4]) -> u32, png: bool
     parts
 }
 
+/// Whether all chunks of a WebP are in the file as a whole.
+pub(crate) fn webp_is_whole(bytes: &[u8]) -> bool {
+    let word =
+        |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let Some(size) = word(4) else { return false };
+    let mut at = 12;
+    while at < 8 + size as usize {
+        let Some(length) = word(at + 4) else { return false };
+        at += 8 + length as usize;
+        // The byte after a chunk of odd length says nothing.
+        if at > bytes.len() {
+            return false;
+        }
+        at += length as usize % 2;
+    }
+    true
+}
+
 /// A file of tags: a TIFF.
 struct Tiff<'a> {
     bytes: &'a [u8],

@@ -21,6 +21,10 @@ pub(crate) fn explain(bytes: &[u8]) -> Option<(ProblemKind, String)> {
         ));
     }
     let text = text(bytes)?;
+    // The first bytes of an image that was cut.
+    if ["RIFF", "GIF8", "BM"].iter().any(|sign| text.starts_with(sign)) {
+        return None;
+    }
     let lower = text.to_ascii_lowercase();
     let pointer = |what: &str, command: &str| {
         Some((NotDownloaded, format!("a {what} pointer: run `{command}` where the files are from")))

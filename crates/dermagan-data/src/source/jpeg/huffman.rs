@@ -50,7 +50,7 @@ impl Table {
     }
 
     /// Length and symbol of the code at the top of `buffer`.
-    #[inline]
+    #[inline(always)]
     fn look_up(&self, buffer: u64) -> Option<(u32, u8)> {
         let entry = self.fast[(buffer >> (64 - LOOK)) as usize];
         if entry != 0 {
@@ -64,6 +64,9 @@ impl Table {
 }
 
 /// Reads the bits of a scan, most significant first. It stops at the first marker and at the end of the file.
+///
+/// It is small, so that a loop may work on a copy, which the compiler keeps in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     /// The next byte to load: after loading stops, the position of the marker or of the end.
@@ -81,7 +84,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Loads bytes until more than 32 bits are there or the data end.
-    #[inline]
+    #[inline(always)]
     fn refill(&mut self) {
         if self.count > 32 {
             return;
@@ -99,12 +102,13 @@ impl<'a> Bits<'a> {
                 return;
             }
         }
-        self.refill_slowly();
+        *self = self.refilled_slowly();
     }
 
-    fn refill_slowly(&mut self) {
+    #[cold]
+    fn refilled_slowly(mut self) -> Self {
         while self.count <= 56 {
-            let Some(&byte) = self.bytes.get(self.at) else { return };
+            let Some(&byte) = self.bytes.get(self.at) else { break };
             let step = match (byte, self.bytes.get(self.at + 1)) {
                 (0xff, Some(0)) => 2,
                 // Half of an end marker, or a byte of the data whose stuffed zero is missing.
@@ -112,7 +116,7 @@ impl<'a> Bits<'a> {
                     self.last_ff = true;
                     1
                 }
-                (0xff, Some(_)) => return,
+                (0xff, Some(_)) => break,
                 _ => 1,
             };
             // The bits below `count` may hold a part of this byte already.
@@ -121,9 +125,10 @@ impl<'a> Bits<'a> {
             self.count += 8;
             self.at += step;
         }
+        self
     }
 
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self, bits: u32) -> Result<(), Fault> {
         if bits > self.count {
             return Err(Fault::Missing);
@@ -137,7 +142,7 @@ impl<'a> Bits<'a> {
     ///
     /// # Errors
     /// [`Fault`].
-    #[inline]
+    #[inline(always)]
     pub fn symbol_and_value(&mut self, table: &Table) -> Result<u8, Fault> {
         self.refill();
         let Some((length, symbol)) = table.look_up(self.buffer) else { return Err(self.no_code()) };

@@ -5,5 +5,5 @@ mod colours;
 pub(crate) mod decode;
 mod huffman;
 mod progressive;
-mod scans;
+pub(crate) mod scans;
 pub(crate) mod segments;

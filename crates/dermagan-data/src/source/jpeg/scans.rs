@@ -17,7 +17,7 @@ const ZEROS: usize = 16;
 
 /// The end of image data of which nothing is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// The end marker is there.
     Marker,
     /// The end marker is missing. The image data end at byte `at`.
@@ -32,12 +32,13 @@ pub(super) enum End {
 ///
 /// # Errors
 /// What is missing or wrong, in words.
-pub(super) fn check(bytes: &[u8], head: &Head) -> Result<End, String> {
+pub(crate) fn check(bytes: &[u8], head: &Head) -> Result<End, String> {
     let end = Walk::new(head).run(bytes, head)?;
     let zeros = bytes.iter().rev().take_while(|&&b| b == 0).count();
     if end != End::Marker && zeros > ZEROS {
+        let end = (bytes.len() - zeros).max(head.data());
         return Walk::new(head)
-            .run(&bytes[..bytes.len() - zeros], head)
+            .run(&bytes[..end], head)
             .map_err(|_| format!("its last {zeros} bytes are zeros in the place of image data"));
     }
     Ok(end)
@@ -320,19 +321,23 @@ impl Short {
 }
 
 /// Reads one block of a sequential scan.
-#[inline]
 fn sequential(bits: &mut Bits<'_>, dc: &Table, ac: &Table) -> Result<(), Fault> {
-    bits.symbol_and_value(dc)?;
+    let mut copy = *bits;
+    copy.symbol_and_value(dc)?;
     let mut at = 1;
     while at < 64 {
-        let symbol = bits.symbol_and_value(ac)?;
+        let symbol = copy.symbol_and_value(ac)?;
         let run = usize::from(symbol >> 4);
         match (symbol & 15, run) {
             (0, 15) => at += 16,
-            (0, _) => return Ok(()),
+            (0, _) => {
+                *bits = copy;
+                return Ok(());
+            }
             _ => at += run + 1,
         }
     }
+    *bits = copy;
     // Encoders end a block exactly here.
     if at == 64 { Ok(()) } else { Err(Fault::Corrupt) }
 }
