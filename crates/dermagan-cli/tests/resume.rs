@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::*;
-use dermagan_train::{Event, Metric, TrainRequest, start};
+use dermagan_train::{Event, Metric, ResumeRequest, TrainRequest, resume, start};
 
 const SCHEDULE: [&str; 4] = ["--snap", "0.08", "--tick", "0.04"];
 
@@ -293,13 +293,13 @@ fn a_run_that_stopped_before_its_first_snapshot_is_measured_after_it_resumes() {
 }
 
 #[test]
-fn a_stop_in_the_step_of_a_snapshot_completes_the_snapshot() {
+fn a_stop_at_a_snapshot_breaks_its_metrics_off_and_the_resumed_run_computes_them() {
     let desk = Desk::new();
     desk.ok(&["prepare", "phantom:60", "--size", "32", "--out", "p.dermagan"]);
-    let request = TrainRequest {
+    let request = |outdir: &str| TrainRequest {
         data: Some(desk.join("p.dermagan").display().to_string()),
         preset: "tiny".into(),
-        outdir: desk.join("runs"),
+        outdir: desk.join(outdir),
         keep: 0,
         metrics: vec![Metric::Kid],
         width: Some(4),
@@ -309,15 +309,99 @@ fn a_stop_in_the_step_of_a_snapshot_completes_the_snapshot() {
         ..TrainRequest::default()
     };
     let device = dermagan_model::device::select(&"cpu".parse().unwrap()).unwrap();
-    let stop = AtomicBool::new(false);
-    let mut sink = |event| {
-        if matches!(event, Event::Progress { nimg: 992, .. }) {
-            stop.store(true, Ordering::Relaxed);
+    let whole =
+        start(&request("whole"), &device, &AtomicBool::new(false), &mut |_| ()).unwrap().run;
+    // The stop comes in the metrics of the snapshot after 1,000 or after 2,000 images. The second one ends the run.
+    for (outdir, at) in [("middle", 1000), ("end", 2000)] {
+        let stop = AtomicBool::new(false);
+        let mut sink = |event| match event {
+            // The event says that the checkpoint is written.
+            Event::Measuring { nimg } if nimg == at => {
+                let name = format!("checkpoint-{:06}.safetensors", at / 1000);
+                assert!(desk.run_folder(outdir).join(name).is_file());
+                stop.store(true, Ordering::Relaxed);
+            }
+            Event::Metric { .. } => assert!(!stop.load(Ordering::Relaxed)),
+            _ => {}
+        };
+        let outcome = start(&request(outdir), &device, &stop, &mut sink).unwrap();
+        assert!(outcome.interrupted && outcome.unmeasured && outcome.nimg == at);
+        let run = outcome.run;
+        assert_eq!(metrics(&run).len(), at as usize / 1000 - 1);
+        let again = ResumeRequest::new(run.display().to_string());
+        let outcome = resume(&again, &device, &AtomicBool::new(false), &mut |_| ()).unwrap();
+        assert!(!outcome.interrupted && !outcome.unmeasured && outcome.nimg == 2000);
+        assert_same_end(&whole, &run, "000002");
+        assert_eq!(metrics(&whole), metrics(&run));
+        for name in ["best.json", "generator-best.safetensors", "checkpoint-000001.safetensors"] {
+            let read = |run: &Path| std::fs::read(run.join(name)).unwrap();
+            assert!(read(&whole) == read(&run), "{name}");
         }
-    };
-    let outcome = start(&request, &device, &stop, &mut sink).unwrap();
-    assert!(outcome.interrupted && outcome.nimg == 1000);
-    for name in ["checkpoint-000001.safetensors", "fakes000001.png", "best.json"] {
-        assert!(outcome.run.join(name).is_file(), "{name}");
+        // Nothing is left to compute, and nothing is computed twice.
+        let nothing = resume(&again, &device, &AtomicBool::new(false), &mut |_| ()).unwrap();
+        assert!(!nothing.interrupted);
+        assert_eq!(metrics(&whole), metrics(&run));
     }
+}
+
+/// The lines of the files `metric-*.jsonl` of a run without their times.
+fn metrics(run: &Path) -> Vec<serde_json::Value> {
+    let files = std::fs::read_dir(run).unwrap().flatten().map(|file| file.path());
+    let mut files: Vec<_> =
+        files.filter(|path| path.to_string_lossy().contains("metric-")).collect();
+    files.sort();
+    let text: String = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let timeless = |line: &str| {
+        let mut line: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).unwrap();
+        line.retain(|key, _| !key.contains("time"));
+        serde_json::Value::Object(line)
+    };
+    text.lines().map(timeless).collect()
+}
+
+#[test]
+fn a_run_that_is_killed_in_its_metrics_ends_in_the_same_bytes_and_metrics() {
+    let desk = Desk::new();
+    let args = ["--kimg", "0.4", "--snap", "0.2", "--metrics", "kid,pr", "--keep", "0"];
+    desk.train(&[&args[..], &["--outdir", "whole"]].concat());
+    let whole = desk.run_folder("whole");
+    desk.train(&[&args[..], &["--outdir", "killed"]].concat());
+    let run = desk.run_folder("killed");
+    // This simulates a process that was killed at its last snapshot, between the lines of two metrics.
+    let file = std::fs::read_dir(&run).unwrap().flatten().map(|file| file.path());
+    let mut file = file.filter(|path| path.to_string_lossy().contains("metric-pr"));
+    let file = file.next().unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let first = text.lines().next().unwrap();
+    std::fs::write(&file, format!("{first}\n{{\"results\": ")).unwrap();
+    assert_eq!(text.lines().count(), 2);
+    desk.ok(&["train", "--resume", &run.to_string_lossy(), "--device", "cpu"]);
+    assert_same_end(&whole, &run, "000000.400");
+    assert_eq!(metrics(&whole), metrics(&run));
+    assert_eq!(metrics(&run).len(), 4);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_stop_while_steps_are_timed_says_that_there_is_nothing_to_resume() {
+    use std::io::{BufRead, BufReader};
+
+    let desk = Desk::new();
+    let args = [&["train"], &SMALL[..], &["--minutes", "5"]].concat();
+    let mut child =
+        desk.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Signals are handled from the line of the preset on; steps are timed for ten seconds.
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    assert!(stdout.lines().any(|line| line.unwrap().starts_with("preset tiny")));
+    std::thread::sleep(Duration::from_millis(1000));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let out = child.wait_with_output().unwrap();
+    let stderr = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("there is nothing to resume"), "{stderr}");
+    assert!(!stderr.contains("checkpoint") && !stderr.contains("error"), "{stderr}");
+    let runs = std::fs::read_dir(desk.join("runs")).into_iter().flatten().count();
+    assert_eq!(runs, 0);
 }

@@ -85,7 +85,8 @@ pub struct TrainArgs {
     /// [default: the preset's]. A CPU without AVX-512 BF16 or AMX emulates bf16, which is slower than f32.
     #[arg(long)]
     pub precision: Option<PrecisionChoice>,
-    /// Resume a run: `latest`, a run's folder, or a checkpoint. Combine it with --kimg to extend the run.
+    /// Resume a run: `latest` (the highest number in --outdir, or the only run there), a run's folder of any name, or a
+    /// checkpoint. Combine it with --kimg to extend the run.
     #[arg(long, value_name = "latest|PATH")]
     pub resume: Option<String>,
     /// Metrics of every snapshot, such as kid,fid: kid, fid, pr (precision and recall), dc (density and coverage)

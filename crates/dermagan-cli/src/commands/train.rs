@@ -377,7 +377,7 @@ impl View {
             ..
         } = measures;
         bar.set_message(format!(
-            "{:.1}/{:.1} kimg · {rate:.1} img/s · {} left · D {d_loss:.2} · G {g_loss:.2} · D(x) {real_probability:.2} · \
+            "{:.1}/{:.1} kimg · {rate:.0} img/s · {} left · D {d_loss:.2} · G {g_loss:.2} · D(x) {real_probability:.2} · \
              D(G(z)) {fake_probability:.2}/{fake_probability_after:.2}",
             nimg as f64 / 1000.0,
             self.total as f64 / 1000.0,

@@ -105,7 +105,7 @@ impl fmt::Display for Advice {
             Self::FewImages { images, different } => {
                 write!(f, "the run trains on {}", counted(*images, "image"))?;
                 if different < images {
-                    write!(f, ", {different} of them different")?;
+                    write!(f, " ({different} distinct)")?;
                 }
                 write!(
                     f,
@@ -127,8 +127,8 @@ impl fmt::Display for Advice {
             }
             Self::EmptySide { train, val, test } => write!(
                 f,
-                "the split has {} for training, {val} for validation and {test} for the test; an empty side cannot be \
-                 evaluated on. A class with fewer than three lesions or images stays on the training side",
+                "the split has {} for training, {val} for validation and {test} for the test; there is nothing to evaluate on \
+                 an empty side",
                 counted(*train, "image")
             ),
             Self::LargeBatch { batch, images, steps, kimg } => {

@@ -463,9 +463,10 @@ fn contents(outdir: &Path) -> String {
         .flatten()
         .filter(|entry| entry.path().is_dir())
         .map(|entry| {
-            let what = match is_run(&entry.path()) {
-                true => "a run without a checkpoint",
-                false => "no run",
+            let what = match (is_run(&entry.path()), newest_checkpoint(&entry.path())) {
+                (true, Some(_)) => "a run",
+                (true, None) => "a run without a checkpoint",
+                (false, _) => "no run",
             };
             format!("{} ({what})", entry.file_name().to_string_lossy())
         })
@@ -498,16 +499,17 @@ pub fn resolve(wanted: &str, outdir: &Path) -> Result<PathBuf, TrainError> {
     }
     if path.is_dir() {
         return newest_checkpoint(path).ok_or_else(|| {
-            let problem = match runs(path).pop() {
-                Some((_, run)) => format!(
+            let numbered = numbered(path).into_iter().map(|(_, run)| run);
+            let problem = match renamed(path).into_iter().chain(numbered).last() {
+                Some(run) if newest_checkpoint(&run).is_some() => format!(
                     "this folder holds runs and is not one; name one of them, such as {}",
                     run.display()
                 ),
-                None if is_run(path) => {
+                _ if is_run(path) => {
                     "this run has no checkpoint, so it cannot be resumed; start a new one"
                         .to_owned()
                 }
-                None => format!(
+                _ => format!(
                     "there is no checkpoint in this folder, {}; expected a run's folder",
                     contents(path)
                 ),
@@ -571,6 +573,9 @@ mod tests {
         assert_eq!(latest(outdir).unwrap(), numbered.join(CHECKPOINT));
         let error = latest(&numbered).unwrap_err().to_string();
         assert!(error.contains("is itself a run"), "{error}");
+        std::fs::remove_dir_all(numbered).unwrap();
+        let error = resolve(&outdir.display().to_string(), outdir).unwrap_err().to_string();
+        assert!(error.contains("holds runs and is not one") && error.contains("good"), "{error}");
     }
 
     #[test]
