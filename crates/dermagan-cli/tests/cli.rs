@@ -329,8 +329,8 @@ fn a_cache_or_a_checkpoint_in_the_wrong_place_is_recognised_in_the_error() {
     assert!(desk.fails(&["data", "info", "p.dermagan"], 1).contains("dermagan cache"));
     desk.train(&["--kimg", "0.02"]);
     let checkpoint = desk.run_folder("runs").join("checkpoint-000000.024.safetensors");
-    let error = desk.fails(&["sample", &checkpoint.to_string_lossy()], 1);
-    assert!(error.contains("not a generator"), "{error}");
+    let few = ["-n", "1", "--out", "s", "--device", "cpu"];
+    desk.ok(&[&["sample", &*checkpoint.to_string_lossy()], &few[..]].concat());
     // The file name does not matter.
     std::fs::copy(&checkpoint, desk.join("ck.safetensors")).unwrap();
     assert!(desk.ok(&["info", "ck.safetensors"]).contains("optimiser"));

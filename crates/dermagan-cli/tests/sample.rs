@@ -1,9 +1,16 @@
 //! Runs `sample`: images, grids, walks, and their file names.
 
 mod common;
+#[path = "../../dermagan-model/tests/torch_file/mod.rs"]
+mod torch_file;
+
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use common::*;
 use dermagan_data::Source;
+use dermagan_model::{ComputeDevice, Init, ModelConfig, Network};
+use torch_file::{Py, adam, dict, state, torch_file, zeros};
 
 #[test]
 fn samples_are_named_by_seed_and_do_not_depend_on_the_batch_size() {
@@ -143,5 +150,317 @@ fn new_samples_are_not_mixed_with_other_samples() {
     std::fs::create_dir(desk.join("t")).unwrap();
     std::fs::write(desk.join("t").join("a-seed1-seed0001.png"), "").unwrap();
     let error = desk.fails(&["sample", "-n", "1", "--out", "t", "--device", "cpu"], 1);
-    assert!(error.contains("a-seed1-seed0001.png, which is not part of this set"), "{error}");
+    assert!(error.contains("a-seed1-seed0001.png, which dermagan did not write"), "{error}");
+    // Nor with those of another model or another truncation.
+    let error = desk.fails(&["sample", "shipped", "-n", "6", "--out", "s", "--device", "cpu"], 1);
+    assert!(error.contains("of another model"), "{error}");
+    let half = ["sample", "-n", "6", "--trunc", "0.5", "--out", "s", "--device", "cpu"];
+    let error = desk.fails(&half, 1);
+    assert!(error.contains("an image of another psi (1)"), "{error}");
+}
+
+/// The files of a folder and their bytes.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    files.map(|path| (name(&path), std::fs::read(&path).unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_folder_with_files_of_others_is_refused_and_stays_as_it_is() {
+    let desk = Desk::new();
+    let table = "lesion_id,image_id,dx,dx_type,age,sex,localization\n";
+    let real = "HAM_0,ISIC_0,mel,histo,80.0,male,back\n";
+    // Rows of others may be synthetic too: the mark is the id of the model and of the image.
+    let others = "SYN_00000,syn_00000,mel,synthetic,,unknown,unknown\n";
+    for (file, bytes) in [
+        ("metadata.csv", [table, real].concat()),
+        ("metadata.csv", [table, others].concat()),
+        ("metadata.csv", "file_name,text\na.png,b\n".to_owned()),
+        ("metadata.csv.partial", "years of work".to_owned()),
+        ("ISIC_0.jpg", "a photograph".to_owned()),
+        ("seed0000.png", "not even a PNG".to_owned()),
+        ("notes.txt", String::new()),
+        ("sub/a.txt", String::new()),
+    ] {
+        let folder = tempfile::tempdir_in(desk.path()).unwrap();
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        let before = contents(folder.path());
+        let out = folder.path().to_str().unwrap();
+        let error =
+            desk.fails(&["sample", "shipped", "-n", "2", "--out", out, "--device", "cpu"], 1);
+        let first = file.split('/').next().unwrap();
+        assert!(
+            error.contains(&format!("it holds {first}, which dermagan did not write")),
+            "{error}"
+        );
+        assert_eq!(contents(folder.path()), before, "{file}");
+    }
+    // A photograph under the name of an image.
+    let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, y as u8, 9]));
+    std::fs::create_dir(desk.join("p")).unwrap();
+    photo.save(desk.join("p/seed0001.png")).unwrap();
+    let error = desk.fails(&["sample", "shipped", "-n", "2", "--out", "p", "--device", "cpu"], 1);
+    assert!(error.contains("it holds seed0001.png, which dermagan did not write"), "{error}");
+    // An empty folder, and what systems leave in one, are fine.
+    std::fs::create_dir(desk.join("empty")).unwrap();
+    std::fs::write(desk.join("empty/.DS_Store"), "x").unwrap();
+    desk.ok(&["sample", "shipped", "-n", "1", "--out", "empty", "--device", "cpu"]);
+}
+
+#[test]
+fn a_set_that_was_interrupted_goes_on_and_ends_in_the_same_bytes() {
+    let desk = Desk::new();
+    let sample = |out: &str, n: &str| {
+        desk.ok(&[
+            "sample", "shipped", "--class", "mel,df", "-n", n, "--out", out, "--device", "cpu",
+        ])
+    };
+    let words = sample("whole", "6");
+    assert!(!words.contains("already"), "{words}");
+    sample("part", "3");
+    // What a kill leaves: no table, a part of an image, and an image that a power cut emptied.
+    std::fs::remove_file(desk.join("part/metadata.csv")).unwrap();
+    std::fs::write(desk.join("part/metadata.csv.partial"), "lesion_id,image_id,dx,dx_t").unwrap();
+    std::fs::write(desk.join("part/mel-seed0004.png.partial"), "half").unwrap();
+    std::fs::write(desk.join("part/mel-seed0000.png"), vec![0; 900]).unwrap();
+    let kept = desk.join("part/df-seed0002.png");
+    let written = std::fs::metadata(&kept).unwrap().modified().unwrap();
+    let words = sample("part", "6");
+    assert!(
+        words.contains("12 synthetic images") && words.contains("; 5 of them were there already"),
+        "{words}"
+    );
+    assert_eq!(contents(&desk.join("part")), contents(&desk.join("whole")));
+    assert_eq!(
+        std::fs::metadata(&kept).unwrap().modified().unwrap(),
+        written,
+        "it was not made again"
+    );
+    assert!(sample("part", "6").contains("; 12 of them were there already"));
+    // A damaged image of the set is made again.
+    let path = desk.join("part/mel-seed0001.png");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 200]).unwrap();
+    assert!(sample("part", "6").contains("; 11 of them were there already"));
+    assert_eq!(contents(&desk.join("part")), contents(&desk.join("whole")));
+}
+
+#[test]
+fn a_folder_that_is_named_like_a_file_is_refused_with_what_to_type() {
+    let desk = Desk::new();
+    for (out, words) in [
+        ("x.npz", "type --out x; dermagan writes no arrays"),
+        ("x.zip", "type --out x, and pack the folder afterwards"),
+        ("a/images.tar.gz", "type --out a/images, and pack"),
+        ("x.PNG", "give --grid"),
+        ("x.mp4", "give --interpolate"),
+        ("x.csv", "type --out x; dermagan writes no .csv files"),
+        ("x.safetensors", "type --out x;"),
+    ] {
+        let error =
+            desk.fails(&["sample", "shipped", "-n", "1", "--out", out, "--device", "cpu"], 1);
+        assert!(error.contains(words), "{out}: {error}");
+        assert!(!desk.join(out).exists());
+    }
+    std::fs::write(desk.join("file"), "mine").unwrap();
+    let error = desk.fails(&["sample", "shipped", "-n", "1", "--out", "file"], 1);
+    assert!(error.contains("this is a file"), "{error}");
+    // A number is no ending of a file.
+    desk.ok(&[
+        "sample", "shipped", "-n", "1", "--trunc", "0.5", "--out", "psi0.5", "--device", "cpu",
+    ]);
+}
+
+#[test]
+fn a_grid_or_a_walk_replaces_only_generated_images() {
+    let desk = Desk::new();
+    let photo = image::RgbImage::from_pixel(8, 8, image::Rgb([200, 150, 120]));
+    for (kind, out) in
+        [("--grid=2x1", "p.png"), ("--interpolate=0,1", "q.png"), ("--interpolate=0,1", "q.gif")]
+    {
+        photo.save(desk.join(out)).unwrap();
+        let before = std::fs::read(desk.join(out)).unwrap();
+        let sample = ["sample", "shipped", kind, "--out", out, "--device", "cpu"];
+        let error = desk.fails(&sample, 1);
+        assert!(error.contains("a file of this name, which dermagan did not write"), "{error}");
+        assert_eq!(std::fs::read(desk.join(out)).unwrap(), before);
+        std::fs::remove_file(desk.join(out)).unwrap();
+        desk.ok(&sample);
+        desk.ok(&sample);
+        assert_ne!(std::fs::read(desk.join(out)).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_folder_of_runs_that_is_named_is_searched_and_nothing_takes_its_place() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.join("empty")).unwrap();
+    for outdir in ["out", "empty"] {
+        for command in [&["sample", "--seeds", "1-5"][..], &["export", "--out", "g.safetensors"]] {
+            let error = desk.fails(&[command, &["--outdir", outdir]].concat(), 1);
+            assert!(
+                error.contains(&format!("--outdir {outdir}: no run with a generator")),
+                "{error}"
+            );
+            assert!(error.contains("--out") && error.contains("shipped"), "{error}");
+        }
+    }
+    assert!(!desk.join("samples").exists() && !desk.join("g.safetensors").exists());
+    // Beside a model that is named it would have no effect.
+    for command in
+        [&["sample", "shipped", "--seeds", "1"][..], &["export", "shipped"], &["info", "shipped"]]
+    {
+        let error = desk.fails(&[command, &["--outdir", "out"]].concat(), 1);
+        assert!(error.contains("--outdir out: ") && error.contains("shipped is named"), "{error}");
+    }
+    desk.train(&["--kimg", "0.02", "--outdir", "r"]);
+    let out = desk.ok(&["sample", "--outdir", "r", "-n", "1", "--out", "s", "--device", "cpu"]);
+    assert!(out.contains("of r/00000-phantom-tiny/generator.safetensors"), "{out}");
+    let error = desk.fails(&["sample", "r", "-n", "1", "--out", "t"], 1);
+    assert!(
+        error.contains("r holds runs; name one of them, such as r/00000-phantom-tiny"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_checkpoint_is_sampled_exported_and_described_as_the_generator_of_its_run() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.05"]);
+    let run = desk.run_folder("runs");
+    let checkpoint =
+        contents(&run).into_keys().filter(|name| name.starts_with("checkpoint-")).last().unwrap();
+    let checkpoint = run.join(checkpoint);
+    let (run, checkpoint) = (run.to_str().unwrap(), checkpoint.to_str().unwrap());
+    for (model, out) in [(run, "a"), (checkpoint, "b")] {
+        desk.ok(&["sample", model, "-n", "4", "--out", out, "--device", "cpu"]);
+        let file = format!("{out}.safetensors");
+        desk.ok(&["export", model, "--out", &file]);
+    }
+    assert_eq!(contents(&desk.join("a")), contents(&desk.join("b")));
+    let read = |name: &str| std::fs::read(desk.join(name)).unwrap();
+    assert_eq!(read("a.safetensors"), read("b.safetensors"));
+    assert!(desk.ok(&["info", checkpoint]).contains("checkpoint"));
+    // A run that has lost its generator names the checkpoint instead.
+    std::fs::remove_file(Path::new(run).join("generator.safetensors")).unwrap();
+    let error = desk.fails(&["sample", run, "-n", "1", "--out", "c"], 1);
+    assert!(error.contains(checkpoint), "{error}");
+    let bytes = std::fs::read(checkpoint).unwrap();
+    std::fs::write(checkpoint, &bytes[..bytes.len() - 9]).unwrap();
+    let error = desk.fails(&["sample", checkpoint, "-n", "1", "--out", "c"], 1);
+    assert!(error.contains("cut short"), "{error}");
+}
+
+#[test]
+fn a_generator_of_another_program_is_sampled_and_exported_with_a_card_that_knows_no_classes() {
+    let desk = Desk::new();
+    let config =
+        ModelConfig { resolution: 32, z_dim: 16, g_width: 4, d_width: 4, ..ModelConfig::default() };
+    let weights = Init::Pytorch.generator(&config, 5, &ComputeDevice::cpu().handle).to_weights();
+    let own = || state(&weights, str::to_owned);
+    let root = dict([
+        ("epoch", Py::Int(3)),
+        ("netG", own()),
+        ("netD", zeros(&[2, 3, 4, 4])),
+        ("optimG", adam()),
+    ]);
+    std::fs::write(desk.join("ckpt.pth"), torch_file(&root)).unwrap();
+    let sample = |model: &str, out: &str| {
+        desk.run(&["sample", model, "-n", "3", "--out", out, "--device", "cpu"])
+    };
+    let out = sample("ckpt.pth", "a");
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("note: of the networks in this file, 'netG' was used"),
+        "{}",
+        text(&out.stderr)
+    );
+    let out = desk.run(&["export", "ckpt.pth", "--full", "--out", "p.safetensors"]);
+    assert!(
+        out.status.success() && text(&out.stdout).contains("licence of its data unknown"),
+        "{}",
+        text(&out.stderr)
+    );
+    assert!(text(&out.stderr).contains("has no card"), "{}", text(&out.stderr));
+    assert!(sample("p.safetensors", "b").status.success());
+    let pixels = |file: &str| image::open(desk.join(file)).unwrap().into_rgb8();
+    for seed in 0..3 {
+        assert_eq!(
+            pixels(&format!("a/seed000{seed}.png")),
+            pixels(&format!("b/seed000{seed}.png"))
+        );
+    }
+    let info: serde_json::Value =
+        serde_json::from_str(&desk.ok(&["info", "--json", "p.safetensors"])).unwrap();
+    assert_eq!(info["card"]["licence"].as_str(), Some("unknown"));
+    assert_eq!(info["card"]["classes"].as_array().map(Vec::len), Some(0));
+    assert_eq!(info["card_digest"].as_str(), Some("fits the weights"));
+    let two = dict([("netG_A", own()), ("netG_B", own())]);
+    std::fs::write(desk.join("two.pth"), torch_file(&two)).unwrap();
+    let error = text(&sample("two.pth", "c").stderr);
+    assert!(error.contains("torch.save(s[\"netG_A\"], \"netG_A.pth\")"), "{error}");
+    assert!(!desk.join("c").exists());
+}
+
+#[test]
+fn export_says_how_to_reach_other_formats_and_replaces_only_generators() {
+    let desk = Desk::new();
+    let error = desk.fails(&["export", "shipped", "--out", "g.onnx"], 1);
+    assert!(
+        error.contains("type --out g.safetensors") && error.contains("scripts/load_generator.py"),
+        "{error}"
+    );
+    std::fs::write(desk.join("mine.safetensors"), "weights of another program").unwrap();
+    let error = desk.fails(&["export", "shipped", "--out", "mine.safetensors"], 1);
+    assert!(error.contains("a file of this name, which is not a generator of dermagan"), "{error}");
+    assert_eq!(
+        std::fs::read(desk.join("mine.safetensors")).unwrap(),
+        b"weights of another program"
+    );
+    (0..2).for_each(|_| drop(desk.ok(&["export", "shipped", "--out", "own.safetensors"])));
+    let error = desk.fails(&["export", "own.safetensors", "--out", "./own.safetensors"], 1);
+    assert!(error.contains("this is the model itself"), "{error}");
+    // The generator that comes with the program is such a file, to the byte.
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../models/lesion-generator/generator.safetensors");
+    assert!(
+        std::fs::read(desk.join("own.safetensors")).unwrap() == std::fs::read(shipped).unwrap()
+    );
+}
+
+/// A limit on the file size simulates a full disk: the images fit, the table of a large set does not.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_names_the_file_and_what_is_missing_and_the_set_can_be_finished() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.02"]);
+    let args = ["sample", "-n", "300", "--out", "s", "--device", "cpu"];
+    let limited = |kilobytes: u64| {
+        let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" \"$@\"");
+        let program = env!("CARGO_BIN_EXE_dermagan");
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &script, program]).args(args).current_dir(desk.path());
+        text(&command.output().unwrap().stderr)
+    };
+    // Not even one image fits.
+    let error = limited(0);
+    assert!(
+        error.contains("s/seed0000.png: ") && error.contains("0 of 300 images are in the folder"),
+        "{error}"
+    );
+    let error = limited(8);
+    assert!(error.contains("s/metadata.csv: ") && error.contains("300 of 300 images"), "{error}");
+    assert!(
+        error.contains("the table metadata.csv is not")
+            && error.contains("give the same command again"),
+        "{error}"
+    );
+    let files = contents(&desk.join("s"));
+    assert_eq!(files.len(), 300, "no table and no part of a file");
+    assert!(files.keys().all(|name| name.ends_with(".png")));
+    assert!(desk.ok(&args).contains("; 300 of them were there already"));
+    assert_eq!(contents(&desk.join("s")).len(), 301);
 }

@@ -88,16 +88,17 @@ fn look_at(
     if OF_SYSTEMS.contains(&name.as_str()) {
         return Ok(None);
     }
-    if !file.symlink_metadata().map_err(GenerateError::io(file))?.is_file() {
-        return refuse(FOREIGN);
-    }
     if let Some(name) = name.strip_suffix(PARTIAL) {
-        // A call that was killed leaves a file that it did not finish. Its bytes are of no use.
+        // A call that was killed leaves a file that it did not finish. Its bytes are of no use. A link of that name is
+        // replaced, and not followed.
         let ours = match name.strip_suffix(".png") {
             Some(stem) => expected(stem).is_some(),
             None => name == TABLE && is_start_of_table(file).map_err(GenerateError::io(file))?,
         };
         return if ours { Ok(None) } else { refuse(FOREIGN) };
+    }
+    if !file.symlink_metadata().map_err(GenerateError::io(file))?.is_file() {
+        return refuse(FOREIGN);
     }
     if name == TABLE {
         return match table_of(file) {

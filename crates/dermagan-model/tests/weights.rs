@@ -100,6 +100,7 @@ fn a_residual_generator_without_its_card_is_refused_and_the_error_says_what_is_m
     foreign[at..at + key.len()].copy_from_slice(b"\"another_\"");
     let error = ModelFile::from_bytes("g", &foreign).unwrap_err().to_string();
     assert!(error.contains("read with its card only"), "{error}");
+    assert!(error.contains("metadata=safe_open(\"ORIGINAL\", \"pt\").metadata())"), "{error}");
 }
 
 #[test]
@@ -147,10 +148,10 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
         assert!(error.contains("g.safetensors"), "{error}");
         assert!(error.contains(why), "expected '{why}' in: {error}");
     };
-    refused(b"", "not a complete safetensors file");
-    refused(&good[..good.len() / 2], "not a complete safetensors file");
-    refused(b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "not a complete safetensors file");
-    refused(b"PK\x03\x04 but nothing behind it", "not a PyTorch state dict");
+    refused(b"", "found an empty file");
+    refused(&good[..good.len() / 2], &format!("cut off: it has {} bytes", good.len() / 2));
+    refused(b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "not a whole safetensors file");
+    refused(b"PK\x03\x04 but nothing behind it", "the file is cut off: it has 27 bytes");
     let newer = Card { format: 99, ..card(SMALL) };
     refused(&ModelFile::to_bytes(&weights, &newer).unwrap(), "newer dermagan");
     let checkpoint = Card { kind: "checkpoint".into(), ..card(SMALL) };
@@ -195,6 +196,49 @@ fn a_broken_foreign_or_hostile_weights_file_is_an_error_that_names_it() {
     let discriminator = Init::Dcgan.discriminator(&SMALL, 7, &Device::flex()).to_weights();
     let bytes = ModelFile::to_bytes(&discriminator, &card(SMALL)).unwrap();
     refused(&bytes, "tensor 'main.0.weight' has shape [4, 3, 4, 4]");
+}
+
+/// The file with another card before the same weights.
+fn with_card(bytes: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
+    let file = from_safetensors("g", bytes).unwrap();
+    to_safetensors(&file.weights, change(&file.metadata.unwrap())).unwrap()
+}
+
+#[test]
+fn a_card_belongs_to_its_weights_and_to_the_order_of_its_classes() {
+    let config = ModelConfig { backbone: Backbone::Residual, classes: 2, resolution: 32, ..SMALL };
+    let weights = |seed| Init::He.generator(&config, seed, &Device::flex()).to_weights();
+    let classes = vec!["mel".to_owned(), "nv".to_owned()];
+    let card = Card { classes, class_images: vec![1, 9], ..card(config) };
+    let bytes = ModelFile::to_bytes(&weights(1), &card).unwrap();
+    let digest = ModelFile::from_bytes("g", &bytes).unwrap().digest.unwrap();
+    assert_eq!(digest.len(), 64);
+    let refused = |bytes: &[u8]| {
+        let error = ModelFile::from_bytes("g", bytes).unwrap_err().to_string();
+        assert!(error.contains("its card does not belong to its weights"), "{error}");
+    };
+    // The unchanged card is accepted in another layout, so it is the change that is refused.
+    let pretty = |json: &str| {
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        serde_json::to_string_pretty(&value).unwrap()
+    };
+    ModelFile::from_bytes("g", &with_card(&bytes, pretty)).unwrap();
+    for (this, other) in [
+        (r#"["mel","nv"]"#, r#"["nv","mel"]"#),
+        (r#"["mel","nv"]"#, r#"["mel","bcc"]"#),
+        ("[1,9]", "[9,1]"),
+    ] {
+        refused(&with_card(&bytes, |json| json.replace(this, other)));
+    }
+    let others = from_safetensors("g", &bytes).unwrap().metadata.unwrap();
+    refused(&to_safetensors(&weights(2), others).unwrap());
+    // A file from before cards had a digest opens.
+    let without = with_card(&bytes, |json| json.replace(&format!(r#","digest":"{digest}""#), ""));
+    assert_eq!(ModelFile::from_bytes("g", &without).unwrap().digest, None);
+    // Half precision has its own, and keeps it if another program saves it in single precision.
+    let half = ModelFile::to_bytes_half(&weights(1), &card).unwrap();
+    assert_ne!(ModelFile::from_bytes("g", &half).unwrap().digest, Some(digest));
+    ModelFile::from_bytes("g", &with_card(&half, str::to_owned)).unwrap();
 }
 
 /// The pickle would run `os.system("touch …")` if it were executed.

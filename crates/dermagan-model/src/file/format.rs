@@ -27,6 +27,11 @@ pub(super) enum Format {
     Other(String),
 }
 
+/// Says that a file is none of weights, and what it is instead.
+pub(super) fn not_weights(what: &str) -> String {
+    format!("expected a file of weights (.safetensors, or PyTorch's .pth), found {what}")
+}
+
 /// Names of files that start with these bytes.
 const MAGIC: [(&[u8], &str); 20] = [
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -59,7 +64,7 @@ impl Format {
     pub(super) fn of(path: &Path, bytes: &[u8]) -> Self {
         let other = |what: &str| Self::Other(what.to_owned());
         if bytes.is_empty() {
-            return other("the file is empty");
+            return other("an empty file");
         }
         // A safetensors file begins with eight bytes of length, which may have any value, and a brace.
         if bytes.get(8) == Some(&b'{') {
@@ -100,10 +105,7 @@ impl Format {
             return Self::Safetensors;
         }
         let start: String = bytes.iter().take(8).map(|byte| format!("{byte:02x} ")).collect();
-        Self::Other(format!(
-            "of an unknown format, which begins with the bytes {}",
-            start.trim_end()
-        ))
+        Self::Other(format!("an unknown format, which begins with the bytes {}", start.trim_end()))
     }
 }
 

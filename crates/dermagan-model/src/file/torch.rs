@@ -10,7 +10,7 @@ use dermagan_base::quoted;
 use pytorch_reader::{DType as TorchType, PickleValue, PytorchReader, Tensor};
 use safetensors::Dtype;
 
-use super::format::{Format, cut_zip};
+use super::format::{Format, cut_zip, not_weights};
 use super::networks::Shapes;
 use super::values::{MAX_FILE, floats, read_file};
 use crate::error::ModelError;
@@ -99,7 +99,7 @@ fn dtype(tensor: &Tensor) -> Option<Dtype> {
 fn problem(path: &Path, error: &str) -> Result<String, ModelError> {
     let bytes = read_file(path)?;
     if let Format::Other(what) = Format::of(path, &bytes) {
-        return Ok(what);
+        return Ok(not_weights(&what));
     }
     if bytes.starts_with(b"PK")
         && let Some(cut) = cut_zip(&bytes)

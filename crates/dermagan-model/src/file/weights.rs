@@ -12,7 +12,7 @@ use half::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::format::{Format, cut_safetensors};
+use super::format::{Format, cut_safetensors, not_weights};
 pub use super::torch::from_pth;
 use super::values::floats;
 pub use super::values::read_at_most;
@@ -86,7 +86,7 @@ pub fn from_safetensors(path: &str, bytes: &[u8]) -> Result<WeightsFile, ModelEr
     let bad = |what: String| ModelError::weights(path, what);
     let broken = |e: safetensors::SafeTensorError| {
         bad(match Format::of(Path::new(path), bytes) {
-            Format::Other(what) => what,
+            Format::Other(what) => not_weights(&what),
             Format::Torch => "a PyTorch file, expected a safetensors file".to_owned(),
             Format::Safetensors => cut_safetensors(bytes).unwrap_or_else(|| {
                 format!("not a whole safetensors file, or damaged ({})", quoted(e))
