@@ -126,8 +126,9 @@ fn strict_has_its_own_exit_code() {
     let desk = Desk::new();
     std::fs::create_dir_all(desk.join("d/nv")).unwrap();
     std::fs::write(desk.join("d/nv/a.jpg"), b"no image").unwrap();
-    image::RgbImage::new(40, 40).save(desk.join("d/nv/b.png")).unwrap();
-    assert!(desk.ok(&["prepare", "d", "--size", "32"]).contains("cannot be decoded"));
+    let image = image::RgbImage::from_fn(40, 40, |x, y| image::Rgb([x as u8, y as u8, 90]));
+    image.save(desk.join("d/nv/b.png")).unwrap();
+    assert!(desk.ok(&["prepare", "d", "--size", "32"]).contains("not downloaded"));
     assert!(desk.fails(&["prepare", "d", "--size", "32", "--strict"], 3).contains("a.jpg"));
 }
 

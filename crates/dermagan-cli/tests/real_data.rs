@@ -17,7 +17,10 @@ fn prepare_train_resume_and_sample_work_on_ham10000() {
     let archive = archive.to_string_lossy();
     let desk = Desk::new();
     let out = desk.ok(&["prepare", &archive, "--size", "32"]);
-    assert!(out.contains("10015  kept") && out.contains("ISIC_0024366 = ISIC_0029861"), "{out}");
+    assert!(
+        out.contains("10015  images kept") && out.contains("ISIC_0024366 = ISIC_0029861"),
+        "{out}"
+    );
     let small = ["--preset", "tiny", "--data", &archive, "--device", "cpu"];
     let schedule = ["--snap", "0.5", "--tick", "0.1"];
     desk.ok(&[&["train"], &small[..], &schedule, &["--outdir", "whole", "--kimg", "2"]].concat());
