@@ -88,7 +88,9 @@ fn an_empty_side_and_a_batch_longer_than_the_run_are_said() {
     for class in ["mel", "nv"] {
         images(&desk.join("d").join(class), 2, (48, 48), false);
     }
-    let out = trained(&desk, &["--batch", "64"]);
+    let large: Vec<&str> =
+        SHORT.iter().map(|word| if *word == "8" { "64" } else { word }).collect();
+    let out = desk.ok(&[&["train", "--data", "d"], &large[..]].concat());
     assert!(out.contains("0 for the test; there is nothing to evaluate on an empty side"), "{out}");
     assert!(out.contains("is 1 step of 0.064 kimg"), "{out}");
     assert!(out.contains("and not the 0.016 kimg that --kimg asks for"), "{out}");
@@ -179,13 +181,15 @@ fn a_terminal_is_not_flooded_and_a_dumb_one_gets_the_snapshots() {
             .output();
         out.ok().map(|out| text(&out.stdout))
     };
+    let start = std::time::Instant::now();
     let Some(words) = recorded("xterm") else {
         eprintln!("the program script is not installed, so no terminal was recorded");
         return;
     };
-    let steps = 125;
     assert!(words.contains("finished 1.000 kimg") && words.contains("fakes000001.png"), "{words}");
-    assert!(words.matches("kimg \u{b7}").count() < steps / 3, "{words}");
+    // One update every two seconds, and those around the snapshots; there are 125 steps.
+    let most = 10 + start.elapsed().as_secs() as usize / 2;
+    assert!((1..=most).contains(&words.matches("img/s").count()), "{words}");
     assert!(words.lines().count() < 20, "{words}");
     let words = recorded("dumb").unwrap();
     assert!(words.contains("fakes000000.504.png") && words.contains("fakes000001.png"), "{words}");

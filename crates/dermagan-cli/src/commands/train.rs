@@ -292,8 +292,7 @@ impl View {
             Event::Started { run, nimg, total } => {
                 say!("run {}", run.display());
                 self.total = total;
-                let bar = show::bar(total, "{percent:>3}% {wide_msg}");
-                bar.set_position(nimg);
+                let bar = show::bar(total, "{wide_msg}");
                 self.bar = Some(bar);
                 self.kept = Some(Kept { run, nimg });
                 self.enter(Stage::Saved);
@@ -367,18 +366,11 @@ impl View {
         }
         self.last_bar = Some(Instant::now());
         let left = (self.total.saturating_sub(nimg)) as f64 / rate.max(1e-9);
-        bar.set_position(nimg);
-        let Measures {
-            d_loss,
-            g_loss,
-            real_probability,
-            fake_probability,
-            fake_probability_after,
-            ..
-        } = measures;
+        let Measures { d_loss, g_loss, real_probability, fake_probability, .. } = measures;
+        let percent = 100 * nimg / self.total.max(1);
         bar.set_message(format!(
-            "{:.1}/{:.1} kimg · {rate:.0} img/s · {} left · D {d_loss:.2} · G {g_loss:.2} · D(x) {real_probability:.2} · \
-             D(G(z)) {fake_probability:.2}/{fake_probability_after:.2}",
+            "{percent:>3}% {:.1}/{:.1} kimg · {rate:.0} img/s · {} left · D {d_loss:.2} · G {g_loss:.2} · D(x) \
+             {real_probability:.2} · D(G(z)) {fake_probability:.2}",
             nimg as f64 / 1000.0,
             self.total as f64 / 1000.0,
             show::duration(left)
