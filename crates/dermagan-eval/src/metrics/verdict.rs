@@ -14,6 +14,8 @@ pub(crate) const TOO_FEW: usize = 100;
 const SURELY: f64 = 4.0;
 /// A share below this part of that of real images is called low.
 const LOW: f64 = 0.5;
+/// A precision of at least this part of that of real images lets each image be called real.
+const LOOKS_REAL: f64 = 0.8;
 /// The probability below which so few images among the real ones are no chance.
 const BY_CHANCE: f64 = 1e-3;
 
@@ -70,11 +72,17 @@ impl Comparison {
                 self.figures(),
                 self.n
             ),
-            Verdict::Incomplete => format!(
-                "each image looks real, but the set copies only a part of the real images: {}{}",
-                found.missing_words(),
-                self.undecided_kid()
-            ),
+            Verdict::Incomplete => {
+                let lead = match (self.looks_real(), self.precision) {
+                    (Some(_), _) => {
+                        "each image looks real, but the set copies only a part of the real images: "
+                            .to_owned()
+                    }
+                    (None, Some(low)) => format!("{} does not decide; ", shown("precision", low)),
+                    (None, None) => String::new(),
+                };
+                format!("{lead}{}{}", found.missing_words(), self.undecided_kid())
+            }
             Verdict::Different => self.difference(&found, by_all),
         };
         self.equal_images().into_iter().chain([verdict]).collect::<Vec<_>>().join("; ")
@@ -97,6 +105,9 @@ impl Comparison {
             unlike.push(inside.words());
             mostly_unlike |= (inside.inside as f64) < LOW * inside.real * inside.of as f64;
         }
+        // A precision with a large error does not decide alone, but beside a KID that does it says how far away they are.
+        let low_precision = self.precision.and_then(|p| p.ratio).is_some_and(|ratio| ratio < LOW);
+        mostly_unlike |= (by_kid || by_all) && low_precision;
         let mut missing = certain([("recall", self.recall), ("coverage", self.coverage)]);
         let mut much_missing = low(self.recall) || low(self.coverage);
         let repeated = self.repeats.filter(|r| 2 * r.distinct <= r.distinct_real);
@@ -105,6 +116,11 @@ impl Comparison {
             much_missing = true;
         }
         Findings { kid: by_kid || by_all, unlike, mostly_unlike, missing, much_missing }
+    }
+
+    /// The precision, if it is near enough to that of real images for each image to be called real.
+    fn looks_real(&self) -> Option<Figure> {
+        self.precision.filter(|p| p.ratio.is_some_and(|ratio| ratio >= LOOKS_REAL))
     }
 
     /// The sentence on a difference.
@@ -133,7 +149,7 @@ impl Comparison {
             words.push_str(&self.undecided_kid());
         }
         if !found.missing.is_empty() {
-            let looks_real = self.precision.filter(|_| found.unlike.is_empty());
+            let looks_real = self.looks_real().filter(|_| found.unlike.is_empty());
             words.push_str(&match looks_real {
                 Some(precision) => format!(
                     "; each image looks real ({}), but the set copies only a part of the real images: {}",
