@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::*;
-use dermagan_data::Source;
+use dermagan_data::{Reading, Source};
 use dermagan_model::{ComputeDevice, Init, ModelConfig, Network};
 use torch_file::{Py, adam, dict, state, torch_file, zeros};
 
@@ -109,7 +109,11 @@ fn samples_of_a_model_of_one_class_are_labelled_and_can_be_a_source() {
         "--quarter-turns",
     ]);
     desk.ok(&["sample", "-n", "5", "--out", "s", "--device", "cpu"]);
-    let source = Source::open(&desk.join("s").to_string_lossy()).unwrap();
+    let place = desk.join("s").to_string_lossy().into_owned();
+    let error = Source::open(&place).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("a generator made its 5 images"), "{error}");
+    let keep = Reading { keep_synthetic: true, ..Reading::default() };
+    let source = Source::open_with(&place, keep).unwrap();
     assert_eq!(source.records.len(), 5);
     assert!(source.records.iter().all(|r| source.classes[r.class] == "mel"));
     assert!(source.problems.is_empty(), "{:?}", source.problems);

@@ -854,3 +854,54 @@ fn thumbnails_among_large_images_are_left_out_and_a_set_of_small_images_is_enlar
         "{report}"
     );
 }
+
+#[test]
+fn other_layouts_of_the_same_kinds() {
+    // Numbered folders, and folders of patients, dates and days, are no classes.
+    for name in ["{}", "patient_{}", "2021-0{}-01", "case {}"] {
+        let folder = Folder::new();
+        (1..9).for_each(|n| {
+            (0..4).for_each(|k| {
+                folder.put(
+                    &format!("{}/x{n}{k}.jpg", name.replace("{}", &n.to_string())),
+                    &jpeg(n * 9 + k),
+                )
+            });
+        });
+        says(
+            &error(&folder),
+            &["the names of the folders are no classes", "`classes_from_folders`"],
+        );
+    }
+    // COCO's annotations name the images.
+    let folder = Folder::new();
+    (0..6).for_each(|n| folder.put(&format!("one/{n}.jpg"), &jpeg(n)));
+    (6..12).for_each(|n| folder.put(&format!("two/{n}.jpg"), &jpeg(n)));
+    let coco = br#"{"images": [{"id": 1, "file_name": "3.jpg"}], "annotations": [{"image_id": 1, "category_id": 2}]}"#;
+    folder.put("annotations.json", coco);
+    says(&error(&folder), &["annotations.json"]);
+    // A page in the place of the table.
+    let folder = Folder::new();
+    photos(&folder, "images", 0, 8);
+    folder.put("HAM10000_metadata.csv", b"<!DOCTYPE html><html>Sign in</html>");
+    says(&error(&folder), &["HAM10000_metadata.csv is no table: it begins with"]);
+    // Lists of files name the parts; ids may be spelt in small letters.
+    let folder = Folder::new();
+    let rows: Vec<String> =
+        (0..21).map(|n| format!("{},{}", id(n).to_lowercase(), CODES[n % 7])).collect();
+    folder.put("labels.csv", format!("image,dx\n{}\n", rows.join("\n")).as_bytes());
+    for (name, from, to) in [("train", 0, 14), ("test", 14, 21)] {
+        let lines: Vec<String> = (from..to).map(|n| format!("images/{}.jpg", id(n))).collect();
+        folder.put(&format!("{name}.txt"), lines.join("\n").as_bytes());
+    }
+    photos(&folder, "images", 0, 21);
+    assert_eq!(sides(&folder)[2], 7);
+    assert_eq!(folder.open().unwrap().records[0].image_id, id(0));
+    // Two columns of 0 and 1.
+    let folder = Folder::new();
+    let rows: Vec<String> =
+        (0..12).map(|n| format!("{},{},{}", id(n), n % 3 / 2, 1 - n % 3 / 2)).collect();
+    folder.put("m.csv", format!("filename,malignant,benign\n{}\n", rows.join("\n")).as_bytes());
+    photos(&folder, "x", 0, 12);
+    assert_eq!(by_class(&folder.open().unwrap()), [("benign", 8), ("malignant", 4)].into());
+}

@@ -400,7 +400,7 @@ mod tests {
             std::fs::write(folder.path().join("metadata.csv"), table).unwrap();
             ImageFolder::open(folder.path()).unwrap().notes().concat()
         };
-        let twice = notes("image_id,dx\n1,nv\n1,mel\n");
+        let twice = notes("image_id,dx\na,nv\nb,nv\nc,nv\na,mel\n");
         assert!(twice.contains("of class"), "{twice}");
         let unknown = notes("this,that\n1,2\n");
         assert!(unknown.contains("image_id"), "{unknown}");

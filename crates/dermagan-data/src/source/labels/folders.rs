@@ -133,8 +133,9 @@ fn unlabelled(
     let folders: BTreeSet<&str> =
         images.iter().map(|&i| super::survey::folder_of(&tree.entries[i])).collect();
     let others = survey.images.len() - images.len();
-    let numbered =
-        folders.iter().all(|folder| folder.chars().all(|c| c.is_ascii_digit() || c == '/'));
+    // StyleGAN's numbered folders are no classes, and its dataset.json says that there are none.
+    let numbered = survey.sheets.iter().any(|sheet| sheet.table.stylegan)
+        && folders.iter().all(|folder| folder.chars().all(|c| c.is_ascii_digit() || c == '/'));
     let isic = images.iter().all(|&i| isic_id(tree.entries[i].stem()).is_some());
     let flat = folders.len() == 1 && (folders.contains("") || !isic);
     if !(flat && others == 0 || numbered && others == 0) {
@@ -146,8 +147,9 @@ fn unlabelled(
         };
         let what = format!(
             "found {} images{masks}, but no table with the columns image_id and dx, and the names of the folders are \
-             no classes: {seen}",
-            survey.images.len()
+             no classes: {seen}{}",
+            survey.images.len(),
+            refuse::no_tables(survey)
         );
         return Err(DataError::Unrecognised {
             path: tree.root.clone(),
@@ -306,7 +308,7 @@ fn finish(
         );
     }
     for unread in &survey.unread {
-        ledger.table_unless_known(&unread.entry.path, 0, "not read");
+        ledger.table_unless_known(&unread.entry.path, 0, &format!("not read: {}", unread.what));
     }
     Files::new(survey).account(&records, &mut ledger);
     let (problems, tables) = ledger.close();
@@ -316,7 +318,7 @@ fn finish(
 fn refused(survey: &Survey<'_>, what: String) -> DataError {
     DataError::Unrecognised {
         path: survey.tree.root.clone(),
-        what,
+        what: what + &refuse::no_tables(survey),
         next: format!(
             "{} To take the folders for classes nevertheless, add `classes_from_folders`.",
             refuse::advice()

@@ -51,7 +51,10 @@ pub(super) fn read(
                 ledger.say(Problem::new(ProblemKind::MissingImage, format!("{place}: {id}")))
             }
             Subject::Image(image) => {
-                record.part = record.part.or_else(|| part_of_path(&survey.tree.entries[image]));
+                let entry = &survey.tree.entries[image];
+                record.part = record.part.or_else(|| part_of_path(entry));
+                // The name of the file, where a table spells it differently.
+                record.image_id = entry.stem().to_owned();
                 records.push((record, image));
             }
         }
@@ -75,11 +78,8 @@ fn classes(survey: &Survey<'_>, chosen: &[&Sheet<'_>]) -> Result<Classes, DataEr
     }
     // A one-hot table's classes are its columns, also those without an image.
     let numbers = chosen.iter().all(|sheet| sheet.table.stylegan);
-    let dermamnist = |sheet: &&Sheet<'_>| {
-        sheet.table.headerless && sheet.entry.path.to_lowercase().contains("dermamnist")
-    };
     let classes = match () {
-        () if chosen.iter().all(dermamnist) => Ok(medmnist_classes()),
+        () if chosen.iter().all(|sheet| is_dermamnist(sheet)) => Ok(medmnist_classes()),
         () if numbers => numbered(&values),
         () => classes_of(&values),
     };
@@ -93,6 +93,11 @@ fn classes(survey: &Survey<'_>, chosen: &[&Sheet<'_>]) -> Result<Classes, DataEr
                 .into(),
         }
     })
+}
+
+/// Whether a table is that of DermaMNIST's images: it has no names of columns, and the classes are numbers.
+fn is_dermamnist(sheet: &Sheet<'_>) -> bool {
+    sheet.table.headerless && sheet.entry.path.to_lowercase().contains("dermamnist")
 }
 
 /// The class of a row in its table's words.
@@ -372,7 +377,7 @@ fn kind_of(chosen: &[&Sheet<'_>], classes: &Classes, records: &[(Record, usize)]
     let most_isic = 2 * records.iter().filter(isic).count() > records.len();
     match &sheet.columns.class {
         _ if sheet.table.stylegan => Kind::StyleGan,
-        _ if sheet.table.headerless && classes.is_ham => Kind::MedMnist,
+        _ if sheet.table.headerless && is_dermamnist(sheet) => Kind::MedMnist,
         Some(ClassColumns::OneHot(_)) if most_isic && classes.is_ham => Kind::Isic2018,
         Some(ClassColumns::OneHot(columns))
             if most_isic && columns.iter().any(|(_, c)| c.eq_ignore_ascii_case("scc")) =>
@@ -387,10 +392,11 @@ fn kind_of(chosen: &[&Sheet<'_>], classes: &Classes, records: &[(Record, usize)]
     }
 }
 
-/// The ISIC id inside a name, such as `ISIC_0024306` in `ISIC_0024306_aug_3`.
+/// The ISIC id inside a name, such as `ISIC_0024306` in `ISIC_0024306_aug_3`, in any case.
 pub(crate) fn isic_id(name: &str) -> Option<&str> {
-    const MARK: &str = "ISIC_";
-    let at = name.find(MARK)?;
-    let digits = name[at + MARK.len()..].chars().take_while(char::is_ascii_digit).count();
-    (digits >= 4).then(|| &name[at..at + MARK.len() + digits])
+    let mark =
+        |at: &usize| name.get(*at..at + 5).is_some_and(|mark| mark.eq_ignore_ascii_case("ISIC_"));
+    let at = (0..name.len()).find(mark)?;
+    let digits = name[at + 5..].chars().take_while(char::is_ascii_digit).count();
+    (digits >= 4).then(|| &name[at..at + 5 + digits])
 }

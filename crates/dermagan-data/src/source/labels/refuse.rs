@@ -48,6 +48,16 @@ pub(super) fn advice() -> String {
         .into()
 }
 
+/// The files that should be tables and are none, to be added to a refusal; nothing if there is none.
+pub(super) fn no_tables(survey: &Survey<'_>) -> String {
+    survey
+        .unread
+        .iter()
+        .filter(|unread| !unread.pixels)
+        .map(|unread| format!("; {}", unread.what))
+        .collect()
+}
+
 /// Folders with their number of images, the fullest first: `images/ (28), masks/ (28)`.
 pub(super) fn folders(survey: &Survey<'_>, images: impl Iterator<Item = usize>) -> String {
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();

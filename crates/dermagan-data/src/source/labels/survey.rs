@@ -137,6 +137,20 @@ impl<'a> Survey<'a> {
                     });
                 }
             }
+            None if matches!(entry.extension().as_str(), "csv" | "tsv" | "tab") => {
+                let start: String = String::from_utf8_lossy(&head).chars().take(20).collect();
+                let begins = match start.trim().is_empty() {
+                    true => "it is empty".to_owned(),
+                    false => format!("it begins with {:?}", start.trim()),
+                };
+                self.unread.push(Unread {
+                    entry,
+                    what: format!("{} is no table: {begins}", entry.path),
+                    next: known_columns().to_owned(),
+                    names_images: false,
+                    pixels: false,
+                });
+            }
             None => {}
         }
         Ok(())
@@ -168,7 +182,9 @@ impl<'a> Survey<'a> {
                 return Ok(());
             }
         };
-        let names_images = self.names_images(&table, entry);
+        let is_json = entry.extension().starts_with("json");
+        let names_images = self.names_images(&table, entry)
+            || is_json && self.names_an_image(&String::from_utf8_lossy(&bytes));
         match Columns::of(&table) {
             Some(columns) if says_something(&columns, &table) || !names_images => {
                 let folders = entry.path.rsplit('/').skip(1);

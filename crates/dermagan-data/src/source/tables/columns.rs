@@ -362,8 +362,8 @@ impl Finder<'_> {
                 &names::PATIENT,
                 &names::PART,
             ];
-            let class: [&[&str]; 4] =
-                [&names::DIAGNOSIS, &names::CLASS, &names::CLASS_NUMBER, &names::MALIGNANCY];
+            // `benign` and `malignant` may be the columns of a one-hot table.
+            let class: [&[&str]; 3] = [&names::DIAGNOSIS, &names::CLASS, &names::CLASS_NUMBER];
             name.is_empty()
                 || name.contains("weight")
                 || lists.iter().chain(&class).any(|list| list.contains(&name))
