@@ -15,12 +15,12 @@ fn report_with(bytes: &[u8]) -> Report {
     folder.report()
 }
 
-/// Number of images kept, the kinds of problems, and the only example.
+/// Number of images kept, the kinds of problems, and their examples in one string.
 fn outcome(bytes: &[u8]) -> (usize, Vec<ProblemKind>, String) {
     let report = report_with(bytes);
     let kinds = report.problems.keys().copied().filter(|&kind| kind != WrongExtension).collect();
     let examples = report.problems.values().flat_map(|tally| tally.examples.clone());
-    (report.kept, kinds, examples.last().unwrap_or_default())
+    (report.kept, kinds, examples.collect())
 }
 
 fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
@@ -100,6 +100,6 @@ fn a_cut_out_photograph_is_composited_on_white_and_kept_with_a_note() {
     let report = &prepared.cache.header().report;
     assert_eq!((report.kept, report.problems[&Composited].count), (2, 1), "{report}");
     // The left edge of the central square is white; its middle is not.
-    assert_eq!(prepared.cache.pixels(0)[..3], [255; 3]);
+    assert!(prepared.cache.pixels(0)[..3].iter().all(|&level| level > 230));
     assert!(prepared.cache.pixels(0)[8 * 3 + 2] < 60);
 }

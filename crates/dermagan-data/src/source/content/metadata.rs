@@ -19,8 +19,8 @@ pub(crate) fn parts(format: ImageFormat, bytes: &[u8]) -> Vec<Part<'_>> {
         ImageFormat::Jpeg => Head::read(bytes)
             .map(|head| head.segments.iter().filter_map(|s| jpeg_part(bytes, s)).collect())
             .unwrap_or_default(),
-        ImageFormat::Png => chunks(bytes, 8, |b| u32::from_be_bytes(b), true),
-        ImageFormat::WebP => chunks(bytes, 12, |b| u32::from_le_bytes(b), false),
+        ImageFormat::Png => chunks(bytes, 8, u32::from_be_bytes, true),
+        ImageFormat::WebP => chunks(bytes, 12, u32::from_le_bytes, false),
         ImageFormat::Tiff => tiff_texts(bytes)
             .into_iter()
             .filter_map(|range| Some(Part { name: "TAG", bytes: bytes.get(range)? }))

@@ -137,10 +137,7 @@ impl Head {
         loop {
             let segment = match next(bytes, at) {
                 Next::Segment(segment) => segment,
-                Next::End => {
-                    return Err(HeadError::Unusable("it ends before its image data".into()));
-                }
-                Next::Cut => return Err(HeadError::Cut),
+                Next::End | Next::Cut => return Err(HeadError::Cut),
             };
             stray |= segment.all.start != at;
             at = segment.all.end;
