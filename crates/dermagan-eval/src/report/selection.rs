@@ -17,6 +17,10 @@ const MAX_SEEDS: usize = 1_000_000;
 /// Number of generated images of a class with fewer real images.
 const OF_SMALL_CLASS: usize = 512;
 
+/// Smallest number of real images in each set that is drawn. If fewer images are compared, all real ones show whether these lie
+/// among them.
+const BESIDE_FEW: usize = 200;
+
 /// The indices of the images on a side of the split by lesion; of all images for `None`.
 pub fn of_side(cache: &Cache, side: Option<Side>) -> Vec<u32> {
     let sides = split::of_header(cache.header());
@@ -42,9 +46,9 @@ impl ImageSelection {
     pub fn new(cache: &Cache, fakes: &GeneratedImages, scope: &Scope) -> (Self, DrawnImages) {
         let header = cache.header();
         let images = scope.images.clone().unwrap_or_else(|| of_side(cache, scope.side));
-        let draw = |images: &[u32]| RealChoice::draw(header, images, scope.n, scope.seed);
-        let overall = draw(&images);
-        let n = overall.reference.len().min(fakes.count().unwrap_or(usize::MAX));
+        let draw = |images: &[u32], n| RealChoice::draw(header, images, n, scope.seed);
+        let overall = draw(&images, scope.n.max(BESIDE_FEW));
+        let n = overall.reference.len().min(fakes.count().unwrap_or(usize::MAX)).min(scope.n);
         let unlabelled = is_unlabelled(&header.classes);
         let labelled = || !unlabelled && labels(fakes, &header.classes, n) == Labels::All;
         let classes = (scope.per_class && labelled()).then(|| {
@@ -52,7 +56,9 @@ impl ImageSelection {
                 let is = |i: &&u32| header.records[**i as usize].class == class;
                 images.iter().filter(is).copied().collect()
             };
-            (0..header.classes.len()).map(|class| (class, draw(&of_class(class)))).collect()
+            (0..header.classes.len())
+                .map(|class| (class, draw(&of_class(class), scope.n)))
+                .collect()
         });
         let choices = std::iter::once(&overall).chain(classes.iter().flat_map(BTreeMap::values));
         let mut real: Vec<u32> =

@@ -47,8 +47,8 @@ pub fn open_generated(
         return Ok(GeneratedImages::of_model(&model, &name, device, first)?);
     }
     if !fake.exists() && !["phantom", SHIPPED].iter().any(|name| is_named(fake, name)) {
-        let problem = "no such file or folder; expected a folder or zip of images, a cache, a model, a checkpoint, a \
-                       run, latest, phantom or shipped";
+        let problem = "no such file or folder; expected a folder or zip of images, an npz of samples, a cache, a model, a \
+                       checkpoint, a run, latest, phantom or shipped";
         return Err(SettingError::value("fake", fake.display(), problem).into());
     }
     let path: PathBuf = if rundir::is_run(fake) { resolve_model(fake)? } else { fake.to_owned() };
