@@ -7,7 +7,7 @@ use crate::source::tables::vocabulary::{Diagnosis, diagnosis, part_of};
 use crate::source::tables::{delimited, json, text};
 
 /// Largest number of columns of a table; HAM10000's has at most 8, ISIC 2024's has 55.
-const MAX_COLUMNS: usize = 256;
+const MAX_COLUMNS: usize = 64;
 
 /// A table as text cells.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Table {
     /// the header. Rows may differ in length.
     ///
     /// # Errors
-    /// If the table has more than `max_rows` rows or 256 columns, or is neither delimited text nor JSON. The error says
+    /// If the table has more than `max_rows` rows or 64 columns, or is neither delimited text nor JSON. The error says
     /// what was found, without the file's name.
     pub fn read(name: &str, bytes: &[u8], max_rows: usize) -> Result<Self, String> {
         let text = text::decode(bytes);
@@ -209,7 +209,7 @@ mod tests {
         let error = |bytes: &[u8]| Table::read("t.csv", bytes, 2).err().unwrap();
         assert!(error(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").contains("binary"));
         assert!(error(b"a,b\n1,2\n3,4\n5,6\n").contains("more than 2 rows"));
-        assert!(error(vec!["x"; 300].join(",").as_bytes()).contains("more than 256 columns"));
+        assert!(error(vec!["x"; 300].join(",").as_bytes()).contains("more than 64 columns"));
         let error = Table::read("t.json", b"{\"images\": [{\"a\": 1}], \"b\": 2, \"c\": [{}]}", 9)
             .err()
             .unwrap();

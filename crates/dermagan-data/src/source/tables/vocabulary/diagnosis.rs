@@ -127,7 +127,7 @@ fn is_nothing(word: &str) -> bool {
         "unlabeled",
         "unlabelled",
         "no label",
-        // The first level of the archive's diagnosis alone.
+        // Values of `benign_malignant` in former exports of the archive.
         "indeterminate/benign",
         "indeterminate/malignant",
     ];
