@@ -16,6 +16,10 @@ const MAX_ENTRIES: usize = 4096;
 /// The number of bytes at the start of a pickle that are searched for the names of its classes.
 const PICKLE_START: usize = 1 << 20;
 
+/// The largest pickle in a zip that is read, in bytes. It lists the tensors, and has a few megabytes for the largest
+/// networks; read, it takes up to forty times its size. A few kilobytes of a zip may unpack to it.
+const MAX_PICKLE: u32 = 16 << 20;
+
 /// What the bytes of a file of weights are.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -112,7 +116,15 @@ impl Format {
 /// What a zip is, by the names in its table of contents.
 fn zip(bytes: &[u8]) -> Format {
     let other = |what: &str| Format::Other(what.to_owned());
-    let Some(names) = zip_names(bytes) else { return Format::Torch };
+    let Some(entries) = zip_entries(bytes) else { return Format::Torch };
+    let large =
+        entries.iter().find(|(name, size)| name.ends_with("data.pkl") && *size > MAX_PICKLE);
+    if let Some((_, size)) = large {
+        return Format::Other(format!(
+            "a PyTorch file whose list of tensors has {size} bytes, where at most {MAX_PICKLE} are read"
+        ));
+    }
+    let names: Vec<String> = entries.into_iter().map(|(name, _)| name).collect();
     let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|name| test(name));
     if any(&|name| name.ends_with("data.pkl")) {
         return match any(&|name| name.ends_with("constants.pkl")) {
@@ -143,12 +155,12 @@ fn zip(bytes: &[u8]) -> Format {
     other("a zip archive that torch.save did not write: it has no data.pkl")
 }
 
-/// The names in a zip's table of contents; `None` if the table is missing or cannot be followed.
-fn zip_names(bytes: &[u8]) -> Option<Vec<String>> {
+/// The names in a zip's table of contents, and the sizes of the unpacked files in bytes; `None` if the table is missing or cannot be followed.
+fn zip_entries(bytes: &[u8]) -> Option<Vec<(String, u32)>> {
     let end = &bytes[zip_end(bytes)?..];
     let count = usize::from(u16_at(end, 10)?);
     let mut at = u32_at(end, 16)? as usize;
-    let mut names = Vec::new();
+    let mut entries = Vec::new();
     for _ in 0..count.min(MAX_ENTRIES) {
         let entry = bytes.get(at..)?;
         if !entry.starts_with(b"PK\x01\x02") {
@@ -157,10 +169,10 @@ fn zip_names(bytes: &[u8]) -> Option<Vec<String>> {
         let lengths = [28, 30, 32].map(|offset| u16_at(entry, offset).map(usize::from));
         let [Some(name), Some(extra), Some(comment)] = lengths else { return None };
         let text = entry.get(CENTRAL_HEADER..CENTRAL_HEADER + name)?;
-        names.push(String::from_utf8_lossy(text).into_owned());
+        entries.push((String::from_utf8_lossy(text).into_owned(), u32_at(entry, 24)?));
         at += CENTRAL_HEADER + name + extra + comment;
     }
-    Some(names)
+    Some(entries)
 }
 
 /// Where the record begins that ends a zip; `None` if it is missing.
@@ -328,6 +340,14 @@ mod tests {
         ] {
             assert!(what(&zip_of(names)).contains(expected), "{expected}");
         }
+    }
+
+    #[test]
+    fn a_pickle_that_unpacks_to_much_more_than_any_list_of_tensors_is_refused() {
+        let mut zip = zip_of(&["g/data.pkl"]);
+        let at = zip.windows(4).position(|window| window == b"PK\x01\x02").unwrap() + 24;
+        zip[at..at + 4].copy_from_slice(&(MAX_PICKLE + 1).to_le_bytes());
+        assert!(what(&zip).contains("16777217 bytes"), "{}", what(&zip));
     }
 
     #[test]

@@ -68,9 +68,9 @@ impl ModelFile {
             return Self::from_bytes(&shown, &bytes);
         }
         let hash = hash_of(&bytes);
-        drop(bytes);
         let bad = |what: String| ModelError::weights(&shown, what);
-        let file = TorchFile::open(path)?;
+        let file = TorchFile::open(path, &bytes)?;
+        drop(bytes);
         let chosen = choose(path, &file.shapes(), structure(path).as_ref()).map_err(bad)?;
         let wanted: BTreeSet<&str> = chosen.fit.names.values().map(String::as_str).collect();
         let weights = file.read(|name| wanted.contains(name))?;

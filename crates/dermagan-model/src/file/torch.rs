@@ -28,24 +28,20 @@ pub(super) struct TorchFile {
 }
 
 impl TorchFile {
-    /// Opens a file and lists its tensors.
+    /// Opens a file with these bytes, and lists its tensors.
     ///
     /// # Errors
     /// When it is of another format, or is damaged. The error says what the file is, if that is known.
-    pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
-        let shown = path.display().to_string();
-        let length = std::fs::metadata(path)
-            .map_err(|error| ModelError::Io { path: shown.clone(), error })?
-            .len();
-        match PytorchReader::new(path) {
-            Ok(reader) => {
-                Ok(Self { path: path.to_owned(), tensors: reader.into_tensors(), length })
-            }
-            Err(error) => {
-                let what = problem(path, &error.to_string())?;
-                Err(ModelError::weights(shown, what))
-            }
+    pub(super) fn open(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
+        let bad = |what: String| ModelError::weights(path.display().to_string(), what);
+        // This comes before anything is unpacked.
+        if let Format::Other(what) = Format::of(path, bytes) {
+            return Err(bad(not_weights(&what)));
         }
+        let reader =
+            PytorchReader::new(path).map_err(|e| bad(problem(path, bytes, &e.to_string())))?;
+        let (tensors, length) = (reader.into_tensors(), bytes.len() as u64);
+        Ok(Self { path: path.to_owned(), tensors, length })
     }
 
     /// The names and shapes of the tensors of floats. A dictionary within the file adds its key and a
@@ -96,30 +92,23 @@ fn dtype(tensor: &Tensor) -> Option<Dtype> {
 }
 
 /// What is wrong with a file that the reader refused with `error`.
-fn problem(path: &Path, error: &str) -> Result<String, ModelError> {
-    let bytes = read_file(path)?;
-    if let Format::Other(what) = Format::of(path, &bytes) {
-        return Ok(not_weights(&what));
-    }
+fn problem(path: &Path, bytes: &[u8], error: &str) -> String {
     if bytes.starts_with(b"PK")
-        && let Some(cut) = cut_zip(&bytes)
+        && let Some(cut) = cut_zip(bytes)
     {
-        return Ok(cut);
+        return cut;
     }
     // The reader takes a dictionary only.
     if let Some(PickleValue::List(_)) = structure(path) {
-        return Ok(format!(
+        return format!(
             "it holds a list, expected a dictionary of tensors; take one of its networks out with Python:\n  \
              import torch; s = torch.load({:?}, map_location=\"cpu\", weights_only=True)\n  \
              torch.save(s[0], \"generator.pth\")",
             path.display().to_string()
-        ));
+        );
     }
     let length = bytes.len();
-    Ok(format!(
-        "not a PyTorch state dict, cut off or damaged at {length} bytes ({})",
-        quoted(error)
-    ))
+    format!("not a PyTorch state dict, cut off or damaged at {length} bytes ({})", quoted(error))
 }
 
 /// The dictionaries and lists of a file, with their keys; `None` if it cannot be read.
@@ -133,5 +122,5 @@ pub(super) fn structure(path: &Path) -> Option<PickleValue> {
 /// # Errors
 /// When it is of another format, or is damaged.
 pub fn from_pth(path: &Path) -> Result<Weights, ModelError> {
-    TorchFile::open(path)?.read(|_| true)
+    TorchFile::open(path, &read_file(path)?)?.read(|_| true)
 }

@@ -102,7 +102,7 @@ fn describe_model(model: &ModelFile) -> Value {
             "none: written before cards had one, so nothing ties the classes to the weights"
         }
     };
-    json!({
+    let mut described = json!({
         "what": "generator",
         "made_by": made_by,
         "resolution": model.config.resolution,
@@ -112,9 +112,12 @@ fn describe_model(model: &ModelFile) -> Value {
         "parameters": learnt.map(|(_, array)| array.values.len()).sum::<usize>(),
         "card": model.card,
         "card_digest": digest,
-        "notes": model.notes,
         "sha256": model.hash,
-    })
+    });
+    if !model.notes.is_empty() {
+        described["notes"] = json!(model.notes);
+    }
+    described
 }
 
 fn describe_run(path: &Path) -> Result<Value, TrainError> {
