@@ -336,7 +336,7 @@ fn a_checkpoint_is_sampled_exported_and_described_as_the_generator_of_its_run() 
     desk.train(&["--kimg", "0.05"]);
     let run = desk.run_folder("runs");
     let checkpoint =
-        contents(&run).into_keys().filter(|name| name.starts_with("checkpoint-")).last().unwrap();
+        contents(&run).into_keys().find(|name| name.starts_with("checkpoint-000000.0")).unwrap();
     let checkpoint = run.join(checkpoint);
     let (run, checkpoint) = (run.to_str().unwrap(), checkpoint.to_str().unwrap());
     for (model, out) in [(run, "a"), (checkpoint, "b")] {

@@ -69,7 +69,13 @@ pub(crate) fn recognise(name: &str, head: &[u8]) -> Recognised {
         "gitignore",
     ];
     let text = text::decode(head);
-    if other.contains(&extension.as_str()) || text.trim().is_empty() || text::is_binary(&text) {
+    // A server's page in the place of a table, and a pointer of Git LFS.
+    let is_page = text.trim_start().starts_with('<') || text.starts_with("version https://git-lfs");
+    if other.contains(&extension.as_str())
+        || is_page
+        || text.trim().is_empty()
+        || text::is_binary(&text)
+    {
         return Recognised::NotATable;
     }
     let table = |is: bool| if is { Recognised::Table } else { Recognised::NotATable };
