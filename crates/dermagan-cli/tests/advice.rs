@@ -170,7 +170,7 @@ fn a_terminal_is_not_flooded_and_a_dumb_one_gets_the_snapshots() {
     let desk = Desk::new();
     let program = env!("CARGO_BIN_EXE_dermagan");
     let train =
-        format!("{program} train {} --data phantom:60 --kimg 1 --snap 0.5", SHORT[..6].join(" "));
+        format!("{program} train {} --data phantom:60 --kimg 0.4 --snap 0.2", SHORT[..6].join(" "));
     let recorded = |term: &str| {
         let out = std::process::Command::new("script")
             .args(["-qec", &format!("{train} --device cpu"), "/dev/null"])
@@ -186,12 +186,18 @@ fn a_terminal_is_not_flooded_and_a_dumb_one_gets_the_snapshots() {
         eprintln!("the program script is not installed, so no terminal was recorded");
         return;
     };
-    assert!(words.contains("finished 1.000 kimg") && words.contains("fakes000001.png"), "{words}");
-    // One update every two seconds, and those around the snapshots; there are 125 steps.
+    assert!(
+        words.contains("finished 0.400 kimg") && words.contains("fakes000000.400.png"),
+        "{words}"
+    );
+    // One update every two seconds, and those around the snapshots; there are 50 steps.
     let most = 10 + start.elapsed().as_secs() as usize / 2;
     assert!((1..=most).contains(&words.matches("img/s").count()), "{words}");
     assert!(words.lines().count() < 20, "{words}");
     let words = recorded("dumb").unwrap();
-    assert!(words.contains("fakes000000.504.png") && words.contains("fakes000001.png"), "{words}");
+    assert!(
+        words.contains("fakes000000.200.png") && words.contains("fakes000000.400.png"),
+        "{words}"
+    );
     assert!(!words.contains('\u{1b}'), "{words}");
 }

@@ -304,20 +304,20 @@ fn a_stop_at_a_snapshot_breaks_its_metrics_off_and_the_resumed_run_computes_them
         metrics: vec![Metric::Kid],
         width: Some(4),
         batch: Some(8),
-        kimg: Some(2.0),
-        snap: Some(1.0),
+        kimg: Some(0.4),
+        snap: Some(0.2),
         ..TrainRequest::default()
     };
     let device = dermagan_model::device::select(&"cpu".parse().unwrap()).unwrap();
     let whole =
         start(&request("whole"), &device, &AtomicBool::new(false), &mut |_| ()).unwrap().run;
-    // The stop comes in the metrics of the snapshot after 1,000 or after 2,000 images. The second one ends the run.
-    for (outdir, at) in [("middle", 1000), ("end", 2000)] {
+    // The stop comes in the metrics of the snapshot after 200 or after 400 images. The second one ends the run.
+    for (outdir, at) in [("middle", 200), ("end", 400)] {
         let stop = AtomicBool::new(false);
         let mut sink = |event| match event {
             // The event says that the checkpoint is written.
             Event::Measuring { nimg } if nimg == at => {
-                let name = format!("checkpoint-{:06}.safetensors", at / 1000);
+                let name = format!("checkpoint-000000.{at}.safetensors");
                 assert!(desk.run_folder(outdir).join(name).is_file());
                 stop.store(true, Ordering::Relaxed);
             }
@@ -327,13 +327,14 @@ fn a_stop_at_a_snapshot_breaks_its_metrics_off_and_the_resumed_run_computes_them
         let outcome = start(&request(outdir), &device, &stop, &mut sink).unwrap();
         assert!(outcome.interrupted && outcome.unmeasured && outcome.nimg == at);
         let run = outcome.run;
-        assert_eq!(metrics(&run).len(), at as usize / 1000 - 1);
+        assert_eq!(metrics(&run).len(), at as usize / 200 - 1);
         let again = ResumeRequest::new(run.display().to_string());
         let outcome = resume(&again, &device, &AtomicBool::new(false), &mut |_| ()).unwrap();
-        assert!(!outcome.interrupted && !outcome.unmeasured && outcome.nimg == 2000);
-        assert_same_end(&whole, &run, "000002");
+        assert!(!outcome.interrupted && !outcome.unmeasured && outcome.nimg == 400);
+        assert_same_end(&whole, &run, "000000.400");
         assert_eq!(metrics(&whole), metrics(&run));
-        for name in ["best.json", "generator-best.safetensors", "checkpoint-000001.safetensors"] {
+        for name in ["best.json", "generator-best.safetensors", "checkpoint-000000.200.safetensors"]
+        {
             let read = |run: &Path| std::fs::read(run.join(name)).unwrap();
             assert!(read(&whole) == read(&run), "{name}");
         }
