@@ -101,6 +101,8 @@ fn a_thumbnail_and_a_broken_last_file_are_left_out_and_change_no_figure() {
     let whole = std::fs::read(desk.join("fakes/029.png")).unwrap();
     std::fs::write(desk.join("fakes/zz1.png"), &whole[..2000]).unwrap();
     let all = report(&desk, "fakes", &["-n", "100"]);
+    let notes = all["notes"].to_string();
+    assert!(notes.contains("30 generated images instead of 100: no others can be read"), "{notes}");
     assert_eq!((&all["overall"]["n"], &all["images"]["found"]), (&30.into(), &33.into()));
     let examples = all["images"]["left_out"].to_string();
     assert!(examples.contains("zz0.png") && examples.contains("zz1.png"), "{examples}");
@@ -172,7 +174,7 @@ fn equal_and_grey_images_and_copies_are_said() {
     let same = report(&desk, "same", &[]);
     assert!(words(&same).starts_with("all 24 images are the same; "), "{}", words(&same));
     assert_eq!(same["images"]["distinct"], 1);
-    let grey = report(&desk, "grey", &[]);
+    let grey = report(&desk, "grey", &["-n", "10"]);
     let notes = grey["notes"].to_string();
     assert!(notes.contains("all 24 generated images are grey"), "{notes}");
     assert!(notes.contains("has a colour; 0 of "), "{notes}");
@@ -181,6 +183,14 @@ fn equal_and_grey_images_and_copies_are_said() {
     rgb(64, 3).save(desk.join("grey/colour.png")).unwrap();
     let notes = report(&desk, "grey", &[])["notes"].to_string();
     assert!(notes.contains("25 of 26 generated images are grey"), "{notes}");
+    // Of the others only the pixels say that they are grey.
+    noise_folder(&desk, "pixels", 2);
+    for i in 0..4 {
+        let shade = RgbImage::from_fn(64, 64, |x, y| Rgb([noise(i, u64::from(64 * y + x)); 3]));
+        shade.save(desk.join(&format!("pixels/grey{i}.png"))).unwrap();
+    }
+    let grey = report(&desk, "pixels", &[])["notes"].to_string();
+    assert!(grey.contains("4 of 6 generated images are grey"), "{grey}");
     assert!(notes.contains("25 of the 26 generated images are distinct"), "{notes}");
     // One folder as both sides.
     std::fs::create_dir_all(desk.join("real/nv")).unwrap();

@@ -15,8 +15,9 @@ pub fn table(report: &EvalReport) {
         Some(found) if found != report.overall.n => format!("{} of {found}", report.overall.n),
         _ => report.overall.n.to_string(),
     };
+    let images = if number == "1" { "image" } else { "images" };
     say!(
-        "{number} generated images ({}) against {} (split {}), features {} ({} values per image)",
+        "{number} generated {images} ({}) against {} (split {}), features {} ({} values per image)",
         report.fake,
         report.real,
         report.split,

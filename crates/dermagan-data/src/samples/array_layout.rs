@@ -41,6 +41,11 @@ impl Layout {
         (1..=MAX_IMAGES).contains(&count).then_some(Self { count, height, width, channels, planes })
     }
 
+    /// Whether there are no colour channels.
+    pub fn is_grey(self) -> bool {
+        self.channels == 1
+    }
+
     /// Number of values of one image.
     pub fn values_of_one(self) -> u64 {
         u64::from(self.height) * u64::from(self.width) * self.channels as u64

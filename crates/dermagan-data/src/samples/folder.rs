@@ -169,6 +169,17 @@ impl ImageFolder {
         &self.sizes
     }
 
+    /// The sizes of the images that are used, the most common first.
+    pub fn used_sizes(&self) -> Vec<SizeCount> {
+        let used: Vec<(u32, u32)> = self.files.iter().map(|file| file.header.size).collect();
+        sizes(&used)
+    }
+
+    /// Number of images, of those that are used, whose files have no colour channels.
+    pub fn stored_grey(&self) -> usize {
+        self.files.iter().filter(|file| file.header.grey).count()
+    }
+
     /// The shortest side of the images that are used, in pixels.
     pub fn shortest_side(&self) -> u32 {
         let sides = self.files.iter().map(|file| file.header.size.0.min(file.header.size.1));
@@ -339,6 +350,7 @@ mod tests {
         }
         let found = ImageFolder::open(folder.path()).unwrap();
         assert_eq!((found.len(), found.found(), found.shortest_side()), (6, 7, 16));
+        assert_eq!((found.used_sizes().len(), found.stored_grey()), (1, 0));
         let size = |side, count| SizeCount { width: side, height: side, count };
         assert_eq!(found.sizes(), [size(16, 6), size(5, 1)]);
         let reason = "image of another size than 16×16, the most common one";

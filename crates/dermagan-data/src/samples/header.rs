@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{ImageDecoder, ImageReader};
+use image::{ColorType, ImageDecoder, ImageReader};
 
 use crate::source::decode;
 use crate::source::entry::Entry;
@@ -19,6 +19,8 @@ pub(super) struct ImageHeader {
     pub size: (u32, u32),
     /// Whether the pixels have an alpha channel.
     pub alpha: bool,
+    /// Whether the pixels have no colour channels.
+    pub grey: bool,
 }
 
 /// Reads the header of an entry. The whole file is read only if the size does not come early in it.
@@ -45,11 +47,13 @@ pub(super) fn look(tree: &Tree, entry: &Entry) -> Result<ImageHeader, Problem> {
 
 fn of_bytes(place: &str, bytes: &[u8]) -> Result<ImageHeader, Problem> {
     let size = decode::dimensions(place, bytes)?;
-    Ok(ImageHeader { size, alpha: has_alpha(bytes).unwrap_or(false) })
+    let colour = colour_type(bytes);
+    let alpha = colour.is_some_and(|colour| colour.has_alpha());
+    Ok(ImageHeader { size, alpha, grey: colour.is_some_and(|colour| !colour.has_color()) })
 }
 
-/// Whether the pixels have an alpha channel; `None` if the header does not say.
-fn has_alpha(bytes: &[u8]) -> Option<bool> {
+/// The channels of the pixels; `None` if the header does not say.
+fn colour_type(bytes: &[u8]) -> Option<ColorType> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
-    Some(reader.into_decoder().ok()?.color_type().has_alpha())
+    Some(reader.into_decoder().ok()?.color_type())
 }

@@ -143,6 +143,11 @@ impl SampleArray {
         (self.layout.width, self.layout.height)
     }
 
+    /// Whether the images have no colour channels.
+    pub fn is_grey(&self) -> bool {
+        self.layout.is_grey()
+    }
+
     /// The class code of image `i`, if it is known.
     pub fn class(&self, i: usize) -> Option<&str> {
         self.classes.get(i)?.as_deref()

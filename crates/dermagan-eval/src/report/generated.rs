@@ -99,7 +99,10 @@ impl GeneratedImages {
             }
             // A zip without images may be cut, or empty; only a model's name says that it should be a model.
             FileKind::OtherZip if has_ending(path, "zip") || has_ending(path, "npz") => {
-                Err(not_images(path, "it is no zip that can be read, or has no images in it"))
+                Err(not_images(
+                    path,
+                    "it is a zip that is cut, or that holds neither images nor arrays",
+                ))
             }
             _ => {
                 let model = ModelFile::open(path)?;
@@ -176,6 +179,15 @@ impl GeneratedImages {
         }
     }
 
+    /// The number of images, of those that can be measured, whose files have no colour channels.
+    pub fn stored_grey(&self) -> usize {
+        match self {
+            Self::Folder { folder, .. } => folder.stored_grey(),
+            Self::Array { array, .. } if array.is_grey() => array.len(),
+            _ => 0,
+        }
+    }
+
     /// The folder or file of the images; `None` for a generator.
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -235,7 +247,10 @@ impl GeneratedImages {
             notes.push(format!(
                 "the generated images have {} pixels: each was cropped to its central square and resized to \
                  {side}×{side}, as the real images were",
-                sizes_in_words(&self.sizes()),
+                sizes_in_words(&match self {
+                    Self::Folder { folder, .. } => folder.used_sizes(),
+                    _ => self.sizes(),
+                }),
                 side = self.side()
             ));
         }
@@ -284,9 +299,13 @@ fn not_images(path: &Path, what: &str) -> EvalError {
     SettingError::value("fake", path.display(), problem).into()
 }
 
-/// The most common sizes, such as `256×256 (40 images)`.
+/// The most common sizes, such as `600×450 (40 images), 450×450 (2 images)`.
 fn sizes_in_words(sizes: &[SizeCount]) -> String {
-    let word = |s: &SizeCount| format!("{}×{} ({})", s.width, s.height, s.count);
+    let one = sizes.len() == 1;
+    let word = |s: &SizeCount| match one {
+        true => format!("{}×{}", s.width, s.height),
+        false => format!("{}×{} ({} images)", s.width, s.height, s.count),
+    };
     let shown: Vec<String> = sizes.iter().take(SIZES_SHOWN).map(word).collect();
     match sizes.len().saturating_sub(SIZES_SHOWN) {
         0 => shown.join(", "),

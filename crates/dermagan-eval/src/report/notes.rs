@@ -25,10 +25,10 @@ pub(super) fn notes(
 ) -> Vec<String> {
     let selection = &sets.selection;
     let mut notes = fakes.notes();
-    notes.extend(on_number(fakes, scope, selection.n));
+    notes.extend(on_number(fakes, scope, selection));
     notes.extend(on_draw(fakes, scope, selection.n));
     notes.extend(on_equal_images(images));
-    notes.extend(on_colour(cache, selection, images));
+    notes.extend(on_colour(cache, fakes, selection, images));
     let side = fakes.side();
     if side != cache.size() {
         notes.push(format!(
@@ -59,22 +59,28 @@ pub(super) fn notes(
     notes
 }
 
+/// The word for `n` images.
+fn images(n: usize) -> &'static str {
+    if n == 1 { "image" } else { "images" }
+}
+
 /// The note that fewer images are compared than requested.
-fn on_number(fakes: &GeneratedImages, scope: &Scope, n: usize) -> Option<String> {
-    let requested = scope.n;
+fn on_number(fakes: &GeneratedImages, scope: &Scope, selection: &ImageSelection) -> Option<String> {
+    let (n, requested) = (selection.n, scope.n);
+    let real = selection.overall.reference.len();
     if n >= requested {
         return None;
     }
     Some(match fakes.count() {
         Some(count) if count == n => {
-            format!("{n} generated images instead of {requested}: there are no more")
+            format!("{n} generated {} instead of {requested}: there are no more", images(n))
         }
-        Some(count) if count < requested => {
-            format!("{n} generated images instead of {requested}: no others can be read")
+        Some(_) if real > n => {
+            format!("{n} generated {} instead of {requested}: no others can be read", images(n))
         }
         _ => format!(
-            "{n} images in each set instead of {requested}: two sets of real images are needed that share no lesion and no \
-             equal image"
+            "{n} images in each set instead of {requested}: the real images give two sets of {real} that share no lesion and \
+             no equal image"
         ),
     })
 }
@@ -101,8 +107,17 @@ fn on_equal_images(images: &ImageCounts) -> Option<String> {
 }
 
 /// The note that generated images have no colour, beside how many real ones have none.
-fn on_colour(cache: &Cache, selection: &ImageSelection, images: &ImageCounts) -> Option<String> {
-    let (grey, n) = (images.grey, images.measured);
+fn on_colour(
+    cache: &Cache,
+    fakes: &GeneratedImages,
+    selection: &ImageSelection,
+    images: &ImageCounts,
+) -> Option<String> {
+    // Files without colour channels are known of all images, others of those that were read.
+    let (grey, n) = match fakes.stored_grey() {
+        0 => (images.grey, images.measured),
+        stored => (stored, fakes.count().unwrap_or(stored)),
+    };
     if grey == 0 {
         return None;
     }

@@ -44,7 +44,11 @@ impl Sets {
         per_class: bool,
     ) -> Self {
         let header = cache.header();
-        let reference = selection.overall_rows().reference;
+        // A few images would give no standard deviation, so all real ones give it then.
+        let reference = match selection.n < TOO_FEW {
+            true => selection.rows_of(&selection.overall.reference),
+            false => selection.overall_rows().reference,
+        };
         let handmade = extractors.extractor.name() == "handmade";
         let standard = handmade.then(|| Standard::of(&real.features.select(&reference)));
         let index = |code: &String| header.classes.iter().position(|c| same_class(c, code));
