@@ -180,7 +180,10 @@ fn zip_end(bytes: &[u8]) -> Option<usize> {
     let [size, comment] = ZIP_END;
     let first = bytes.len().saturating_sub(size + comment);
     let places = bytes[first..].windows(4).enumerate().rev();
-    places.filter(|(_, window)| *window == b"PK\x05\x06").map(|(at, _)| first + at).next()
+    // A record that is itself cut off is no end.
+    let is_whole = |at: &usize| at + size <= bytes.len();
+    let found = places.filter(|(_, window)| *window == b"PK\x05\x06").map(|(at, _)| first + at);
+    found.filter(is_whole).next()
 }
 
 /// Says that a zip is cut off, if it has no end.
