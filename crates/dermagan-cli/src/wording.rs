@@ -89,16 +89,20 @@ pub fn cache_advice(error: &anyhow::Error) -> Option<String> {
 
 /// The error of the data that an error of another library may wrap.
 fn data_error(error: &anyhow::Error) -> Option<&DataError> {
-    let of_eval = |error| match error {
-        &EvalError::Data(ref error) => Some(error),
-        _ => None,
-    };
     match error.downcast_ref::<TrainError>() {
         Some(TrainError::Data(error)) => return Some(error),
         Some(TrainError::Eval(error)) => return of_eval(error),
         _ => {}
     }
     error.downcast_ref::<DataError>().or_else(|| error.downcast_ref().and_then(of_eval))
+}
+
+/// The error of the data inside an error of an evaluation.
+fn of_eval(error: &EvalError) -> Option<&DataError> {
+    match error {
+        EvalError::Data(error) => Some(error),
+        _ => None,
+    }
 }
 
 fn flag_of(setting: &str) -> String {

@@ -838,11 +838,7 @@ fn thumbnails_among_large_images_are_left_out_and_a_set_of_small_images_is_enlar
     folder.put("nv/6.png", &png(5, 200, 6));
     folder.put("nv/7.png", &png(1, 1, 7));
     let report = folder.report();
-    assert_eq!(
-        (report.kept, counts(&report)),
-        (6, [(OneColour, 1), (TooSmall, 1)].into()),
-        "{report}"
-    );
+    assert_eq!((report.kept, counts(&report)), (6, [(TooSmall, 2)].into()), "{report}");
     says(&report.to_string(), &["5x200 pixels, 16 needed"]);
     let small = Folder::new();
     (0..6).for_each(|n| small.put(&format!("nv/{n}.png"), &png(9, 9, n)));
@@ -904,4 +900,20 @@ fn other_layouts_of_the_same_kinds() {
     folder.put("m.csv", format!("filename,malignant,benign\n{}\n", rows.join("\n")).as_bytes());
     photos(&folder, "x", 0, 12);
     assert_eq!(by_class(&folder.open().unwrap()), [("benign", 8), ("malignant", 4)].into());
+}
+
+#[test]
+fn a_map_of_labels_among_photographs_is_no_photograph() {
+    let folder = Folder::new();
+    (0..6).for_each(|n| folder.put(&format!("nv/{n}.png"), &encoded(n, ImageFormat::Png)));
+    let map = RgbImage::from_fn(40, 40, |x, _| Rgb([(x / 8) as u8 * 20; 3]));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    map.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    folder.put("nv/6.png", &bytes.into_inner());
+    let report = folder.report();
+    assert_eq!((report.kept, counts(&report)), (6, [(Mask, 1)].into()), "{report}");
+    let reading = Reading { keep_odd: true, ..Reading::default() };
+    let source = Source::open_with(&folder.path().to_string_lossy(), reading).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    assert_eq!(prepare_to(&source, &out.path().join("c"), false).unwrap().cache.len(), 7);
 }

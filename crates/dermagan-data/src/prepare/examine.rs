@@ -58,15 +58,15 @@ pub(super) fn examine_each(
                 let place = format!("{id} ({}x{} pixels, {} needed)", size.0, size.1, options.size);
                 Problem::new(kind, place)
             });
-            for problem in [decoded.odd, small].into_iter().flatten() {
+            for problem in [small, decoded.odd].into_iter().flatten() {
                 let kept = match problem.kind {
                     ProblemKind::Synthetic => source.reading.keep_synthetic,
                     _ => source.reading.keep_odd,
                 };
-                match problem.kind.severity() == Severity::LeftOut {
-                    true if !kept => return Err(problem),
-                    true => {}
-                    false => notes.push(problem),
+                match problem.kind.severity() {
+                    Severity::Note => notes.push(problem),
+                    _ if kept => {}
+                    _ => return Err(problem),
                 }
             }
             let fitted = to_square(&decoded.image, options.size, options.fit, options.filter);

@@ -127,7 +127,7 @@ impl Encoding {
             }
             left -= part.len() as u64;
         }
-        let range = if low < 0.0 && low >= -1.0 && high <= 1.0 {
+        let range = if (-1.0..0.0).contains(&low) && high <= 1.0 {
             [-1.0, 1.0]
         } else if low >= 0.0 && high <= 1.0 {
             [0.0, 1.0]

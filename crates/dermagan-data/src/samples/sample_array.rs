@@ -301,7 +301,7 @@ impl<R: Read> Read for Counted<R> {
 fn choose(arrays: &[Array]) -> Result<&Array, String> {
     let is_image = |array: &&Array| Layout::of(&array.header.shape).is_some();
     let named = |name: &&str| arrays.iter().filter(is_image).find(|array| array.name == **name);
-    if let Some(array) = IMAGES.iter().find_map(|name| named(&name)) {
+    if let Some(array) = IMAGES.iter().find_map(named) {
         return Ok(array);
     }
     // A three-dimensional array may be anything unless its name says that it holds images.

@@ -182,8 +182,8 @@ fn zip_end(bytes: &[u8]) -> Option<usize> {
     let places = bytes[first..].windows(4).enumerate().rev();
     // A record that is itself cut off is no end.
     let is_whole = |at: &usize| at + size <= bytes.len();
-    let found = places.filter(|(_, window)| *window == b"PK\x05\x06").map(|(at, _)| first + at);
-    found.filter(is_whole).next()
+    let mut found = places.filter(|(_, window)| *window == b"PK\x05\x06").map(|(at, _)| first + at);
+    found.find(is_whole)
 }
 
 /// Says that a zip is cut off, if it has no end.

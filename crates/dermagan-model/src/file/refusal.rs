@@ -153,7 +153,7 @@ fn networks<'a>(shapes: &'a Shapes, structure: Option<&PickleValue>) -> Vec<Foun
         // The dictionary that holds the tensor, and within it the network that the first part names.
         let name = tensor.0;
         let ends = std::iter::once(0).chain(name.match_indices('.').map(|(dot, _)| dot));
-        let dict = ends.map(|end| &name[..end]).filter(|prefix| dicts.contains(*prefix)).last();
+        let dict = ends.map(|end| &name[..end]).rfind(|prefix| dicts.contains(*prefix));
         let dict = dict.unwrap_or_default();
         let rest = name[dict.len()..].trim_start_matches('.');
         let first = rest.split('.').next().unwrap_or_default();

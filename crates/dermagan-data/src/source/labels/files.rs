@@ -178,7 +178,8 @@ fn copied_stem(stem: &str) -> Option<&str> {
 pub(super) fn are_masks(tree: &Tree, images: &[usize]) -> bool {
     let step = images.len().div_ceil(LOOKED_AT).max(1);
     let mut looked = images.iter().step_by(step).map(|&i| look(tree, &tree.entries[i]));
-    !images.is_empty() && looked.all(|kind| kind == Some(ProblemKind::TwoColours))
+    !images.is_empty()
+        && looked.all(|kind| matches!(kind, Some(ProblemKind::TwoColours | ProblemKind::Mask)))
 }
 
 /// Why an image is no photograph, if it is none or cannot be decoded.

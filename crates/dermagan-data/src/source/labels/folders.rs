@@ -138,7 +138,7 @@ fn unlabelled(
         && folders.iter().all(|folder| folder.chars().all(|c| c.is_ascii_digit() || c == '/'));
     let isic = images.iter().all(|&i| isic_id(tree.entries[i].stem()).is_some());
     let flat = folders.len() == 1 && (folders.contains("") || !isic);
-    if !(flat && others == 0 || numbered && others == 0) {
+    if others != 0 || !flat && !numbered {
         let seen = refuse::folders(survey, survey.images.iter().copied());
         let masks = if others == 0 {
             String::new()

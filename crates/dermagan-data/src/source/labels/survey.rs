@@ -126,16 +126,16 @@ impl<'a> Survey<'a> {
             }),
             None if matches!(kind, Recognised::Table) => return self.read_rows(entry),
             // Any other JSON may describe the images as well.
-            None if entry.extension().starts_with("json") => {
-                if self.names_an_image(&String::from_utf8_lossy(&head)) {
-                    self.unread.push(Unread {
-                        entry,
-                        what: format!("{} names images and is no list of rows", entry.path),
-                        next: known_columns().to_owned(),
-                        names_images: true,
-                        pixels: false,
-                    });
-                }
+            None if entry.extension().starts_with("json")
+                && self.names_an_image(&String::from_utf8_lossy(&head)) =>
+            {
+                self.unread.push(Unread {
+                    entry,
+                    what: format!("{} names images and is no list of rows", entry.path),
+                    next: known_columns().to_owned(),
+                    names_images: true,
+                    pixels: false,
+                });
             }
             None if matches!(entry.extension().as_str(), "csv" | "tsv" | "tab") => {
                 let start: String = String::from_utf8_lossy(&head).chars().take(20).collect();

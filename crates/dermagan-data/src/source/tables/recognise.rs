@@ -28,50 +28,51 @@ pub(crate) enum Recognised {
     NotATable,
 }
 
+/// Extensions of programs, pages and notes, which also have commas and braces.
+const OTHER: [&str; 31] = [
+    "md",
+    "rst",
+    "html",
+    "htm",
+    "xml",
+    "svg",
+    "py",
+    "ipynb",
+    "r",
+    "m",
+    "rs",
+    "js",
+    "ts",
+    "c",
+    "cpp",
+    "h",
+    "java",
+    "sh",
+    "bat",
+    "yml",
+    "yaml",
+    "toml",
+    "ini",
+    "cfg",
+    "tex",
+    "bib",
+    "log",
+    "css",
+    "lock",
+    "gitattributes",
+    "gitignore",
+];
+
 /// What the file called `name` is, by its first [`HEAD`] bytes.
 pub(crate) fn recognise(name: &str, head: &[u8]) -> Recognised {
     if let Some(format) = binary(name, head) {
         return format;
     }
     let extension = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
-    // Programs, pages and notes also have commas and braces.
-    let other = [
-        "md",
-        "rst",
-        "html",
-        "htm",
-        "xml",
-        "svg",
-        "py",
-        "ipynb",
-        "r",
-        "m",
-        "rs",
-        "js",
-        "ts",
-        "c",
-        "cpp",
-        "h",
-        "java",
-        "sh",
-        "bat",
-        "yml",
-        "yaml",
-        "toml",
-        "ini",
-        "cfg",
-        "tex",
-        "bib",
-        "log",
-        "css",
-        "lock",
-        "gitattributes",
-        "gitignore",
-    ];
     let text = text::decode(head);
     // A server's page in the place of a table, and a pointer of Git LFS.
     let is_page = text.trim_start().starts_with('<') || text.starts_with("version https://git-lfs");
-    if other.contains(&extension.as_str())
+    if OTHER.contains(&extension.as_str())
         || is_page
         || text.trim().is_empty()
         || text::is_binary(&text)
