@@ -216,6 +216,7 @@ fn a_card_belongs_to_its_weights_and_to_the_order_of_its_classes() {
     let refused = |bytes: &[u8]| {
         let error = ModelFile::from_bytes("g", bytes).unwrap_err().to_string();
         assert!(error.contains("its card does not belong to its weights"), "{error}");
+        assert!(!error.contains("  "), "{error}");
     };
     // The unchanged card is accepted in another layout, so it is the change that is refused.
     let pretty = |json: &str| {

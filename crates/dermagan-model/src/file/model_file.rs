@@ -111,7 +111,8 @@ impl ModelFile {
             serde_json::from_str(&json).map_err(|e| bad(format!("its metadata: {}", quoted(e))))?;
         if tie.digest.as_ref().is_some_and(|found| *found != digest(&card, &file.weights)) {
             return Err(bad(
-                "its card does not belong to its weights: the classes in the card or the weights were changed after                  the file was written, so the names of its classes may be wrong. Take the file as it was written"
+                "its card does not belong to its weights: the classes in the card or the weights were changed after \
+                 the file was written, so the names of its classes may be wrong. Take the file as it was written"
                     .into(),
             ));
         }
