@@ -21,7 +21,7 @@ fn device() -> &'static ComputeDevice {
 
 /// Does with a generator what `info` and `sample` do.
 fn use_model(scratch: &Scratch, path: &Path) {
-    let _ = dermagan_train::describe(path, &scratch.path("runs"));
+    let _ = dermagan_train::describe(path, Some(&scratch.path("runs")));
     let Ok(model) = ModelFile::open(path) else { return };
     if model.weights.values().map(|array| array.values.len()).sum::<usize>() > WEIGHTS {
         return;

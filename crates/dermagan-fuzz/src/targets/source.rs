@@ -4,7 +4,9 @@ use std::path::Path;
 
 use dermagan_base::image::Image;
 use dermagan_base::rng::Keyed;
-use dermagan_data::{Cache, Filter, Fit, ImageFolder, Options, Source, Summary, prepare, split};
+use dermagan_data::{
+    Cache, Filter, Fit, ImageFolder, Options, Source, Summary, examine, prepare, split,
+};
 
 use crate::scratch::Scratch;
 
@@ -32,11 +34,14 @@ fn photograph(seed: u64) -> Vec<u8> {
 fn open(scratch: &Scratch, path: &Path, decode: bool) {
     let Ok(source) = Source::open(&path.display().to_string()) else { return };
     let _ = source.sizes();
-    let _ = Summary::of(&source);
     if !decode || source.records.len() > DECODED {
         return;
     }
     let options = Options { size: 8, fit: Fit::Crop, filter: Filter::Bilinear };
+    if let Ok(examination) = examine(&source, options, &mut |_, _| ()) {
+        let summary = Summary::of(&source, &examination);
+        let _ = (summary.split.to_string(), summary.report.to_string());
+    }
     let target = scratch.output("prepared.dermagan");
     if let Ok(prepared) = prepare(&source, options, &target, false, &mut |_, _| ()) {
         assert!(prepared.cache.verify().is_empty(), "a new cache is damaged");
@@ -48,7 +53,7 @@ fn open(scratch: &Scratch, path: &Path, decode: bool) {
 /// Does with a folder or a zip what `eval` does with generated images.
 fn open_generated(path: &Path) {
     let Ok(folder) = ImageFolder::open(path) else { return };
-    let _ = (folder.note(), folder.jpegs());
+    let _ = folder.notes();
     for i in 0..folder.len().min(DECODED) {
         let _ = folder.class(i);
         let _ = folder.read(&[i], 8);
@@ -132,7 +137,7 @@ pub fn cache(scratch: &Scratch, bytes: &[u8]) {
         let _ = split::of_header(cache.header());
         let _ = cache.image(cache.len() - 1);
     }
-    let _ = dermagan_train::describe(&path, &scratch.path("runs"));
+    let _ = dermagan_train::describe(&path, Some(&scratch.path("runs")));
     // A file that begins like a cache is refused as a source with a hint.
     open(scratch, &path, false);
 }
