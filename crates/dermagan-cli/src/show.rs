@@ -107,6 +107,17 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Refuses to replace a PNG that dermagan did not write.
+pub fn check_png(flag: &str, path: &Path) -> anyhow::Result<()> {
+    check_ending(flag, path, "png")?;
+    anyhow::ensure!(
+        !path.exists() || dermagan_generate::is_own_png(path),
+        "{flag} {}: there is a file of this name, which dermagan did not write; name a new file",
+        path.display()
+    );
+    Ok(())
+}
+
 /// Bytes as megabytes (10⁶ bytes).
 pub fn megabytes(bytes: usize) -> String {
     format!("{:.0} MB", bytes as f64 / 1e6)

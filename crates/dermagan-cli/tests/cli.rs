@@ -138,6 +138,11 @@ fn data_info_prints_a_table_or_json_and_writes_an_image() {
     let table = desk.ok(&["data", "info", "phantom:60", "--grid", "g.png"]);
     assert!(table.contains("not medical data") && table.contains("Melanoma"), "{table}");
     assert_eq!(image::image_dimensions(desk.join("g.png")).unwrap(), (960, 7 * 96));
+    desk.ok(&["data", "info", "phantom:60", "--grid", "g.png"]);
+    std::fs::write(desk.join("mine.png"), b"years of work").unwrap();
+    let error = desk.fails(&["data", "info", "phantom:60", "--grid", "mine.png"], 1);
+    assert!(error.contains("--grid mine.png: there is a file of this name"), "{error}");
+    assert_eq!(std::fs::read(desk.join("mine.png")).unwrap(), b"years of work");
     let json: serde_json::Value =
         serde_json::from_str(&desk.ok(&["data", "info", "phantom:60", "--json"])).unwrap();
     assert_eq!(json["classes"].as_array().unwrap().len(), 7);

@@ -50,10 +50,10 @@ fn is_official(reading: Reading, records: &[Record]) -> bool {
     reading.split != SplitBy::Lesion && has_official(records)
 }
 
-/// Whether the author of the data names a training part, and a validation or a test part.
+/// Whether the author of the data names a validation or a test part, and other images are left to train on.
 pub fn has_official(records: &[Record]) -> bool {
-    let has = |side| records.iter().any(|record| record.part == Some(side));
-    has(Side::Train) && (has(Side::Val) || has(Side::Test))
+    let has = |part| records.iter().any(|record| record.part == part);
+    (has(Some(Side::Train)) || has(None)) && (has(Some(Side::Val)) || has(Some(Side::Test)))
 }
 
 /// The author's split. An image without a part is for training. If the author names no validation or no test part, it
@@ -161,7 +161,7 @@ pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
     let mut images: BTreeMap<u64, usize> = BTreeMap::new();
     for (i, record) in records.iter().enumerate() {
         let same_lesion = record.lesion_id.as_deref().map(|l| *lesions.entry(l).or_insert(i));
-        let same_name = isic_id(&record.image_id).map(|id| *names.entry(id).or_insert(i));
+        let same_name = source_name(&record.image_id).map(|id| *names.entry(id).or_insert(i));
         let same_image = hashes.get(i).map(|&h| *images.entry(h).or_insert(i));
         for other in [same_lesion, same_name, same_image].into_iter().flatten() {
             let (a, b) = (root(&mut parent, i), root(&mut parent, other));
@@ -169,6 +169,60 @@ pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
         }
     }
     (0..records.len()).map(|i| root(&mut parent, i)).collect()
+}
+
+/// The name of the photograph that an image is or was made from: the ISIC id in its name, or the name without what tools of
+/// augmentation add, as in `a7_aug_3`, `aug_0_a7`, `b2_rot90` and `b2_flip`. `None` if it has neither.
+fn source_name(image_id: &str) -> Option<&str> {
+    const MADE: [&str; 20] = [
+        "aug",
+        "augmented",
+        "blur",
+        "bright",
+        "contrast",
+        "crop",
+        "cropped",
+        "dark",
+        "flip",
+        "flipped",
+        "heatmap",
+        "hflip",
+        "mirror",
+        "mirrored",
+        "noise",
+        "rot",
+        "rotate",
+        "rotated",
+        "vflip",
+        "zoom",
+    ];
+    if let Some(id) = isic_id(image_id) {
+        return Some(id);
+    }
+    let separators = ['_', '-', ' '];
+    let is_made = |word: &str| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit()).to_ascii_lowercase();
+        MADE.contains(&word.as_str())
+    };
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    if let Some((first, rest)) = image_id.split_once(separators)
+        && is_made(first)
+    {
+        let numbered = rest.split_once(separators).filter(|(number, _)| is_number(number));
+        return Some(numbered.map_or(rest, |(_, rest)| rest));
+    }
+    // The photograph itself has the plain name.
+    let mut name = image_id;
+    let mut at = image_id;
+    while let Some((rest, word)) = at.rsplit_once(separators) {
+        if is_made(word) {
+            name = rest;
+        } else if !is_number(word) {
+            break;
+        }
+        at = rest;
+    }
+    Some(name)
 }
 
 /// How the images of a cache were split, in numbers.

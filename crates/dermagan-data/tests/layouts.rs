@@ -556,10 +556,14 @@ fn folders_that_are_no_classes_are_refused_with_what_was_seen() {
     (0..9).for_each(|n| folder.put(&format!("skin/{n}.png"), &encoded(n, ImageFormat::Png)));
     (0..9).for_each(|n| folder.put(&format!("shapes/{n}_x.png"), &mask()));
     says(&error(&folder), &["shapes", "two colours"]);
-    // One folder per patient.
+    // One folder per person.
     let folder = Folder::new();
-    (0..10)
-        .for_each(|n| folder.put(&format!("patient{n}x/a{n}.png"), &encoded(n, ImageFormat::Png)));
+    for (n, name) in ["Anna", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hal", "Ida", "Jan"]
+        .iter()
+        .enumerate()
+    {
+        folder.put(&format!("{name}/a{n}.png"), &encoded(n as u8, ImageFormat::Png));
+    }
     says(&error(&folder), &["10 images in 10 folders"]);
     let reading = Reading { classes_from_folders: true, ..Reading::default() };
     let source = Source::open_with(&folder.path().to_string_lossy(), reading).unwrap();
@@ -916,4 +920,125 @@ fn a_map_of_labels_among_photographs_is_no_photograph() {
     let source = Source::open_with(&folder.path().to_string_lossy(), reading).unwrap();
     let out = tempfile::tempdir().unwrap();
     assert_eq!(prepare_to(&source, &out.path().join("c"), false).unwrap().cache.len(), 7);
+}
+
+#[test]
+fn a_diagnosis_above_wins_over_any_folder_below_and_copies_are_no_class() {
+    // Sides, patients and cameras inside a diagnosis.
+    for below in ["left", "Smith_{}", "Canon"] {
+        let folder = Folder::new();
+        for n in 0..8u8 {
+            let class = if n < 4 { "mel" } else { "nv" };
+            folder
+                .put(&format!("{class}/{}/{n}.jpg", below.replace("{}", &n.to_string())), &jpeg(n));
+        }
+        let source = folder.open().unwrap();
+        assert_eq!(by_class(&source), [("mel", 4), ("nv", 4)].into(), "{below}");
+    }
+    // Sides alone are no classes.
+    let folder = Folder::new();
+    (0..8u8).for_each(|n| {
+        folder.put(&format!("{}/{n}.jpg", ["left", "right"][n as usize % 2]), &jpeg(n))
+    });
+    says(&error(&folder), &["the names of the folders are no classes"]);
+    // Parts beside the diagnosis in one name, and a zip per class.
+    let folder = Folder::new();
+    for n in 0..16u8 {
+        let part = ["train", "test"][usize::from(n % 4 == 3)];
+        folder.put(&format!("{}_{part}/{n}.jpg", ["mel", "nv"][n as usize / 8]), &jpeg(n));
+    }
+    assert_eq!(by_class(&folder.open().unwrap()), [("mel", 8), ("nv", 8)].into());
+    assert_eq!(sides(&folder)[2], 4);
+    // Heat maps and crops beside the photographs.
+    let folder = Folder::new();
+    for n in 0..6u8 {
+        folder.put(&format!("mel/{n}.jpg"), &jpeg(n));
+        folder.put(&format!("nv/x{n}.jpg"), &jpeg(n + 20));
+        folder.put(&format!("mel/heatmaps/{n}.jpg"), &jpeg(n + 40));
+        folder.put(&format!("crops/nv/x{n}.jpg"), &jpeg(n + 60));
+    }
+    let report = folder.report();
+    assert_eq!((report.kept, counts(&report)), (12, [(Derived, 12)].into()), "{report}");
+    // Unless that is all there is.
+    let folder = Folder::new();
+    (0..6u8).for_each(|n| {
+        folder.put(&format!("cropped/{}/{n}.jpg", ["mel", "nv"][n as usize % 2]), &jpeg(n))
+    });
+    assert_eq!(folder.report().kept, 6);
+}
+
+#[test]
+fn a_test_list_alone_keeps_its_images_from_training() {
+    let folder = Folder::new();
+    folder.put("all.csv", ham_rows(0, 28).as_bytes());
+    let ids: Vec<String> = (21..28).map(id).collect();
+    folder.put("test.csv", format!("image_id\n{}\n", ids.join("\n")).as_bytes());
+    photos(&folder, "images", 0, 28);
+    assert_eq!(sides(&folder)[2], 7);
+    let (prepared, _out) = folder.prepare();
+    let facts = split::facts(prepared.cache.header()).to_string();
+    says(&facts, &["21 images in no part are in train"]);
+}
+
+#[test]
+fn words_of_structure_are_no_diagnoses_in_tables_either() {
+    let folder = Folder::new();
+    let rows: Vec<String> =
+        (0..12).map(|n| format!("{},{}", id(n), ["train", "test"][n % 2])).collect();
+    folder.put("m.csv", format!("image,class\n{}\n", rows.join("\n")).as_bytes());
+    photos(&folder, "images", 0, 12);
+    says(&error(&folder), &["m.csv", "test"]);
+    // Classes of one's own are read, and it is said that none is a known diagnosis.
+    let rows: Vec<String> =
+        (0..12).map(|n| format!("{},{}", id(n), ["acne", "eczema"][n % 2])).collect();
+    folder.put("m.csv", format!("image,class\n{}\n", rows.join("\n")).as_bytes());
+    let report = folder.report();
+    assert_eq!((report.kept, counts(&report)), (12, [(OwnClasses, 1)].into()), "{report}");
+}
+
+#[test]
+fn copies_without_an_isic_id_are_grouped_by_their_common_name() {
+    let folder = Folder::new();
+    for n in 0..20u8 {
+        for (k, name) in
+            ["a{}", "a{}_aug_1", "aug_3_a{}", "a{}_rot90", "a{}-flip"].into_iter().enumerate()
+        {
+            folder.put(
+                &format!("nv/{}.jpg", name.replace("{}", &n.to_string())),
+                &jpeg(n * 5 + k as u8),
+            );
+        }
+    }
+    let (prepared, _out) = folder.prepare();
+    let header = prepared.cache.header();
+    let mut of: BTreeMap<String, Vec<Side>> = BTreeMap::new();
+    for (record, side) in header.records.iter().zip(split::of_header(header)) {
+        let name = record
+            .image_id
+            .split(['_', '-'])
+            .find(|word| word.starts_with('a') && *word != "aug")
+            .unwrap();
+        of.entry(name.to_owned()).or_default().push(side);
+    }
+    assert_eq!(of.len(), 20);
+    assert!(
+        of.values().all(|sides| sides.len() == 5 && sides.iter().all(|side| *side == sides[0])),
+        "{of:?}"
+    );
+}
+
+#[test]
+fn archives_and_leftovers_are_in_the_account() {
+    let folder = Folder::new();
+    (0..6).for_each(|n| folder.put(&format!("nv/{n}.jpg"), &jpeg(n)));
+    folder.put("more.tar.gz", b"\x1f\x8b not opened");
+    let one = zip_of(&[("x.jpg", &jpeg(9))], zip::CompressionMethod::Stored);
+    let two = zip_of(&[("c.zip", &one)], zip::CompressionMethod::Stored);
+    let three = zip_of(&[("b.zip", &two)], zip::CompressionMethod::Stored);
+    folder.put("a.zip", &three);
+    folder.put("nv/0.jpg.crdownload", &jpeg(0));
+    folder.put("nv/1.jpg~", &jpeg(1));
+    let report = folder.report();
+    assert_eq!(report.kept, 6, "{report}");
+    assert_eq!(report.problems[&UnreadArchive].count, 2, "{report}");
 }

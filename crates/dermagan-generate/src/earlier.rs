@@ -200,6 +200,16 @@ pub(crate) fn check_file(out: &Path) -> Result<(), GenerateError> {
     }
 }
 
+/// Whether a file is a PNG that dermagan wrote, by its text `Software`, or is empty. False if it cannot be read.
+pub fn is_own_png(file: &Path) -> bool {
+    let own = |text: BTreeMap<String, String>| {
+        text.get("Software").is_some_and(|s| s.starts_with("dermagan"))
+    };
+    let is_empty = file.metadata().is_ok_and(|found| found.is_file() && found.len() == 0);
+    is_empty
+        || File::open(file).ok().and_then(|file| text_of(BufReader::new(file))).is_some_and(own)
+}
+
 /// Whether a file is a PNG or a GIF of generated images.
 fn is_generated(file: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();

@@ -35,6 +35,7 @@ mod walk;
 
 pub use animation::{Shown, write_gif};
 pub use classes::class_caution;
+pub use earlier::is_own_png;
 pub use error::GenerateError;
 pub use files::{FilesRequest, Written};
 pub use generator::{ImageGenerator, shipped_model};

@@ -48,7 +48,7 @@ pub fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
 
 /// Describes a source; returns the exit code.
 pub fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
-    args.grid.iter().try_for_each(|path| show::check_ending("--grid", path, "png"))?;
+    args.grid.iter().try_for_each(|path| show::check_png("--grid", path))?;
     let source = Source::open_with(&args.source, args.reading.reading(args.split))?;
     let options = Options { size: args.size, fit: Fit::Crop, filter: Filter::Lanczos };
     let bar =

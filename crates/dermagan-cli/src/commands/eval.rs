@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use dermagan_base::atomic;
+use dermagan_base::{atomic, producer};
 use dermagan_data::split::Side;
 use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, Nearest, npz};
 use indicatif::ProgressBar;
@@ -58,7 +58,10 @@ fn check_outputs(args: &EvalArgs) -> anyhow::Result<()> {
         [("--save-features", &args.save_features, "npz"), ("--nearest", &args.nearest, "png")];
     for (flag, path, ending) in outputs {
         let Some(path) = path else { continue };
-        show::check_ending(flag, path, ending)?;
+        match ending {
+            "png" => show::check_png(flag, path)?,
+            _ => show::check_ending(flag, path, ending)?,
+        }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         let writable = folder.is_none_or(Path::is_dir) && !path.is_dir();
         ensure!(writable, "{flag} {}: expected a file name in an existing folder", path.display());
@@ -96,6 +99,6 @@ fn write_nearest(path: &Path, nearest: &Nearest) -> anyhow::Result<()> {
          Redistribute only as the licence of the real images permits.",
         nearest.rows.join(", ")
     );
-    let png = nearest.image.to_png(&[("Description", words)])?;
+    let png = nearest.image.to_png(&[("Software", producer()), ("Description", words)])?;
     atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
 }

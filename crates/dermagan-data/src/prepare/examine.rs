@@ -58,7 +58,12 @@ pub(super) fn examine_each(
                 let place = format!("{id} ({}x{} pixels, {} needed)", size.0, size.1, options.size);
                 Problem::new(kind, place)
             });
-            for problem in [small, decoded.odd].into_iter().flatten() {
+            // That a generator made an image says more than its size, and the size more than its colours.
+            let (made, odd) = match decoded.odd {
+                Some(odd) if odd.kind == ProblemKind::Synthetic => (Some(odd), None),
+                odd => (None, odd),
+            };
+            for problem in [made, small, odd].into_iter().flatten() {
                 let kept = match problem.kind {
                     ProblemKind::Synthetic => source.reading.keep_synthetic,
                     _ => source.reading.keep_odd,

@@ -52,7 +52,7 @@ impl Entry {
 
     /// Whether the extension is that of a format that is never an image.
     pub fn is_other_format(&self) -> bool {
-        const OTHER: [&str; 14] = [
+        const OTHER: [&str; 26] = [
             "csv",
             "tab",
             "tsv",
@@ -67,8 +67,20 @@ impl Entry {
             "partial",
             "dermagan",
             "safetensors",
+            "bak",
+            "crdownload",
+            "download",
+            "part",
+            "tmp",
+            "swp",
+            "tar",
+            "gz",
+            "tgz",
+            "bz2",
+            "rar",
+            "7z",
         ];
-        OTHER.contains(&self.extension().as_str())
+        self.name().ends_with('~') || OTHER.contains(&self.extension().as_str())
     }
 }
 

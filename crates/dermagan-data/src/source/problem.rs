@@ -33,6 +33,8 @@ pub enum ProblemKind {
     ImageWithoutRow,
     /// The image is in no folder of a class, though most are.
     NoClassFolder,
+    /// The image is in a folder of processed copies, such as heat maps or crops, beside photographs in other folders.
+    Derived,
     /// The diagnosis is not a known class.
     UnknownClass,
     /// The row gives no diagnosis: it is empty, or says that none is known.
@@ -81,6 +83,8 @@ pub enum ProblemKind {
     SystemFile,
     /// The folder of a training run.
     RunFolder,
+    /// An archive that is not read: of another format than zip, or a zip inside a zip inside a zip.
+    UnreadArchive,
     /// A second copy of a file.
     SameFile,
     /// A second row equals the first.
@@ -97,6 +101,8 @@ pub enum ProblemKind {
     Composited,
     /// The image is smaller than the prepared square, as most of the source is; it is enlarged.
     Enlarged,
+    /// No class has the name of a known diagnosis.
+    OwnClasses,
 }
 
 impl ProblemKind {
@@ -116,7 +122,8 @@ impl ProblemKind {
             | Self::WrongExtension
             | Self::NoEndMarker
             | Self::Composited
-            | Self::Enlarged => Severity::Note,
+            | Self::Enlarged
+            | Self::OwnClasses => Severity::Note,
             _ => Severity::LeftOut,
         }
     }
@@ -131,6 +138,7 @@ impl ProblemKind {
         match self {
             Self::MissingImage => "row without an image file",
             Self::ImageWithoutRow => "image without a row in the table",
+            Self::Derived => "image in a folder of processed copies",
             Self::NoClassFolder => "image in no folder of a class",
             Self::UnknownClass => {
                 "unknown diagnosis; the codes are akiec, bcc, bkl, df, mel, nv, vasc"
@@ -158,6 +166,7 @@ impl ProblemKind {
             Self::UnusedTable => "table that is not used",
             Self::SystemFile => "file of the system or of a program",
             Self::RunFolder => "folder of a training run, not read",
+            Self::UnreadArchive => "archive that is not read: unpack it",
             Self::SameFile => "second copy of a file",
             Self::EqualRows => {
                 "row that equals an earlier one, counted once (to draw rare classes more often, use `balanced`)"
@@ -167,6 +176,7 @@ impl ProblemKind {
             Self::WrongExtension => "format differs from the file's extension, read by content",
             Self::NoEndMarker => "end marker missing, all rows of the image are there",
             Self::Composited => "transparent pixels, composited on white",
+            Self::OwnClasses => "no class is a known diagnosis",
             Self::Enlarged => "image smaller than the prepared square, as most here: enlarged",
         }
     }

@@ -11,7 +11,9 @@ use crate::source::labelled::LabelledEntries;
 use crate::source::labels::files::{Files, are_masks};
 use crate::source::labels::from_tables::{self, isic_id, part_of_path};
 use crate::source::labels::ledger::Ledger;
-use crate::source::labels::names::{is_mask_folder, is_structure, masked};
+use crate::source::labels::names::{
+    is_derived, is_mask_folder, is_structure, known_class, masked, words,
+};
 use crate::source::labels::refuse;
 use crate::source::labels::survey::Survey;
 use crate::source::problem::{Problem, ProblemKind};
@@ -29,6 +31,7 @@ pub const UNLABELLED: &str = "unlabelled";
 pub(super) fn read(survey: &Survey<'_>, mut ledger: Ledger) -> Result<LabelledEntries, DataError> {
     let tree = survey.tree;
     let photographs = without_masks(survey, &mut ledger);
+    let photographs = without_copies(survey, photographs, &mut ledger);
     if photographs.is_empty() {
         let seen = refuse::folders(survey, survey.images.iter().copied());
         return Err(refused(
@@ -118,9 +121,24 @@ fn without_masks(survey: &Survey<'_>, ledger: &mut Ledger) -> Vec<usize> {
     photographs
 }
 
-/// The innermost folder of a path whose name does not describe structure.
+/// The innermost folder of a path that is named after a diagnosis, or else the innermost one whose name does not describe
+/// structure.
 fn class_folder(path: &str) -> Option<&str> {
-    path.rsplit('/').skip(1).find(|folder| !is_structure(folder))
+    let mut folders = path.rsplit('/').skip(1);
+    let known = folders.clone().find(|folder| known_class(folder).is_some());
+    known.or_else(|| folders.find(|folder| !is_structure(folder)))
+}
+
+/// The images that are not in a folder of processed copies, if there are any; the copies are left out.
+fn without_copies(survey: &Survey<'_>, images: Vec<usize>, ledger: &mut Ledger) -> Vec<usize> {
+    let tree = survey.tree;
+    let is_copy = |i: &usize| tree.entries[*i].path.rsplit('/').skip(1).any(is_derived);
+    let (copies, photographs): (Vec<usize>, Vec<usize>) = images.into_iter().partition(is_copy);
+    if photographs.is_empty() {
+        return copies;
+    }
+    copies.iter().for_each(|&image| ledger.leave_out(tree, image, ProblemKind::Derived));
+    photographs
 }
 
 /// Images without labels, if they are in one folder.
@@ -138,7 +156,9 @@ fn unlabelled(
         && folders.iter().all(|folder| folder.chars().all(|c| c.is_ascii_digit() || c == '/'));
     let isic = images.iter().all(|&i| isic_id(tree.entries[i].stem()).is_some());
     let flat = folders.len() == 1 && (folders.contains("") || !isic);
-    if others != 0 || !flat && !numbered {
+    // A table that nobody understands may be that of these images.
+    let unread = survey.unread.iter().any(|unread| !unread.pixels);
+    if others != 0 || unread || !flat && !numbered {
         let seen = refuse::folders(survey, survey.images.iter().copied());
         let masks = if others == 0 {
             String::new()
@@ -174,7 +194,7 @@ fn unlabelled(
 /// Refuses classes that are not plausible.
 fn plausible(survey: &Survey<'_>, of_class: &BTreeMap<&str, Vec<usize>>) -> Result<(), DataError> {
     let tree = survey.tree;
-    let known = |folder: &str| matches!(diagnosis(folder), Diagnosis::Ham(_));
+    let known = |folder: &str| known_class(folder).is_some();
     if let Some((folder, images)) = of_class.iter().find(|(_, images)| are_masks(tree, images)) {
         let what = format!(
             "the {} images in {folder} have two colours, as masks have: no class of lesions",
@@ -227,13 +247,9 @@ fn classes<'f>(
     folders: &BTreeSet<&'f str>,
 ) -> Result<(Vec<String>, BTreeMap<&'f str, usize>), DataError> {
     let bad = |what: String| DataError::bad(survey.tree.root.display().to_string(), what);
-    let ham = |folder: &&str| match diagnosis(folder) {
-        Diagnosis::Ham(class) => Some(class),
-        _ => None,
-    };
-    let known: BTreeMap<&str, usize> = folders.iter().filter_map(|f| Some((*f, ham(f)?))).collect();
+    let known: BTreeMap<&str, usize> =
+        folders.iter().filter_map(|f| Some((*f, known_class(f)?))).collect();
     let codes = ham_codes();
-    let plain = |folder: &str| folder.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
     let alone = |class: usize| {
         let names = known.iter().filter(|(_, c)| **c == class).map(|(folder, _)| plain(folder));
         names.collect::<BTreeSet<_>>().len() == 1
@@ -266,6 +282,20 @@ fn classes<'f>(
         .filter_map(|(folder, name)| Some((folder, names.iter().position(|n| *n == name)?)));
     let label = label.collect();
     Ok((names, label))
+}
+
+/// A folder's name in small letters and digits, without the words of structure that may stand beside a diagnosis.
+fn plain(folder: &str) -> String {
+    let whole = folder.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    match matches!(diagnosis(folder), Diagnosis::Ham(_)) {
+        true => whole,
+        false => {
+            let words = words(folder);
+            let is_diagnosis =
+                |n: &usize| matches!(diagnosis(&words[..*n].join(" ")), Diagnosis::Ham(_));
+            (1..=words.len()).find(is_diagnosis).map_or(whole, |n| words[..n].concat())
+        }
+    }
 }
 
 /// Completes the account and the records.

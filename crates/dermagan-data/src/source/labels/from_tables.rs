@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::error::DataError;
+use crate::source::description::ham_codes;
 use crate::source::entry::Entry;
 use crate::source::kind::Kind;
 use crate::source::labelled::LabelledEntries;
 use crate::source::labels::files::Files;
 use crate::source::labels::ledger::Ledger;
 use crate::source::labels::merge::{self, Merged, Row, Subject};
+use crate::source::labels::names::is_structure;
 use crate::source::labels::survey::{Named, Sheet, Survey, folder_of, listed};
 use crate::source::problem::{Problem, ProblemKind};
 use crate::source::reading::Reading;
@@ -83,6 +85,17 @@ fn classes(survey: &Survey<'_>, chosen: &[&Sheet<'_>]) -> Result<Classes, DataEr
         () if numbers => numbered(&values),
         () => classes_of(&values),
     };
+    let structural = |classes: &Classes| {
+        !classes.is_ham && !numbers && classes.names.iter().all(|name| is_structure(name))
+    };
+    let classes = classes.and_then(|classes| match structural(&classes) {
+        false => Ok(classes),
+        true => Err(format!(
+            "found the values {}, which are no diagnoses; expected the codes {} or names of diagnoses",
+            listed(&classes.names),
+            ham_codes().join(", ")
+        )),
+    });
     classes.map_err(|what| {
         let first = chosen.first().map_or("", |sheet| sheet.entry.path.as_str());
         let columns = chosen.first().map_or(String::new(), |sheet| listed(&sheet.table.header));
@@ -302,7 +315,10 @@ fn say_tables(
         let part = sheet.part.map(|part| format!("the {part} part"));
         let mut what = match (new, part) {
             (0, Some(part)) => format!("repeats rows of another table; gives {part}"),
-            (0, None) => "repeats rows of another table".to_owned(),
+            (0, None) if merged.contradictions().is_empty() => {
+                "repeats rows of another table".to_owned()
+            }
+            (0, None) => "repeats or contradicts rows of another table".to_owned(),
             (n, Some(part)) => format!("labels {n} images, {part}"),
             (n, None) => format!("labels {n} images"),
         };

@@ -17,7 +17,11 @@ mod survey;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
+use crate::source::description::ham_codes;
+use crate::source::entry::Entry;
+use crate::source::kind::Kind;
 use crate::source::labelled::LabelledEntries;
+use crate::source::problem::{Problem, ProblemKind};
 use crate::source::reading::Reading;
 use crate::source::tables::table::{Recognised, recognise};
 use crate::source::tree::Tree;
@@ -41,15 +45,42 @@ pub(crate) fn label(
 ) -> Result<LabelledEntries, DataError> {
     let survey = Survey::of(tree)?;
     let mut ledger = Ledger::default();
+    survey.problems.iter().cloned().for_each(|problem| ledger.say(problem));
+    unread_archives(tree)
+        .for_each(|path| ledger.say(Problem::new(ProblemKind::UnreadArchive, path)));
     if reading.classes_from_folders {
         return folders::insisted(&survey, ledger);
     }
     let chosen = choose::labelling(&survey, wanted, reading, &mut ledger)?;
-    if !chosen.is_empty() {
-        return from_tables::read(&survey, &chosen, reading, ledger);
+    let mut labelled = if chosen.is_empty() {
+        refuse::not_understood(&survey)?;
+        folders::read(&survey, ledger)?
+    } else {
+        from_tables::read(&survey, &chosen, reading, ledger)?
+    };
+    let codes = ham_codes();
+    let strange = !labelled.classes.iter().any(|class| codes.contains(class));
+    if strange && matches!(labelled.kind, Kind::ClassFolders | Kind::Table) {
+        let place = survey::listed(&labelled.classes);
+        labelled.problems.push(Problem::new(ProblemKind::OwnClasses, place));
     }
-    refuse::not_understood(&survey)?;
-    folders::read(&survey, ledger)
+    Ok(labelled)
+}
+
+/// The archives that were not opened: of other formats than zip, and zips too deep inside others.
+fn unread_archives(tree: &Tree) -> impl Iterator<Item = &str> {
+    let is_open = |path: &str| {
+        let inside = format!("{path}/");
+        tree.entries.iter().any(|entry| entry.path.starts_with(&inside))
+            || tree.problems.iter().any(|problem| problem.place.starts_with(path))
+    };
+    let is_unread = move |entry: &&Entry| match entry.extension().as_str() {
+        "tar" | "tgz" | "rar" | "7z" => true,
+        "gz" | "bz2" | "xz" => entry.path.contains(".tar."),
+        "zip" => !is_open(&entry.path),
+        _ => false,
+    };
+    tree.entries.iter().filter(is_unread).map(|entry| entry.path.as_str())
 }
 
 /// The folder of a table and the table's name in it; `None` if `path` is no table.

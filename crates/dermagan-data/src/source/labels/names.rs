@@ -1,14 +1,22 @@
 //! What the name of a folder or of a file says: structure, a mask, a derived or a generated image.
 
-use crate::source::tables::vocabulary::part_of;
+use crate::source::tables::vocabulary::{Diagnosis, diagnosis, part_of};
 
 /// Words of which the names of folders for structure are made. A folder whose name has no other word is not a class.
-const STRUCTURE: [&str; 76] = [
+const STRUCTURE: [&str; 121] = [
+    "after",
     "all",
+    "android",
     "archive",
     "archives",
+    "arm",
+    "arms",
+    "bad",
     "batch",
+    "before",
+    "blurry",
     "camera",
+    "canon",
     "case",
     "cases",
     "center",
@@ -27,11 +35,19 @@ const STRUCTURE: [&str; 76] = [
     "download",
     "downloads",
     "exam",
+    "face",
+    "feet",
+    "female",
     "files",
     "fold",
     "folder",
+    "foot",
     "full",
+    "good",
     "ham",
+    "hand",
+    "hands",
+    "high",
     "hospital",
     "image",
     "images",
@@ -39,12 +55,26 @@ const STRUCTURE: [&str; 76] = [
     "imgs",
     "input",
     "inputs",
+    "iphone",
     "isic",
     "jpeg",
     "jpegs",
     "jpg",
+    "labeled",
+    "labelled",
+    "left",
+    "leg",
+    "legs",
+    "low",
+    "magnification",
     "main",
+    "male",
+    "men",
+    "misc",
     "month",
+    "new",
+    "nikon",
+    "old",
     "original",
     "originals",
     "part",
@@ -53,6 +83,7 @@ const STRUCTURE: [&str; 76] = [
     "patient",
     "patients",
     "person",
+    "phone",
     "photo",
     "photographs",
     "photos",
@@ -61,12 +92,18 @@ const STRUCTURE: [&str; 76] = [
     "pictures",
     "png",
     "pngs",
+    "quality",
     "raw",
+    "real",
     "resized",
+    "right",
+    "samsung",
     "series",
     "session",
     "set",
     "shard",
+    "sharp",
+    "smartphone",
     "source",
     "split",
     "splits",
@@ -76,9 +113,17 @@ const STRUCTURE: [&str; 76] = [
     "task",
     "tiff",
     "tiles",
+    "trunk",
+    "unlabeled",
+    "unlabelled",
+    "unused",
+    "used",
     "user",
     "visit",
     "visits",
+    "women",
+    "x",
+    "y",
     "year",
 ];
 
@@ -107,41 +152,64 @@ const MASKS: [&str; 20] = [
 ];
 
 /// Words that say that a folder holds processed copies of photographs.
-const DERIVED: [&str; 34] = [
+const DERIVED: [&str; 57] = [
     "assets",
+    "attention",
     "aug",
     "augmentation",
     "augmentations",
     "augmented",
     "blurred",
+    "cam",
     "clean",
     "cleaned",
     "crop",
     "cropped",
     "crops",
     "denoised",
+    "depth",
     "dullrazor",
     "edges",
     "enhanced",
+    "explanation",
+    "explanations",
     "filtered",
+    "gradcam",
+    "gradient",
+    "gradients",
     "gray",
     "grayscale",
     "grey",
     "hairless",
+    "heatmap",
+    "heatmaps",
     "inpainted",
     "norm",
     "normalised",
     "normalized",
     "output",
     "outputs",
+    "overlay",
+    "overlays",
+    "patch",
+    "patches",
     "preprocessed",
     "processed",
     "removed",
     "resized",
+    "saliency",
+    "segmented",
+    "sketch",
+    "sketches",
     "small",
     "thumb",
+    "thumbnail",
     "thumbnails",
     "thumbs",
+    "visualisation",
+    "visualisations",
+    "visualization",
+    "visualizations",
 ];
 
 /// Words that say that a generator made the images or the table.
@@ -177,6 +245,24 @@ pub(crate) fn is_structure(folder: &str) -> bool {
     let folder = folder.strip_suffix(".zip").unwrap_or(folder);
     let is_known = |word: &String| STRUCTURE.contains(&word.as_str()) || part_of(word).is_some();
     is_mask_folder(folder) || words(folder).iter().all(is_known)
+}
+
+/// The class of HAM10000 that a folder's name gives: by the whole name, or by what is left without words of structure, as
+/// in `mel_train`, `nv.zip` and `Melanoma - Copy`.
+pub(super) fn known_class(folder: &str) -> Option<usize> {
+    let class = |name: &str| match diagnosis(name) {
+        Diagnosis::Ham(class) => Some(class),
+        _ => None,
+    };
+    let folder = folder.strip_suffix(".zip").unwrap_or(folder);
+    class(folder).or_else(|| {
+        let is_structure = |word: &String| {
+            STRUCTURE.contains(&word.as_str()) || part_of(word).is_some() || word == "copy"
+        };
+        let words = words(folder);
+        let rest: Vec<String> = words.iter().filter(|word| !is_structure(word)).cloned().collect();
+        (rest.len() < words.len()).then(|| class(&rest.join(" "))).flatten()
+    })
 }
 
 /// Whether a folder's name says that it holds masks.
@@ -297,6 +383,20 @@ mod tests {
         ] {
             assert!(!is_structure(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_diagnosis_beside_words_of_structure_is_a_class() {
+        for (name, class) in [
+            ("mel_train", Some(4)),
+            ("nv.zip", Some(5)),
+            ("Melanoma - Copy", Some(4)),
+            ("melanoma images", Some(4)),
+        ] {
+            assert_eq!(known_class(name), class, "{name}");
+        }
+        assert_eq!(known_class("not melanoma"), None);
+        assert_eq!(known_class("train"), None);
     }
 
     #[test]

@@ -13,14 +13,14 @@ pub(crate) fn part_of(word: &str) -> Option<Side> {
 
 /// The part that one word in lower case names.
 fn part(token: &str) -> Option<Side> {
-    let word = ["images", "image", "imgs", "data", "set", "dir", "split"]
+    let word = ["images", "image", "imgs", "daten", "data", "set", "dir", "split"]
         .into_iter()
         .find_map(|ending| token.strip_suffix(ending).filter(|rest| !rest.is_empty()))
         .unwrap_or(token);
     Some(match word {
         "train" | "training" | "trn" | "tr" => Side::Train,
         "val" | "valid" | "validation" | "validate" | "validating" | "dev" => Side::Val,
-        "test" | "testing" | "tst" => Side::Test,
+        "test" | "testing" | "tst" | "holdout" | "evaluation" => Side::Test,
         _ => return None,
     })
 }
