@@ -243,6 +243,10 @@ impl<'a> Survey<'a> {
             }
         }
         let stem = stem_of(cell);
+        // pandas writes the numbers of a column with gaps as 1.0.
+        let whole =
+            stem.strip_suffix(".0").filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
+        let stem = whole.map_or(stem.clone(), str::to_owned);
         let images =
             self.by_stem.get(stem.as_str()).or_else(|| self.by_lower.get(&stem.to_lowercase()));
         let Some(images) = images else { return Named::Nothing };
