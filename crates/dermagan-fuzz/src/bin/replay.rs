@@ -86,7 +86,7 @@ fn watch() {
     loop {
         std::thread::sleep(Duration::from_secs(1));
         if let Some((file, since)) = &*lock()
-            && since.elapsed() > Duration::from_secs(4 * LIMIT_SECONDS)
+            && since.elapsed() > Duration::from_secs(24 * LIMIT_SECONDS)
         {
             eprintln!("{}: it does not end", file.display());
             std::process::exit(1);

@@ -1,28 +1,23 @@
 //! Readers of weights, checkpoints and arrays of features.
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use dermagan_base::image::Image;
-use dermagan_eval::{GeneratedImages, LesionEncoder, npz};
+use dermagan_eval::{LesionEncoder, npz};
 use dermagan_generate::Sampler;
-use dermagan_model::{ComputeDevice, ModelFile};
-use dermagan_train::Checkpoint;
+use dermagan_train::{Checkpoint, open_model};
 
+use super::device;
+use super::source::open_generated;
 use crate::scratch::Scratch;
 
 /// The most weights of a generator that is run: the time of a larger one says nothing about its reader.
 const WEIGHTS: usize = 1 << 16;
 
-fn device() -> &'static ComputeDevice {
-    static DEVICE: OnceLock<ComputeDevice> = OnceLock::new();
-    DEVICE.get_or_init(ComputeDevice::cpu)
-}
-
 /// Does with a generator what `info` and `sample` do.
-fn use_model(scratch: &Scratch, path: &Path) {
-    let _ = dermagan_train::describe(path, Some(&scratch.path("runs")));
-    let Ok(model) = ModelFile::open(path) else { return };
+fn use_model(path: &Path) {
+    let _ = dermagan_train::describe(path, None);
+    let Ok((_, model)) = open_model(Some(path), None) else { return };
     if model.weights.values().map(|array| array.values.len()).sum::<usize>() > WEIGHTS {
         return;
     }
@@ -33,12 +28,12 @@ fn use_model(scratch: &Scratch, path: &Path) {
 
 /// PyTorch's weights.
 pub fn pth(scratch: &Scratch, bytes: &[u8]) {
-    use_model(scratch, &scratch.put("generator.pth", bytes));
+    use_model(&scratch.put("generator.pth", bytes));
 }
 
 /// A generator's weights with their card, or weights of another program.
 pub fn safetensors(scratch: &Scratch, bytes: &[u8]) {
-    use_model(scratch, &scratch.put("generator.safetensors", bytes));
+    use_model(&scratch.put("generator.safetensors", bytes));
 }
 
 /// A lesion encoder.
@@ -59,14 +54,12 @@ pub fn checkpoint(scratch: &Scratch, bytes: &[u8]) {
         }
         let _ = checkpoint.meta.config.validate();
     }
-    use_model(scratch, &path);
+    use_model(&path);
 }
 
 /// Features, or images that another program sampled.
 pub fn sample_npz(scratch: &Scratch, bytes: &[u8]) {
     let path = scratch.put("samples.npz", bytes);
     let _ = npz::read(&path);
-    if let Ok(images) = GeneratedImages::open(&path, device(), 0, 64) {
-        let _ = (images.count(), images.notes(), images.describe());
-    }
+    open_generated(&path);
 }

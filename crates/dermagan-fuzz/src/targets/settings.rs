@@ -48,5 +48,5 @@ pub fn run(scratch: &Scratch, bytes: &[u8]) {
     for name in ["training_options.json", "stats.jsonl", "metric-kid.jsonl"] {
         scratch.put(&format!("run/{name}"), parts.next().unwrap_or_default());
     }
-    let _ = dermagan_train::describe(&scratch.path("run"), Some(&scratch.path("runs")));
+    let _ = dermagan_train::describe(&scratch.path("run"), None);
 }

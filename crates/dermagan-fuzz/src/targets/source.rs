@@ -7,18 +7,14 @@ use dermagan_base::rng::Keyed;
 use dermagan_data::{
     Cache, Filter, Fit, ImageFolder, Options, Source, Summary, examine, prepare, split,
 };
+use dermagan_eval::GeneratedImages;
 
+use super::device;
 use crate::scratch::Scratch;
 
 /// The images beside a table, with names that tables of several data sets use.
-const NAMES: [&str; 6] = [
-    "ISIC_0024306.png",
-    "ISIC_0024307.png",
-    "img3.png",
-    "train0_0.png",
-    "train1_5.png",
-    "00000/img00000000.png",
-];
+const NAMES: [&str; 5] =
+    ["ISIC_0024306.png", "ISIC_0024307.png", "img3.png", "train0_0.png", "00000/img00000000.png"];
 /// The most images of a source that are decoded.
 const DECODED: usize = 16;
 
@@ -30,17 +26,15 @@ fn photograph(seed: u64) -> Vec<u8> {
     Image { width: side, height: side, pixels }.to_png(&[]).unwrap_or_default()
 }
 
-/// Does with a source what `data info` and `prepare` do.
+/// Does with a source what `data info` and `prepare` do. Images are decoded if `decode` is set.
 fn open(scratch: &Scratch, path: &Path, decode: bool) {
     let Ok(source) = Source::open(&path.display().to_string()) else { return };
-    let _ = source.sizes();
     if !decode || source.records.len() > DECODED {
         return;
     }
     let options = Options { size: 8, fit: Fit::Crop, filter: Filter::Bilinear };
     if let Ok(examination) = examine(&source, options, &mut |_, _| ()) {
-        let summary = Summary::of(&source, &examination);
-        let _ = (summary.split.to_string(), summary.report.to_string());
+        let _ = Summary::of(&source, &examination);
     }
     let target = scratch.output("prepared.dermagan");
     if let Ok(prepared) = prepare(&source, options, &target, false, &mut |_, _| ()) {
@@ -50,13 +44,13 @@ fn open(scratch: &Scratch, path: &Path, decode: bool) {
     let _ = std::fs::remove_file(target);
 }
 
-/// Does with a folder or a zip what `eval` does with generated images.
-fn open_generated(path: &Path) {
-    let Ok(folder) = ImageFolder::open(path) else { return };
-    let _ = folder.notes();
-    for i in 0..folder.len().min(DECODED) {
-        let _ = folder.class(i);
-        let _ = folder.read(&[i], 8);
+/// Does with a folder, a zip or an npz what `eval` does with generated images.
+pub(super) fn open_generated(path: &Path) {
+    let Ok(images) = GeneratedImages::open(path, device(), 0, 64) else { return };
+    let _ = (images.notes(), images.describe(), images.sizes(), images.stored_grey());
+    for i in 0..images.count().unwrap_or(0).min(DECODED) {
+        let _ = images.class(i);
+        let _ = images.images(&[i]);
     }
 }
 
@@ -106,7 +100,8 @@ fn table(scratch: &Scratch, name: &str, bytes: &[u8]) {
 /// Delimited text: with commas, semicolons or tabs, Excel's `sep=`, UTF-8 or UTF-16.
 pub fn csv(scratch: &Scratch, bytes: &[u8]) {
     table(scratch, "metadata.csv", bytes);
-    open_generated(&scratch.path("table"));
+    // The labels of generated images are read too.
+    let _ = ImageFolder::open(&scratch.path("table"));
 }
 
 /// One JSON object per line, as Hugging Face's image folders have it.
@@ -137,7 +132,7 @@ pub fn cache(scratch: &Scratch, bytes: &[u8]) {
         let _ = split::of_header(cache.header());
         let _ = cache.image(cache.len() - 1);
     }
-    let _ = dermagan_train::describe(&path, Some(&scratch.path("runs")));
+    let _ = dermagan_train::describe(&path, None);
     // A file that begins like a cache is refused as a source with a hint.
     open(scratch, &path, false);
 }
