@@ -6,6 +6,7 @@
 //! - [`orientation`]: the eight orientations of a square image
 //! - [`name`]: names that are safe in a file name and on a terminal
 //! - [`npy`]: the header of a numpy array
+//! - [`protobuf`]: messages of protocol buffers
 //! - [`distance`]: the difference between two computations of the same values
 //! - [`SettingError`]: what is wrong with a setting of a call
 //!
@@ -43,6 +44,7 @@ pub mod name;
 pub mod npy;
 pub mod orientation;
 mod producer;
+pub mod protobuf;
 pub mod rng;
 mod setting;
 
