@@ -8,6 +8,7 @@
 //! - [`npy`]: the header of a numpy array
 //! - [`protobuf`]: messages of protocol buffers
 //! - [`distance`]: the difference between two computations of the same values
+//! - [`run_until`] and [`stop_requested`]: a request to stop long work
 //! - [`SettingError`]: what is wrong with a setting of a call
 //!
 //! A draw depends on its key alone, and an image becomes a PNG file in one call:
@@ -47,7 +48,9 @@ mod producer;
 pub mod protobuf;
 pub mod rng;
 mod setting;
+mod stop;
 
 pub use hex::hex;
 pub use producer::producer;
 pub use setting::{SettingError, quoted};
+pub use stop::{run_until, stop_requested};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 11] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
@@ -21,6 +21,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("eval", &["base", "data", "generate", "kernels", "model", "models"]),
     ("train", &["base", "data", "eval", "generate", "model", "models"]),
     ("cli", &["base", "data", "eval", "generate", "model", "train"]),
+    ("python", &["base", "cli", "data", "eval", "generate", "model", "train"]),
 ];
 
 /// The folders of a crate in their order: a folder may use those before it.

@@ -54,6 +54,9 @@ pub enum DataError {
          the images that are left out."
     )]
     Strict(Box<Report>),
+    /// The caller asked to stop ([`dermagan_base::run_until`]).
+    #[error("stopped before all images were read; nothing was written")]
+    Stopped,
     /// An option is out of range, or asks for something that the source does not have.
     #[error("{0}")]
     Option(String),

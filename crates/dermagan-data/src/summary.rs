@@ -6,6 +6,7 @@ use dermagan_base::image::Image;
 use serde::Serialize;
 
 use crate::error::DataError;
+use crate::prepare::cache::Header;
 use crate::prepare::examine::Examination;
 use crate::prepare::fit::{Fit, to_square};
 use crate::prepare::resize::Filter;
@@ -73,47 +74,78 @@ fn lesions<'a>(records: impl Iterator<Item = &'a Record>) -> Option<usize> {
     (!ids.is_empty()).then_some(ids.len())
 }
 
+/// The parts that a summary is counted from.
+struct Counted<'a> {
+    name: &'a str,
+    kind: Kind,
+    classes: &'a [String],
+    records: &'a [Record],
+    split: SplitFacts,
+    report: &'a Report,
+}
+
 impl Summary {
     /// Summarises the images of a source that an examination kept. It reads the header of every image for the sizes.
     pub fn of(source: &Source, examination: &Examination) -> Self {
-        let records: Vec<&Record> = examination.kept.iter().map(|&i| &source.records[i]).collect();
-        let classes: Vec<ClassCount> = source
-            .classes
-            .iter()
-            .enumerate()
-            .map(|(class, code)| ClassCount {
-                code: code.clone(),
-                name: HAM10000.classes.iter().find(|c| c.code == *code).map(|c| c.name.clone()),
-                images: records.iter().filter(|r| r.class == class).count(),
-                lesions: lesions(records.iter().copied().filter(|r| r.class == class)),
-            })
-            .collect();
-        let age = |r: &&Record| match r.age {
-            None => "none".to_owned(),
-            Some(age) => format!("{:02}-{:02}", age as u32 / 10 * 10, age as u32 / 10 * 10 + 9),
-        };
+        let kept = &examination.kept;
+        let records: Vec<Record> = kept.iter().map(|&i| source.records[i].clone()).collect();
         let size = |size: Option<(u32, u32)>| match size {
             Some((width, height)) => format!("{width}x{height}"),
             None => "unreadable".to_owned(),
         };
-        let split_records: Vec<Record> = records.iter().map(|record| (*record).clone()).collect();
         let sizes = source.sizes();
-        let mut summary = Self {
-            name: source.name.clone(),
+        let counted = Counted {
+            name: &source.name,
             kind: source.kind,
+            classes: &source.classes,
+            records: &records,
+            split: split::facts_of(source.reading, &records, &examination.hashes),
+            report: &examination.report,
+        };
+        Self { sizes: count(kept.iter().map(|&i| size(sizes[i]))), ..Self::counted(&counted) }
+    }
+
+    /// Summarises prepared images. Their sizes before the preparation are not known: [`Summary::sizes`] is empty.
+    pub fn of_header(header: &Header) -> Self {
+        Self::counted(&Counted {
+            name: &header.name,
+            kind: header.kind,
+            classes: &header.classes,
+            records: &header.records,
+            split: split::facts(header),
+            report: &header.report,
+        })
+    }
+
+    /// A summary without sizes.
+    fn counted(of: &Counted<'_>) -> Self {
+        let records = of.records;
+        let classes = of.classes.iter().enumerate().map(|(class, code)| ClassCount {
+            code: code.clone(),
+            name: HAM10000.classes.iter().find(|c| c.code == *code).map(|c| c.name.clone()),
+            images: records.iter().filter(|r| r.class == class).count(),
+            lesions: lesions(records.iter().filter(|r| r.class == class)),
+        });
+        let age = |r: &Record| match r.age {
+            None => "none".to_owned(),
+            Some(age) => format!("{:02}-{:02}", age as u32 / 10 * 10, age as u32 / 10 * 10 + 9),
+        };
+        let mut summary = Self {
+            name: of.name.to_owned(),
+            kind: of.kind,
             images: records.len(),
-            lesions: lesions(records.iter().copied()),
-            classes,
+            lesions: lesions(records.iter()),
+            classes: classes.collect(),
             sex: count(records.iter().map(|r| r.sex.to_string())),
             age: count(records.iter().map(age)),
             localization: count(records.iter().map(|r| r.localization.clone())),
             dx_type: count(records.iter().map(|r| r.dx_type.to_string())),
-            sizes: count(examination.kept.iter().map(|&i| size(sizes[i]))),
+            sizes: BTreeMap::new(),
             differs_from_published: None,
-            split: split::facts_of(source.reading, &split_records, &examination.hashes),
-            report: examination.report.clone(),
+            split: of.split.clone(),
+            report: of.report.clone(),
         };
-        if source.kind == Kind::Ham10000 {
+        if of.kind == Kind::Ham10000 {
             summary.differs_from_published = Some(summary.differences());
         }
         summary

@@ -33,6 +33,9 @@ pub enum EvalError {
     /// A device that computes other features than the CPU.
     #[error("{0}")]
     SickDevice(String),
+    /// The caller asked to stop ([`dermagan_base::run_until`]).
+    #[error("stopped before all images were compared")]
+    Stopped,
     /// A setting of the call cannot be used.
     #[error(transparent)]
     Setting(#[from] SettingError),

@@ -116,18 +116,30 @@ impl ImageGenerator {
             return Err(SettingError::value("out", out.display(), problem).into());
         }
         check_file(out)?;
+        let png = self.grid_png(request, progress)?;
+        atomic::write(out, &png).map_err(GenerateError::io(out))?;
+        Ok(request.count())
+    }
+
+    /// Makes a grid as the bytes of a PNG whose text names the model, the seeds and the classes.
+    ///
+    /// # Errors
+    /// As [`ImageGenerator::grid`].
+    pub fn grid_png(
+        &self,
+        request: &GridRequest,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<u8>, GenerateError> {
         let (selection, indices) = self.cells_of(request)?;
         let grid = self.arranged(&selection, &indices, request.columns, progress)?;
         let shown: Vec<String> =
             selection.seeds.iter().map(|r| format!("{}-{}", r.start, r.end - 1)).collect();
         let class = (!selection.classes.is_empty()).then(|| selection.classes.join(","));
         let text = provenance::text(self.model(), shown.join(","), class, selection.truncation);
-        let png = grid.to_png(&text).map_err(|error| GenerateError::Io {
-            path: PathBuf::from(out),
+        grid.to_png(&text).map_err(|error| GenerateError::Io {
+            path: PathBuf::from("grid.png"),
             error: std::io::Error::other(error),
-        })?;
-        atomic::write(out, &png).map_err(GenerateError::io(out))?;
-        Ok(request.count())
+        })
     }
 
     /// The images of the cells, and the indices of their classes.

@@ -6,6 +6,7 @@ use burn::tensor::TensorData;
 use dermagan_base::image::Image;
 use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
+use dermagan_base::stop_requested;
 use dermagan_model::Network;
 use dermagan_model::latent;
 use dermagan_model::pixels::{images, to_images};
@@ -183,7 +184,11 @@ impl Sampler {
             }
             let latents = chunk.par_iter().flat_map_iter(&latent).collect();
             let classes: Vec<f32> = chunk.iter().flat_map(&class).collect();
-            let (made, error) = match self.make(latents, &classes, batch) {
+            let made = match stop_requested() {
+                true => Err(ModelError::Stopped),
+                false => self.make(latents, &classes, batch),
+            };
+            let (made, error) = match made {
                 Ok(images) => (images, None),
                 Err(error) => (Vec::new(), Some(error)),
             };
@@ -295,6 +300,35 @@ impl Sampler {
                     device.name
                 )));
             }
+        }
+        Ok(())
+    }
+
+    /// Passes the images of given latents to `give`, in their order. Each item is a latent of
+    /// [`ModelConfig::latents`] numbers, such as [`latent()`] returns, and the index of a class; `None` is no class at all
+    /// and not a class that a seed draws. The images have no random orientation. `batch` images are computed at once.
+    ///
+    /// # Errors
+    /// The first error of `give`, which ends the loop; [`ModelError::Config`] for a latent of another length; else as
+    /// [`Sampler::each`].
+    pub fn each_of_latents<'a, E: From<ModelError>>(
+        &self,
+        items: impl IntoIterator<Item = (&'a [f32], Option<usize>)>,
+        batch: usize,
+        mut give: impl FnMut(Image) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let length = self.model.latents();
+        let items: Vec<_> = items.into_iter().collect();
+        if let Some((latent, _)) = items.iter().find(|(latent, _)| latent.len() != length) {
+            return Err(E::from(ModelError::Config(format!(
+                "a latent has {} numbers, expected {length}",
+                latent.len()
+            ))));
+        }
+        let class = |(_, class): &(&[f32], Option<usize>)| self.class_vectors(&[*class]);
+        for made in self.in_batches(items.into_iter(), batch, |(latent, _)| latent.to_vec(), class)
+        {
+            give(made?.1)?;
         }
         Ok(())
     }

@@ -51,6 +51,14 @@ impl Selection {
         seeds.saturating_mul(classes.max(1) as u64)
     }
 
+    /// Refuses a truncation or a batch out of range.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check_values(&self) -> Result<(), SettingError> {
+        check(self.truncation, self.batch)
+    }
+
     /// Refuses values out of range.
     pub(crate) fn check(&self, classes: usize) -> Result<(), SettingError> {
         check(self.truncation, self.batch)?;

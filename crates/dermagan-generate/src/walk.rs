@@ -79,22 +79,12 @@ impl ImageGenerator {
         })?;
         check(request)?;
         check_file(&request.out)?;
-        let (model, sampler) = (self.model(), self.sampler());
-        let shots = shots(model, request)?;
+        let walk = self.path_of(request)?;
+        let (model, shots) = (self.model(), shots(self.model(), request)?);
         let codes: Option<Vec<&str>> = shots.iter().map(|shot| self.class_of(*shot)).collect();
         let seeds: Vec<String> = request.seeds.iter().map(u64::to_string).collect();
         let codes = codes.map(|codes| codes.join(","));
         let text = provenance::text(model, seeds.join(","), codes, request.truncation);
-        let walk = Walk {
-            sampler,
-            model: &model.config,
-            classes: shots
-                .iter()
-                .map(|shot| sampler.class_vectors(&[sampler.class_of(*shot)]))
-                .collect(),
-            orientation: sampler.orientation_of(request.seeds[0]),
-            request,
-        };
         // The writer passes on the error of an image that is not finite: the file is not at fault.
         let bad = || {
             |error: std::io::Error| match error.downcast::<ModelError>() {
@@ -115,6 +105,39 @@ impl ImageGenerator {
         .map_err(bad())?;
         pending.commit().map_err(bad())?;
         Ok(request.count())
+    }
+
+    /// Makes the frames of a walk in memory; [`WalkRequest::out`] is not used. `progress` receives the number of frames
+    /// done.
+    ///
+    /// # Errors
+    /// When a setting is out of range or an image is not finite.
+    pub fn walk(
+        &self,
+        request: &WalkRequest,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Image>, GenerateError> {
+        check(request)?;
+        let walk = self.path_of(request)?;
+        let frames = walk.frames().zip(1..).map(|(image, made)| {
+            progress(made);
+            Ok(image?)
+        });
+        frames.collect()
+    }
+
+    /// The walk of a checked request.
+    fn path_of<'a>(&'a self, request: &'a WalkRequest) -> Result<Walk<'a>, SettingError> {
+        let (model, sampler) = (self.model(), self.sampler());
+        let shots = shots(model, request)?;
+        let class = |shot: &Shot| sampler.class_vectors(&[sampler.class_of(*shot)]);
+        Ok(Walk {
+            sampler,
+            model: &model.config,
+            classes: shots.iter().map(class).collect(),
+            orientation: sampler.orientation_of(request.seeds[0]),
+            request,
+        })
     }
 }
 

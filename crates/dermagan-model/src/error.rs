@@ -27,6 +27,9 @@ pub enum ModelError {
     /// A device whose images differ from those of the CPU.
     #[error("{0}")]
     SickDevice(String),
+    /// The caller asked to stop ([`dermagan_base::run_until`]).
+    #[error("stopped before all images were made")]
+    Stopped,
     /// A file that the system failed to read or write.
     #[error("{path}: {error}")]
     Io {

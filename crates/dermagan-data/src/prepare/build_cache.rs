@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dermagan_base::atomic::Pending;
 
 use crate::error::DataError;
-use crate::prepare::cache::{Cache, Header, Options, SIZES, finish, pixels_at};
+use crate::prepare::cache::{Cache, Header, Options, SIZES, finish};
 use crate::prepare::examine::{Examination, Progress, examine_each};
 use crate::source::open::Source;
 use crate::source::reading::{Reading, SplitBy};
@@ -181,7 +181,7 @@ fn write_pixels(
     target: &Path,
     progress: Progress<'_>,
 ) -> Result<Header, DataError> {
-    file.seek(SeekFrom::Start(pixels_at())).map_err(DataError::io(target))?;
+    file.seek(SeekFrom::Start(Cache::pixels_offset())).map_err(DataError::io(target))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let Examination { kept, hashes, report } =
         examine_each(source, options, progress, &mut |pixels| {

@@ -164,6 +164,12 @@ impl Cache {
         &self.map[start..start + each]
     }
 
+    /// Offset in the file of the first pixel of image 0, in bytes. The pixels of all images follow each other, `size *
+    /// size * 3` bytes each, so that another program can map them into its memory.
+    pub const fn pixels_offset() -> u64 {
+        PIXELS_AT
+    }
+
     /// A copy of image `index`.
     ///
     /// # Panics
@@ -295,9 +301,4 @@ pub(crate) fn finish(file: &mut File, pixels_len: u64, header: &Header) -> std::
     file.write_all(&json)?;
     file.seek(SeekFrom::Start(0))?;
     file.write_all(&preamble)
-}
-
-/// Offset of the first pixel in the file, in bytes.
-pub(crate) fn pixels_at() -> u64 {
-    PIXELS_AT
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use dermagan_base::stop_requested;
+
 use crate::error::DataError;
 use crate::prepare::cache::{Options, pixel_hash};
 use crate::prepare::fit::to_square;
@@ -80,6 +82,9 @@ pub(super) fn examine_each(
             Ok((index, pixel_hash(&pixels), pixels, notes))
         },
         |result: Result<_, Problem>| {
+            if stop_requested() {
+                return Err(DataError::Stopped);
+            }
             match result {
                 Ok((index, hash, pixels, notes)) => {
                     sink(&pixels)?;

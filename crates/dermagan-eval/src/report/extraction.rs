@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::hex;
 use dermagan_base::image::Image;
+use dermagan_base::stop_requested;
 use dermagan_data::{Cache, LeftOut, default_folder};
 use sha2::{Digest, Sha256};
 
@@ -48,6 +49,9 @@ impl FeatureSet {
         extractors: &Extractors<'_>,
         scope: &Scope,
     ) -> Result<(), EvalError> {
+        if stop_requested() {
+            return Err(EvalError::Stopped);
+        }
         if extractors.extractor.id() == extractors.encoder.id() {
             let (features, logits) = extractors.encoder.look(images)?;
             self.features.values.extend(features);

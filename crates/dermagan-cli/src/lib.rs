@@ -1,0 +1,152 @@
+//! The `dermagan` command: parses the command line, calls the libraries and shows their results. The program and the Python
+//! package both run it by [`run`].
+
+mod args;
+mod commands;
+mod foreign;
+mod show;
+mod wording;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::Parser;
+use dermagan_data::DataError;
+use dermagan_eval::EvalError;
+use dermagan_generate::GenerateError;
+use dermagan_model::{ModelError, cpu};
+use dermagan_train::TrainError;
+
+use crate::args::{Cli, Command, DataCommand, EncoderCommand};
+use crate::commands::{
+    bench, completions, data, devices, doctor, encoder, eval, model, sample, train,
+};
+use crate::show::complain;
+
+/// Exit codes, as `--help` lists them.
+mod exit {
+    pub const ERROR: u8 = 1;
+    pub const COMMAND_LINE: u8 = 2;
+    pub const STRICT: u8 = 3;
+    pub const NOT_FINITE: u8 = 4;
+    pub const SICK_DEVICE: u8 = 5;
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Runs a command line, the name of the program first, and ends the process with the command's exit code.
+pub fn run(line: Vec<OsString>) -> ! {
+    let command = Cli::try_parse_from(&line).unwrap_or_else(|error| refuse(error, &line)).command;
+    // Checked also for commands that open no device: what they say of the CPU would be wrong.
+    let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| match command {
+        Command::Prepare(args) => data::prepare_source(&args),
+        Command::Data(DataCommand::Info(args)) => data::data_info(&args),
+        Command::Train(args) => train::run(args),
+        Command::Sample(args) => sample::run(args),
+        Command::Export(args) => model::export(args),
+        Command::Info(args) => model::info(&args),
+        Command::Devices => devices::run(),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Eval(args) => eval::run(args),
+        Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Completions { shell } => completions::run(shell),
+    });
+    let mut code = match done {
+        Ok(code) => code,
+        Err(error) => {
+            let words = wording::with_flags(&format!("{error:#}"));
+            let code = code_of(&error);
+            match code {
+                // A stop is what the user asked for.
+                exit::INTERRUPTED => complain!("{words}"),
+                _ => complain!("error: {words}"),
+            }
+            if let Some(next) = wording::cache_advice(&error) {
+                complain!("  {next}");
+            }
+            code
+        }
+    };
+    if let Some(error) = show::lost() {
+        complain!("error: standard output is incomplete: {error}");
+        if code == 0 {
+            code = exit::ERROR;
+        }
+    }
+    leave(code)
+}
+
+/// Answers a command line that cannot be read, or prints the help that was asked for; ends the process.
+fn refuse(error: clap::Error, line: &[OsString]) -> ! {
+    let typed: Vec<String> =
+        line.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    match foreign::answer(&error, &typed) {
+        Some(answer) => {
+            complain!("error: {answer}\n\nFor more information, try '--help'.");
+            leave(exit::COMMAND_LINE)
+        }
+        None => {
+            let error = foreign::without_wrong_tip(error);
+            // Nobody can be told of an output that is closed.
+            let _ = error.print().and_then(|()| std::io::stdout().flush());
+            leave(if error.use_stderr() { exit::COMMAND_LINE } else { 0 })
+        }
+    }
+}
+
+/// Ends the process at once, without the exit handlers of C++ libraries. The handlers of a graphics driver run while
+/// burn's threads still hold the device. On SwiftShader they crashed about one `doctor` in ten after it had printed
+/// "pass". All our output is written and flushed by now.
+#[expect(unsafe_code, reason = "declares _exit of the C library, which accepts any number")]
+fn leave(code: u8) -> ! {
+    unsafe extern "C" {
+        safe fn _exit(code: std::ffi::c_int) -> !;
+    }
+    _exit(i32::from(code))
+}
+
+/// The exit code of an error. An error of one library may wrap an error of another.
+fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<TrainError>() {
+        return match error {
+            TrainError::NotFinite { .. } => exit::NOT_FINITE,
+            TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. } => exit::SICK_DEVICE,
+            TrainError::Stopped(_) => exit::INTERRUPTED,
+            TrainError::Data(error) => of_data(error),
+            TrainError::Eval(error) => of_eval(error),
+            TrainError::Generate(error) => of_generate(error),
+            TrainError::Model(error) => of_model(error),
+            _ => exit::ERROR,
+        };
+    }
+    None.or_else(|| error.downcast_ref().map(of_data))
+        .or_else(|| error.downcast_ref().map(of_eval))
+        .or_else(|| error.downcast_ref().map(of_generate))
+        .or_else(|| error.downcast_ref().map(of_model))
+        .unwrap_or(exit::ERROR)
+}
+
+fn of_data(error: &DataError) -> u8 {
+    if matches!(error, DataError::Strict(_)) { exit::STRICT } else { exit::ERROR }
+}
+
+fn of_eval(error: &EvalError) -> u8 {
+    match error {
+        EvalError::SickDevice(_) => exit::SICK_DEVICE,
+        EvalError::Data(error) => of_data(error),
+        EvalError::Generate(error) => of_generate(error),
+        EvalError::Model(error) => of_model(error),
+        _ => exit::ERROR,
+    }
+}
+
+fn of_generate(error: &GenerateError) -> u8 {
+    match error {
+        GenerateError::Model(error) => of_model(error),
+        _ => exit::ERROR,
+    }
+}
+
+fn of_model(error: &ModelError) -> u8 {
+    if matches!(error, ModelError::SickDevice(_)) { exit::SICK_DEVICE } else { exit::ERROR }
+}

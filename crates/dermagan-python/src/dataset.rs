@@ -1,0 +1,210 @@
+//! Prepared images.
+
+use std::path::{Path, PathBuf};
+
+use dermagan_data::split::{self, Side};
+use dermagan_data::{
+    Filter, Fit, Options, Reading, Record, Source, SplitBy, Summary, default_path, prepare,
+};
+use dermagan_train::TrainError;
+use pyo3::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::errors::{misused, wrong};
+use crate::work;
+
+/// Prepared images: the file that holds their pixels, and what is known of them.
+#[pyclass(frozen, module = "dermagan._dermagan")]
+pub struct Cache {
+    cache: dermagan_data::Cache,
+    sides: Vec<Side>,
+}
+
+/// How a source is read, as JSON.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadingArgs {
+    classes_from_folders: bool,
+    keep_synthetic: bool,
+    keep_odd: bool,
+    split_by: Option<String>,
+}
+
+impl TryFrom<ReadingArgs> for Reading {
+    type Error = TrainError;
+
+    fn try_from(args: ReadingArgs) -> Result<Self, TrainError> {
+        let split = match args.split_by.as_deref() {
+            None => SplitBy::Auto,
+            Some("official") => SplitBy::Official,
+            Some("lesion") => SplitBy::Lesion,
+            Some(other) => {
+                let problem = format!("'{other}' is neither `official` nor `lesion`");
+                return Err(wrong("split_by", problem.replace('`', "'")));
+            }
+        };
+        let ReadingArgs { classes_from_folders, keep_synthetic, keep_odd, .. } = args;
+        Ok(Self { classes_from_folders, keep_synthetic, keep_odd, split })
+    }
+}
+
+/// The arguments of [`Cache::open`], as JSON.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenArgs {
+    source: String,
+    size: u32,
+    fit: String,
+    filter: String,
+    strict: bool,
+    reading: ReadingArgs,
+}
+
+impl OpenArgs {
+    fn options(&self) -> Result<Options, TrainError> {
+        let fit = match self.fit.as_str() {
+            "crop" => Fit::Crop,
+            "pad" => Fit::Pad,
+            "squash" => Fit::Squash,
+            other => return Err(wrong("fit", format!("'{other}': expected crop, pad or squash"))),
+        };
+        let filter = match self.filter.as_str() {
+            "lanczos" => Filter::Lanczos,
+            "bilinear" => Filter::Bilinear,
+            other => {
+                return Err(wrong("filter", format!("'{other}': expected lanczos or bilinear")));
+            }
+        };
+        Ok(Options { size: self.size, fit, filter })
+    }
+}
+
+/// Reads arguments that the package wrote as JSON.
+pub fn read<'a, T: Deserialize<'a>>(json: &'a str) -> PyResult<T> {
+    serde_json::from_str(json).map_err(|error| misused(error.to_string()))
+}
+
+/// Opens a cache, or prepares a source.
+fn open(
+    args: OpenArgs,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<dermagan_data::Cache, TrainError> {
+    let options = args.options()?;
+    let reading = Reading::try_from(args.reading)?;
+    let path = Path::new(&args.source);
+    if path.is_file() && dermagan_data::Cache::is_cache(path) {
+        let cache = dermagan_data::Cache::open(path)?;
+        cache.check_reading(reading)?;
+        return Ok(cache);
+    }
+    let source = Source::open_with(&args.source, reading)?;
+    let target = default_path(&source, options);
+    Ok(prepare(&source, options, &target, args.strict, progress)?.cache)
+}
+
+#[pymethods]
+impl Cache {
+    /// Opens a cache, or prepares a source in the folder of caches. `progress` receives (done, total).
+    #[staticmethod]
+    fn open(py: Python<'_>, args: &str, progress: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let args: OpenArgs = read(args)?;
+        let opened = work::run(
+            py,
+            |stop, sink| {
+                dermagan_base::run_until(stop, || {
+                    open(args, &mut |done, total| sink((done, total)))
+                })
+            },
+            |_, (done, total): (usize, usize)| progress.call1((done, total)).map(|_| ()),
+        )?;
+        let cache = opened.whole()?;
+        let sides = split::of_header(cache.header());
+        Ok(Self { cache, sides })
+    }
+
+    /// The cache's file.
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.cache.path().to_owned()
+    }
+
+    /// Offset in the file of the first pixel, in bytes.
+    #[getter]
+    fn offset(&self) -> u64 {
+        dermagan_data::Cache::pixels_offset()
+    }
+
+    /// Number of images.
+    fn __len__(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Side of the images in pixels.
+    #[getter]
+    fn size(&self) -> usize {
+        self.cache.size()
+    }
+
+    /// Name of the data.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.cache.header().name
+    }
+
+    /// Codes of the classes.
+    #[getter]
+    fn classes(&self) -> Vec<String> {
+        self.cache.header().classes.clone()
+    }
+
+    /// The class of each image, as an index into the codes.
+    #[getter]
+    fn labels(&self) -> Vec<usize> {
+        self.cache.header().records.iter().map(|record| record.class).collect()
+    }
+
+    /// The side of the split of each image: train, val or test.
+    #[getter]
+    fn sides(&self) -> Vec<String> {
+        self.sides.iter().map(Side::to_string).collect()
+    }
+
+    /// The summary of the images as JSON.
+    fn summary(&self) -> PyResult<String> {
+        let summary = Summary::of_header(self.cache.header());
+        serde_json::to_string(&summary).map_err(|error| misused(error.to_string()))
+    }
+
+    /// The account of the source in words.
+    fn account(&self) -> String {
+        self.cache.header().report.to_string()
+    }
+
+    /// The split in words.
+    fn split_words(&self) -> String {
+        split::facts(self.cache.header()).to_string()
+    }
+
+    /// The columns of the table of the images as JSON, under HAM10000's names.
+    fn table(&self) -> String {
+        let records = &self.cache.header().records;
+        let classes = &self.cache.header().classes;
+        let column = |of: &dyn Fn(&Record) -> Value| records.iter().map(of).collect::<Vec<_>>();
+        json!({
+            "image_id": column(&|r| json!(r.image_id)),
+            "lesion_id": column(&|r| json!(r.lesion_id)),
+            "dx": column(&|r| json!(classes.get(r.class))),
+            "dx_type": column(&|r| json!(r.dx_type.to_string())),
+            "age": column(&|r| json!(r.age)),
+            "sex": column(&|r| json!(r.sex.to_string())),
+            "localization": column(&|r| json!(r.localization)),
+        })
+        .to_string()
+    }
+
+    /// Checks the pixels against their hashes from the preparation. Returns the indices of images that have changed.
+    fn verify(&self, py: Python<'_>) -> Vec<usize> {
+        py.detach(|| self.cache.verify())
+    }
+}

@@ -1,0 +1,321 @@
+//! A generator on a device.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use dermagan_base::image::Image;
+use dermagan_generate::{
+    FilesRequest, GridRequest, ImageGenerator, Selection, Shot, WalkRequest, class_caution,
+};
+use dermagan_model::{Choice, ComputeDevice, device, latent};
+use dermagan_train::{TrainError, machine_gigabytes, open_model};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+
+use crate::errors::{misused, too_large, wrong};
+use crate::work::quietly;
+
+/// A generator on a device.
+#[pyclass(frozen, module = "dermagan._dermagan")]
+pub struct Model {
+    generator: ImageGenerator,
+    /// Name of the model for users.
+    #[pyo3(get)]
+    name: String,
+    /// Name of the device.
+    #[pyo3(get)]
+    device: String,
+    /// What the choice of the device has to say; `None` if nothing.
+    #[pyo3(get)]
+    warning: Option<String>,
+}
+
+/// Opens a device by its name, such as `auto`, `cpu` or `gpu`.
+pub fn open_device(choice: &str) -> Result<ComputeDevice, TrainError> {
+    let choice = Choice::from_str(choice).map_err(|error| wrong("device", error.to_string()))?;
+    Ok(device::select(&choice)?)
+}
+
+/// Consecutive seeds as ranges.
+fn ranges(seeds: &[u64]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for &seed in seeds {
+        match ranges.last_mut() {
+            Some(last) if last.end == seed => last.end += 1,
+            _ => ranges.push(seed..seed.saturating_add(1)),
+        }
+    }
+    ranges
+}
+
+/// An array of images under construction.
+struct Pixels<'a>(std::slice::ChunksExactMut<'a, u8>);
+
+impl<'a> Pixels<'a> {
+    fn of(bytes: &'a mut [u8], side: usize) -> Self {
+        Self(bytes.chunks_exact_mut(3 * side * side))
+    }
+
+    fn push(&mut self, image: &Image) {
+        if let Some(place) = self.0.next() {
+            place.copy_from_slice(&image.pixels);
+        }
+    }
+}
+
+impl Model {
+    /// The length in bytes of an array of images of `side` pixels. An array that is larger than the machine's memory is
+    /// refused: systems grant it and end the process later.
+    fn bytes_of(images: usize, side: usize) -> PyResult<usize> {
+        let most = machine_gigabytes().map_or(1e18, |gigabytes| gigabytes * f64::from(1 << 30));
+        let bytes = images.checked_mul(3 * side * side).filter(|bytes| (*bytes as f64) < most);
+        bytes.ok_or_else(|| too_large(images))
+    }
+
+    fn side(&self) -> usize {
+        self.generator.model().config.resolution
+    }
+}
+
+#[pymethods]
+impl Model {
+    /// Opens a generator by a name (a file, a run, `latest`, `shipped` or `None`) on a device.
+    #[staticmethod]
+    #[pyo3(signature = (model, outdir, device))]
+    fn open(
+        py: Python<'_>,
+        model: Option<PathBuf>,
+        outdir: Option<PathBuf>,
+        device: &str,
+    ) -> PyResult<Self> {
+        quietly(py, || {
+            let (name, model) = open_model(model.as_deref(), outdir.as_deref())?;
+            let device = open_device(device)?;
+            let (on, warning) = (device.name.clone(), device.warning.clone());
+            let generator = ImageGenerator::new(model, device)?;
+            Ok(Self { generator, name, device: on, warning })
+        })
+    }
+
+    /// SHA-256 of the model's file.
+    #[getter]
+    fn hash(&self) -> &str {
+        &self.generator.model().hash
+    }
+
+    /// The codes of the classes in the training data.
+    #[getter]
+    fn classes(&self) -> Vec<String> {
+        self.generator.model().card.as_ref().map(|card| card.classes.clone()).unwrap_or_default()
+    }
+
+    /// Whether the generator makes a class on demand.
+    #[getter]
+    fn conditioned(&self) -> bool {
+        self.generator.model().config.classes > 0
+    }
+
+    /// The card as JSON; `None` for a file of another program.
+    #[getter]
+    fn card(&self) -> PyResult<Option<String>> {
+        let card = self.generator.model().card.as_ref();
+        card.map(serde_json::to_string).transpose().map_err(|e| misused(e.to_string()))
+    }
+
+    /// Side of the images in pixels.
+    #[getter]
+    fn resolution(&self) -> usize {
+        self.side()
+    }
+
+    /// Number of random numbers per image: the latent z and the noise.
+    #[getter]
+    fn latent_length(&self) -> usize {
+        self.generator.model().config.latents()
+    }
+
+    /// Number of numbers of the latent z.
+    #[getter]
+    fn z_dim(&self) -> usize {
+        self.generator.model().config.z_dim
+    }
+
+    /// Refuses a number of images that does not fit into memory.
+    fn check_memory(&self, images: usize) -> PyResult<()> {
+        Self::bytes_of(images, self.side()).map(|_| ())
+    }
+
+    /// What a user should know about the model.
+    #[getter]
+    fn notes(&self) -> Vec<String> {
+        let model = self.generator.model();
+        model.notes.iter().cloned().chain(class_caution(model)).collect()
+    }
+
+    /// The index of a class, for the other methods.
+    fn class_index(&self, py: Python<'_>, code: &str) -> PyResult<Option<usize>> {
+        self.generator.class_index(code).map_err(|error| crate::errors::raise(py, &error.into()))
+    }
+
+    /// The code of each image's class; `None` where it is unknown.
+    fn labels(&self, seeds: Vec<u64>, classes: Vec<Option<usize>>) -> Vec<Option<String>> {
+        let shots = seeds.into_iter().zip(classes).map(|(seed, class)| Shot { seed, class });
+        shots.map(|shot| self.generator.class_of(shot).map(str::to_owned)).collect()
+    }
+
+    /// Images by seed and class, `[n, side, side, 3]`.
+    fn sample<'py>(
+        &self,
+        py: Python<'py>,
+        seeds: Vec<u64>,
+        classes: Vec<Option<usize>>,
+        truncation: f64,
+        batch: usize,
+    ) -> PyResult<Bound<'py, PyByteArray>> {
+        let selection = Selection { truncation, batch, ..Selection::default() };
+        let bytes = Self::bytes_of(seeds.len(), self.side())?;
+        let shots: Vec<Shot> =
+            seeds.into_iter().zip(classes).map(|(seed, class)| Shot { seed, class }).collect();
+        PyByteArray::new_with(py, bytes, |bytes| {
+            quietly(py, || {
+                selection.check_values()?;
+                let mut pixels = Pixels::of(bytes, self.side());
+                self.generator.sampler().each(shots, truncation, batch, |_, image| {
+                    pixels.push(&image);
+                    Ok(())
+                })
+            })
+        })
+    }
+
+    /// The latents of seeds, `[n, latent_length]` of float32.
+    fn latents<'py>(
+        &self,
+        py: Python<'py>,
+        seeds: Vec<u64>,
+        truncation: f64,
+    ) -> PyResult<Bound<'py, PyByteArray>> {
+        let config = self.generator.model().config;
+        let values = quietly(py, || {
+            Selection { truncation, ..Selection::default() }.check_values()?;
+            let values = seeds.iter().flat_map(|seed| latent(*seed, &config, truncation));
+            Ok(values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
+        })?;
+        Ok(PyByteArray::new(py, &values))
+    }
+
+    /// The images of latents, `[n, side, side, 3]`. They are not oriented.
+    fn from_latents<'py>(
+        &self,
+        py: Python<'py>,
+        latents: &[u8],
+        classes: Vec<Option<usize>>,
+        batch: usize,
+    ) -> PyResult<Bound<'py, PyByteArray>> {
+        let length = self.latent_length();
+        let values: Vec<f32> =
+            latents.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        if values.len() != classes.len() * length {
+            return Err(misused("as many classes as latents are needed"));
+        }
+        let bytes = Self::bytes_of(classes.len(), self.side())?;
+        PyByteArray::new_with(py, bytes, |bytes| {
+            quietly(py, || {
+                Selection { batch, ..Selection::default() }.check_values()?;
+                let mut pixels = Pixels::of(bytes, self.side());
+                let items = values.chunks_exact(length).zip(classes);
+                self.generator.sampler().each_of_latents(items, batch, |image| {
+                    pixels.push(&image);
+                    Ok(())
+                })
+            })
+        })
+    }
+
+    /// A grid as a PNG.
+    fn grid<'py>(&self, py: Python<'py>, request: GridArgs) -> PyResult<Bound<'py, PyBytes>> {
+        let request = GridRequest::from(request);
+        let png = quietly(py, || Ok(self.generator.grid_png(&request, &mut |_| ())?))?;
+        Ok(PyBytes::new(py, &png))
+    }
+
+    /// Writes a grid as a PNG.
+    fn write_grid(&self, py: Python<'_>, request: GridArgs, out: PathBuf) -> PyResult<u64> {
+        let request = GridRequest::from(request);
+        quietly(py, || Ok(self.generator.write_grid(&request, &out, &mut |_| ())?))
+    }
+
+    /// The frames of a walk, `[frames, side, side, 3]`, where side is that of an enlarged image.
+    fn walk<'py>(&self, py: Python<'py>, request: WalkArgs) -> PyResult<Bound<'py, PyByteArray>> {
+        let side = self.side() * request.scale;
+        let request = request.request(PathBuf::new());
+        let frames = quietly(py, || Ok(self.generator.walk(&request, &mut |_| ())?))?;
+        PyByteArray::new_with(py, Self::bytes_of(frames.len(), side)?, |bytes| {
+            let mut pixels = Pixels::of(bytes, side);
+            frames.iter().for_each(|frame| pixels.push(frame));
+            Ok(())
+        })
+    }
+
+    /// Writes a walk as a GIF or an animated PNG.
+    fn write_walk(&self, py: Python<'_>, request: WalkArgs, out: PathBuf) -> PyResult<u64> {
+        let request = request.request(out);
+        quietly(py, || Ok(self.generator.write_walk(&request, &mut |_| ())?))
+    }
+
+    /// Writes a folder of images with a table, of ranges of seeds. Returns the number of images in the set.
+    fn write_files(
+        &self,
+        py: Python<'_>,
+        seeds: Vec<(u64, u64)>,
+        classes: Vec<String>,
+        truncation: f64,
+        batch: usize,
+        out: PathBuf,
+    ) -> PyResult<u64> {
+        let seeds = seeds.into_iter().map(|(first, end)| first..end).collect();
+        let images = Selection { seeds, classes, truncation, batch };
+        let request = FilesRequest { images, out };
+        quietly(py, || Ok(self.generator.write_files(&request, &mut |_| ())?.images))
+    }
+}
+
+/// The arguments of a grid.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct GridArgs {
+    columns: usize,
+    rows: usize,
+    seeds: Option<Vec<u64>>,
+    classes: Vec<String>,
+    truncation: f64,
+    batch: usize,
+}
+
+impl From<GridArgs> for GridRequest {
+    fn from(args: GridArgs) -> Self {
+        let GridArgs { columns, rows, seeds, classes, truncation, batch } = args;
+        Self { columns, rows, seeds: seeds.map(|seeds| ranges(&seeds)), classes, truncation, batch }
+    }
+}
+
+/// The arguments of a walk.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct WalkArgs {
+    seeds: Vec<u64>,
+    classes: Vec<String>,
+    frames: usize,
+    scale: usize,
+    ms: u32,
+    truncation: f64,
+    batch: usize,
+}
+
+impl WalkArgs {
+    fn request(self, out: PathBuf) -> WalkRequest {
+        let Self { seeds, classes, frames, scale, ms, truncation, batch } = self;
+        WalkRequest { seeds, classes, frames, scale, ms, out, truncation, batch }
+    }
+}
