@@ -206,7 +206,7 @@ impl Model {
     }
 
     /// The images of latents, `[n, side, side, 3]`. They are not oriented.
-    fn from_latents<'py>(
+    fn images_of_latents<'py>(
         &self,
         py: Python<'py>,
         latents: &[u8],

@@ -187,7 +187,7 @@ class Generator:
             classes = self._classes_of(len(z), None, labels)
         if self.conditioned and any(c is None for c in classes):
             raise ValueError(f"labels: this generator needs a class for each latent, of {', '.join(self.classes)}")
-        pixels = self._model.from_latents(z.tobytes(), classes, count_of("batch", batch))
+        pixels = self._model.images_of_latents(z.tobytes(), classes, count_of("batch", batch))
         return self._images(pixels, len(z))
 
     def grid(
