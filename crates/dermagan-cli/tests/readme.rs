@@ -1,4 +1,4 @@
-//! The README keeps its promises: its example is a program that is built, and it stays short.
+//! The documents keep their promises: the example of the crates is a program that is built, and the README stays short.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
 use std::path::Path;
@@ -9,10 +9,10 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn the_example_of_the_readme_is_built_with_the_others() {
+fn the_example_of_the_crates_is_built_with_the_others() {
     let example = read("crates/dermagan-train/examples/readme.rs");
     let code = example.lines().skip(2).collect::<Vec<_>>().join("\n");
-    let readme = read("README.md");
+    let readme = read("crates/README.md");
     let shown = readme.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(code.trim(), shown.trim());
 }

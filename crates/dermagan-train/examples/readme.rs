@@ -1,4 +1,4 @@
-//! The example of the README: trains on a folder, then makes 16 melanomas.
+//! The example of crates/README.md: trains on a folder, then makes 16 melanomas.
 
 use std::sync::atomic::AtomicBool;
 
