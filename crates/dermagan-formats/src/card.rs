@@ -1,0 +1,96 @@
+//! The `README.md` of a set: a dataset card, as [Hugging Face](https://huggingface.co/docs/hub/datasets-cards) reads it.
+
+use std::fmt::Write;
+
+use dermagan_base::producer;
+
+use crate::set::{Set, json_text};
+
+/// The name of the card.
+pub(crate) const CARD: &str = "README.md";
+/// The words by which a card of this program is known.
+pub(crate) const MARK: &str = "<!-- Written by dermagan";
+
+/// The pattern of the files of a part, for the key `configs` of the card.
+pub(crate) type Pattern<'a> = &'a dyn Fn(&str) -> String;
+
+/// The text of the card. `pattern` gives the files of a part; without it the card names none.
+pub(crate) fn card(set: &Set, pattern: Option<Pattern<'_>>) -> String {
+    let mut text = String::from("---\n");
+    text += &licence(&set.licence);
+    let _ = writeln!(text, "pretty_name: {}", json_text(&set.title));
+    text += match set.synthetic {
+        true => "tags:\n- synthetic\n- dermatoscopy\n",
+        false => "tags:\n- dermatoscopy\n",
+    };
+    if let Some(pattern) = pattern {
+        text += "configs:\n- config_name: default\n  data_files:\n";
+        for part in &set.parts {
+            let path = json_text(&pattern(&part.name));
+            let _ = writeln!(text, "  - split: {}\n    path: {path}", part.name);
+        }
+    }
+    let _ = write!(text, "---\n\n{MARK}: {}. -->\n\n# {}\n\n", producer(), set.title);
+    for paragraph in &set.about {
+        let _ = write!(text, "{paragraph}\n\n");
+    }
+    let _ = write!(
+        text,
+        "{} RGB images of {} × {} pixels. Licence of the images: {}.\n\n",
+        set.images(),
+        set.side,
+        set.side,
+        set.licence
+    );
+    text += "| part | images |\n|---|---|\n";
+    for part in &set.parts {
+        let _ = writeln!(text, "| {} | {} |", part.name, part.images);
+    }
+    if !set.classes.is_empty() {
+        text += "\n| label | class |\n|---|---|\n";
+        for (label, class) in set.classes.iter().enumerate() {
+            let _ = writeln!(text, "| {label} | {} |", class.replace('|', "\\|"));
+        }
+    }
+    text
+}
+
+/// The lines of the header that name the licence: by its identifier on the hub, else in words.
+fn licence(words: &str) -> String {
+    let known = words.to_lowercase().replace([' ', '_'], "-");
+    match known.as_str() {
+        "cc-by-nc-4.0" | "cc-by-4.0" | "cc-by-sa-4.0" | "cc-by-nc-sa-4.0" | "cc0-1.0" => {
+            format!("license: {known}\n")
+        }
+        _ => format!("license: other\nlicense_name: {}\n", json_text(words)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{set, text};
+
+    #[test]
+    fn a_card_names_licence_files_and_classes() {
+        let words = card(&set(), Some(&|part| format!("data/{part}-*.parquet")));
+        for part in [
+            "---\nlicense: cc-by-nc-4.0\n",
+            "  - split: validation\n    path: \"data/validation-*.parquet\"\n",
+            "| 1 | mel |",
+            "5 RGB images of 4 × 4 pixels",
+            MARK,
+        ] {
+            assert!(words.contains(part), "{part}: {words}");
+        }
+        assert!(!card(&set(), None).contains("configs"));
+    }
+
+    #[test]
+    fn an_unknown_licence_is_given_in_words() {
+        assert_eq!(licence("CC0-1.0"), "license: cc0-1.0\n");
+        let words = licence("that of \"each\" image");
+        assert_eq!(words, "license: other\nlicense_name: \"that of \\\"each\\\" image\"\n");
+        assert_eq!(text("x"), text("x"));
+    }
+}
