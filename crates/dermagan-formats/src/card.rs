@@ -14,8 +14,17 @@ pub(crate) const MARK: &str = "<!-- Written by dermagan";
 /// The pattern of the files of a part, for the key `configs` of the card.
 pub(crate) type Pattern<'a> = &'a dyn Fn(&str) -> String;
 
-/// The text of the card. `pattern` gives the files of a part; without it the card names none.
-pub(crate) fn card(set: &Set, pattern: Option<Pattern<'_>>) -> String {
+/// What the header of a card says about files.
+#[derive(Default)]
+pub(crate) struct Files<'a> {
+    /// The pattern of the files of a part. Without it the card names none.
+    pub(crate) pattern: Option<Pattern<'a>>,
+    /// The types of the columns, as lines of YAML below `features`. Without them a reader finds the types itself.
+    pub(crate) features: String,
+}
+
+/// The text of the card.
+pub(crate) fn card(set: &Set, files: &Files<'_>) -> String {
     let mut text = String::from("---\n");
     text += &licence(&set.licence);
     let _ = writeln!(text, "pretty_name: {}", json_text(&set.title));
@@ -23,7 +32,10 @@ pub(crate) fn card(set: &Set, pattern: Option<Pattern<'_>>) -> String {
         true => "tags:\n- synthetic\n- dermatoscopy\n",
         false => "tags:\n- dermatoscopy\n",
     };
-    if let Some(pattern) = pattern {
+    if !files.features.is_empty() {
+        let _ = write!(text, "dataset_info:\n  features:\n{}", files.features);
+    }
+    if let Some(pattern) = files.pattern {
         text += "configs:\n- config_name: default\n  data_files:\n";
         for part in &set.parts {
             let path = json_text(&pattern(&part.name));
@@ -69,11 +81,12 @@ fn licence(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_support::{set, text};
+    use crate::test_support::set;
 
     #[test]
     fn a_card_names_licence_files_and_classes() {
-        let words = card(&set(), Some(&|part| format!("data/{part}-*.parquet")));
+        let pattern: Pattern<'_> = &|part| format!("data/{part}-*.parquet");
+        let words = card(&set(), &Files { pattern: Some(pattern), ..Files::default() });
         for part in [
             "---\nlicense: cc-by-nc-4.0\n",
             "  - split: validation\n    path: \"data/validation-*.parquet\"\n",
@@ -83,7 +96,8 @@ mod tests {
         ] {
             assert!(words.contains(part), "{part}: {words}");
         }
-        assert!(!card(&set(), None).contains("configs"));
+        let words = card(&set(), &Files::default());
+        assert!(!words.contains("configs") && !words.contains("features"));
     }
 
     #[test]
@@ -91,6 +105,5 @@ mod tests {
         assert_eq!(licence("CC0-1.0"), "license: cc0-1.0\n");
         let words = licence("that of \"each\" image");
         assert_eq!(words, "license: other\nlicense_name: \"that of \\\"each\\\" image\"\n");
-        assert_eq!(text("x"), text("x"));
     }
 }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::{self, Pending};
 
-use crate::card::{CARD, card};
+use crate::card::{CARD, Files, card};
 use crate::error::FormatError;
 use crate::format::Format;
 use crate::ours;
 use crate::set::{Item, Set};
 use crate::shards::Place;
+use crate::sink::Sink;
 use crate::table::{Columns, TABLE, TableWriter};
-use crate::writer::Sink;
 
 /// The folder of a part inside the set. Generated images are at the top, because they have no parts.
 pub(crate) fn place_of(set: &Set, part: usize) -> String {
@@ -107,7 +107,7 @@ fn text(set: &Set) -> String {
         true => "*".to_owned(),
         false => format!("{part}/*"),
     };
-    card(set, Some(&pattern))
+    card(set, &Files { pattern: Some(&pattern), ..Files::default() })
 }
 
 /// Begins a set in a folder, whose card gets its name at the end.

@@ -60,6 +60,16 @@ impl Format {
         matches!(self, Self::Zip | Self::StyleGan)
     }
 
+    /// Whether a set of this format at `out` is divided into files of many images each.
+    pub fn is_divided(self, out: &Path) -> bool {
+        matches!(self, Self::WebDataset | Self::Parquet) && !self.is_file(out)
+    }
+
+    /// Whether a set of this format at `out` is one file.
+    pub(crate) fn is_file(self, out: &Path) -> bool {
+        self.ending().is_some_and(|ending| has_ending(out, ending)) && !out.is_dir()
+    }
+
     /// The format that the ending of a file asks for: `.zip`, `.tar` or `.parquet`. `None` for any other name.
     pub fn of_ending(out: &Path) -> Option<Self> {
         [Self::Zip, Self::WebDataset, Self::Parquet]

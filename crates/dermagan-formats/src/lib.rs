@@ -55,6 +55,7 @@ mod ours;
 mod parquet;
 mod set;
 mod shards;
+mod sink;
 mod stylegan;
 mod table;
 #[cfg(test)]

@@ -10,7 +10,6 @@ use zip::ZipArchive;
 
 use crate::card::{CARD, MARK};
 use crate::error::FormatError;
-use crate::parquet::CREATED_BY;
 use crate::table::{HAM10000, TABLE};
 
 /// The ending of a file that is not complete.
@@ -24,6 +23,8 @@ const SHOWN: usize = 80;
 
 /// The comment of a zip of this crate, which begins so.
 pub(crate) const ZIP_COMMENT: &str = "Written by dermagan";
+/// The program that a Parquet file of this crate names as its writer, which begins so.
+pub(crate) const CREATED_BY: &str = "dermagan version ";
 /// The owner that a tar of this crate names in every entry.
 pub(crate) const TAR_OWNER: &str = "dermagan";
 /// The beginning of the text of a PNG that this program made of a photograph. PNGs of generated images name the program

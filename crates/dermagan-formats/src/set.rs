@@ -26,6 +26,18 @@ pub enum Kind {
     Flag,
 }
 
+impl Kind {
+    /// Its name in the library `datasets`.
+    pub(crate) fn dtype(self) -> &'static str {
+        match self {
+            Self::Text => "string",
+            Self::Integer => "uint64",
+            Self::Number => "float64",
+            Self::Flag => "bool",
+        }
+    }
+}
+
 /// A value of an image's metadata.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

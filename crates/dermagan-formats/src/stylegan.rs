@@ -6,11 +6,11 @@ use std::path::Path;
 
 use dermagan_base::SettingError;
 
-use crate::card::{CARD, card};
+use crate::card::{CARD, Files, card};
 use crate::error::FormatError;
 use crate::set::{Item, Set, json_text};
 use crate::shards::Place;
-use crate::writer::Sink;
+use crate::sink::Sink;
 use crate::zip_file::ZipFile;
 
 /// Writes a zip of StyleGAN.
@@ -51,7 +51,7 @@ impl Sink for StyleGanSink {
             false => format!("[{}]", self.labels),
         };
         self.zip.add("dataset.json", format!("{{\"labels\": {labels}}}").as_bytes())?;
-        self.zip.add(CARD, card(set, None).as_bytes())?;
+        self.zip.add(CARD, card(set, &Files::default()).as_bytes())?;
         self.zip.finish()
     }
 }

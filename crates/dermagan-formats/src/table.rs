@@ -40,9 +40,7 @@ impl Columns {
             Self::Ham10000 => {
                 let cell = |name: &&str| {
                     let value = set.column(name).and_then(|column| item.values.get(column));
-                    let cell = value.map_or_else(String::new, cell);
-                    let unknown = cell.is_empty() && !EMPTY.contains(name);
-                    if unknown { "unknown".to_owned() } else { cell }
+                    cell(name, value.unwrap_or(&Value::Missing))
                 };
                 HAM10000.iter().map(cell).collect()
             }
@@ -50,20 +48,25 @@ impl Columns {
                 let number = |class: usize| class.to_string();
                 let label = || item.class.map_or_else(String::new, number);
                 let label = (!set.classes.is_empty()).then(label);
+                let cells = set.columns.iter().zip(&item.values);
+                let cells = cells.map(|((name, _), value)| cell(name, value));
                 let name = format!("{}.png", item.name);
-                [name].into_iter().chain(label).chain(item.values.iter().map(cell)).collect()
+                [name].into_iter().chain(label).chain(cells).collect()
             }
         }
     }
 }
 
-/// The text of a value in a table.
-fn cell(value: &Value) -> String {
+/// The text of a value in a column. A missing one is written as HAM10000 writes it.
+fn cell(name: &str, value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
         Value::Integer(number) => number.to_string(),
         Value::Number(number) => format!("{number:?}"),
         Value::Flag(flag) => flag.to_string(),
+        Value::Missing if HAM10000.contains(&name) && !EMPTY.contains(&name) => {
+            "unknown".to_owned()
+        }
         Value::Missing => String::new(),
     }
 }

@@ -2,21 +2,22 @@
 //! and have one name, up to its first dot. The tars are USTAR, with a fixed time and owner, so that equal images give equal
 //! bytes.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
-use dermagan_base::name::has_ending;
 use tar::{Builder, Header};
 
-use crate::card::card;
+use crate::card::{Files, card};
 use crate::error::FormatError;
 use crate::folder::{begin, end};
+use crate::format::Format;
 use crate::ours::{self, TAR_OWNER};
-use crate::set::{Item, Set};
+use crate::set::{Item, Set, json_text};
 use crate::shards::{Place, Shards};
-use crate::writer::Sink;
+use crate::sink::Sink;
 
 /// A tar that gets its name when it is complete.
 struct Shard {
@@ -35,7 +36,7 @@ struct WebDatasetSink {
 
 /// The writer of a folder of shards, or of one file if `out` ends with `.tar`.
 pub(crate) fn sink(out: &Path, set: &Set, most: u64) -> Result<Box<dyn Sink>, FormatError> {
-    if has_ending(out, "tar") && !out.is_dir() {
+    if Format::WebDataset.is_file(out) {
         let shards = Shards::One(out.to_owned());
         return Ok(Box::new(WebDatasetSink { shards, shard: None, card: None }));
     }
@@ -47,7 +48,28 @@ pub(crate) fn sink(out: &Path, set: &Set, most: u64) -> Result<Box<dyn Sink>, Fo
 }
 
 fn text(set: &Set) -> String {
-    card(set, Some(&|part| format!("{part}-*.tar")))
+    let pattern = |part: &str| format!("{part}-*.tar");
+    card(set, &Files { pattern: Some(&pattern), features: features(set) })
+}
+
+/// The types of the columns. The library `datasets` would take them from the first five images, in which a value may be
+/// missing that others have.
+fn features(set: &Set) -> String {
+    let mut yaml = String::new();
+    for (name, kind) in [("__key__", "string"), ("__url__", "string"), ("png", "image")] {
+        let _ = writeln!(yaml, "  - name: {name}\n    dtype: {kind}");
+    }
+    yaml += "  - name: json\n    struct:\n";
+    for (name, kind) in &set.columns {
+        let _ = writeln!(yaml, "    - name: {name}\n      dtype: {}", kind.dtype());
+    }
+    if !set.classes.is_empty() {
+        yaml += "  - name: cls\n    dtype:\n      class_label:\n        names:\n";
+        for (label, class) in set.classes.iter().enumerate() {
+            let _ = writeln!(yaml, "          '{label}': {}", json_text(class));
+        }
+    }
+    yaml
 }
 
 impl WebDatasetSink {

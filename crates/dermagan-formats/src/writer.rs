@@ -10,6 +10,7 @@ use crate::folder::FolderSink;
 use crate::format::Format;
 use crate::set::{Item, Set};
 use crate::shards::Place;
+use crate::sink::Sink;
 use crate::stylegan::StyleGanSink;
 use crate::webdataset;
 use crate::zip_file::ZipSink;
@@ -19,14 +20,6 @@ use crate::{ours, parquet};
 pub const IMAGES_PER_FILE: u64 = 10_000;
 /// The largest number of images in one file.
 const MOST_PER_FILE: u64 = 10_000_000;
-
-/// The writer of one format.
-pub(crate) trait Sink {
-    /// Takes the next image.
-    fn put(&mut self, set: &Set, place: Place, item: &Item) -> Result<(), FormatError>;
-    /// Completes the set.
-    fn finish(self: Box<Self>, set: &Set) -> Result<(), FormatError>;
-}
 
 /// Writes a set of images in a format. If it is dropped before [`SetWriter::finish`], the set is not complete: a file is
 /// absent, and a folder has no `README.md`.

@@ -9,14 +9,14 @@ use dermagan_base::producer;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::card::{CARD, card};
+use crate::card::{CARD, Files, card};
 use crate::error::FormatError;
 use crate::folder::place_of;
 use crate::ours::ZIP_COMMENT;
 use crate::set::{Item, Set};
 use crate::shards::Place;
+use crate::sink::Sink;
 use crate::table::{Columns, TABLE, TableWriter};
-use crate::writer::Sink;
 
 /// A zip that gets its name when it is complete. All entries have the time 1980-01-01, so that equal files give equal
 /// bytes.
@@ -91,7 +91,7 @@ impl Sink for ZipSink {
 
     fn finish(mut self: Box<Self>, set: &Set) -> Result<(), FormatError> {
         self.finish_table()?;
-        self.zip.add(CARD, card(set, None).as_bytes())?;
+        self.zip.add(CARD, card(set, &Files::default()).as_bytes())?;
         self.zip.finish()
     }
 }

@@ -137,12 +137,12 @@ pub struct DataExportArgs {
     /// Side of the images in pixels, 4 to 2048; a power of two for stylegan [default: 64, or that of the cache].
     #[arg(long)]
     pub size: Option<u32>,
-    /// How to make a photograph square.
-    #[arg(long, value_enum, default_value_t = FitArg::Crop)]
-    pub fit: FitArg,
-    /// Filter that resizes the images; both filters are antialiased.
-    #[arg(long, value_enum, default_value_t = FilterArg::Lanczos)]
-    pub filter: FilterArg,
+    /// How to make a photograph square [default: crop, or that of the cache].
+    #[arg(long, value_enum)]
+    pub fit: Option<FitArg>,
+    /// Filter that resizes the images; both filters are antialiased [default: lanczos, or that of the cache].
+    #[arg(long, value_enum)]
+    pub filter: Option<FilterArg>,
     #[command(flatten)]
     pub reading: ReadingArgs,
     /// Side of the split [default: train for stylegan, which trains on everything that it is given; else all, each side in
@@ -152,7 +152,7 @@ pub struct DataExportArgs {
     /// Which split --split means [default: official if the data names its parts, lesion otherwise].
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
-    /// Largest number of images in each file of a folder in WebDataset or Parquet, 1 to 10000000.
-    #[arg(long, default_value_t = dermagan_formats::IMAGES_PER_FILE, value_name = "N")]
-    pub images_per_file: u64,
+    /// Largest number of images in each file of a folder in WebDataset or Parquet, 1 to 10000000 [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub images_per_file: Option<u64>,
 }

@@ -1,7 +1,9 @@
 //! The option `--format`.
 
+use std::path::Path;
+
 use clap::ValueEnum;
-use dermagan_formats::Format;
+use dermagan_formats::{Format, IMAGES_PER_FILE};
 
 /// The format of a set of images.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,4 +33,17 @@ impl From<FormatArg> for Format {
             FormatArg::Stylegan => Self::StyleGan,
         }
     }
+}
+
+/// The largest number of images of a file, from `--images-per-file`.
+///
+/// # Errors
+/// When the flag is given where it has no effect: for one file, and for a format without files of many images.
+pub fn per_file(asked: Option<u64>, format: Format, out: &Path) -> anyhow::Result<u64> {
+    if asked.is_some() && !format.is_divided(out) {
+        anyhow::bail!(
+            "--images-per-file has no effect here: it divides the folders of webdataset and parquet"
+        );
+    }
+    Ok(asked.unwrap_or(IMAGES_PER_FILE))
 }

@@ -20,6 +20,7 @@ pub use device::DeviceArgs;
 pub use doctor::DoctorArgs;
 pub use encoder::{EncoderCommand, EncoderTrainArgs};
 pub use eval::{EvalArgs, FeaturesArg};
+pub use format::per_file;
 pub use model::{ExportArgs, InfoArgs};
 pub use sample::SampleArgs;
 pub use train::TrainArgs;

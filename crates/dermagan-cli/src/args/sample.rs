@@ -58,14 +58,9 @@ pub struct SampleArgs {
     /// folder]. The PNG of an image is the same in all of them.
     #[arg(long, value_enum, conflicts_with_all = ["grid", "interpolate"])]
     pub format: Option<FormatArg>,
-    /// Largest number of images in each file of a folder in WebDataset or Parquet, 1 to 10000000.
-    #[arg(
-        long,
-        default_value_t = dermagan_formats::IMAGES_PER_FILE,
-        value_name = "N",
-        conflicts_with_all = ["grid", "interpolate"]
-    )]
-    pub images_per_file: u64,
+    /// Largest number of images in each file of a folder in WebDataset or Parquet, 1 to 10000000 [default: 10000].
+    #[arg(long, value_name = "N", conflicts_with_all = ["grid", "interpolate"])]
+    pub images_per_file: Option<u64>,
     /// Output: a folder, or a file if the format has files; with --grid a .png file; with --interpolate a .gif (256 colours
     /// per frame), or an animated .png or .apng (all colours) [default: samples or samples.zip, grid.png or walk.gif]. A
     /// folder of PNG files must be new, empty, or hold images of the same model and seeds, which stay: after an interruption

@@ -11,7 +11,7 @@ use dermagan_data::{
 use dermagan_formats::Format;
 use dermagan_train::{DataExportRequest, export_data};
 
-use crate::args::{DataExportArgs, DataInfoArgs, PrepareArgs};
+use crate::args::{DataExportArgs, DataInfoArgs, PrepareArgs, per_file};
 use crate::show::{self, complain, say, say_raw};
 
 /// Default side of exported images, in pixels.
@@ -90,12 +90,16 @@ pub fn data_export(args: &DataExportArgs) -> anyhow::Result<u8> {
         let names: Vec<&str> = Format::ALL.into_iter().map(Format::name).collect();
         anyhow::bail!("--format is missing; it is one of {}", names.join(", "));
     };
+    let images_per_file = per_file(args.images_per_file, format, &args.out)?;
     let path = Path::new(&args.source);
-    // A cache has its own size.
-    let size = match args.size {
-        Some(size) => size,
-        None if path.is_file() && Cache::is_cache(path) => Cache::open(path)?.header().options.size,
-        None => SIDE,
+    let usual = match path.is_file() && Cache::is_cache(path) {
+        true => Cache::open(path)?.header().options,
+        false => Options { size: SIDE, fit: Fit::Crop, filter: Filter::Lanczos },
+    };
+    let options = Options {
+        size: args.size.unwrap_or(usual.size),
+        fit: args.fit.map_or(usual.fit, Fit::from),
+        filter: args.filter.map_or(usual.filter, Filter::from),
     };
     let side = match (args.split, format) {
         (Some(side), _) => side.side(),
@@ -106,11 +110,11 @@ pub fn data_export(args: &DataExportArgs) -> anyhow::Result<u8> {
     let request = DataExportRequest {
         data: args.source.clone(),
         reading: args.reading.reading(args.split_by),
-        options: Options { size, fit: args.fit.into(), filter: args.filter.into() },
+        options,
         format,
         out: args.out.clone(),
         side,
-        images_per_file: args.images_per_file,
+        images_per_file,
     };
     let exported = export_data(&request, &mut |done, all| {
         bar.set_length(all);

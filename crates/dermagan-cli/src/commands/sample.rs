@@ -9,7 +9,7 @@ use dermagan_generate::{
 };
 use dermagan_train::open_model;
 
-use crate::args::SampleArgs;
+use crate::args::{SampleArgs, per_file};
 use crate::commands::select;
 use crate::show::{self, complain, say};
 
@@ -60,10 +60,8 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     let images = Selection { seeds, classes, truncation, batch };
     let format = format_of(&args);
     let out = out(if format.is_one_file() { "samples.zip" } else { "samples" });
-    let request = SetRequest {
-        images_per_file: args.images_per_file,
-        ..SetRequest::new(images, out, format)
-    };
+    let images_per_file = per_file(args.images_per_file, format, &out)?;
+    let request = SetRequest { images_per_file, ..SetRequest::new(images, out, format) };
     let count = generator.count(&request.images)?;
     let made = progress(count, |report| generator.write_set(&request, report))?;
     let model = generator.model();

@@ -1,7 +1,7 @@
 //! The types of the columns, in the words of the library `datasets`: without them `image` would be a plain structure and
 //! `label` a number.
 
-use crate::set::{Kind, Set, json_text};
+use crate::set::{Set, json_text};
 
 /// The value of the key `huggingface` in the metadata of a file.
 pub(super) fn features(set: &Set) -> String {
@@ -12,12 +12,7 @@ pub(super) fn features(set: &Set) -> String {
         features.push(format!("\"label\": {{\"names\": [{names}], \"_type\": \"ClassLabel\"}}"));
     }
     for (name, kind) in &set.columns {
-        let kind = match kind {
-            Kind::Text => "string",
-            Kind::Integer => "uint64",
-            Kind::Number => "float64",
-            Kind::Flag => "bool",
-        };
+        let kind = kind.dtype();
         let name = json_text(name);
         features.push(format!("{name}: {{\"dtype\": \"{kind}\", \"_type\": \"Value\"}}"));
     }

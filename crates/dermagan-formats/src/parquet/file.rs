@@ -5,9 +5,9 @@
 
 use std::io::Write;
 
+use crate::ours::CREATED_BY;
 use crate::set::{Item, Kind, Set, Value};
 
-use super::CREATED_BY;
 use super::column::{Column, PLAIN, Physical, RLE};
 use super::features::features;
 use super::thrift::Struct;

@@ -13,19 +13,16 @@ mod thrift;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::Pending;
-use dermagan_base::name::has_ending;
 
-use crate::card::card;
+use crate::card::{Files, card};
 use crate::error::FormatError;
 use crate::folder::{begin, end};
+use crate::format::Format;
 use crate::ours;
 use crate::set::{Item, Set};
 use crate::shards::{Place, Shards};
-use crate::writer::Sink;
+use crate::sink::Sink;
 use file::ParquetFile;
-
-/// The program that a file names as its writer, which begins so.
-pub(crate) const CREATED_BY: &str = "dermagan version ";
 
 /// A file that gets its name when it is complete.
 struct Shard {
@@ -44,7 +41,7 @@ struct ParquetSink {
 
 /// The writer of a folder of files, or of one file if `out` ends with `.parquet`.
 pub(crate) fn sink(out: &Path, set: &Set, most: u64) -> Result<Box<dyn Sink>, FormatError> {
-    if has_ending(out, "parquet") && !out.is_dir() {
+    if Format::Parquet.is_file(out) {
         let shards = Shards::One(out.to_owned());
         return Ok(Box::new(ParquetSink { shards, shard: None, card: None }));
     }
@@ -56,7 +53,8 @@ pub(crate) fn sink(out: &Path, set: &Set, most: u64) -> Result<Box<dyn Sink>, Fo
 }
 
 fn text(set: &Set) -> String {
-    card(set, Some(&|part| format!("data/{part}-*.parquet")))
+    let pattern = |part: &str| format!("data/{part}-*.parquet");
+    card(set, &Files { pattern: Some(&pattern), ..Files::default() })
 }
 
 impl ParquetSink {

@@ -43,7 +43,7 @@ pub struct DataExportRequest {
     pub data: String,
     /// How the source is read.
     pub reading: Reading,
-    /// How the images are prepared. A cache must have been prepared with this size.
+    /// How the images are prepared. A cache must have been prepared so.
     pub options: Options,
     /// The format.
     pub format: Format,
@@ -131,11 +131,20 @@ pub fn export_data(
 
 /// Refuses data that does not fit the request.
 fn check(request: &DataExportRequest, header: &Header) -> Result<(), SettingError> {
-    let (size, has) = (request.options.size, header.options.size);
-    if size != has {
-        let problem =
-            format!("the cache has images of {has} pixels; give that size, or the source");
-        return Err(SettingError::value("size", size, problem));
+    let (asked, has) = (request.options, header.options);
+    let other = |setting, value: String, has: String| {
+        let problem = format!("the cache was prepared with {has}; give that, or the source itself");
+        Err(SettingError::value(setting, value, problem))
+    };
+    let lower = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    if asked.size != has.size {
+        return other("size", asked.size.to_string(), has.size.to_string());
+    }
+    if asked.fit != has.fit {
+        return other("fit", lower(&asked.fit), lower(&has.fit));
+    }
+    if asked.filter != has.filter {
+        return other("filter", lower(&asked.filter), lower(&has.filter));
     }
     if header.reading.keep_synthetic {
         return Err(SettingError::new(
@@ -185,7 +194,7 @@ fn set_of(header: &Header, parts: &[(Side, Vec<u32>)]) -> Set {
                 producer(),
                 hex(digest.finalize().as_slice())
             ),
-            format!("Split: {}.", split::facts(header)),
+            format!("The images are {}.", split::facts(header)),
         ],
         classes: if unlabelled { Vec::new() } else { header.classes.clone() },
         parts: parts
