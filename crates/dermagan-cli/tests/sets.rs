@@ -314,3 +314,26 @@ fn data_export_rejects_requests_that_it_cannot_fulfil() {
     let out = desk.run(&["data", "export", "cache.dermagan", "--out", "t.tar", "--split", "test"]);
     assert!(text(&out.stderr).contains("--split all writes all"), "{}", text(&out.stderr));
 }
+
+/// A limit on the file size simulates a full disk.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_leaves_nothing_that_looks_complete_and_says_what_to_do() {
+    let desk = Desk::new();
+    let script = "trap '' XFSZ; ulimit -f 20; exec \"$0\" \"$@\"";
+    for (format, out) in FORMATS {
+        let args = ["sample", "shipped", "-n", "20", "--device", "cpu"];
+        let args = [&args[..], &["--format", format, "--out", out]].concat();
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_dermagan")]).args(&args);
+        let output = command.current_dir(desk.path()).output().unwrap();
+        if format == "imagefolder" {
+            assert!(output.status.success(), "each of its files is small");
+            continue;
+        }
+        let error = text(&output.stderr);
+        assert!(error.contains("give the same command again"), "{format}: {error}");
+        assert!(!desk.join(out).is_file() && !desk.join(out).join("README.md").exists());
+        desk.ok(&args);
+    }
+}

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use dermagan_base::producer;
 
+use crate::format::Format;
 use crate::set::{Set, json_text};
 
 /// The name of the card.
@@ -14,16 +15,24 @@ pub(crate) const MARK: &str = "<!-- Written by dermagan";
 /// The pattern of the files of a part, for the key `configs` of the card.
 pub(crate) type Pattern<'a> = &'a dyn Fn(&str) -> String;
 
-/// What the header of a card says about files.
-#[derive(Default)]
+/// What a card says about files.
 pub(crate) struct Files<'a> {
+    /// Their format.
+    pub(crate) format: Format,
     /// The pattern of the files of a part. Without it the card names none.
     pub(crate) pattern: Option<Pattern<'a>>,
     /// The types of the columns, as lines of YAML below `features`. Without them a reader finds the types itself.
     pub(crate) features: String,
 }
 
-/// The text of the card.
+impl<'a> Files<'a> {
+    /// Files whose types a reader finds itself.
+    pub(crate) fn new(format: Format, pattern: Option<Pattern<'a>>) -> Self {
+        Self { format, pattern, features: String::new() }
+    }
+}
+
+/// The text of the card. It differs between any two sets, and between two formats.
 pub(crate) fn card(set: &Set, files: &Files<'_>) -> String {
     let mut text = String::from("---\n");
     text += &licence(&set.licence);
@@ -42,7 +51,13 @@ pub(crate) fn card(set: &Set, files: &Files<'_>) -> String {
             let _ = writeln!(text, "  - split: {}\n    path: {path}", part.name);
         }
     }
-    let _ = write!(text, "---\n\n{MARK}: {}. -->\n\n# {}\n\n", producer(), set.title);
+    let _ = write!(
+        text,
+        "---\n\n{MARK}: {}, format {}. -->\n\n# {}\n\n",
+        producer(),
+        files.format.name(),
+        set.title
+    );
     for paragraph in &set.about {
         let _ = write!(text, "{paragraph}\n\n");
     }
@@ -86,7 +101,7 @@ mod tests {
     #[test]
     fn a_card_names_licence_files_and_classes() {
         let pattern: Pattern<'_> = &|part| format!("data/{part}-*.parquet");
-        let words = card(&set(), &Files { pattern: Some(pattern), ..Files::default() });
+        let words = card(&set(), &Files::new(Format::Parquet, Some(pattern)));
         for part in [
             "---\nlicense: cc-by-nc-4.0\n",
             "  - split: validation\n    path: \"data/validation-*.parquet\"\n",
@@ -96,7 +111,7 @@ mod tests {
         ] {
             assert!(words.contains(part), "{part}: {words}");
         }
-        let words = card(&set(), &Files::default());
+        let words = card(&set(), &Files::new(Format::Zip, None));
         assert!(!words.contains("configs") && !words.contains("features"));
     }
 

@@ -12,7 +12,9 @@ pub enum FormatError {
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// A file cannot be read or written.
-    #[error("{path}: {error}")]
+    #[error(
+        "{path}: {error}\n  The set is not complete. Remove the cause and give the same command again: it writes the set anew"
+    )]
     Io {
         /// The file.
         path: PathBuf,

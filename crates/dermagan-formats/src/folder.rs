@@ -2,6 +2,7 @@
 //! [imagefolder](https://huggingface.co/docs/datasets/image_dataset) reads it.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::atomic::{self, Pending};
@@ -9,7 +10,7 @@ use dermagan_base::atomic::{self, Pending};
 use crate::card::{CARD, Files, card};
 use crate::error::FormatError;
 use crate::format::Format;
-use crate::ours;
+use crate::ours::{self, UNFINISHED};
 use crate::set::{Item, Set};
 use crate::shards::Place;
 use crate::sink::Sink;
@@ -37,6 +38,7 @@ struct Table {
 /// Writes a folder.
 pub(crate) struct FolderSink {
     folder: PathBuf,
+    format: Format,
     columns: Columns,
     /// It gets its name last, and marks the set as complete. Until then its lock keeps other calls away.
     card: Pending,
@@ -59,12 +61,13 @@ impl FolderSink {
             is_part(&format!("{path}/"))
                 || is_part(&part) && (name == TABLE || name.ends_with(".png"))
         };
-        ours::check_folder(folder, &text(set), &planned)?;
-        let card = begin(folder)?;
+        let text = text(set, format);
+        ours::check_folder(folder, &text, &planned)?;
+        let card = begin(folder, &text)?;
         for part in 0..set.parts.len() {
             remove(&folder.join(place_of(set, part)).join(TABLE))?;
         }
-        Ok(Self { folder: folder.to_owned(), columns, card, table: None })
+        Ok(Self { folder: folder.to_owned(), format, columns, card, table: None })
     }
 
     /// Completes the table of a part.
@@ -97,32 +100,36 @@ impl Sink for FolderSink {
 
     fn finish(mut self: Box<Self>, set: &Set) -> Result<(), FormatError> {
         self.finish_table()?;
-        end(self.card, &self.folder, &text(set))
+        let text = text(set, self.format);
+        end(self.card, &self.folder, &text)
     }
 }
 
 /// The text of the card. The files of imagefolder are the images and the table of a part.
-fn text(set: &Set) -> String {
+fn text(set: &Set, format: Format) -> String {
     let pattern = |part: &str| match is_flat(set) {
         true => "*".to_owned(),
         false => format!("{part}/*"),
     };
-    card(set, &Files { pattern: Some(&pattern), ..Files::default() })
+    card(set, &Files::new(format, Some(&pattern)))
 }
 
-/// Begins a set in a folder, whose card gets its name at the end.
-pub(crate) fn begin(folder: &Path) -> Result<Pending, FormatError> {
+/// Begins a set in a folder, whose card gets its name at the end. Until then a hidden file holds the text of the card: a
+/// later call sees by it which set the files belong to.
+pub(crate) fn begin(folder: &Path, text: &str) -> Result<Pending, FormatError> {
     let path = folder.join(CARD);
     let pending = Pending::create(&path).map_err(FormatError::io(&path))?;
+    let unfinished = folder.join(UNFINISHED);
+    atomic::write(&unfinished, text.as_bytes()).map_err(FormatError::io(&unfinished))?;
     remove(&path)?;
     Ok(pending)
 }
 
 /// Completes a set in a folder.
 pub(crate) fn end(mut card: Pending, folder: &Path, text: &str) -> Result<(), FormatError> {
-    use std::io::Write;
     let written = card.file().write_all(text.as_bytes()).and_then(|()| card.commit());
-    written.map_err(FormatError::io(folder.join(CARD)))
+    written.map_err(FormatError::io(folder.join(CARD)))?;
+    remove(&folder.join(UNFINISHED))
 }
 
 /// Removes a file, if it is there.

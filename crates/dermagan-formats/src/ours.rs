@@ -21,6 +21,9 @@ const READ: u64 = 1 << 12;
 /// The number of characters of a name that an error repeats.
 const SHOWN: usize = 80;
 
+/// The file that describes a set whose card is not there yet. Programs that read folders pass over hidden files.
+pub(crate) const UNFINISHED: &str = ".dermagan-unfinished";
+
 /// The comment of a zip of this crate, which begins so.
 pub(crate) const ZIP_COMMENT: &str = "Written by dermagan";
 /// The program that a Parquet file of this crate names as its writer, which begins so.
@@ -61,22 +64,40 @@ pub(crate) fn check_folder(
     planned: &dyn Fn(&str) -> bool,
 ) -> Result<(), FormatError> {
     match out.metadata() {
-        Err(_) => Ok(()),
-        Ok(found) if found.is_dir() => look(out, "", card, planned),
+        Err(_) => return Ok(()),
+        Ok(found) if found.is_dir() => {}
         Ok(_) => {
             let problem = "this is a file; the set is a folder: name a new one";
-            Err(SettingError::value("out", out.display(), problem).into())
+            return Err(SettingError::value("out", out.display(), problem).into());
         }
     }
+    // Files belong to this set if a description of it lies beside them, of the set as complete or as unfinished.
+    let mut same = false;
+    for name in [CARD, UNFINISHED] {
+        let Ok(text) = std::fs::read(out.join(name)) else { continue };
+        if text != card.as_bytes() && has(&text, MARK.as_bytes()) {
+            return Err(refuse(out, name, "the description of another set"));
+        }
+        same |= text == card.as_bytes();
+    }
+    let is_empty = |path: &str| out.join(path).metadata().is_ok_and(|found| found.len() == 0);
+    look(out, "", &|path| match path.strip_suffix(PARTIAL) {
+        // A call that was killed before it described the set leaves an empty one.
+        Some(CARD) => same || is_empty(path),
+        Some(UNFINISHED) => true,
+        Some(whole) => same && planned(whole),
+        None => path == CARD || path == UNFINISHED || same && planned(path),
+    })
 }
 
-/// Looks at the files of one folder of the set.
-fn look(
-    out: &Path,
-    below: &str,
-    card: &str,
-    planned: &dyn Fn(&str) -> bool,
-) -> Result<(), FormatError> {
+fn refuse(out: &Path, path: &str, what: &str) -> FormatError {
+    let path = start_of(path, SHOWN);
+    let problem = format!("it holds {path}, {what}; name a new or an empty folder");
+    SettingError::value("out", out.display(), problem).into()
+}
+
+/// Looks at the files of one folder of the set. `expected` says whether the set has a file of this path.
+fn look(out: &Path, below: &str, expected: &dyn Fn(&str) -> bool) -> Result<(), FormatError> {
     let folder = out.join(below);
     let entries = std::fs::read_dir(&folder).map_err(FormatError::io(&folder))?;
     let entries: Result<Vec<_>, _> = entries.collect();
@@ -87,36 +108,23 @@ fn look(
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
-        let refuse = |what: &str| {
-            let problem = format!(
-                "it holds {}, {what}; name a new or an empty folder",
-                start_of(&path, SHOWN)
-            );
-            Err(SettingError::value("out", out.display(), problem).into())
-        };
-        const FOREIGN: &str = "which dermagan did not write";
         let kind = file.symlink_metadata().map_err(FormatError::io(&file))?.file_type();
-        let whole = path.strip_suffix(PARTIAL).unwrap_or(&path);
         if OF_SYSTEMS.contains(&name.as_str()) {
             continue;
         }
-        if kind.is_dir() && planned(&path) && below.is_empty() {
-            look(out, &path, card, planned)?;
+        if kind.is_dir() && below.is_empty() && expected(&path) {
+            look(out, &path, expected)?;
             continue;
         }
-        if whole != path && (planned(whole) || whole == CARD) && !kind.is_dir() {
-            // A call that was killed leaves a file that it did not finish. Its bytes are of no use.
+        // A call that was killed leaves a file that it did not finish. Its bytes are of no use.
+        if !kind.is_dir() && path.ends_with(PARTIAL) && expected(&path) {
             continue;
         }
         if !kind.is_file() || !is_own(&file).map_err(FormatError::io(&file))? {
-            return refuse(FOREIGN);
+            return Err(refuse(out, &path, "which dermagan did not write"));
         }
-        let same = path != CARD || std::fs::read(&file).is_ok_and(|was| was == card.as_bytes());
-        if !same {
-            return refuse("the description of another set");
-        }
-        if path != CARD && !planned(&path) {
-            return refuse("which is not part of this set");
+        if !expected(&path) {
+            return Err(refuse(out, &path, "which is not part of this set"));
         }
     }
     Ok(())
@@ -140,7 +148,7 @@ fn is_own(path: &Path) -> std::io::Result<bool> {
         [0x89, b'P', b'N', b'G', ..] => {
             has(&start, b"Software\0dermagan") || has(&start, PREPARED.as_bytes())
         }
-        _ if has_ending(path, "md") => has(&start, MARK.as_bytes()),
+        _ if path.ends_with(CARD) || path.ends_with(UNFINISHED) => has(&start, MARK.as_bytes()),
         _ if has_ending(path, "tar") => is_own_tar(&start),
         _ => path.ends_with(TABLE) && is_own_table(path, &start),
     })

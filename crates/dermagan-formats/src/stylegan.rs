@@ -8,6 +8,7 @@ use dermagan_base::SettingError;
 
 use crate::card::{CARD, Files, card};
 use crate::error::FormatError;
+use crate::format::Format;
 use crate::set::{Item, Set, json_text};
 use crate::shards::Place;
 use crate::sink::Sink;
@@ -51,7 +52,7 @@ impl Sink for StyleGanSink {
             false => format!("[{}]", self.labels),
         };
         self.zip.add("dataset.json", format!("{{\"labels\": {labels}}}").as_bytes())?;
-        self.zip.add(CARD, card(set, &Files::default()).as_bytes())?;
+        self.zip.add(CARD, card(set, &Files::new(Format::StyleGan, None)).as_bytes())?;
         self.zip.finish()
     }
 }

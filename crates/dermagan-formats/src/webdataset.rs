@@ -42,14 +42,16 @@ pub(crate) fn sink(out: &Path, set: &Set, most: u64) -> Result<Box<dyn Sink>, Fo
     }
     let name = |part: &str, number, _| format!("{part}-{number:06}.tar");
     let shards = Shards::Many { folder: out.to_owned(), most, name };
-    ours::check_folder(out, &text(set), &|path| shards.has(set, path))?;
-    let card = Some(begin(out)?);
+    let text = text(set);
+    ours::check_folder(out, &text, &|path| shards.has(set, path))?;
+    let card = Some(begin(out, &text)?);
     Ok(Box::new(WebDatasetSink { shards, shard: None, card }))
 }
 
 fn text(set: &Set) -> String {
     let pattern = |part: &str| format!("{part}-*.tar");
-    card(set, &Files { pattern: Some(&pattern), features: features(set) })
+    let files = Files::new(Format::WebDataset, Some(&pattern));
+    card(set, &Files { features: features(set), ..files })
 }
 
 /// The types of the columns. The library `datasets` would take them from the first five images, in which a value may be

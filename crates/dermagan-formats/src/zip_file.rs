@@ -12,6 +12,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use crate::card::{CARD, Files, card};
 use crate::error::FormatError;
 use crate::folder::place_of;
+use crate::format::Format;
 use crate::ours::ZIP_COMMENT;
 use crate::set::{Item, Set};
 use crate::shards::Place;
@@ -91,7 +92,7 @@ impl Sink for ZipSink {
 
     fn finish(mut self: Box<Self>, set: &Set) -> Result<(), FormatError> {
         self.finish_table()?;
-        self.zip.add(CARD, card(set, &Files::default()).as_bytes())?;
+        self.zip.add(CARD, card(set, &Files::new(Format::Zip, None)).as_bytes())?;
         self.zip.finish()
     }
 }

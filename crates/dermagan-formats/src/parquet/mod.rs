@@ -47,14 +47,15 @@ pub(crate) fn sink(out: &Path, set: &Set, most: u64) -> Result<Box<dyn Sink>, Fo
     }
     let name = |part: &str, number, files| format!("data/{part}-{number:05}-of-{files:05}.parquet");
     let shards = Shards::Many { folder: out.to_owned(), most, name };
-    ours::check_folder(out, &text(set), &|path| shards.has(set, path))?;
-    let card = Some(begin(out)?);
+    let text = text(set);
+    ours::check_folder(out, &text, &|path| shards.has(set, path))?;
+    let card = Some(begin(out, &text)?);
     Ok(Box::new(ParquetSink { shards, shard: None, card }))
 }
 
 fn text(set: &Set) -> String {
     let pattern = |part: &str| format!("data/{part}-*.parquet");
-    card(set, &Files { pattern: Some(&pattern), ..Files::default() })
+    card(set, &Files::new(Format::Parquet, Some(&pattern)))
 }
 
 impl ParquetSink {

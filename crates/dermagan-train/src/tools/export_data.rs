@@ -7,7 +7,7 @@ use dermagan_base::name::{is_plain, shortened};
 use dermagan_base::{SettingError, hex, producer};
 use dermagan_data::split::{self, Side};
 use dermagan_data::{
-    Cache, Header, Kind as SourceKind, Options, Reading, Record, UNLABELLED, licence,
+    Cache, HAM10000, Header, Kind as SourceKind, Options, Reading, Record, UNLABELLED, licence,
     open_or_prepare_with,
 };
 use dermagan_formats::{Format, Item, Kind, Part, Set, SetWriter, Value};
@@ -181,6 +181,8 @@ fn set_of(header: &Header, parts: &[(Side, Vec<u32>)]) -> Set {
     let mut digest = Sha256::new();
     header.hashes.iter().for_each(|hash| digest.update(hash.to_le_bytes()));
     let unlabelled = header.classes == [UNLABELLED];
+    let cite = (header.kind == SourceKind::Ham10000)
+        .then(|| format!("Please cite https://doi.org/{}.", HAM10000.doi));
     Set {
         title: format!("{}, prepared", header.name),
         licence: licence_of(header),
@@ -195,7 +197,10 @@ fn set_of(header: &Header, parts: &[(Side, Vec<u32>)]) -> Set {
                 hex(digest.finalize().as_slice())
             ),
             format!("The images are {}.", split::facts(header)),
-        ],
+        ]
+        .into_iter()
+        .chain(cite)
+        .collect(),
         classes: if unlabelled { Vec::new() } else { header.classes.clone() },
         parts: parts
             .iter()
