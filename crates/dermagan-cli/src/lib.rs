@@ -40,6 +40,7 @@ pub fn run(line: Vec<OsString>) -> ! {
     let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| match command {
         Command::Prepare(args) => data::prepare_source(&args),
         Command::Data(DataCommand::Info(args)) => data::data_info(&args),
+        Command::Data(DataCommand::Export(args)) => data::data_export(&args),
         Command::Train(args) => train::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Export(args) => model::export(args),

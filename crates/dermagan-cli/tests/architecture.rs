@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
     ("models", &[]),
+    ("formats", &["base"]),
     ("model", &["base", "kernels"]),
     ("data", &["base", "datasets"]),
-    ("generate", &["base", "model", "models"]),
+    ("generate", &["base", "formats", "model", "models"]),
     ("eval", &["base", "data", "generate", "kernels", "model", "models"]),
-    ("train", &["base", "data", "eval", "generate", "model", "models"]),
-    ("cli", &["base", "data", "eval", "generate", "model", "train"]),
+    ("train", &["base", "data", "eval", "formats", "generate", "model", "models"]),
+    ("cli", &["base", "data", "eval", "formats", "generate", "model", "train"]),
     ("python", &["base", "cli", "data", "eval", "generate", "model", "train"]),
 ];
 

@@ -257,7 +257,7 @@ fn a_folder_that_is_named_like_a_file_is_refused_with_what_to_type() {
     let desk = Desk::new();
     for (out, words) in [
         ("x.npz", "type --out x; dermagan writes no arrays"),
-        ("x.zip", "type --out x, and pack the folder afterwards"),
+        ("x.tgz", "type --out x, and pack the folder afterwards"),
         ("a/images.tar.gz", "type --out a/images, and pack"),
         ("x.PNG", "give --grid"),
         ("x.mp4", "give --interpolate"),

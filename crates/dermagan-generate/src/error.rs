@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dermagan_base::SettingError;
+use dermagan_formats::FormatError;
 use dermagan_model::ModelError;
 
 /// The errors of this crate. A message says what was found, what was expected and what to do next.
@@ -15,6 +16,9 @@ pub enum GenerateError {
     /// The model file or the device failed, or an image is not finite.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A set cannot be written in its format.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     Io {

@@ -6,6 +6,7 @@ use dermagan_base::SettingError;
 use dermagan_base::atomic::{self, Pending};
 use dermagan_base::name::has_ending;
 use dermagan_base::orientation::Orientation;
+use dermagan_formats::Format;
 
 use crate::classes;
 use crate::earlier::{self, COLUMNS, Expected, SYNTHETIC, TABLE};
@@ -172,7 +173,7 @@ impl ImageGenerator {
     }
 
     /// The name of an image's file without its ending. A seed may occur in several classes.
-    fn name_of(&self, shot: Shot, selection: &Selection) -> String {
+    pub(crate) fn name_of(&self, shot: Shot, selection: &Selection) -> String {
         let seed = shot.seed;
         match selection.classes.is_empty() {
             true => format!("seed{seed:04}"),
@@ -206,7 +207,7 @@ impl ImageGenerator {
     }
 
     /// The text chunks of an image file.
-    fn text_of(&self, shot: Shot, truncation: f64) -> Vec<(&'static str, String)> {
+    pub(crate) fn text_of(&self, shot: Shot, truncation: f64) -> Vec<(&'static str, String)> {
         let class = self.class_of(shot).map(str::to_owned);
         let mut text = provenance::text(self.model(), shot.seed.to_string(), class, truncation);
         let orientation = self.sampler().orientation_of(shot.seed);
@@ -244,12 +245,16 @@ fn check_folder(folder: &Path) -> Result<(), SettingError> {
         without = without.with_extension("");
     }
     let folder = format!("images are PNG files in a folder: type `out` = {}", without.display());
+    if let Some(format) = Format::of_ending(&Path::new("x").with_extension(ending)) {
+        let format = format.name();
+        return refuse(format!("{folder}, or choose `format` = {format}"));
+    }
     refuse(match *ending {
         "png" => format!("{folder}; a single PNG is a grid: give `grid`, such as 8x8, too"),
         "gif" | "apng" | "mp4" | "avi" | "mov" | "mkv" | "webm" => format!(
             "{folder}; an animation is a .gif or an .apng: give `interpolate`, such as 0,5,9, too"
         ),
-        "zip" | "tar" | "gz" | "tgz" | "bz2" | "xz" | "zst" | "7z" | "rar" => {
+        "gz" | "tgz" | "bz2" | "xz" | "zst" | "7z" | "rar" => {
             format!("{folder}, and pack the folder afterwards")
         }
         "npz" | "npy" | "h5" | "hdf5" | "lmdb" | "mat" | "pkl" | "pickle" => {

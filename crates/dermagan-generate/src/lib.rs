@@ -1,5 +1,5 @@
-//! Makes images with a trained generator: in memory, as files with a table, as a grid, or as an animated walk through
-//! latent space.
+//! Makes images with a trained generator: in memory, as files with a table, as a set in a format of other programs, as a
+//! grid, or as an animated walk through latent space.
 //!
 //! An [`ImageGenerator`] is a model on a device. An image depends only on the model, its seed, its class and the
 //! truncation, never on the batch in which it is computed. This crate needs neither a data source nor the
@@ -30,6 +30,7 @@ mod provenance;
 mod sampler;
 mod seeds;
 mod selection;
+mod sets;
 mod slerp;
 mod walk;
 
@@ -43,4 +44,5 @@ pub use grid::{GridRequest, parse_grid};
 pub use sampler::{Classes, Sampler, Shot};
 pub use seeds::{first_seeds, parse_seeds, parse_walk};
 pub use selection::Selection;
+pub use sets::SetRequest;
 pub use walk::{FRAME_MS, WalkRequest};

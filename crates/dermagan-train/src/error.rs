@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dermagan_base::SettingError;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
+use dermagan_formats::FormatError;
 use dermagan_generate::GenerateError;
 use dermagan_model::ModelError;
 
@@ -25,6 +26,9 @@ pub enum TrainError {
     /// Images could not be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A set of images cannot be written in its format.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// A setting of the call is wrong.
     #[error(transparent)]
     Setting(#[from] SettingError),

@@ -2,8 +2,8 @@
 //!
 //! - [`start`] and [`resume`] train a run to its end. With [`ReadyRun`] and [`Session`] the caller holds a run and
 //!   steps it. A run reports everything as an [`Event`].
-//! - [`evaluate`] compares generated images with real ones. [`export`] writes a generator to a file, and [`describe`]
-//!   describes the files of a run.
+//! - [`evaluate`] compares generated images with real ones. [`export`] writes a generator to a file,
+//!   [`export_data`] writes prepared images in the formats of other programs, and [`describe`] describes the files of a run.
 //! - [`examine`] compares a device's gradients with the CPU's. [`mod@bench`] measures its speed.
 //! - [`train_encoder`] trains the lesion encoder, whose features the metrics use.
 //!
@@ -93,5 +93,6 @@ pub use tools::describe::describe;
 pub use tools::doctor::{Computed, Diagnosis, Examination, examine, reference_level};
 pub use tools::encoder_files::{EncoderFiles, EncoderRequest, train_encoder};
 pub use tools::export::{ExportRequest, Exported, export};
+pub use tools::export_data::{DataExportRequest, DataExported, export_data};
 pub use tools::generated::{evaluate, open_generated};
 pub use tools::open_model::open_model;

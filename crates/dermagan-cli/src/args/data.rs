@@ -1,10 +1,12 @@
-//! Options of `prepare` and `data info`.
+//! Options of `prepare`, `data info` and `data export`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use dermagan_data::{Filter, Fit};
 
+use super::eval::SideArg;
+use super::format::FormatArg;
 use super::reading::{ReadingArgs, SplitArg};
 
 const SOURCE_HELP: &str = "A folder or zip of images with a table of diagnoses (HAM10000, ISIC 2018, 2019 and 2020, exports of the \
@@ -94,6 +96,8 @@ impl From<FilterArg> for Filter {
 pub enum DataCommand {
     /// Count images by class, sex, age, site, confirmation type and size, and count lesions.
     Info(DataInfoArgs),
+    /// Write the prepared images with labels, split and licence in the formats of other programs.
+    Export(DataExportArgs),
 }
 
 /// Options of `data info`.
@@ -115,4 +119,40 @@ pub struct DataInfoArgs {
     /// Also write a PNG with one row of examples per class.
     #[arg(long, value_name = "FILE.png")]
     pub grid: Option<PathBuf>,
+}
+
+/// Options of `data export`.
+#[derive(Args, Debug)]
+pub struct DataExportArgs {
+    /// A source, as `data info` takes it, or the cache file that `prepare` wrote.
+    #[arg(value_name = "SOURCE|CACHE")]
+    pub source: String,
+    /// Format of the set [default: zip, webdataset or parquet if --out ends with .zip, .tar or .parquet].
+    #[arg(long, value_enum)]
+    pub format: Option<FormatArg>,
+    /// Output: a .zip for zip and stylegan; a folder for the others, or one .tar or .parquet. A folder must be new, empty, or
+    /// hold the same set.
+    #[arg(long, value_name = "DIR|FILE")]
+    pub out: PathBuf,
+    /// Side of the images in pixels, 4 to 2048; a power of two for stylegan [default: 64, or that of the cache].
+    #[arg(long)]
+    pub size: Option<u32>,
+    /// How to make a photograph square [default: crop, or that of the cache].
+    #[arg(long, value_enum)]
+    pub fit: Option<FitArg>,
+    /// Filter that resizes the images; both filters are antialiased [default: lanczos, or that of the cache].
+    #[arg(long, value_enum)]
+    pub filter: Option<FilterArg>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Side of the split [default: train for stylegan, which trains on everything that it is given; else all, each side in
+    /// files of its own].
+    #[arg(long, value_enum)]
+    pub split: Option<SideArg>,
+    /// Which split --split means [default: official if the data names its parts, lesion otherwise].
+    #[arg(long, value_enum)]
+    pub split_by: Option<SplitArg>,
+    /// Largest number of images in each file of a folder in WebDataset or Parquet, 1 to 10000000 [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub images_per_file: Option<u64>,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dermagan_data::split::Side;
 
 use super::device::DeviceArgs;
 use super::reading::{ReadingArgs, SplitArg};
@@ -24,11 +25,24 @@ pub enum SideArg {
     /// The 80 % that `train` learns from.
     Train,
     /// The 10 % for validation.
+    #[value(alias = "validation")]
     Val,
     /// The 10 % for the final evaluation.
     Test,
     /// All images.
     All,
+}
+
+impl SideArg {
+    /// The side; `None` for all images.
+    pub fn side(self) -> Option<Side> {
+        match self {
+            Self::Train => Some(Side::Train),
+            Self::Val => Some(Side::Val),
+            Self::Test => Some(Side::Test),
+            Self::All => None,
+        }
+    }
 }
 
 /// Options of `eval`.

@@ -6,6 +6,7 @@ mod device;
 mod doctor;
 mod encoder;
 mod eval;
+mod format;
 mod model;
 mod reading;
 mod sample;
@@ -14,11 +15,12 @@ mod train;
 use clap::{Parser, Subcommand};
 
 pub use bench::{BenchArgs, BenchWhat};
-pub use data::{DataCommand, DataInfoArgs, PrepareArgs};
+pub use data::{DataCommand, DataExportArgs, DataInfoArgs, PrepareArgs};
 pub use device::DeviceArgs;
 pub use doctor::DoctorArgs;
 pub use encoder::{EncoderCommand, EncoderTrainArgs};
-pub use eval::{EvalArgs, FeaturesArg, SideArg};
+pub use eval::{EvalArgs, FeaturesArg};
+pub use format::per_file;
 pub use model::{ExportArgs, InfoArgs};
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
@@ -44,12 +46,12 @@ pub struct Cli {
 pub enum Command {
     /// Decode and resize a data source once, into a cache file that training maps into memory.
     Prepare(PrepareArgs),
-    /// Inspect a data source.
+    /// Inspect a data source, or write its images in the formats of other programs.
     #[command(subcommand)]
     Data(DataCommand),
     /// Train a GAN; without --data, on the built-in phantom images.
     Train(TrainArgs),
-    /// Generate images: PNG files with a metadata.csv, a grid, or an animation.
+    /// Generate images: PNG files with a metadata.csv, a set in another program's format, a grid, or an animation.
     Sample(SampleArgs),
     /// Write a generator and its model card to one file, in half precision.
     Export(ExportArgs),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::device::DeviceArgs;
+use super::format::FormatArg;
 
 /// Flags that conflict with `--interpolate`.
 const NO_WALK: [&str; 3] = ["number", "seeds", "grid"];
@@ -53,9 +54,17 @@ pub struct SampleArgs {
         conflicts_with_all = NO_WALK
     )]
     pub scale: usize,
-    /// Output: a folder; with --grid a .png file; with --interpolate a .gif (256 colours per frame), or an animated .png
-    /// or .apng (all colours) [default: samples, grid.png or walk.gif]. A folder must be new, empty, or hold images of the
-    /// same model and seeds, which stay: after an interruption the same command makes those that are missing.
+    /// Format of the images as files [default: zip, webdataset or parquet if --out ends with .zip, .tar or .parquet, else
+    /// folder]. The PNG of an image is the same in all of them.
+    #[arg(long, value_enum, conflicts_with_all = ["grid", "interpolate"])]
+    pub format: Option<FormatArg>,
+    /// Largest number of images in each file of a folder in WebDataset or Parquet, 1 to 10000000 [default: 10000].
+    #[arg(long, value_name = "N", conflicts_with_all = ["grid", "interpolate"])]
+    pub images_per_file: Option<u64>,
+    /// Output: a folder, or a file if the format has files; with --grid a .png file; with --interpolate a .gif (256 colours
+    /// per frame), or an animated .png or .apng (all colours) [default: samples or samples.zip, grid.png or walk.gif]. A
+    /// folder of PNG files must be new, empty, or hold images of the same model and seeds, which stay: after an interruption
+    /// the same command makes those that are missing. In the other formats it makes all again.
     #[arg(long, value_name = "DIR|FILE")]
     pub out: Option<PathBuf>,
     /// Truncation psi, 0 to 100: 1 gives full variety, less gives images closer to the average. It does not reduce their

@@ -1,12 +1,21 @@
-//! `dermagan prepare` and `dermagan data info`.
+//! `dermagan prepare`, `dermagan data info` and `dermagan data export`.
+
+use std::path::Path;
 
 use anyhow::Context;
 use dermagan_base::{atomic, producer};
-use dermagan_data::split;
-use dermagan_data::{Filter, Fit, Options, Source, Summary, default_path, examine, grid, prepare};
+use dermagan_data::split::{self, Side};
+use dermagan_data::{
+    Cache, Filter, Fit, Options, Source, Summary, default_path, examine, grid, prepare,
+};
+use dermagan_formats::Format;
+use dermagan_train::{DataExportRequest, export_data};
 
-use crate::args::{DataInfoArgs, PrepareArgs};
-use crate::show::{self, say, say_raw};
+use crate::args::{DataExportArgs, DataInfoArgs, PrepareArgs, per_file};
+use crate::show::{self, complain, say, say_raw};
+
+/// Default side of exported images, in pixels.
+const SIDE: u32 = 64;
 
 /// Number of columns and cell size in pixels of `data info --grid`.
 const GRID: (usize, u32) = (10, 96);
@@ -70,6 +79,71 @@ pub fn data_info(args: &DataInfoArgs) -> anyhow::Result<u8> {
         if !args.json {
             say!("\n{}: rows {}", path.display(), rows.join(", "));
         }
+    }
+    Ok(0)
+}
+
+/// Writes prepared images in a format of other programs; returns the exit code.
+pub fn data_export(args: &DataExportArgs) -> anyhow::Result<u8> {
+    let format = args.format.map(Format::from).or_else(|| Format::of_ending(&args.out));
+    let Some(format) = format else {
+        let names: Vec<&str> = Format::ALL.into_iter().map(Format::name).collect();
+        anyhow::bail!("--format is missing; it is one of {}", names.join(", "));
+    };
+    let images_per_file = per_file(args.images_per_file, format, &args.out)?;
+    let path = Path::new(&args.source);
+    let usual = match path.is_file() && Cache::is_cache(path) {
+        true => Cache::open(path)?.header().options,
+        false => Options { size: SIDE, fit: Fit::Crop, filter: Filter::Lanczos },
+    };
+    let options = Options {
+        size: args.size.unwrap_or(usual.size),
+        fit: args.fit.map_or(usual.fit, Fit::from),
+        filter: args.filter.map_or(usual.filter, Filter::from),
+    };
+    let side = match (args.split, format) {
+        (Some(side), _) => side.side(),
+        (None, Format::StyleGan) => Some(Side::Train),
+        (None, _) => None,
+    };
+    let bar = show::bar(0, "exporting {wide_bar} {pos}/{len} {per_sec} {eta}");
+    let request = DataExportRequest {
+        data: args.source.clone(),
+        reading: args.reading.reading(args.split_by),
+        options,
+        format,
+        out: args.out.clone(),
+        side,
+        images_per_file,
+    };
+    let exported = export_data(&request, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let exported = exported?;
+    say_raw!("{}", exported.report);
+    say!("{}", exported.split);
+    let parts: Vec<String> =
+        exported.parts.iter().map(|(name, images)| format!("{images} {name}")).collect();
+    say!(
+        "{} images of {} in {} ({}); their licence: {}",
+        parts.join(", "),
+        exported.name,
+        args.out.display(),
+        format.name(),
+        exported.licence
+    );
+    if exported.others > 0 {
+        let only = if args.split.is_none() {
+            "StyleGAN trains on everything that it is given: "
+        } else {
+            ""
+        };
+        complain!(
+            "note: {only}{} images on other sides of the split are not in it; --split all writes all",
+            exported.others
+        );
     }
     Ok(0)
 }

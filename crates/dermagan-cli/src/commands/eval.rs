@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use dermagan_base::{atomic, producer};
-use dermagan_data::split::Side;
 use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, Nearest, npz};
 use indicatif::ProgressBar;
 
-use crate::args::{EvalArgs, FeaturesArg, SideArg};
+use crate::args::{EvalArgs, FeaturesArg};
 use crate::commands::{select, table};
 use crate::show::{self, complain};
 
@@ -20,12 +19,7 @@ pub fn run(args: EvalArgs) -> anyhow::Result<u8> {
         features: args.features.into(),
         weights: args.weights.clone(),
         number: args.number,
-        split: match args.split {
-            SideArg::Train => Some(Side::Train),
-            SideArg::Val => Some(Side::Val),
-            SideArg::Test => Some(Side::Test),
-            SideArg::All => None,
-        },
+        split: args.split.side(),
         per_class: args.per_class,
         seed: args.seed,
         nearest: args.nearest.is_some(),

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use dermagan_formats::Format;
 use dermagan_generate::{
-    FRAME_MS, FilesRequest, GridRequest, ImageGenerator, Selection, WalkRequest, Written,
+    FRAME_MS, GridRequest, ImageGenerator, Selection, SetRequest, WalkRequest, Written,
     class_caution, first_seeds, parse_grid, parse_seeds, parse_walk,
 };
 use dermagan_train::open_model;
 
-use crate::args::SampleArgs;
+use crate::args::{SampleArgs, per_file};
 use crate::commands::select;
 use crate::show::{self, complain, say};
 
@@ -57,20 +58,33 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     }
     let seeds = seeds.unwrap_or_else(|| first_seeds(IMAGES));
     let images = Selection { seeds, classes, truncation, batch };
-    let request = FilesRequest { images, out: out("samples") };
+    let format = format_of(&args);
+    let out = out(if format.is_one_file() { "samples.zip" } else { "samples" });
+    let images_per_file = per_file(args.images_per_file, format, &out)?;
+    let request = SetRequest { images_per_file, ..SetRequest::new(images, out, format) };
     let count = generator.count(&request.images)?;
-    let made = progress(count, |report| generator.write_files(&request, report))?;
+    let made = progress(count, |report| generator.write_set(&request, report))?;
     let model = generator.model();
     let one = model.card.as_ref().is_some_and(|card| card.classes.len() == 1);
     if model.config.classes == 0 && !one {
+        let labels = match format {
+            Format::Folder | Format::Zip => "metadata.csv has the class unknown (dx)",
+            _ => "the images have no labels",
+        };
         say!(
-            "metadata.csv has the class unknown (dx): this model is not conditioned on classes. For labelled images, train one \
-             that is: dermagan train --preset rare"
+            "{labels}: this model is not conditioned on classes. For labelled images, train one that is: dermagan train \
+             --preset rare"
         );
     }
     done(made, &name, &request.out, &on);
     caution();
     Ok(0)
+}
+
+/// The format that was asked for, by name or by the ending of the output.
+fn format_of(args: &SampleArgs) -> Format {
+    let by_ending = || args.out.as_deref().filter(|out| !out.is_dir()).and_then(Format::of_ending);
+    args.format.map(Format::from).or_else(by_ending).unwrap_or(Format::Folder)
 }
 
 /// Shows a progress bar of `count` images during `make`.

@@ -7,5 +7,6 @@ pub mod describe;
 pub mod doctor;
 pub mod encoder_files;
 pub mod export;
+pub mod export_data;
 pub mod generated;
 pub mod open_model;
