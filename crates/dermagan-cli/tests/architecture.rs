@@ -22,7 +22,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("eval", &["base", "data", "generate", "kernels", "model", "models"]),
     ("train", &["base", "data", "eval", "formats", "generate", "model", "models"]),
     ("cli", &["base", "data", "eval", "formats", "generate", "model", "train"]),
-    ("python", &["base", "cli", "data", "eval", "generate", "model", "train"]),
+    ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
 ];
 
 /// The folders of a crate in their order: a folder may use those before it.

@@ -6,13 +6,15 @@ use dermagan_data::split::{self, Side};
 use dermagan_data::{
     Filter, Fit, Options, Reading, Record, Source, SplitBy, Summary, default_path, prepare,
 };
-use dermagan_train::TrainError;
+use dermagan_formats::{Format, IMAGES_PER_FILE};
+use dermagan_train::{DataExportRequest, TrainError, export_data};
 use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::errors::{misused, wrong};
-use crate::work;
+use crate::model::format_of;
+use crate::work::{self, quietly};
 
 /// Prepared images: the file that holds their pixels, and what is known of them.
 #[pyclass(frozen, module = "dermagan._dermagan")]
@@ -77,6 +79,17 @@ impl OpenArgs {
             }
         };
         Ok(Options { size: self.size, fit, filter })
+    }
+}
+
+/// A side of the split by its name; `None` for all.
+pub fn side_of(name: &str) -> Result<Option<Side>, TrainError> {
+    match name {
+        "train" => Ok(Some(Side::Train)),
+        "val" => Ok(Some(Side::Val)),
+        "test" => Ok(Some(Side::Test)),
+        "all" => Ok(None),
+        other => Err(wrong("split", format!("'{other}': expected train, val, test or all"))),
     }
 }
 
@@ -201,6 +214,31 @@ impl Cache {
             "localization": column(&|r| json!(r.localization)),
         })
         .to_string()
+    }
+
+    /// Writes the images of a side of the split, or of all, as a set. Returns the parts with their numbers of images.
+    fn export(
+        &self,
+        py: Python<'_>,
+        out: PathBuf,
+        format: Option<&str>,
+        side: &str,
+    ) -> PyResult<Vec<(String, u64)>> {
+        quietly(py, || {
+            let problem =
+                || format!("expected one of {}", Format::ALL.map(Format::name).join(", "));
+            let format = format_of(format, &out)?.ok_or_else(|| wrong("format", problem()))?;
+            let request = DataExportRequest {
+                data: self.cache.path().display().to_string(),
+                reading: Reading::default(),
+                options: self.cache.header().options,
+                format,
+                out,
+                side: side_of(side)?,
+                images_per_file: IMAGES_PER_FILE,
+            };
+            Ok(export_data(&request, &mut |_, _| ())?.parts)
+        })
     }
 
     /// Checks the pixels against their hashes from the preparation. Returns the indices of images that have changed.

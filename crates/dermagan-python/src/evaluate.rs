@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use dermagan_base::run_until;
 use dermagan_data::Reading;
-use dermagan_data::split::Side;
 use dermagan_eval::{EvalEvent, EvalJob, FeatureKind};
 use dermagan_train::TrainError;
 use pyo3::prelude::*;
 use serde::Deserialize;
 
-use crate::dataset::{ReadingArgs, read};
+use crate::dataset::{ReadingArgs, read, side_of};
 use crate::errors::{misused, wrong};
 use crate::model::open_device;
 use crate::work;
@@ -43,15 +42,7 @@ impl EvalArgs {
                 return Err(wrong("features", problem));
             }
         };
-        let split = match self.split.as_str() {
-            "train" => Some(Side::Train),
-            "val" => Some(Side::Val),
-            "test" => Some(Side::Test),
-            "all" => None,
-            other => {
-                return Err(wrong("split", format!("'{other}': expected train, val, test or all")));
-            }
-        };
+        let split = side_of(&self.split)?;
         Ok(EvalJob {
             reading: Reading::try_from(self.reading)?,
             features,

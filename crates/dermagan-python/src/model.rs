@@ -1,12 +1,13 @@
 //! A generator on a device.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use dermagan_base::image::Image;
+use dermagan_formats::Format;
 use dermagan_generate::{
-    FilesRequest, GridRequest, ImageGenerator, Selection, Shot, WalkRequest, class_caution,
+    GridRequest, ImageGenerator, Selection, SetRequest, Shot, WalkRequest, class_caution,
 };
 use dermagan_model::{Choice, ComputeDevice, device, latent};
 use dermagan_train::{TrainError, machine_gigabytes, open_model};
@@ -35,6 +36,16 @@ pub struct Model {
 pub fn open_device(choice: &str) -> Result<ComputeDevice, TrainError> {
     let choice = Choice::from_str(choice).map_err(|error| wrong("device", error.to_string()))?;
     Ok(device::select(&choice)?)
+}
+
+/// The format of a set that its name asks for, or the ending of `out`; `None` if neither does.
+pub fn format_of(name: Option<&str>, out: &Path) -> Result<Option<Format>, TrainError> {
+    let Some(name) = name else {
+        return Ok(Some(out).filter(|out| !out.is_dir()).and_then(Format::of_ending));
+    };
+    let found = Format::ALL.into_iter().find(|format| format.name() == name);
+    let names = || Format::ALL.map(Format::name).join(", ");
+    found.map(Some).ok_or_else(|| wrong("format", format!("'{name}': expected {}", names())))
 }
 
 /// Consecutive seeds as ranges.
@@ -264,8 +275,9 @@ impl Model {
         quietly(py, || Ok(self.generator.write_walk(&request, &mut |_| ())?))
     }
 
-    /// Writes a folder of images with a table, of ranges of seeds. Returns the number of images in the set.
-    fn write_files(
+    /// Writes a set of images of ranges of seeds. Returns the number of images in the set.
+    #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
+    fn write_set(
         &self,
         py: Python<'_>,
         seeds: Vec<(u64, u64)>,
@@ -273,11 +285,15 @@ impl Model {
         truncation: f64,
         batch: usize,
         out: PathBuf,
+        format: Option<&str>,
     ) -> PyResult<u64> {
         let seeds = seeds.into_iter().map(|(first, end)| first..end).collect();
         let images = Selection { seeds, classes, truncation, batch };
-        let request = FilesRequest { images, out };
-        quietly(py, || Ok(self.generator.write_files(&request, &mut |_| ())?.images))
+        quietly(py, || {
+            let format = format_of(format, &out)?.unwrap_or(Format::Folder);
+            let request = SetRequest::new(images, out, format);
+            Ok(self.generator.write_set(&request, &mut |_| ())?.images)
+        })
     }
 }
 

@@ -108,3 +108,14 @@ def test_the_table_goes_into_a_csv(work: Path) -> None:
         rows.writerow(table)
         rows.writerows(zip(*table.values()))
     assert len(list(csv.DictReader(open("table.csv")))) == len(open_phantom())
+
+
+def test_a_data_set_is_written_for_other_programs(work: Path) -> None:
+    ds = open_phantom(size=32)
+    parts = ds.export("all", format="imagefolder")
+    assert sum(parts.values()) == len(ds) and set(parts) == {"train", "validation", "test"}
+    assert ds.split("test").export("test.zip", format="stylegan") == {"test": len(ds.split("test"))}
+    with pytest.raises(ValueError, match="format.*folder, imagefolder, zip"):
+        ds.export("other")
+    with pytest.raises(ValueError, match="format: 'tfrecord': expected folder"):
+        ds.export("other", format="tfrecord")

@@ -46,6 +46,7 @@ def test_images_are_those_of_the_command_line_to_the_bit(g: dg.Generator, dermag
     walk = g.interpolate([0, 5, 9], frames=3)
     walk.save("walk.gif")
     assert Path("cli.gif").read_bytes() == Path("walk.gif").read_bytes()
+    assert g.save("of-python.zip", 3, label="nv") == 3 and Path("of-python.zip").is_file()
     assert g.save("of-python", seeds=[3, 9], labels=["nv", "df"]) == 4
     names = sorted(path.name for path in Path("of-python").iterdir())
     assert names == sorted(path.name for path in Path("of-cli").iterdir())

@@ -29,10 +29,13 @@ class Dataset:
     """
 
     def __init__(
-        self, cache: _dermagan.Cache, source: str, reading: dict[str, Any], indices: npt.NDArray[np.intp] | None
+        self, cache: _dermagan.Cache, source: str, reading: dict[str, Any], side: str | None
     ) -> None:
         """Use :meth:`open`."""
-        self._cache, self._source, self._reading, self._indices = cache, source, reading, indices
+        self._cache, self._source, self._reading, self._side = cache, source, reading, side
+        self._indices: npt.NDArray[np.intp] | None = None
+        if side is not None:
+            self._indices = np.flatnonzero(np.asarray(cache.sides) == side)
         self._labels = np.asarray(cache.labels, np.int64)
         size, count = cache.size, len(cache)
         self._pixels: UInt8Array = np.memmap(
@@ -138,8 +141,20 @@ class Dataset:
             raise ValueError(f"side={side!r}: expected train, val or test")
         if self._indices is not None:
             raise ValueError("split: these images are one side of a split already")
-        chosen = np.flatnonzero(np.asarray(self._cache.sides) == side)
-        return Dataset(self._cache, self._source, self._reading, chosen)
+        return Dataset(self._cache, self._source, self._reading, side)
+
+    def export(
+        self,
+        out: PathArgument,
+        *,
+        format: str | None = None,  # noqa: A002
+    ) -> dict[str, int]:
+        """Writes the images with their labels, table and licence, and returns the number of images of each part.
+
+        The ``format`` is ``folder``, ``imagefolder``, ``zip``, ``webdataset``, ``parquet`` or ``stylegan``; a name that
+        ends with ``.zip``, ``.tar`` or ``.parquet`` chooses it, too. ``ds.split("train").export(...)`` writes one side.
+        """
+        return dict(self._cache.export(path_of(out), format, self._side or "all"))
 
     def verify(self) -> None:
         """Checks that no pixel has changed since the preparation. Raises DataError."""

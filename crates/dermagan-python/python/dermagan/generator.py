@@ -251,13 +251,18 @@ class Generator:
         label: str | None = None,
         labels: Sequence[str] | str | None = None,
         truncation: float = 1.0,
+        format: str | None = None,  # noqa: A002
     ) -> int:
-        """Writes a folder of PNG files with a ``metadata.csv`` in HAM10000's columns, as ``dermagan sample`` does, and
-        returns the number of images. ``labels`` are classes in which each seed is made; ``"all"`` are all. A call that was
-        interrupted goes on where it was."""
+        """Writes a set of images, as ``dermagan sample`` does, and returns their number.
+
+        ``labels`` are classes in which each seed is made; ``"all"`` are all. The ``format`` is ``folder`` (PNG files with a
+        ``metadata.csv`` in HAM10000's columns), ``imagefolder``, ``zip``, ``webdataset``, ``parquet`` or ``stylegan``; a
+        name that ends with ``.zip``, ``.tar`` or ``.parquet`` chooses it, too. A folder that was interrupted goes on where
+        it was.
+        """
         chosen = seeds_of(n, seeds, seed)
         codes = _codes(label, labels)
-        return self._model.write_files(ranges_of(chosen), codes, float(truncation), 64, path_of(out))
+        return self._model.write_set(ranges_of(chosen), codes, float(truncation), 64, path_of(out), format)
 
     def torch(self, n: SupportsIndex, **options: Any) -> SyntheticImages:
         """A ``torch.utils.data.Dataset`` of ``n`` synthetic images; see :class:`dermagan.torch.SyntheticImages`."""
