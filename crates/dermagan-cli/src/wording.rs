@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 44] = [
+const SETTINGS: [&str; 48] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -61,6 +61,10 @@ const SETTINGS: [&str; 44] = [
     "fake",
     "nearest",
     "save_features",
+    "torch",
+    "hub",
+    "float",
+    "full",
 ];
 
 /// A library's message with flags: `` `batch` = 1: … `` becomes `--batch 1: …`, and `` `batch` `` becomes `--batch`.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dermagan_base::SettingError;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
+use dermagan_export::ExportError;
 use dermagan_generate::GenerateError;
 use dermagan_model::ModelError;
 
@@ -25,6 +26,9 @@ pub enum TrainError {
     /// Images could not be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A generator could not be written in another format.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// A setting of the call is wrong.
     #[error(transparent)]
     Setting(#[from] SettingError),
