@@ -54,7 +54,15 @@ pub(super) fn look(folder: &Path) -> Result<(), ExportError> {
     let mut names = names.map_err(ExportError::io(folder))?;
     // The same file is named in the error each time.
     names.sort();
-    for name in names {
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    if has(WEIGHTS) && !has(CONFIG) {
+        // It may be the only copy of a generator. This crate writes the configuration first.
+        let problem = format!(
+            "it holds {WEIGHTS} without {CONFIG}, so it is not a folder that `hub` wrote; name a new or an empty folder"
+        );
+        return refuse(problem);
+    }
+    for name in &names {
         let name = name.to_string_lossy();
         let file = folder.join(&*name);
         let is_ours = match name.strip_suffix(".partial") {

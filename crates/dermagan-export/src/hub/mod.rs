@@ -44,9 +44,10 @@ pub fn write_hub_folder(
     let model = ModelFile::from_bytes(WEIGHTS, &bytes)?;
     let grid = Grid::of(card);
     let readme = readme::text(&model, card, full, &grid);
+    // The configuration comes first: `look` knows a folder of this crate by it.
     let files = [
-        (WEIGHTS, bytes),
         (CONFIG, config(card)?),
+        (WEIGHTS, bytes),
         (MODULE, pytorch_module()),
         (GRAPH, onnx_model(&model, &OnnxOptions::default())?),
     ];
@@ -148,7 +149,7 @@ mod tests {
         write().unwrap();
         std::fs::remove_dir(folder.join(".git")).unwrap();
         assert!(contents(&folder) == first);
-        for (name, bytes) in [(README, &b"mine"[..]), (CONFIG, b"{}"), ("mine.txt", b"mine")] {
+        for (name, bytes) in [("mine.txt", &b"mine"[..]), (README, b"mine"), (CONFIG, b"{}")] {
             std::fs::write(folder.join(name), bytes).unwrap();
             let before = contents(&folder);
             let error = write().unwrap_err().to_string();
@@ -156,6 +157,9 @@ mod tests {
             assert!(contents(&folder) == before);
             std::fs::remove_file(folder.join(name)).unwrap();
         }
+        // The loop removed the configuration, so the generator may be any user's.
+        let error = write().unwrap_err().to_string();
+        assert!(error.contains("without config.json"), "{error}");
     }
 
     #[test]

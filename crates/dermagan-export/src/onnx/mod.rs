@@ -16,6 +16,7 @@ use std::path::Path;
 use dermagan_base::protobuf::Message;
 use dermagan_base::{SettingError, producer};
 use dermagan_generate::class_index;
+use dermagan_model::tensor::Array;
 use dermagan_model::{Backbone, Generator, ModelError, ModelFile};
 
 use crate::error::ExportError;
@@ -86,15 +87,19 @@ pub fn is_own_onnx(file: &Path) -> bool {
     read.is_ok() && is_own
 }
 
-/// Checks that every tensor is there in its shape.
+/// Checks that every tensor is there in its shape, and finite.
 fn check(model: &ModelFile) -> Result<(), ModelError> {
     model.config.validate()?;
     for (name, shape) in Generator::shapes(&model.config) {
-        let fits = model.weights.get(&name).is_some_and(|array| {
+        let fits = |array: &&Array| {
             array.shape == shape && array.values.len() == shape.iter().product::<usize>()
-        });
-        if !fits {
+        };
+        let Some(array) = model.weights.get(&name).filter(fits) else {
             let what = format!("the generator has no tensor '{name}' of the shape {shape:?}");
+            return Err(ModelError::Config(what));
+        };
+        if !array.is_finite() {
+            let what = format!("tensor '{name}' of the generator holds values that are not finite");
             return Err(ModelError::Config(what));
         }
     }
@@ -133,7 +138,6 @@ fn graph_of(model: &ModelFile, class: Class, float: bool) -> Graph {
 #[cfg(test)]
 mod tests {
     use dermagan_generate::shipped_model;
-    use dermagan_model::tensor::Array;
     use dermagan_model::{Card, ModelConfig};
 
     use super::graph::tests::{assert_well_formed, inputs, operators};
@@ -229,5 +233,9 @@ mod tests {
         model.weights.remove("main.3.bias");
         let error = onnx_model(&model, &OnnxOptions::default()).unwrap_err().to_string();
         assert!(error.contains("main.3.bias"), "{error}");
+        let mut model = residual(0, true);
+        model.weights.get_mut("noise.0").unwrap().values[1] = f32::NAN;
+        let error = onnx_model(&model, &OnnxOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("noise.0") && error.contains("not finite"), "{error}");
     }
 }

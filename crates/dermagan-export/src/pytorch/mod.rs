@@ -10,7 +10,7 @@ const MODULE: &str = include_str!("generator.py");
 /// The bytes of a Python file that loads every generator's file of dermagan into an `nn.Module`. It needs nothing but
 /// PyTorch and safetensors.
 pub fn pytorch_module() -> Vec<u8> {
-    sealed(MODULE, "\n# ", "").into_bytes()
+    sealed(&format!("{MODULE}\n"), "# ", "").into_bytes()
 }
 
 /// Whether a file is such a module, of any version and not edited since, or is empty. False if it cannot be read.
