@@ -75,6 +75,7 @@ fn notes_say_what_a_user_of_the_file_has_to_do() {
     assert!(notes(&["--torch", "g.py"]).contains("the module holds no weights: write them"));
     desk.ok(&["export", "shipped", "--out", "g.safetensors"]);
     let out = desk.run(&["export", "g.safetensors", "--torch", "g.py"]);
+    assert!(text(&out.stdout).contains("a PyTorch module for g.safetensors in g.py"));
     assert!(text(&out.stderr).contains("Generator.from_file(\"g.safetensors\") loads them"));
 }
 
@@ -124,6 +125,6 @@ fn a_folder_for_hugging_face_is_a_model_for_every_command() {
     let run = desk.run_folder("runs");
     let before = contents(&run);
     let error = desk.fails(&["export", "shipped", "--hub", &run.display().to_string()], 1);
-    assert!(error.contains("--hub") && error.contains("did not write there"), "{error}");
+    assert!(error.contains("--hub") && error.contains("without config.json"), "{error}");
     assert!(contents(&run) == before);
 }

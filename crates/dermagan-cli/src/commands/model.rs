@@ -16,13 +16,15 @@ pub fn export(args: ExportArgs) -> anyhow::Result<u8> {
     let request = ExportRequest { model, outdir, out, format, full, class, float };
     let exported = dermagan_train::export(&request)?;
     exported.notes.iter().for_each(|note| complain!("note: {note}"));
-    say!(
-        "{} in {}: {:.1} MB, licence of its data {}",
-        exported.name,
-        request.out.display(),
-        exported.bytes as f64 / 1e6,
-        exported.licence
-    );
+    let (name, out) = (exported.name, request.out.display());
+    match exported.format {
+        ExportFormat::Torch => say!("a PyTorch module for {name} in {out}"),
+        _ => say!(
+            "{name} in {out}: {:.1} MB, licence of its data {}",
+            exported.bytes as f64 / 1e6,
+            exported.licence
+        ),
+    }
     Ok(0)
 }
 

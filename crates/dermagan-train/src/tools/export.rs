@@ -64,6 +64,8 @@ pub struct ExportRequest {
 pub struct Exported {
     /// Name of the model for users.
     pub name: String,
+    /// The format.
+    pub format: ExportFormat,
     /// Size of the file, or of all files of the folder, in bytes.
     pub bytes: usize,
     /// Licence of the data that the model learnt from.
@@ -119,7 +121,7 @@ pub fn export(request: &ExportRequest) -> Result<Exported, TrainError> {
         ExportFormat::Torch => notes.push(where_weights_are(&name, is_own)),
         ExportFormat::Onnx | ExportFormat::Hub => notes.extend(notes_on_graph(&model, request)),
     }
-    Ok(Exported { name, bytes, licence: card.licence, notes })
+    Ok(Exported { name, format, bytes, licence: card.licence, notes })
 }
 
 /// What a user of the PyTorch module needs to know.
@@ -140,7 +142,7 @@ fn notes_on_graph(model: &ModelFile, request: &ExportRequest) -> Vec<String> {
          dermagan does by its seed"
             .to_owned()
     });
-    let full = request.full && ExportFormat::of(&request.out) == Some(ExportFormat::Onnx);
+    let full = request.full && request.format != Some(ExportFormat::Hub);
     let full = full.then(|| "an ONNX file always has 32 bits per weight".to_owned());
     class_caution(model).into_iter().chain(turned).chain(full).collect()
 }
