@@ -17,16 +17,17 @@ float32, and PyTorch's results, computed in float64 and rounded to float32 at th
   penalty                 the mean over images of the input gradient's squared norm
   grad.penalty.D.*        gradients of the penalty, by double backward
 
-The generator is that of load_generator.py, which writes each layer as its definition (every pixel is doubled, then a
-convolution), not as the stride-2 layer that dermagan computes.
+The generator is that of crates/dermagan-export/src/pytorch/generator.py, which writes each layer as its definition (every
+pixel is doubled, then a convolution), not as the stride-2 layer that dermagan computes.
 """
 
 from math import sqrt
 from pathlib import Path
 
 import torch
-from load_generator import around_down, generator, leaky
+from load_generator import Generator
 from safetensors.torch import save_file
+from torch.func import functional_call
 from torch.nn import functional as F
 
 TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-model/tests/data/residual.safetensors"
@@ -34,6 +35,37 @@ RESOLUTION, Z, WIDTH, CLASSES, BATCH, EMBEDDING = 32, 8, 4, 3, 3, 32
 HIDDEN = [WIDTH * 4, WIDTH * 2, WIDTH]  # at 4×4, 8×8 and 16×16
 WHOLE = WIDTH // 2  # at 32×32, the generator's
 NOISY = [8, 16, 32]  # resolutions at which noise is added
+MODEL = {
+    "backbone": "residual",
+    "classes": CLASSES,
+    "resolution": RESOLUTION,
+    "z_dim": Z,
+    "noise": True,
+    "g_width": WIDTH,
+}
+
+
+def leaky(x):
+    return F.leaky_relu(x, 0.2)
+
+
+def around_down(x):
+    """The shortcut of the discriminator's layers: half the side by the filter [1, 3, 3, 1] / 8 along each axis, with replicate
+    padding, and twice the channels by repetition."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype) / 8
+    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
+    p = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=x.shape[1])
+    return torch.cat([p, p], 1)
+
+
+def check_shortcut():
+    """The shortcut of the generator is twice the transpose of the discriminator's."""
+    from generator import shortcut
+
+    y = torch.randn(2, 6, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.zeros(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
+    (transposed,) = torch.autograd.grad(around_down(x), x, y)
+    torch.testing.assert_close(shortcut(y), 2 * transposed)
 
 
 def discriminator(p, x, label):
@@ -77,6 +109,8 @@ def weights(g_noise, d_noise):
 
 
 def main():
+    check_shortcut()
+
     def source(seed):
         generator = torch.Generator().manual_seed(seed)
         return lambda *shape: torch.randn(*shape, generator=generator)
@@ -111,7 +145,8 @@ def main():
         for name, gradient in zip(parameters, found):
             keep(f"grad.{prefix}.{name}", gradient)
 
-    images = generator(g, z, label)
+    network = Generator({"model": MODEL, "classes": ["a", "b", "c"]}).double()
+    images = functional_call(network, g, (z, label), strict=True)
     keep("pictures", images)
     gradients("G", (images * x).sum(), g)
 

@@ -13,6 +13,7 @@ use std::io::Write;
 use clap::Parser;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
+use dermagan_export::ExportError;
 use dermagan_generate::GenerateError;
 use dermagan_model::{ModelError, cpu};
 use dermagan_train::TrainError;
@@ -116,6 +117,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
             TrainError::Data(error) => of_data(error),
             TrainError::Eval(error) => of_eval(error),
             TrainError::Generate(error) => of_generate(error),
+            TrainError::Export(error) => of_export(error),
             TrainError::Model(error) => of_model(error),
             _ => exit::ERROR,
         };
@@ -137,6 +139,14 @@ fn of_eval(error: &EvalError) -> u8 {
         EvalError::Data(error) => of_data(error),
         EvalError::Generate(error) => of_generate(error),
         EvalError::Model(error) => of_model(error),
+        _ => exit::ERROR,
+    }
+}
+
+fn of_export(error: &ExportError) -> u8 {
+    match error {
+        ExportError::Generate(error) => of_generate(error),
+        ExportError::Model(error) => of_model(error),
         _ => exit::ERROR,
     }
 }

@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 46] = [
+const SETTINGS: [&str; 50] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -63,6 +63,10 @@ const SETTINGS: [&str; 46] = [
     "save_features",
     "format",
     "images_per_file",
+    "torch",
+    "hub",
+    "float",
+    "full",
 ];
 
 /// A library's message with flags: `` `batch` = 1: … `` becomes `--batch 1: …`, and `` `batch` `` becomes `--batch`.

@@ -409,32 +409,6 @@ fn a_generator_of_another_program_is_sampled_and_exported_with_a_card_that_knows
     assert!(!desk.join("c").exists());
 }
 
-#[test]
-fn export_says_how_to_reach_other_formats_and_replaces_only_generators() {
-    let desk = Desk::new();
-    let error = desk.fails(&["export", "shipped", "--out", "g.onnx"], 1);
-    assert!(
-        error.contains("type --out g.safetensors") && error.contains("scripts/load_generator.py"),
-        "{error}"
-    );
-    std::fs::write(desk.join("mine.safetensors"), "weights of another program").unwrap();
-    let error = desk.fails(&["export", "shipped", "--out", "mine.safetensors"], 1);
-    assert!(error.contains("a file of this name, which is not a generator of dermagan"), "{error}");
-    assert_eq!(
-        std::fs::read(desk.join("mine.safetensors")).unwrap(),
-        b"weights of another program"
-    );
-    (0..2).for_each(|_| drop(desk.ok(&["export", "shipped", "--out", "own.safetensors"])));
-    let error = desk.fails(&["export", "own.safetensors", "--out", "./own.safetensors"], 1);
-    assert!(error.contains("this is the model itself"), "{error}");
-    // The generator that comes with the program is such a file, to the byte.
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../models/lesion-generator/generator.safetensors");
-    assert!(
-        std::fs::read(desk.join("own.safetensors")).unwrap() == std::fs::read(shipped).unwrap()
-    );
-}
-
 /// A limit on the file size simulates a full disk: the images fit, the table of a large set does not.
 #[test]
 #[cfg(unix)]

@@ -56,6 +56,15 @@ fn indices(model: &ModelFile, codes: &[String]) -> Result<Vec<usize>, SettingErr
     }
 }
 
+/// The index of one class among those of a class-conditional generator, by its code, without regard to case. `None` for a
+/// generator that always makes this class.
+///
+/// # Errors
+/// Lists the classes that the model makes.
+pub fn class_index(model: &ModelFile, code: &str) -> Result<Option<usize>, SettingError> {
+    Ok(indices(model, &[code.trim().to_owned()])?.first().copied())
+}
+
 /// As [`indices`], but a code may occur more than once.
 pub(crate) fn indices_repeated(
     model: &ModelFile,

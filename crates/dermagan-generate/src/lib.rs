@@ -35,7 +35,7 @@ mod slerp;
 mod walk;
 
 pub use animation::{Shown, write_gif};
-pub use classes::class_caution;
+pub use classes::{class_caution, class_index};
 pub use earlier::is_own_png;
 pub use error::GenerateError;
 pub use files::{FilesRequest, Written};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dermagan_base::SettingError;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
+use dermagan_export::ExportError;
 use dermagan_formats::FormatError;
 use dermagan_generate::GenerateError;
 use dermagan_model::ModelError;
@@ -26,6 +27,9 @@ pub enum TrainError {
     /// Images could not be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A generator could not be written in another format.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// A set of images cannot be written in its format.
     #[error(transparent)]
     Format(#[from] FormatError),

@@ -92,7 +92,7 @@ pub use tools::count;
 pub use tools::describe::describe;
 pub use tools::doctor::{Computed, Diagnosis, Examination, examine, reference_level};
 pub use tools::encoder_files::{EncoderFiles, EncoderRequest, train_encoder};
-pub use tools::export::{ExportRequest, Exported, export};
+pub use tools::export::{ExportFormat, ExportRequest, Exported, export};
 pub use tools::export_data::{DataExportRequest, DataExported, export_data};
 pub use tools::generated::{evaluate, open_generated};
 pub use tools::open_model::open_model;

@@ -53,7 +53,7 @@ pub enum Command {
     Train(TrainArgs),
     /// Generate images: PNG files with a metadata.csv, a set in another program's format, a grid, or an animation.
     Sample(SampleArgs),
-    /// Write a generator and its model card to one file, in half precision.
+    /// Write a generator in a format to share: safetensors in half precision, ONNX, PyTorch, or a Hugging Face folder.
     Export(ExportArgs),
     /// Describe a run, a checkpoint, a model or a cache.
     Info(InfoArgs),

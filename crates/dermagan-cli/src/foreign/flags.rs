@@ -369,7 +369,7 @@ pub const FLAGS: &[(&str, &str, Answer)] = &[
     (
         "output output-dir outfile outf dest save-path format",
         "export",
-        Called("--out; a .safetensors file"),
+        Called("--out; a .safetensors, an .onnx or a .py file"),
     ),
     ("fp16 half", "export", Note("is the default; --full keeps 32 bits")),
     (
