@@ -66,16 +66,6 @@ impl ImageGenerator {
         self.sampler.code_of(&self.model.card.as_ref()?.classes, shot)
     }
 
-    /// The class of this code, for a [`Shot`]: its index among the classes that the generator is conditioned on. `None` for
-    /// the only class of a generator that makes no other.
-    ///
-    /// # Errors
-    /// When the generator makes no class of this code on demand. The message lists those that it makes.
-    pub fn class_index(&self, code: &str) -> Result<Option<usize>, GenerateError> {
-        let code = code.trim().to_owned();
-        Ok(classes::indices_repeated(&self.model, &[code])?.first().copied())
-    }
-
     /// Makes images in memory, in the order of the selection: all seeds of the first class, then of the next.
     ///
     /// # Errors

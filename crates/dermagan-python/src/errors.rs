@@ -6,6 +6,7 @@ use std::io;
 use dermagan_base::SettingError;
 use dermagan_data::DataError;
 use dermagan_eval::EvalError;
+use dermagan_formats::FormatError;
 use dermagan_generate::GenerateError;
 use dermagan_model::ModelError;
 use dermagan_train::TrainError;
@@ -83,7 +84,9 @@ fn of_train(error: &TrainError) -> Kind {
         TrainError::Model(error) => of_model(error),
         TrainError::Eval(error) => of_eval(error),
         TrainError::Generate(error) => of_generate(error),
-        TrainError::Io { error, .. } => Kind::System(error.kind()),
+        TrainError::Io { error, .. } | TrainError::Format(FormatError::Io { error, .. }) => {
+            Kind::System(error.kind())
+        }
         TrainError::Checkpoint { .. } => Kind::Own("ModelError"),
         TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. } => Kind::Own("DeviceError"),
         TrainError::NotFinite { .. } | TrainError::Stopped(_) => Kind::Own("TrainingError"),
@@ -116,9 +119,9 @@ fn of_eval(error: &EvalError) -> Kind {
 fn of_generate(error: &GenerateError) -> Kind {
     match error {
         GenerateError::Model(error) => of_model(error),
-        GenerateError::Io { error, .. } | GenerateError::Unfinished { error, .. } => {
-            Kind::System(error.kind())
-        }
+        GenerateError::Io { error, .. }
+        | GenerateError::Unfinished { error, .. }
+        | GenerateError::Format(FormatError::Io { error, .. }) => Kind::System(error.kind()),
         _ => Kind::Value,
     }
 }

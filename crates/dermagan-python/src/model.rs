@@ -8,6 +8,7 @@ use dermagan_base::image::Image;
 use dermagan_formats::Format;
 use dermagan_generate::{
     GridRequest, ImageGenerator, Selection, SetRequest, Shot, WalkRequest, class_caution,
+    class_index,
 };
 use dermagan_model::{Choice, ComputeDevice, device, latent};
 use dermagan_train::{TrainError, machine_gigabytes, open_model};
@@ -166,7 +167,8 @@ impl Model {
 
     /// The index of a class, for the other methods.
     fn class_index(&self, py: Python<'_>, code: &str) -> PyResult<Option<usize>> {
-        self.generator.class_index(code).map_err(|error| crate::errors::raise(py, &error.into()))
+        class_index(self.generator.model(), code)
+            .map_err(|error| crate::errors::raise(py, &error.into()))
     }
 
     /// The code of each image's class; `None` where it is unknown.
