@@ -96,7 +96,7 @@ fn an_event_file_that_cannot_be_written_does_not_fail_the_run() {
     std::fs::remove_dir_all(&events).unwrap();
     let out = on("0.3");
     assert!(!out.contains("TensorBoard"), "{out}");
-    let shown = common::events::events(&desk.run_folder("runs"));
+    let shown = events::events(&desk.run_folder("runs"));
     let steps: Vec<u64> =
         shown.iter().filter(|(_, tag, _)| tag == "fakes").map(|(step, ..)| *step).collect();
     assert_eq!(steps, [0, 304], "the ends of the earlier parts are not in the schedule");
