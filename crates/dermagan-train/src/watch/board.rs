@@ -242,7 +242,8 @@ mod tests {
             std::fs::write(run.join(name), text).unwrap();
         };
         let bytes = || std::fs::read(run.join(EVENT_FILE)).unwrap();
-        (grid("reals.png"), grid("fakes_init.png"));
+        grid("reals.png");
+        grid("fakes_init.png");
         let mut board = Board::begin(run, &config, 0).unwrap();
         let begun = bytes();
         let kimg = at(0.1) as f64 / 1000.0;
@@ -258,7 +259,9 @@ mod tests {
         board.add(&[0; 5]).unwrap();
         let between = (at(0.1) + batch) as f64 / 1000.0;
         assert!(!config.snapshot_is_due(at(between)));
-        (grid(&format!("fakes{between:010.3}.png")), grid("fakes000001.png"), grid("fakes0.png"));
+        grid(&format!("fakes{between:010.3}.png"));
+        grid("fakes000001.png");
+        grid("fakes0.png");
         Board::begin(run, &config, at(between)).unwrap();
         assert_eq!(bytes(), grown);
 
