@@ -83,6 +83,26 @@ fn a_killed_prepare_leaves_no_incomplete_cache() {
 }
 
 #[test]
+fn an_event_file_that_cannot_be_written_does_not_fail_the_run() {
+    let desk = Desk::new();
+    desk.train(&["--kimg", "0.1"]);
+    let events = desk.run_folder("runs").join("events.out.tfevents.run");
+    std::fs::remove_file(&events).unwrap();
+    std::fs::create_dir_all(events.join("mine")).unwrap();
+    let on = |kimg| desk.ok(&["train", "--resume", "latest", "--kimg", kimg, "--device", "cpu"]);
+    let out = on("0.2");
+    assert!(out.contains("TensorBoard does not show this run") && out.contains("finished 0.200"));
+    // With its place free again, the next part of the run shows all of it.
+    std::fs::remove_dir_all(&events).unwrap();
+    let out = on("0.3");
+    assert!(!out.contains("TensorBoard"), "{out}");
+    let shown = events::events(&desk.run_folder("runs"));
+    let steps: Vec<u64> =
+        shown.iter().filter(|(_, tag, _)| tag == "fakes").map(|(step, ..)| *step).collect();
+    assert_eq!(steps, [0, 304], "the ends of the earlier parts are not in the schedule");
+}
+
+#[test]
 fn a_time_lapse_that_cannot_be_written_does_not_fail_the_run() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);

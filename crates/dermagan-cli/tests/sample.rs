@@ -382,6 +382,14 @@ fn a_generator_of_another_program_is_sampled_and_exported_with_a_card_that_knows
         "{}",
         text(&out.stderr)
     );
+    let eval = ["eval", "--real", "phantom:60", "--fake", "ckpt.pth", "-n", "20"];
+    let out = desk.run(&[&eval[..], &["--features", "handmade", "--device", "cpu"]].concat());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("note: of the networks in this file, 'netG' was used"),
+        "{}",
+        text(&out.stderr)
+    );
     let out = desk.run(&["export", "ckpt.pth", "--full", "--out", "p.safetensors"]);
     assert!(
         out.status.success() && text(&out.stdout).contains("licence of its data unknown"),

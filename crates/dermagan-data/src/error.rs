@@ -50,8 +50,8 @@ pub enum DataError {
     },
     /// A strict preparation was asked for, and the source has a problem.
     #[error(
-        "`strict` refuses this source\n{0}  Repair the source, or prepare it without `strict` to continue without \
-         the images that are left out."
+        "`strict` refuses this source\n{0}  Repair what the lines with `out` and `warn` name, or prepare it without \
+         `strict` to continue without the images that are left out."
     )]
     Strict(Box<Report>),
     /// The caller asked to stop ([`dermagan_base::run_until`]).

@@ -358,3 +358,164 @@ fn a_jpeg_with_a_wrong_marker_in_its_image_data_is_left_out() {
     folder.put("HAM10000_images_part_1/ISIC_0000000.jpg", &bytes);
     assert_eq!(counts(&folder), [(Truncated, 1)]);
 }
+
+/// The examples of a kind, and the account as text.
+fn found(folder: &Folder, kind: ProblemKind) -> (Vec<String>, String) {
+    let report = folder.report();
+    let examples = report.problems.get(&kind).map(|tally| tally.examples.clone());
+    (examples.unwrap_or_default(), report.to_string())
+}
+
+fn strictly(folder: &Folder) -> Result<(), DataError> {
+    let out = tempfile::tempdir().unwrap();
+    prepare_to(&folder.open()?, &out.path().join("c"), true).map(|_| ())
+}
+
+/// A folder with two images and a table of this text.
+fn with_table(text: &str) -> Folder {
+    let folder = Folder::ham(2);
+    folder.put("HAM10000_metadata.csv", text.as_bytes());
+    folder
+}
+
+#[test]
+fn of_two_columns_of_diagnoses_the_used_one_is_named_and_rows_that_disagree_are_counted() {
+    let folder =
+        with_table("image_id,dx,diagnosis\nISIC_0000000,nv,Melanoma\nISIC_0000001,mel,melanoma\n");
+    let (examples, text) = found(&folder, DisagreeingColumns);
+    assert_eq!(examples, ["HAM10000_metadata.csv line 2: dx 'nv', diagnosis 'Melanoma'"]);
+    let used = "its classes are those of column 2 ('dx'), not column 3 ('diagnosis')";
+    assert!(text.contains(used) && text.contains("1  warn  row whose columns"), "{text}");
+    let error = strictly(&folder).unwrap_err().to_string();
+    assert!(error.contains("lines with `out` and `warn`"), "{error}");
+
+    // The same in other words is no contradiction.
+    let folder =
+        with_table("image_id,dx,diagnosis\nISIC_0000000,nv,Nevus\nISIC_0000001,mel,melanoma\n");
+    let (examples, text) = found(&folder, DisagreeingColumns);
+    assert!(examples.is_empty() && text.contains(used), "{text}");
+    strictly(&folder).unwrap();
+}
+
+#[test]
+fn of_two_columns_of_one_name_the_used_one_is_named() {
+    let folder =
+        with_table("image_id,dx,age,dx,age\nISIC_0000000,nv,40,nv,50\nISIC_0000001,mel,40,nv,50\n");
+    let (examples, text) = found(&folder, DisagreeingColumns);
+    assert_eq!(examples, ["HAM10000_metadata.csv line 3: dx 'mel', dx 'nv'"]);
+    assert!(text.contains("column 2 ('dx'), not column 4 ('dx')"), "{text}");
+    assert!(text.contains("column 3 ('age') was used, not column 5 ('age')"), "{text}");
+}
+
+#[test]
+fn identical_images_of_two_classes_are_refused_by_a_strict_preparation() {
+    let folder = Folder::ham(3);
+    let rows = [row(0, "nv"), row(1, "mel"), row(2, "nv")].join("\n");
+    folder.put("HAM10000_metadata.csv", format!("{HEADER}\n{rows}\n").as_bytes());
+    folder.put("HAM10000_images_part_2/ISIC_0000001.jpg", &jpeg(0));
+    let (examples, text) = found(&folder, TwoClasses);
+    assert_eq!(examples, ["ISIC_0000000 (nv) = ISIC_0000001 (mel)"]);
+    assert!(text.contains("1  warn  identical images under different classes"), "{text}");
+    assert!(matches!(strictly(&folder), Err(DataError::Strict(_))));
+    // In one class they are a note.
+    folder.put("HAM10000_metadata.csv", table(3).as_bytes());
+    assert_eq!(counts(&folder), []);
+    strictly(&folder).unwrap();
+}
+
+#[test]
+fn a_table_that_contradicts_the_folders_of_its_images_is_said() {
+    let folder = Folder::new();
+    let rows: Vec<String> = (0..6).map(|n| row(n, if n < 4 { "nv" } else { "mel" })).collect();
+    folder.put("metadata.csv", format!("{HEADER}\n{}\n", rows.join("\n")).as_bytes());
+    for n in 0..6 {
+        let class = if n < 3 { "nv" } else { "melanoma" };
+        folder.put(&format!("{class}/{}.jpg", id(n)), &jpeg(n as u8));
+    }
+    let (examples, text) = found(&folder, DisagreeingFolder);
+    assert_eq!(examples, ["melanoma/ISIC_0000003.jpg (nv by its table, not melanoma)"]);
+    assert!(text.contains("the table counts"), "{text}");
+    // The name of a project says nothing about its images.
+    let folder = Folder::new();
+    folder.put("melanoma-project/metadata.csv", table(2).as_bytes());
+    (0..2).for_each(|n| {
+        folder.put(&format!("melanoma-project/images/{}.jpg", id(n)), &jpeg(n as u8))
+    });
+    assert_eq!(counts(&folder), []);
+}
+
+#[test]
+fn the_line_of_a_broken_row_is_named() {
+    let error = |text: &str| with_table(text).open().map(|_| ()).unwrap_err().to_string();
+    let quote = error("image_id,dx\n\nISIC_0000000,\"nv\nISIC_0000001,nv\n");
+    assert!(quote.contains("line 3: a quote is opened and not closed"), "{quote}");
+    let header = error("\nISIC_0000000;1;2\nISIC_0000001;3;4\n");
+    assert!(header.contains("HAM10000_metadata.csv"), "{header}");
+    let unknown = error("\nname,what\nISIC_0000000,1\nISIC_0000001,2\n");
+    assert!(unknown.contains("has the columns name, what in line 2"), "{unknown}");
+    let folder = with_table("image_id,dx\nISIC_0000000,nv\nISIC_0000001,nv,left, arm\n");
+    let (examples, _) = found(&folder, ExtraCells);
+    assert_eq!(examples, ["HAM10000_metadata.csv line 3: found 4 cells, expected 2"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn links_pipes_and_files_of_data_are_counted_by_kind() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::ham(2);
+    let at = |name: &str| folder.path().join(name);
+    symlink(".", at("circle")).unwrap();
+    symlink("loop_b", at("loop_a")).unwrap();
+    symlink("loop_a", at("loop_b")).unwrap();
+    symlink("HAM10000_images_part_1", at("a_link")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    for name in ["x.mat", "x.pkl", "x.npy", "HAM10000_images_part_1/x.npy"] {
+        folder.put(name, b"data");
+    }
+    folder.put("x.heic", b"data");
+    folder.put("x.h5", b"\x89HDF\r\n\x1a\n");
+    let report = folder.report();
+    let found: Vec<(ProblemKind, usize)> =
+        report.problems.iter().map(|(kind, tally)| (*kind, tally.count)).collect();
+    let expected = [(DataFile, 4), (UnreadImage, 1), (UnfollowedLink, 4), (SpecialFile, 1)];
+    assert_eq!(found, expected, "{report}");
+    assert_eq!(report.kept, 2);
+    assert!(report.tables.iter().any(|table| table.path == "x.h5"), "{report}");
+    // Beside the images of a class they are in one line as well.
+    let folder = Folder::new();
+    (0..4).for_each(|n| folder.put(&format!("{}/{n}.jpg", ["mel", "nv"][n % 2]), &jpeg(n as u8)));
+    folder.put("mel/x.npy", b"data");
+    folder.put("y.npy", b"data");
+    assert_eq!(counts(&folder), [(NotAnImage, 1), (DataFile, 1)]);
+}
+
+#[test]
+fn the_advice_to_take_folders_for_classes_is_given_only_where_that_gives_classes() {
+    let advice = "classes_from_folders";
+    let error = |at: &[&str]| {
+        let folder = Folder::new();
+        for (n, at) in (0..).zip(at.iter().cycle()).take(6) {
+            folder.put(&format!("{at}/{}.jpg", id(n)), &jpeg(n as u8));
+        }
+        folder.put("list.csv", b"name,what\nISIC_0000000,1\nISIC_0000001,2\n");
+        folder.open().map(|_| ()).unwrap_err().to_string()
+    };
+    for only in [&["images"][..], &["HAM10000_images_part_1"]] {
+        assert!(!error(only).contains(advice), "{}", error(only));
+    }
+    for several in [&["mel", "nv"][..], &["one"], &["part_1", "part_2"]] {
+        assert!(error(several).contains(advice), "{}", error(several));
+    }
+}
+
+#[test]
+fn a_name_in_the_other_unicode_form_is_named() {
+    let folder = Folder::new();
+    folder.put("m.csv", "image_id,dx\nn\u{e6}vus-\u{e9}1,nv\nb,mel\nc,nv\n".as_bytes());
+    folder.put("n\u{e6}vus-e\u{301}1.jpg", &jpeg(0));
+    folder.put("b.jpg", &jpeg(1));
+    folder.put("c.jpg", &jpeg(2));
+    let (examples, text) = found(&folder, MissingImage);
+    assert!(examples[0].contains("the other Unicode form"), "{text}");
+}

@@ -70,7 +70,10 @@ fn strict(folder: &Folder) -> Result<(), DataError> {
 fn accounts_for_all(report: &Report, images: usize, tables: usize) {
     let of_images = |kind: &ProblemKind| {
         !kind.is_of_a_row()
-            && kind.severity() != dermagan_data::Severity::Note
+            && !matches!(
+                kind.severity(),
+                dermagan_data::Severity::Note | dermagan_data::Severity::Warning
+            )
             && *kind != NotAnImage
     };
     let out: usize = report

@@ -1,8 +1,12 @@
 //! Runs the program as a process in a temporary folder.
 #![allow(dead_code, reason = "each test file uses some of these helpers")]
 
+pub mod events;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use events::events;
 
 /// A temporary working folder with its own cache folder. `dermagan` runs inside it.
 pub struct Desk(pub tempfile::TempDir);
@@ -84,7 +88,7 @@ pub fn stats(run: &Path) -> Vec<serde_json::Value> {
     text.lines().map(timeless).collect()
 }
 
-/// Asserts that two runs ended in the same bytes and have the same statistics.
+/// Asserts that two runs ended in the same bytes and have the same statistics, for TensorBoard too.
 pub fn assert_same_end(a: &Path, b: &Path, stamp: &str) {
     for name in [
         &format!("checkpoint-{stamp}.safetensors"),
@@ -95,4 +99,12 @@ pub fn assert_same_end(a: &Path, b: &Path, stamp: &str) {
         assert!(x == y, "{name} differs between {} and {}", a.display(), b.display());
     }
     assert_eq!(stats(a), stats(b));
+    let (shown, again) = (events(a), events(b));
+    assert_eq!(places(&shown), places(&again));
+    assert!(shown == again, "the event files of {} and {} differ", a.display(), b.display());
+}
+
+/// The steps and tags of events, which are shorter to print than their images.
+fn places(events: &[(u64, String, events::Shown)]) -> Vec<(u64, &str)> {
+    events.iter().map(|(step, tag, _)| (*step, tag.as_str())).collect()
 }

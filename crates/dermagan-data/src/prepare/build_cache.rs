@@ -9,6 +9,7 @@ use crate::error::DataError;
 use crate::prepare::cache::{Cache, Header, Options, SIZES, finish};
 use crate::prepare::examine::{Examination, Progress, examine_each};
 use crate::source::open::Source;
+use crate::source::problem::Report;
 use crate::source::reading::{Reading, SplitBy};
 use crate::split;
 
@@ -96,7 +97,7 @@ pub fn prepare(
         return strictly(PreparedCache { cache, reused: true }, strict);
     }
     let header = write_pixels(source, options, pending.file(), target, progress)?;
-    if strict && header.report.left_out() > 0 {
+    if strict && is_refused(&header.report) {
         return Err(DataError::Strict(Box::new(header.report)));
     }
     if header.records.is_empty() {
@@ -142,10 +143,15 @@ pub fn open_or_prepare_with(
     Ok(prepare(&source, options, &default_path(&source, options), false, progress)?.cache)
 }
 
+/// Whether a strict preparation refuses a source with this account.
+fn is_refused(report: &Report) -> bool {
+    report.left_out() > 0 || report.warnings() > 0
+}
+
 /// Refuses a cache with problems if `strict` is set.
 fn strictly(prepared: PreparedCache, strict: bool) -> Result<PreparedCache, DataError> {
     let report = &prepared.cache.header().report;
-    if strict && report.left_out() > 0 {
+    if strict && is_refused(report) {
         return Err(DataError::Strict(Box::new(report.clone())));
     }
     Ok(prepared)

@@ -9,6 +9,7 @@ use crate::prepare::cache::{Options, pixel_hash};
 use crate::prepare::fit::to_square;
 use crate::source::open::Source;
 use crate::source::problem::{Problem, ProblemKind, Report, Severity};
+use crate::source::record::Record;
 
 /// Receives the progress of a preparation: number of images done, and their total number.
 pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
@@ -99,10 +100,31 @@ pub(super) fn examine_each(
             Ok(())
         },
     )?;
+    let report = account(source, &kept, &hashes, problems);
+    Ok(Examination { kept, hashes, report })
+}
+
+/// The account of a source of which the records `kept` are used. Identical images of different classes are a warning.
+fn account(source: &Source, kept: &[usize], hashes: &[u64], mut problems: Vec<Problem>) -> Report {
+    let groups: Vec<Vec<&Record>> = identical(hashes)
+        .into_iter()
+        .map(|group| group.into_iter().map(|i| &source.records[kept[i]]).collect())
+        .collect();
+    for group in &groups {
+        let other = |first: &&Record| group.iter().find(|record| record.class != first.class);
+        if let Some((first, other)) = group.first().and_then(|first| Some((first, other(first)?))) {
+            let words =
+                |record: &Record| format!("{} ({})", record.image_id, source.classes[record.class]);
+            let place = format!("{} = {}", words(first), words(other));
+            problems.push(Problem::new(ProblemKind::TwoClasses, place));
+        }
+    }
+    let ids = |group: &Vec<&Record>| group.iter().map(|record| record.image_id.clone()).collect();
     let mut report = Report::new(kept.len(), &problems);
     report.tables = source.tables.clone();
-    report.identical = identical(&hashes, |i| source.records[kept[i]].image_id.clone());
-    Ok(Examination { kept, hashes, report })
+    report.identical = groups.iter().map(ids).collect();
+    report.identical.sort();
+    report
 }
 
 /// Images are enlarged at most this many times: 28 pixels of MedMNIST to 128, but no icon and no strip of 3 pixels.
@@ -134,17 +156,13 @@ impl Small {
     }
 }
 
-/// The ids of each group of two or more images with equal pixels.
-fn identical(hashes: &[u64], id: impl Fn(usize) -> String) -> Vec<Vec<String>> {
+/// Each group of two or more images with equal pixels, by their places in `hashes`, in the order of the first images.
+fn identical(hashes: &[u64]) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (i, &hash) in hashes.iter().enumerate() {
         groups.entry(hash).or_default().push(i);
     }
-    let mut found: Vec<Vec<String>> = groups
-        .into_values()
-        .filter(|g| g.len() > 1)
-        .map(|g| g.into_iter().map(&id).collect())
-        .collect();
+    let mut found: Vec<Vec<usize>> = groups.into_values().filter(|group| group.len() > 1).collect();
     found.sort();
     found
 }

@@ -84,6 +84,49 @@ impl Entry {
     }
 }
 
+/// Whether a name has the extension of an image format that the decoder does not read: those of telephones, of
+/// cameras, of hospitals and of drawing programs.
+pub(super) fn is_unread_image_name(name: &str) -> bool {
+    const UNREAD: [&str; 16] = [
+        "heic", "heif", "avif", "jp2", "j2k", "jxl", "dcm", "dicom", "dng", "cr2", "cr3", "nef",
+        "arw", "raw", "psd", "svg",
+    ];
+    UNREAD.contains(&extension(name).as_str())
+}
+
+/// Whether a name has the extension of a file of data or of a model.
+pub(super) fn is_data_name(name: &str) -> bool {
+    const DATA: [&str; 26] = [
+        "mat",
+        "pkl",
+        "pickle",
+        "joblib",
+        "npy",
+        "npz",
+        "pt",
+        "pth",
+        "ckpt",
+        "onnx",
+        "keras",
+        "tflite",
+        "pb",
+        "safetensors",
+        "bin",
+        "rds",
+        "rdata",
+        "tfrecord",
+        "tfrecords",
+        "lmdb",
+        "mdb",
+        "db",
+        "sqlite",
+        "mp4",
+        "avi",
+        "mov",
+    ];
+    DATA.contains(&extension(name).as_str())
+}
+
 /// Whether a name has the extension of an image format that the decoder reads.
 pub(crate) fn is_image_name(name: &str) -> bool {
     is_jpeg_name(name)

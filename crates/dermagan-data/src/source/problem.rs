@@ -18,6 +18,8 @@ pub enum Severity {
     LeftOut,
     /// A file that is known to be no training image, such as a mask. It is counted and not used.
     Companion,
+    /// Everything is used, though some labels must be wrong. A strict preparation refuses it.
+    Warning,
     /// Everything is used; the finding is only said.
     Note,
 }
@@ -85,12 +87,28 @@ pub enum ProblemKind {
     RunFolder,
     /// An archive that is not read: of another format than zip, or a zip inside a zip inside a zip.
     UnreadArchive,
+    /// A file of data or of a model that is not read, such as `.mat`, `.pkl` or `.npy`.
+    DataFile,
+    /// An image of a format that is not read, such as `.heic` or `.dcm`.
+    UnreadImage,
+    /// A link that leads nowhere or in a circle, or a folder that is listed already under another name.
+    UnfollowedLink,
+    /// A file that has no content of its own: a pipe, a socket or a device.
+    SpecialFile,
     /// A second copy of a file.
     SameFile,
+    /// Images that are equal, pixel for pixel, have different classes.
+    TwoClasses,
+    /// Two columns of a table give different diagnoses in one row.
+    DisagreeingColumns,
+    /// The table gives an image another class than the folder that it is in.
+    DisagreeingFolder,
     /// A second row equals the first.
     EqualRows,
     /// One image is in two parts of the author's split.
     TwoParts,
+    /// The row has more cells than the table has columns; it is read as it is.
+    ExtraCells,
     /// A value does not fit its column; the row is kept without the value.
     BadValue,
     /// The format of the content differs from the file's extension; the file is read by its content.
@@ -115,9 +133,16 @@ impl ProblemKind {
             | Self::SystemFile
             | Self::RunFolder
             | Self::OtherSet
+            | Self::DataFile
+            | Self::UnfollowedLink
+            | Self::SpecialFile
             | Self::SameFile => Severity::Companion,
+            Self::TwoClasses | Self::DisagreeingColumns | Self::DisagreeingFolder => {
+                Severity::Warning
+            }
             Self::EqualRows
             | Self::TwoParts
+            | Self::ExtraCells
             | Self::BadValue
             | Self::WrongExtension
             | Self::NoEndMarker
@@ -167,11 +192,23 @@ impl ProblemKind {
             Self::SystemFile => "file of the system or of a program",
             Self::RunFolder => "folder of a training run, not read",
             Self::UnreadArchive => "archive that is not read: unpack it",
+            Self::DataFile => "file of data or of a model, not read",
+            Self::UnreadImage => "image of a format that is not read: convert it to PNG or JPEG",
+            Self::UnfollowedLink => {
+                "link that leads nowhere or in a circle, or folder that is listed under another name"
+            }
+            Self::SpecialFile => "pipe, socket or device, not read",
             Self::SameFile => "second copy of a file",
+            Self::TwoClasses => "identical images under different classes",
+            Self::DisagreeingColumns => "row whose columns of diagnoses disagree",
+            Self::DisagreeingFolder => {
+                "image whose table contradicts the folder that it is in: the table counts"
+            }
             Self::EqualRows => {
                 "row that equals an earlier one, counted once (to draw rare classes more often, use `balanced`)"
             }
             Self::TwoParts => "image in two parts of the author's split",
+            Self::ExtraCells => "row with more cells than the table has columns, read as it is",
             Self::BadValue => "value not understood, row kept without it",
             Self::WrongExtension => "format differs from the file's extension, read by content",
             Self::NoEndMarker => "end marker missing, all rows of the image are there",
@@ -268,6 +305,11 @@ impl Report {
         self.count(|kind| kind.severity() == Severity::LeftOut && kind.is_of_a_row())
     }
 
+    /// Number of findings that say that some labels must be wrong.
+    pub fn warnings(&self) -> usize {
+        self.count(|kind| kind.severity() == Severity::Warning)
+    }
+
     fn count(&self, counts: impl Fn(ProblemKind) -> bool) -> usize {
         self.problems.iter().filter(|(kind, _)| counts(**kind)).map(|(_, t)| t.count).sum()
     }
@@ -284,6 +326,7 @@ impl fmt::Display for Report {
             let mark = match kind.severity() {
                 Severity::LeftOut => "out ",
                 Severity::Companion => "also",
+                Severity::Warning => "warn",
                 Severity::Note => "note",
             };
             let examples: Vec<&str> =

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use dermagan_base::atomic::is_link;
 use zip::ZipArchive;
 
 use crate::error::DataError;
@@ -104,6 +105,7 @@ impl Tree {
         // left out wherever it lies: its generated images must not come back as training images.
         let real = std::fs::canonicalize(folder).map_err(DataError::io(folder))?;
         if !visited.insert(real) {
+            self.problems.push(Problem::new(ProblemKind::UnfollowedLink, prefix));
             return Ok(());
         }
         if folder.join(RUN_FILE).is_file() {
@@ -111,18 +113,22 @@ impl Tree {
             return Ok(());
         }
         let entries = std::fs::read_dir(folder).map_err(DataError::io(folder))?;
+        let mut entries: Vec<_> =
+            entries.collect::<Result<_, _>>().map_err(DataError::io(folder))?;
+        // A folder has its own name, not that of a link to it; and equal folders are listed equally.
+        entries.sort_by_key(|entry| (is_link(&entry.path()), entry.file_name()));
         for entry in entries {
-            let entry = entry.map_err(DataError::io(folder))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
             // `metadata` follows links, so that a link to an image counts as the image.
             let meta = match std::fs::metadata(entry.path()) {
                 Ok(meta) => meta,
                 Err(error) => {
-                    if is_image_name(&name) {
-                        let place = format!("{path} ({error})");
-                        self.problems.push(Problem::new(ProblemKind::Unreadable, place));
-                    }
+                    let kind = match is_image_name(&name) {
+                        true => ProblemKind::Unreadable,
+                        false => ProblemKind::UnfollowedLink,
+                    };
+                    self.problems.push(Problem::new(kind, format!("{path} ({error})")));
                     continue;
                 }
             };
@@ -140,6 +146,8 @@ impl Tree {
                 let stamp = modified(&meta);
                 let place = Place::File(entry.path());
                 self.push(Entry { path, size: meta.len(), stamp, place })?;
+            } else {
+                self.problems.push(Problem::new(ProblemKind::SpecialFile, path));
             }
         }
         Ok(())

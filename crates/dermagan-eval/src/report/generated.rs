@@ -43,6 +43,8 @@ pub enum GeneratedImages {
         first: u64,
         /// The name in the report: the file with its SHA-256, for instance.
         name: String,
+        /// What a user should know about the choice of the weights among those of the file.
+        notes: Vec<String>,
     },
     /// Prepared images, such as real ones.
     Cache(Cache),
@@ -126,7 +128,7 @@ impl GeneratedImages {
         let side = model.config.resolution;
         let name = format!("{name} {}", model.hash);
         let sampler = Sampler::new(model, device.clone())?;
-        Ok(Self::Model { sampler, side, classes, first, name })
+        Ok(Self::Model { sampler, side, classes, first, name, notes: model.notes.clone() })
     }
 
     /// A generator in memory that makes images of `side` pixels of the classes `classes`. Image 0 has the seed `first`;
@@ -138,7 +140,7 @@ impl GeneratedImages {
         first: u64,
         name: impl Into<String>,
     ) -> Self {
-        Self::Model { sampler, side, classes, first, name: name.into() }
+        Self::Model { sampler, side, classes, first, name: name.into(), notes: Vec::new() }
     }
 
     /// The number of images that can be measured; `None` for a generator, which makes any number.
@@ -257,7 +259,8 @@ impl GeneratedImages {
         match self {
             Self::Folder { folder, .. } => notes.extend(folder.notes()),
             Self::Array { array, .. } => notes.extend(array.notes().iter().cloned()),
-            _ => {}
+            Self::Model { notes: of_file, .. } => notes.extend(of_file.iter().cloned()),
+            Self::Cache(_) => {}
         }
         notes
     }

@@ -367,6 +367,14 @@ impl TrainConfig {
     pub fn steps(&self) -> u64 {
         (images_of_kimg(self.schedule.kimg)).div_ceil(self.optimiser.batch as u64)
     }
+
+    /// Whether a snapshot with metrics is due after the step that ends at `nimg` images.
+    pub(crate) fn snapshot_is_due(&self, nimg: u64) -> bool {
+        let snap = images_of_kimg(self.schedule.snap);
+        let before = nimg.saturating_sub(self.optimiser.batch as u64);
+        let done = nimg >= images_of_kimg(self.schedule.kimg);
+        nimg > 0 && (done || nimg / snap > before / snap)
+    }
 }
 
 /// A number of images from thousands of images, at least 1.

@@ -13,14 +13,15 @@ use crate::error::TrainError;
 use crate::event::{Event, Outcome};
 use crate::plan::memory::resident_gigabytes;
 use crate::plan::run_plan::Plan;
-use crate::recipe::config::{TrainConfig, images_of_kimg};
+use crate::recipe::config::images_of_kimg;
 use crate::run::defence::{Broken, ReadBack};
 use crate::run::self_check::CheckCounts;
 use crate::run::trainer::{ADAPT_EVERY, Trainer};
 use crate::store::rundir::{self, RunDir, stamp};
 use crate::store::stats::{
-    KIMG, SECONDS_PER_KIMG, StatsLine, TICK, TOTAL_SECONDS, Tally, seconds_since_1970,
+    KIMG, SECONDS_PER_KIMG, StatsLine, TICK, TIMESTAMP, TOTAL_SECONDS, Tally, seconds_since_1970,
 };
+use crate::watch::board::Board;
 use crate::watch::metrics::SnapshotMetrics;
 use crate::watch::mode_collapse::CollapseMonitor;
 
@@ -75,6 +76,8 @@ pub struct Session {
     pub(super) plan: Arc<Plan>,
     pub(super) trainer: Trainer,
     pub(super) dir: RunDir,
+    /// The event file. `None` until it is begun, and after it could not be written.
+    pub(super) board: Option<Board>,
     pub(super) device: ComputeDevice,
     pub(super) keep: usize,
     pub(super) metrics: Option<SnapshotMetrics>,
@@ -112,14 +115,6 @@ pub(super) struct Unmeasured {
     pub shown: Generator,
 }
 
-/// Whether a snapshot with metrics is due after the step that ends at `nimg` images.
-pub(super) fn snapshot_is_due(config: &TrainConfig, nimg: u64) -> bool {
-    let snap = images_of_kimg(config.schedule.snap);
-    let before = nimg.saturating_sub(config.optimiser.batch as u64);
-    let done = nimg >= images_of_kimg(config.schedule.kimg);
-    nimg > 0 && (done || nimg / snap > before / snap)
-}
-
 impl Session {
     pub(super) fn new(
         plan: Arc<Plan>,
@@ -136,6 +131,7 @@ impl Session {
             plan,
             trainer,
             dir,
+            board: None,
             device,
             keep,
             metrics,
@@ -281,7 +277,7 @@ impl Session {
         let (snap, tick) = (images_of_kimg(schedule.snap), images_of_kimg(schedule.tick));
         let nimg = self.trainer.nimg;
         let (tick_due, snap_due) = (nimg / tick > before / tick, nimg / snap > before / snap);
-        self.snapshot_is_fresh = snapshot_is_due(&self.plan.config, nimg);
+        self.snapshot_is_fresh = self.plan.config.snapshot_is_due(nimg);
         if self.snapshot_is_fresh
             || tick_due
             || self.device.is_cpu
@@ -337,11 +333,15 @@ impl Session {
             // resumed run writes the whole tick again.
             let line = self.line();
             self.dir.add_stats(&line).map_err(|error| self.explain(error))?;
+            self.show(|board| board.add_stats(&line));
             self.emit(Event::Tick(line));
         }
         // The state is safe by now, so a plot that cannot be drawn does not fail the run.
         if let Err(error) = self.draw() {
             self.warn(&format!("the loss plot or the time-lapse was not written: {error}"));
+        }
+        if self.board.is_none() {
+            self.begin_board();
         }
         let end = match (self.is_done(), unmeasured) {
             (false, _) => "stopped before its end",
@@ -440,6 +440,7 @@ impl Session {
         self.won = won;
         let line = self.line();
         self.dir.add_stats(&line)?;
+        self.show(|board| board.add_stats(&line));
         self.trainer.ticks += 1;
         self.trainer.tally = Tally::default();
         (self.tick_start, self.tick_nimg) = (Instant::now(), self.trainer.nimg);
@@ -480,7 +481,7 @@ impl Session {
             self.trainer.tally.fields().map(|(name, field)| (name.to_owned(), json!(field))),
         );
         line.insert("Status".to_owned(), json!(if self.won { STATUS_WON } else { STATUS_FINE }));
-        line.insert("timestamp".to_owned(), json!(seconds_since_1970()));
+        line.insert(TIMESTAMP.to_owned(), json!(seconds_since_1970()));
         line
     }
 }

@@ -16,9 +16,11 @@ use crate::run::defence::Broken;
 use crate::run::session::{Session, Unmeasured};
 use crate::store::best::{BEST_GENERATOR, BEST_RECORD, Best, best_of};
 use crate::store::checkpoint::Checkpoint;
+use crate::store::event_file::EVENT_FILE;
 use crate::store::metric;
 use crate::store::rundir::{self, GENERATOR, stamp};
-use crate::store::stats::seconds_since_1970;
+use crate::store::stats::{TIMESTAMP, seconds_since_1970};
+use crate::watch::board::Board;
 use crate::watch::metrics::{Measured, SnapshotMetrics};
 use crate::watch::plot;
 use crate::watch::run_images::{self, GRID};
@@ -63,6 +65,29 @@ impl Session {
         Ok(())
     }
 
+    /// Writes the event file from the other files of the run. If this fails, the run continues with a warning.
+    pub(super) fn begin_board(&mut self) {
+        match Board::begin(self.dir.path(), &self.plan.config, self.trainer.nimg) {
+            Ok(board) => self.board = Some(board),
+            Err(error) => self.warn(&format!(
+                "{EVENT_FILE} was not written, so TensorBoard does not show this run: {error}"
+            )),
+        }
+    }
+
+    /// Adds something to the event file. If this fails, the run continues with a warning, and the file is written anew
+    /// when the run ends or is resumed.
+    pub(super) fn show(&mut self, add: impl FnOnce(&mut Board) -> Result<(), TrainError>) {
+        let Some(board) = &mut self.board else { return };
+        if let Err(error) = add(board) {
+            self.board = None;
+            self.warn(&format!(
+                "TensorBoard shows this run only to {:.3} kimg until it ends or is resumed: {error}",
+                self.kimg()
+            ));
+        }
+    }
+
     fn write_reals(&self) -> Result<(), TrainError> {
         let reals = run_images::png(
             &run_images::reals(&self.plan),
@@ -92,14 +117,17 @@ impl Session {
         for warning in warnings.map_err(|error| self.without_images(error))? {
             self.warn(&warning);
         }
+        let (nimg, path) = (self.trainer.nimg, self.dir.path().join(&grid));
+        if measured {
+            self.show(|board| board.add_grid(&path, nimg));
+        }
         let checkpoint = self.save(stamp, &state)?;
         self.dir.rotate(self.keep);
         self.maintenance += start.elapsed().as_secs_f64();
         if measured && self.metrics.is_some() {
             self.unmeasured = Some(Unmeasured { checkpoint: checkpoint_name(stamp), shown });
         }
-        let nimg = self.trainer.nimg;
-        self.emit(Event::Snapshot { grid: self.dir.path().join(grid), checkpoint, nimg });
+        self.emit(Event::Snapshot { grid: path, checkpoint, nimg });
         Ok(())
     }
 
@@ -149,11 +177,12 @@ impl Session {
             let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
             let before = best_of(self.dir.path()).filter(|best| best.metric == name);
             let best = chosen && before.is_none_or(|best| value < best.value || best.nimg == nimg);
-            line.insert("timestamp".to_owned(), json!(seconds_since_1970()));
+            line.insert(TIMESTAMP.to_owned(), json!(seconds_since_1970()));
             if best {
                 self.keep_best(&name, value)?;
             }
             self.dir.add_metric(&name, &line)?;
+            self.show(|board| board.add_metric(&line));
             self.emit(Event::Metric { name, words, best });
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::plan::estimate::Estimate;
 use crate::plan::request::{KEEP, ResumeRequest, TrainRequest};
 use crate::plan::run_plan::Plan;
 use crate::recipe::config::TrainConfig;
-use crate::run::session::{STATUS_WON, Session, Unmeasured, snapshot_is_due};
+use crate::run::session::{STATUS_WON, Session, Unmeasured};
 use crate::run::trainer::Trainer;
 use crate::run::{self_check, time_budget};
 use crate::store::best::{BEST_GENERATOR, BEST_RECORD, best_nimg};
@@ -204,6 +204,7 @@ impl ReadyRun {
             }
         };
         if written.is_ok() {
+            session.begin_board();
             session.announce();
         }
         session.take_events().into_iter().for_each(&mut *sink);
@@ -332,7 +333,7 @@ impl Session {
 /// The metrics of a checkpoint's snapshot, after `nimg` images, that the run asked for and does not have, because a process
 /// was stopped in them.
 fn metrics_due(folder: &Path, config: &TrainConfig, nimg: u64) -> Vec<Metric> {
-    if !snapshot_is_due(config, nimg) {
+    if !config.snapshot_is_due(nimg) {
         return Vec::new();
     }
     let present = metric::measured_at(folder, nimg);

@@ -66,8 +66,8 @@ pub fn measured_at(run: &Path, nimg: u64) -> Vec<Metric> {
     files(run).filter(|(_, path)| has_line(path)).map(|(metric, _)| metric).collect()
 }
 
-/// The files `metric-NAME.jsonl` of a run with their metrics.
-fn files(run: &Path) -> impl Iterator<Item = (Metric, PathBuf)> {
+/// The files `metric-NAME.jsonl` of a run with their metrics, in no order.
+pub fn files(run: &Path) -> impl Iterator<Item = (Metric, PathBuf)> {
     let files = std::fs::read_dir(run).into_iter().flatten().flatten();
     files.filter_map(|file| {
         let name = file.file_name().to_string_lossy().into_owned();

@@ -2,6 +2,7 @@
 
 pub mod best;
 pub mod checkpoint;
+pub mod event_file;
 pub mod metric;
 pub mod resolve_model;
 pub mod rundir;

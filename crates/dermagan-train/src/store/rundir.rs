@@ -1,5 +1,5 @@
-//! A run's folder, in the layout that users of StyleGAN know. Only this module, `store::checkpoint` and
-//! `watch::run_images` write to it.
+//! A run's folder, in the layout that users of StyleGAN know. Only this module, `store::checkpoint`,
+//! `watch::run_images` and `watch::board` write to it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -346,7 +346,12 @@ fn kimg_of(path: &Path) -> Option<f64> {
 
 /// The lines of a run's `stats.jsonl`, up to the first that is not whole.
 pub fn read_stats(run: &Path) -> Vec<StatsLine> {
-    let text = std::fs::read(run.join("stats.jsonl")).unwrap_or_default();
+    read_lines(&run.join("stats.jsonl"))
+}
+
+/// The lines of a file such as `stats.jsonl`, up to the first that is not whole. There are none if it cannot be read.
+pub fn read_lines(path: &Path) -> Vec<StatsLine> {
+    let text = std::fs::read(path).unwrap_or_default();
     parse_stats(&String::from_utf8_lossy(&text)).collect()
 }
 

@@ -96,6 +96,8 @@ pub fn mean_of(line: &StatsLine, name: &str) -> Option<f64> {
     line.get(name)?.get("mean")?.as_f64()
 }
 
+/// Column of `stats.jsonl` and of metrics: when the line was written, in seconds since 1970.
+pub const TIMESTAMP: &str = "timestamp";
 /// Column of `stats.jsonl`: number of the tick, from 0.
 pub const TICK: &str = "Progress/tick";
 /// Column of `stats.jsonl`: thousands of images seen.

@@ -1,5 +1,6 @@
 //! Metrics, plots and images of a run while it trains.
 
+pub mod board;
 pub mod metrics;
 pub mod mode_collapse;
 pub mod plot;

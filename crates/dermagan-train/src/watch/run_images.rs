@@ -16,9 +16,10 @@ const FRAME_MS: u32 = 250;
 /// Duration of the last frame in milliseconds.
 const LAST_FRAME_MS: u32 = 2000;
 
-/// The files of the fixed-latent grids of a run up to `kimg` thousand images, in the order of training. A run that was
-/// resumed from an earlier checkpoint may have later grids, which are left out.
-pub fn grids(run: &Path, kimg: f64) -> Vec<PathBuf> {
+/// The files of the fixed-latent grids of a run up to `kimg` thousand images, in the order of training, each with the
+/// thousands of images in its name; `fakes_init.png` has -1. A run that was resumed from an earlier checkpoint may have
+/// later grids, which are left out.
+pub fn grids(run: &Path, kimg: f64) -> Vec<(f64, PathBuf)> {
     let mut found: Vec<(f64, PathBuf)> = std::fs::read_dir(run)
         .into_iter()
         .flatten()
@@ -34,7 +35,7 @@ pub fn grids(run: &Path, kimg: f64) -> Vec<PathBuf> {
         .filter(|(of, _)| *of <= kimg)
         .collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    found.into_iter().map(|(_, path)| path).collect()
+    found
 }
 
 /// Writes `timelapse.gif` from the run's grids up to `kimg`. Only one grid is in memory at a time.
@@ -45,7 +46,7 @@ pub fn write_timelapse(run: &Path, kimg: f64) -> Result<(), TrainError> {
     let target = run.join("timelapse.gif");
     let grids = grids(run, kimg);
     let last = grids.len().saturating_sub(1);
-    let frames = grids.iter().enumerate().map(|(i, path)| {
+    let frames = grids.iter().enumerate().map(|(i, (_, path))| {
         let grid = image::open(path).map_err(std::io::Error::other)?.into_rgb8();
         let (width, height) = (grid.width() as usize, grid.height() as usize);
         let image = Image { width, height, pixels: grid.into_raw() };

@@ -175,9 +175,9 @@ fn unlabelled(
             path: tree.root.clone(),
             what,
             next: format!(
-                "{} To train without classes, give one folder of photographs itself. To take these folders for classes \
-                 nevertheless, add `classes_from_folders`.",
-                refuse::advice()
+                "{} To train without classes, give one folder of photographs itself.{}",
+                refuse::advice(),
+                insist(survey)
             ),
         });
     }
@@ -349,9 +349,14 @@ fn refused(survey: &Survey<'_>, what: String) -> DataError {
     DataError::Unrecognised {
         path: survey.tree.root.clone(),
         what: what + &refuse::no_tables(survey),
-        next: format!(
-            "{} To take the folders for classes nevertheless, add `classes_from_folders`.",
-            refuse::advice()
-        ),
+        next: refuse::advice() + insist(survey),
+    }
+}
+
+/// The advice to insist on the folders, where that would give classes.
+fn insist(survey: &Survey<'_>) -> &'static str {
+    match refuse::folders_may_be_classes(survey) {
+        true => " To take the folders for classes nevertheless, add `classes_from_folders`.",
+        false => "",
     }
 }

@@ -7,10 +7,12 @@ use crate::source::description::ham_codes;
 use crate::source::entry::Entry;
 use crate::source::kind::Kind;
 use crate::source::labelled::LabelledEntries;
+use crate::source::labels::doubts;
 use crate::source::labels::files::Files;
 use crate::source::labels::ledger::Ledger;
 use crate::source::labels::merge::{self, Merged, Row, Subject};
 use crate::source::labels::names::is_structure;
+use crate::source::labels::refuse;
 use crate::source::labels::survey::{Named, Sheet, Survey, folder_of, listed};
 use crate::source::problem::{Problem, ProblemKind};
 use crate::source::reading::Reading;
@@ -50,7 +52,8 @@ pub(super) fn read(
     for Row { subject, mut record, place, .. } in merged.rows() {
         match subject {
             Subject::Missing(id) => {
-                ledger.say(Problem::new(ProblemKind::MissingImage, format!("{place}: {id}")))
+                let words = format!("{place}: {id}{}", doubts::of_form(survey, &id));
+                ledger.say(Problem::new(ProblemKind::MissingImage, words));
             }
             Subject::Image(image) => {
                 let entry = &survey.tree.entries[image];
@@ -62,6 +65,7 @@ pub(super) fn read(
         }
     }
     unique_ids(survey, &mut records);
+    doubts::of_folders(survey, &classes, &records, &mut ledger);
     let kind = kind_of(chosen, &classes, &records);
     files.account(&records, &mut ledger);
     let (problems, tables) = ledger.close();
@@ -102,8 +106,11 @@ fn classes(survey: &Survey<'_>, chosen: &[&Sheet<'_>]) -> Result<Classes, DataEr
         DataError::Unrecognised {
             path: survey.tree.root.join(first),
             what: format!("{what}. Its columns are {columns}"),
-            next: "Or add `classes_from_folders` to take the folders' names for the classes."
-                .into(),
+            next: match refuse::folders_may_be_classes(survey) {
+                true => "Or add `classes_from_folders` to take the folders' names for the classes.",
+                false => "Correct the values, or name the right column dx.",
+            }
+            .into(),
         }
     })
 }
@@ -142,6 +149,7 @@ fn read_sheet(
             ledger.say(Problem::new(ProblemKind::BadRow, what));
             continue;
         }
+        doubts::of_length(sheet, cells, &place, ledger);
         let candidates = survey.named(folder_of(sheet.entry), id);
         let subject = match candidates {
             Named::Path(image) => Subject::Image(image),
@@ -323,6 +331,8 @@ fn say_tables(
             (n, None) => format!("labels {n} images"),
         };
         what += &merged_words(sheet, classes);
+        what += &doubts::unused_columns(sheet);
+        doubts::of_columns(sheet, ledger);
         let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
         for (_, cells) in &sheet.table.rows {
             if let RowClass::Value(word) = word(sheet, cells)

@@ -1,10 +1,11 @@
 //! Gives each image of a tree its record: from the tables beside the images, else from the names of their folders.
 //!
 //! [`label`] decides only after [`survey`] has looked at the whole tree. [`choose`] says which tables count, [`merge`]
-//! joins their rows, [`files`] finds the image of each row, [`folders`] takes classes from folders, and [`ledger`]
-//! keeps the account.
+//! joins their rows, [`doubts`] says what in them is contradictory, [`files`] finds the image of each row, [`folders`]
+//! takes classes from folders, and [`ledger`] keeps the account.
 
 mod choose;
+mod doubts;
 mod files;
 mod folders;
 mod from_tables;
@@ -14,11 +15,12 @@ mod names;
 mod refuse;
 mod survey;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
 use crate::source::description::ham_codes;
-use crate::source::entry::Entry;
+use crate::source::entry::{Entry, is_data_name, is_unread_image_name};
 use crate::source::kind::Kind;
 use crate::source::labelled::LabelledEntries;
 use crate::source::problem::{Problem, ProblemKind};
@@ -49,7 +51,9 @@ pub(crate) fn label(
     unread_archives(tree)
         .for_each(|path| ledger.say(Problem::new(ProblemKind::UnreadArchive, path)));
     if reading.classes_from_folders {
-        return folders::insisted(&survey, ledger);
+        let mut labelled = folders::insisted(&survey, ledger)?;
+        labelled.problems.extend(unread_files(tree, &survey, &labelled.problems));
+        return Ok(labelled);
     }
     let chosen = choose::labelling(&survey, wanted, reading, &mut ledger)?;
     let mut labelled = if chosen.is_empty() {
@@ -58,6 +62,7 @@ pub(crate) fn label(
     } else {
         from_tables::read(&survey, &chosen, reading, ledger)?
     };
+    labelled.problems.extend(unread_files(tree, &survey, &labelled.problems));
     let codes = ham_codes();
     let strange = !labelled.classes.iter().any(|class| codes.contains(class));
     if strange && matches!(labelled.kind, Kind::ClassFolders | Kind::Table) {
@@ -65,6 +70,28 @@ pub(crate) fn label(
         labelled.problems.push(Problem::new(ProblemKind::OwnClasses, place));
     }
     Ok(labelled)
+}
+
+/// The files of data and the images that are not read because of their format, unless the account has them.
+fn unread_files(tree: &Tree, survey: &Survey<'_>, known: &[Problem]) -> Vec<Problem> {
+    let known: BTreeSet<&str> = known
+        .iter()
+        .filter(|problem| problem.kind == ProblemKind::NotAnImage)
+        .map(|problem| problem.place.as_str())
+        .collect();
+    let kind = |entry: &Entry| match entry.name() {
+        name if is_unread_image_name(name) => Some(ProblemKind::UnreadImage),
+        name if is_data_name(name) => Some(ProblemKind::DataFile),
+        _ => None,
+    };
+    let is_image = |i: &usize| survey.images.binary_search(i).is_ok();
+    (0..tree.entries.len())
+        .filter(|i| !is_image(i) && !known.contains(tree.entries[*i].path.as_str()))
+        .filter_map(|i| {
+            let entry = &tree.entries[i];
+            Some(Problem::new(kind(entry)?, &entry.path))
+        })
+        .collect()
 }
 
 /// The archives that were not opened: of other formats than zip, and zips too deep inside others.

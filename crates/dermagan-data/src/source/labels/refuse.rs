@@ -1,8 +1,10 @@
 //! Refusals: what was seen, what was expected, and what to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::DataError;
+use crate::source::entry::Entry;
+use crate::source::labels::names::is_structure;
 use crate::source::labels::survey::Survey;
 
 /// Number of folders that a refusal names.
@@ -17,7 +19,7 @@ pub(super) fn not_understood(survey: &Survey<'_>) -> Result<(), DataError> {
     let unread = survey.unread.iter().find(|unread| unread.names_images);
     let pixels = survey.unread.iter().find(|unread| unread.pixels && survey.images.is_empty());
     if let Some(unread) = unread.or(pixels) {
-        let next = match unread.pixels || survey.images.is_empty() {
+        let next = match unread.pixels || !folders_may_be_classes(survey) {
             true => unread.next.clone(),
             false => format!(
                 "{}. Or add `classes_from_folders` to ignore the table and take the folders' names for the classes.",
@@ -46,6 +48,14 @@ pub(super) fn advice() -> String {
     "Put a table with the columns image_id and dx beside the images (for HAM10000, HAM10000_metadata.csv; \
      scripts/fetch-ham10000 downloads both), or sort the images into one folder per class."
         .into()
+}
+
+/// Whether `classes_from_folders` would give classes: some image's folder has a name that is more than structure, or
+/// the folders have several names.
+pub(super) fn folders_may_be_classes(survey: &Survey<'_>) -> bool {
+    let entries = survey.images.iter().map(|&image| &survey.tree.entries[image]);
+    let names: BTreeSet<&str> = entries.filter_map(Entry::folder).collect();
+    names.len() > 1 || names.iter().any(|name| !is_structure(name))
 }
 
 /// The files that should be tables and are none, to be added to a refusal; nothing if there is none.

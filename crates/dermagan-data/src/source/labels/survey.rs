@@ -193,7 +193,15 @@ impl<'a> Survey<'a> {
             }
             _ => self.unread.push(Unread {
                 entry,
-                what: format!("{} has the columns {}", entry.path, listed(&table.header)),
+                what: format!(
+                    "{} has the columns {}{}",
+                    entry.path,
+                    listed(&table.header),
+                    match table.header_line {
+                        Some(line) => format!(" in line {line}"),
+                        None => String::new(),
+                    }
+                ),
                 next: known_columns().to_owned(),
                 names_images,
                 pixels: false,
@@ -229,6 +237,14 @@ impl<'a> Survey<'a> {
             .any(|word| !matches!(self.named("", word), Named::Nothing))
     }
 
+    /// The path of an image whose name may be this id in the other Unicode form.
+    pub fn other_form(&self, id: &str) -> Option<&str> {
+        let wanted = unaccented(id);
+        let same = |stem: &&&str| !stem.is_ascii() && unaccented(stem) == wanted;
+        let stem = self.by_stem.keys().filter(|_| !id.is_ascii()).find(same)?;
+        self.by_stem[stem].first().map(|&image| self.tree.entries[image].path.as_str())
+    }
+
     /// The images that a cell of a table in `folder` names: by their path, from that folder or from any other, or
     /// else by their id.
     pub fn named(&self, folder: &str, cell: &str) -> Named<'_> {
@@ -260,6 +276,24 @@ impl<'a> Survey<'a> {
             _ => Named::Id(images),
         }
     }
+}
+
+/// A name with a mark for each accented letter, so that it is equal in both Unicode forms: composed (NFC) and
+/// decomposed (NFD), which macOS writes. Different accents are equal, too, so equal results mean only that the names may
+/// be the same.
+fn unaccented(name: &str) -> String {
+    let mut plain = String::new();
+    for c in name.chars() {
+        match c {
+            '\u{300}'..='\u{36f}' => {
+                plain.pop();
+                plain.push('\u{fffd}');
+            }
+            c if c.is_ascii() => plain.push(c.to_ascii_lowercase()),
+            _ => plain.push('\u{fffd}'),
+        }
+    }
+    plain
 }
 
 /// Whether a table says more about an image than its name, or is only a list of names.

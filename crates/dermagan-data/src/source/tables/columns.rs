@@ -31,6 +31,8 @@ pub(crate) struct Columns {
     /// The part of the split that the author gives.
     pub part: Option<usize>,
     pub patient: Option<usize>,
+    /// Other columns that give diagnoses, or have the name of the class' column. They are not used.
+    pub rivals: Vec<usize>,
 }
 
 /// The columns that give the class.
@@ -117,6 +119,7 @@ impl Columns {
             site: filled(&names::SITE),
             part,
             patient: filled(&names::PATIENT),
+            rivals: found.rivals(image, class.as_ref()),
             class,
         })
     }
@@ -317,6 +320,25 @@ impl Finder<'_> {
         }
     }
 
+    /// The columns that give diagnoses as the class' column does, by their names and their cells.
+    fn rivals(&self, image: usize, class: Option<&ClassColumns>) -> Vec<usize> {
+        // The levels of the archive differ from each other by design.
+        let Some(&ClassColumns::Value { column: chosen, archive: None }) = class else {
+            return Vec::new();
+        };
+        let is_rival = |column: &usize| {
+            let name = self.names[*column].as_str();
+            let means_class = names::DIAGNOSIS.contains(&name) || names::CLASS.contains(&name);
+            let gives_diagnoses =
+                || self.class_cells(self.diagnoses(*column)) == ClassCells::Diagnoses;
+            name == self.names[chosen] || means_class && gives_diagnoses()
+        };
+        (0..self.names.len())
+            .filter(|column| *column != image && *column != chosen && self.is_filled(*column))
+            .filter(is_rival)
+            .collect()
+    }
+
     /// The values of a column that are not words for an unknown diagnosis, with their numbers of rows.
     fn diagnoses(&self, column: usize) -> BTreeMap<String, usize> {
         let given = self.cells(column).filter(|cell| diagnosis(cell) != Diagnosis::None);
@@ -512,6 +534,7 @@ mod tests {
                 site: Some(6),
                 part: None,
                 patient: None,
+                rivals: Vec::new(),
             }
         );
         let pad = table(
@@ -667,7 +690,8 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec("a\\.jpg|nv|0|1|train|[a-z0-9]{0,3}", 0..7), 0..6),
         ) {
             let rows = (2..).zip(rows).collect();
-            let table = Table { header, rows, headerless: false, stylegan: false };
+            let table =
+                Table { header, rows, headerless: false, header_line: Some(1), stylegan: false };
             if let Some(columns) = Columns::of(&table) {
                 prop_assert!(columns.image < table.header.len());
                 for (_, cells) in &table.rows {

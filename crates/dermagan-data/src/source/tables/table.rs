@@ -19,6 +19,8 @@ pub(crate) struct Table {
     /// Whether the file has no row of names, so that those in `header` are dermagan's: `split`, `file_name`, `label`
     /// and `column 4`, by what the cells are.
     pub headerless: bool,
+    /// Number of the line of the header, from 1; `None` if the file has no such line.
+    pub header_line: Option<u64>,
     /// Whether this is StyleGAN's `dataset.json`, whose classes are numbers.
     pub stylegan: bool,
 }
@@ -43,20 +45,23 @@ impl Table {
             let limits = json::Limits { rows: max_rows, columns: MAX_COLUMNS };
             let table = json::read(&text, limits)?;
             let (header, rows, stylegan) = (table.header, table.rows, table.stylegan);
-            return Ok(Self { header, rows, headerless: false, stylegan });
+            return Ok(Self { header, rows, headerless: false, header_line: None, stylegan });
         }
         let Some(layout) = delimited::layout(&text) else {
             return Ok(Self {
                 header: Vec::new(),
                 rows: Vec::new(),
                 headerless: false,
+                header_line: None,
                 stylegan: false,
             });
         };
         let mut rows = delimited::rows(&text, &layout, max_rows, MAX_COLUMNS)?;
         if let Some(header) = synthetic_header(&rows) {
-            return Ok(Self { header, rows, headerless: true, stylegan: false });
+            let header_line = None;
+            return Ok(Self { header, rows, headerless: true, header_line, stylegan: false });
         }
+        let header_line = rows.first().map(|(line, _)| *line);
         let mut header = if rows.is_empty() { Vec::new() } else { rows.remove(0).1 };
         // R writes one name less than cells: the first column has the names of the rows.
         let longer = |(_, cells): &(u64, Vec<String>)| {
@@ -67,7 +72,7 @@ impl Table {
         }
         // Tables that were appended to each other repeat the names.
         rows.retain(|(_, cells)| *cells != header);
-        Ok(Self { header, rows, headerless: false, stylegan: false })
+        Ok(Self { header, rows, headerless: false, header_line, stylegan: false })
     }
 
     /// The index of a column by its name, in any case.
@@ -209,7 +214,15 @@ mod tests {
         let error = |bytes: &[u8]| Table::read("t.csv", bytes, 2).err().unwrap();
         assert!(error(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").contains("binary"));
         assert!(error(b"a,b\n1,2\n3,4\n5,6\n").contains("more than 2 rows"));
-        assert!(error(vec!["x"; 300].join(",").as_bytes()).contains("more than 64 columns"));
+        let wide = error(vec!["x"; 300].join(",").as_bytes());
+        assert!(wide.contains("line 1: found more than 64 columns"), "{wide}");
+        let open = Table::read("t.csv", b"image_id,dx\nI1,nv\nI2,\"mel\nI3,nv\nI4,nv\n", 9);
+        assert_eq!(open.err().unwrap(), "line 3: a quote is opened and not closed");
+        // The end of a cell that is the last one may be missing, and an inch has one quote.
+        let last = read("t.csv", "image_id,dx\nI1,nv\nI2,\"mel\n");
+        assert_eq!(last.rows[1].1, ["I2", "mel"]);
+        let inch = read("t.csv", "image_id,dx,note\nI1,nv,5\" scar\nI2,mel,\"two\nlines\"\n");
+        assert_eq!(inch.rows[1].1[2], "two\nlines");
         let error = Table::read("t.json", b"{\"images\": [{\"a\": 1}], \"b\": 2, \"c\": [{}]}", 9)
             .err()
             .unwrap();
