@@ -56,31 +56,27 @@ impl TryFrom<ReadingArgs> for Reading {
 #[serde(deny_unknown_fields)]
 struct OpenArgs {
     source: String,
-    size: u32,
-    fit: String,
-    filter: String,
+    /// The usual one for a source, or that of a cache, if it is missing; so are the fit and the filter.
+    size: Option<u32>,
+    fit: Option<Fit>,
+    filter: Option<Filter>,
     strict: bool,
     reading: ReadingArgs,
 }
 
 impl OpenArgs {
-    fn options(&self) -> Result<Options, TrainError> {
-        let fit = match self.fit.as_str() {
-            "crop" => Fit::Crop,
-            "pad" => Fit::Pad,
-            "squash" => Fit::Squash,
-            other => return Err(wrong("fit", format!("'{other}': expected crop, pad or squash"))),
-        };
-        let filter = match self.filter.as_str() {
-            "lanczos" => Filter::Lanczos,
-            "bilinear" => Filter::Bilinear,
-            other => {
-                return Err(wrong("filter", format!("'{other}': expected lanczos or bilinear")));
-            }
-        };
-        Ok(Options { size: self.size, fit, filter })
+    /// The options of the preparation, where `usual` are those that nothing was said about.
+    fn options(&self, usual: Options) -> Options {
+        Options {
+            size: self.size.unwrap_or(usual.size),
+            fit: self.fit.unwrap_or(usual.fit),
+            filter: self.filter.unwrap_or(usual.filter),
+        }
     }
 }
+
+/// The options of a source's preparation by default.
+const USUAL: Options = Options { size: 64, fit: Fit::Crop, filter: Filter::Lanczos };
 
 /// A side of the split by its name; `None` for all.
 pub fn side_of(name: &str) -> Result<Option<Side>, TrainError> {
@@ -93,7 +89,7 @@ pub fn side_of(name: &str) -> Result<Option<Side>, TrainError> {
     }
 }
 
-/// Reads arguments that the package wrote as JSON.
+/// Reads arguments that the package checked and wrote as JSON.
 pub fn read<'a, T: Deserialize<'a>>(json: &'a str) -> PyResult<T> {
     serde_json::from_str(json).map_err(|error| misused(error.to_string()))
 }
@@ -103,14 +99,21 @@ fn open(
     args: OpenArgs,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<dermagan_data::Cache, TrainError> {
-    let options = args.options()?;
-    let reading = Reading::try_from(args.reading)?;
     let path = Path::new(&args.source);
     if path.is_file() && dermagan_data::Cache::is_cache(path) {
         let cache = dermagan_data::Cache::open(path)?;
-        cache.check_reading(reading)?;
+        let has = cache.header().options;
+        if args.options(has) != has {
+            let Options { size, fit, filter } = has;
+            let has = format!("{size} pixels, {fit:?} and {filter:?}").to_lowercase();
+            let problem = format!("the file was prepared with {has}; open its source for others");
+            return Err(wrong("size", problem));
+        }
+        cache.check_reading(Reading::try_from(args.reading)?)?;
         return Ok(cache);
     }
+    let options = args.options(USUAL);
+    let reading = Reading::try_from(args.reading)?;
     let source = Source::open_with(&args.source, reading)?;
     let target = default_path(&source, options);
     Ok(prepare(&source, options, &target, args.strict, progress)?.cache)
@@ -157,6 +160,12 @@ impl Cache {
     #[getter]
     fn size(&self) -> usize {
         self.cache.size()
+    }
+
+    /// The fingerprint of the source.
+    #[getter]
+    fn fingerprint(&self) -> &str {
+        &self.cache.header().fingerprint
     }
 
     /// Name of the data.
@@ -242,7 +251,7 @@ impl Cache {
     }
 
     /// Checks the pixels against their hashes from the preparation. Returns the indices of images that have changed.
-    fn verify(&self, py: Python<'_>) -> Vec<usize> {
-        py.detach(|| self.cache.verify())
+    fn verify(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        quietly(py, || Ok(self.cache.verify()))
     }
 }

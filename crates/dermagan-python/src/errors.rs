@@ -12,7 +12,7 @@ use dermagan_model::ModelError;
 use dermagan_train::TrainError;
 use pyo3::exceptions::{
     PyException, PyFileNotFoundError, PyIsADirectoryError, PyMemoryError, PyOSError,
-    PyPermissionError, PyRuntimeError, PyValueError,
+    PyPermissionError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
 
@@ -163,7 +163,7 @@ pub fn wrong(setting: &'static str, problem: impl Into<String>) -> TrainError {
     SettingError::new(setting, problem).into()
 }
 
-/// The exception for arguments that only the package itself could have got wrong.
+/// The exception for arguments that the package should have checked.
 pub fn misused(words: impl Into<String>) -> PyErr {
-    PyRuntimeError::new_err(words.into())
+    PyTypeError::new_err(words.into())
 }

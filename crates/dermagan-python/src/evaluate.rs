@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use dermagan_base::run_until;
 use dermagan_data::Reading;
-use dermagan_eval::{EvalEvent, EvalJob, FeatureKind};
+use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, GeneratedImages};
 use dermagan_train::TrainError;
 use pyo3::prelude::*;
 use serde::Deserialize;
 
 use crate::dataset::{ReadingArgs, read, side_of};
 use crate::errors::{misused, wrong};
-use crate::model::open_device;
+use crate::model::{Model, open_device};
 use crate::work;
 
 /// The arguments of an evaluation, as JSON.
@@ -19,7 +19,8 @@ use crate::work;
 #[serde(deny_unknown_fields)]
 struct EvalArgs {
     real: String,
-    fake: PathBuf,
+    /// What is evaluated, unless a model is given.
+    fake: Option<PathBuf>,
     outdir: PathBuf,
     reading: ReadingArgs,
     features: String,
@@ -66,16 +67,30 @@ fn stage(event: EvalEvent) -> (&'static str, usize, usize) {
     }
 }
 
-/// Evaluates generated images. `progress` receives (stage, done, total). Returns the report as JSON.
+/// Evaluates generated images: those of a model in memory, or those at a path. `progress` receives (stage, done, total).
+/// Returns the report as JSON.
 #[pyfunction]
-pub fn evaluate(py: Python<'_>, args: &str, progress: &Bound<'_, PyAny>) -> PyResult<String> {
+#[pyo3(signature = (args, progress, model))]
+pub fn evaluate(
+    py: Python<'_>,
+    args: &str,
+    progress: &Bound<'_, PyAny>,
+    model: Option<PyRef<'_, Model>>,
+) -> PyResult<String> {
     let args: EvalArgs = read(args)?;
+    let model = model.as_ref().map(|model| model.get());
     let work = |sink: &mut dyn FnMut((&'static str, usize, usize))| {
-        let (fake, outdir, device) = (args.fake.clone(), args.outdir.clone(), args.device.clone());
+        let (fake, outdir) = (args.fake.clone().unwrap_or_default(), args.outdir.clone());
+        let choice = args.device.clone();
         let job = args.job()?;
-        let device = open_device(&device)?;
         let mut report = |event| sink(stage(event));
-        Ok(dermagan_train::evaluate(&job, &fake, &outdir, &device, &mut report)?.report)
+        let device = open_device(&choice)?;
+        let Some((model, name)) = model else {
+            let found = dermagan_train::evaluate(&job, &fake, &outdir, &device, &mut report)?;
+            return Ok(found.report);
+        };
+        let fakes = GeneratedImages::of_model(model, name, &device, job.first_seed()?)?;
+        Ok(dermagan_eval::evaluate(&job, &fakes, &device, &mut report)?.report)
     };
     let done = work::run(
         py,

@@ -19,6 +19,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _dermagan {
     use std::ffi::OsString;
+    use std::path::PathBuf;
 
     use pyo3::prelude::*;
 
@@ -53,6 +54,12 @@ mod _dermagan {
             let others = adapters.into_iter().map(|a| (a.choice.to_string(), a.name));
             std::iter::once(("cpu".to_owned(), cpu.name)).chain(others).collect()
         })
+    }
+
+    /// The folder of the newest run in a folder of runs.
+    #[pyfunction]
+    fn newest_run(outdir: PathBuf) -> Option<PathBuf> {
+        dermagan_train::newest_run(&outdir)
     }
 
     /// Panics in a working thread, so that a test can see what becomes of it.

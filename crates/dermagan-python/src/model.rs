@@ -10,12 +10,13 @@ use dermagan_generate::{
     GridRequest, ImageGenerator, Selection, SetRequest, Shot, WalkRequest, class_caution,
     class_index,
 };
-use dermagan_model::{Choice, ComputeDevice, device, latent};
+use dermagan_model::{Choice, ComputeDevice, ModelFile, device, latent};
 use dermagan_train::{TrainError, machine_gigabytes, open_model};
+use pyo3::exceptions::PyFileNotFoundError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
-use crate::errors::{misused, too_large, wrong};
+use crate::errors::{in_python, misused, too_large, wrong};
 use crate::work::quietly;
 
 /// A generator on a device.
@@ -76,13 +77,31 @@ impl<'a> Pixels<'a> {
     }
 }
 
+/// The length in bytes of an array of `count` items of `each` bytes. One that is larger than the machine's memory is
+/// refused: systems grant it and end the process later.
+fn within_memory(count: usize, each: usize) -> PyResult<usize> {
+    let most = machine_gigabytes().map_or(1e18, |gigabytes| gigabytes * f64::from(1 << 30));
+    let bytes = count.checked_mul(each).filter(|bytes| (*bytes as f64) < most);
+    bytes.ok_or_else(|| too_large(count))
+}
+
+/// Ends a loop when the caller asked to stop.
+fn go_on() -> Result<(), TrainError> {
+    match dermagan_base::stop_requested() {
+        true => Err(TrainError::Stopped("before the end")),
+        false => Ok(()),
+    }
+}
+
 impl Model {
-    /// The length in bytes of an array of images of `side` pixels. An array that is larger than the machine's memory is
-    /// refused: systems grant it and end the process later.
+    /// The length in bytes of an array of images of `side` pixels.
     fn bytes_of(images: usize, side: usize) -> PyResult<usize> {
-        let most = machine_gigabytes().map_or(1e18, |gigabytes| gigabytes * f64::from(1 << 30));
-        let bytes = images.checked_mul(3 * side * side).filter(|bytes| (*bytes as f64) < most);
-        bytes.ok_or_else(|| too_large(images))
+        within_memory(images, 3 * side * side)
+    }
+
+    /// The model's file, and its name for users.
+    pub fn get(&self) -> (&ModelFile, &str) {
+        (self.generator.model(), &self.name)
     }
 
     fn side(&self) -> usize {
@@ -101,13 +120,17 @@ impl Model {
         outdir: Option<PathBuf>,
         device: &str,
     ) -> PyResult<Self> {
-        quietly(py, || {
-            let (name, model) = open_model(model.as_deref(), outdir.as_deref())?;
+        let opened = quietly(py, || {
             let device = open_device(device)?;
+            let (name, model) = match open_model(model.as_deref(), outdir.as_deref()) {
+                Err(TrainError::Invalid(missing)) => return Ok(Err(missing)),
+                opened => opened?,
+            };
             let (on, warning) = (device.name.clone(), device.warning.clone());
             let generator = ImageGenerator::new(model, device)?;
-            Ok(Self { generator, name, device: on, warning })
-        })
+            Ok(Ok(Self { generator, name, device: on, warning }))
+        })?;
+        opened.map_err(|missing| PyFileNotFoundError::new_err(in_python(&missing)))
     }
 
     /// SHA-256 of the model's file.
@@ -172,9 +195,17 @@ impl Model {
     }
 
     /// The code of each image's class; `None` where it is unknown.
-    fn labels(&self, seeds: Vec<u64>, classes: Vec<Option<usize>>) -> Vec<Option<String>> {
-        let shots = seeds.into_iter().zip(classes).map(|(seed, class)| Shot { seed, class });
-        shots.map(|shot| self.generator.class_of(shot).map(str::to_owned)).collect()
+    fn labels(
+        &self,
+        py: Python<'_>,
+        seeds: Vec<u64>,
+        classes: Vec<Option<usize>>,
+    ) -> PyResult<Vec<Option<String>>> {
+        quietly(py, || {
+            let shots = seeds.into_iter().zip(classes).map(|(seed, class)| Shot { seed, class });
+            let code = |shot| self.generator.class_of(shot).map(str::to_owned);
+            shots.map(|shot| go_on().map(|()| code(shot))).collect()
+        })
     }
 
     /// Images by seed and class, `[n, side, side, 3]`.
@@ -210,12 +241,20 @@ impl Model {
         truncation: f64,
     ) -> PyResult<Bound<'py, PyByteArray>> {
         let config = self.generator.model().config;
-        let values = quietly(py, || {
-            Selection { truncation, ..Selection::default() }.check_values()?;
-            let values = seeds.iter().flat_map(|seed| latent(*seed, &config, truncation));
-            Ok(values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
-        })?;
-        Ok(PyByteArray::new(py, &values))
+        let length = 4 * config.latents();
+        PyByteArray::new_with(py, within_memory(seeds.len(), length)?, |bytes| {
+            quietly(py, || {
+                Selection { truncation, ..Selection::default() }.check_values()?;
+                for (seed, row) in seeds.iter().zip(bytes.chunks_exact_mut(length)) {
+                    go_on()?;
+                    let values = latent(*seed, &config, truncation);
+                    for (place, value) in row.chunks_exact_mut(4).zip(values) {
+                        place.copy_from_slice(&value.to_le_bytes());
+                    }
+                }
+                Ok(())
+            })
+        })
     }
 
     /// The images of latents, `[n, side, side, 3]`. They are not oriented.
@@ -263,10 +302,13 @@ impl Model {
     fn walk<'py>(&self, py: Python<'py>, request: WalkArgs) -> PyResult<Bound<'py, PyByteArray>> {
         let side = self.side() * request.scale;
         let request = request.request(PathBuf::new());
+        // The frames are made before they are put into one array.
+        let bytes = Self::bytes_of(request.count() as usize, side)?;
+        Self::bytes_of(2 * request.count() as usize, side)?;
         let frames = quietly(py, || Ok(self.generator.walk(&request, &mut |_| ())?))?;
-        PyByteArray::new_with(py, Self::bytes_of(frames.len(), side)?, |bytes| {
+        PyByteArray::new_with(py, bytes, |bytes| {
             let mut pixels = Pixels::of(bytes, side);
-            frames.iter().for_each(|frame| pixels.push(frame));
+            frames.into_iter().for_each(|frame| pixels.push(&frame));
             Ok(())
         })
     }

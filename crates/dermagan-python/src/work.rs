@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -71,7 +71,8 @@ pub fn run<E: Send, T: Send>(
 ) -> PyResult<Done<T>> {
     refuse_fork()?;
     let stop = Arc::new(AtomicBool::new(false));
-    let (send, receive) = channel::<E>();
+    // The work waits for the thread that shows its events, so that they are shown as they happen.
+    let (send, receive) = sync_channel::<E>(1);
     let receive = Mutex::new(receive);
     std::thread::scope(|scope| {
         let stop = &stop;
@@ -93,8 +94,10 @@ pub fn run<E: Send, T: Send>(
                 Ok(_) | Err(RecvTimeoutError::Timeout) => Ok(()),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
+            // Later signals are taken too: one that is left would be raised after the work, in place of the first.
+            let signal = py.check_signals();
             if raised.is_none() {
-                raised = shown.and_then(|()| py.check_signals()).err();
+                raised = shown.and(signal).err();
                 stop.store(raised.is_some(), Ordering::Relaxed);
             }
         }

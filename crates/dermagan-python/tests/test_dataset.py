@@ -72,12 +72,21 @@ def test_wrong_arguments_and_sources_are_named(work: Path) -> None:
         dg.Dataset.open("empty")
     with pytest.raises(ValueError, match="size=3: expected 4 to 2048"):
         open_phantom(size=3)
-    with pytest.raises(ValueError, match="fit.*crop, pad or squash"):
+    with pytest.raises(ValueError, match="fit='stretch': expected crop, pad or squash"):
         open_phantom(fit="stretch")
     with pytest.raises(ValueError, match="split=official"):
         open_phantom(split_by="official")
     with pytest.raises(ValueError, match="side='validation': expected train, val or test"):
         open_phantom().split("validation")
+    for argument in ("fit", "strict", "split_by"):
+        with pytest.raises(TypeError, match=f"{argument}=3: expected"):
+            open_phantom(**{argument: 3})
+    with pytest.raises(TypeError, match="source=b'x': expected a str or a path"):
+        dg.Dataset.open(b"x")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="ds.images"):
+        open_phantom()[0:2]  # type: ignore[index]
+    with pytest.raises(ValueError, match="the file was prepared with 64 pixels, crop and lanczos"):
+        dg.Dataset.open(open_phantom().path, size=32)
     with pytest.raises(ValueError, match="one side of a split already"):
         open_phantom().split("test").split("train")
 
@@ -119,3 +128,33 @@ def test_a_data_set_is_written_for_other_programs(work: Path) -> None:
         ds.export("other")
     with pytest.raises(ValueError, match="format: 'tfrecord': expected folder"):
         ds.export("other", format="tfrecord")
+
+
+def test_a_data_set_does_not_depend_on_the_working_folder_and_is_pickled(work: Path) -> None:
+    import pickle
+
+    Path("é/nv").mkdir(parents=True)
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(0, 255, (80, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(f"é/nv/{i}.png")
+    ds = dg.Dataset.open("é", size=32, fit="pad", progress=False)
+    Path("elsewhere").mkdir()
+    import os
+
+    os.chdir("elsewhere")
+    train = pickle.loads(pickle.dumps(ds.split("train")))
+    assert np.array_equal(train.images, ds.split("train").images)
+    options = {"preset": "tiny", "width": 4, "batch": 4, "kimg": 0.02, "device": "cpu", "progress": False}
+    run = dg.train(ds, **options)  # type: ignore[arg-type]
+    assert run.options["data"]["fit"] == "pad", "the run uses the images of the data set"
+    os.chdir("..")
+    assert len(run.history["Progress/kimg"]) >= 1
+
+
+def test_a_file_that_became_shorter_is_found() -> None:
+    import os
+
+    ds = open_phantom(72, size=16)
+    os.truncate(ds.path, 5000)
+    with pytest.raises(dg.DataError, match="images have changed"):
+        ds.verify()

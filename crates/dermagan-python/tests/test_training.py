@@ -30,7 +30,7 @@ def test_a_run_has_a_history_and_a_generator(work: Path) -> None:
     assert pandas.DataFrame(history).shape == (len(history["Progress/kimg"]), len(history))
     assert run.generator.sample(3).shape == (3, 32, 32, 3)
     kinds = {type(event) for event in seen}
-    assert {events.Prepared, events.Started, events.Progress, events.Tick, events.Snapshot} <= kinds
+    assert {events.Split, events.Started, events.Progress, events.Tick, events.Snapshot} <= kinds
     snapshots = [event.grid for event in seen if isinstance(event, events.Snapshot)]
     assert [path.resolve() for path in run.snapshots] == [path.resolve() for path in snapshots]
     assert run._repr_png_() == snapshots[-1].read_bytes()
@@ -63,7 +63,7 @@ def test_ctrl_c_writes_a_checkpoint_and_raises_keyboard_interrupt(work: Path) ->
         if isinstance(event, events.Progress) and event.nimg >= 100:
             signal.pthread_kill(main, signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt, match=r"stopped at .* kimg.*Run\('runs/.*resume\(\)"):
+    with pytest.raises(KeyboardInterrupt, match=r"stopped at .* kimg.*Run\('.*/runs/.*resume\(\)"):
         dg.train("phantom:70", kimg=50, on_event=press, **SMALL)
     run = dg.Run("latest")
     assert list(run.path.glob("checkpoint-*.safetensors"))
@@ -95,7 +95,14 @@ def test_errors_of_training_are_exceptions(work: Path) -> None:
         (ValueError, "precision", {"precision": "f8"}),
         (ValueError, "metrics", {"metrics": ["lpips"]}),
         (ValueError, "classes", {"classes": ["acne"]}),
-        (ValueError, "expected a finite number", {"learning_rate": float("nan")}),
+        (ValueError, "learning_rate=nan: expected a finite number", {"learning_rate": float("nan")}),
+        (TypeError, "kimg='1': expected a number", {"kimg": "1"}),
+        (TypeError, "mirror=1: expected True or False", {"mirror": 1}),
+        (TypeError, "device=None: expected a str", {"device": None}),
+        (TypeError, "on_event=5: expected a function", {"on_event": 5}),
+        (TypeError, "settings=.*expected a dictionary", {"settings": ["objective.r1=1"]}),
+        (TypeError, "settings: objective.r1=None", {"settings": {"objective.r1": None}}),
+        (ValueError, "outdir: the path is empty", {"outdir": ""}),
         (FileNotFoundError, "nowhere", {"data": "nowhere"}),
         (dg.TrainingError, "not finite", {"learning_rate": 1e30}),
     ]
@@ -120,7 +127,10 @@ def test_an_evaluation_is_the_report_of_the_command_line(work: Path, dermagan) -
     ds = dg.Dataset.open("phantom:300", progress=False)
     report = dg.evaluate(ds, g, n=64, per_class=True, device="cpu", progress=False)
     cli = dermagan("eval", "--real", "phantom:300", "--fake", "shipped", "-n", "64", "--per-class", "--json", "--device", "cpu")
-    assert dict(report) == json.loads(cli)
+    found = json.loads(cli)
+    assert {k: v for k, v in report.items() if k != "notes"} == {k: v for k, v in found.items() if k != "notes"}
+    assert [note.replace("split=", "`split` = ") for note in report["notes"]] == found["notes"]
+    assert not any("`" in note for note in report["notes"])
     html = report._repr_html_()
     assert html.count("<tr>") == 2 + len(report["classes"]) and "KID" in html and report["words"] in str(report)
     images = g.sample(64)
@@ -130,11 +140,13 @@ def test_an_evaluation_is_the_report_of_the_command_line(work: Path, dermagan) -
     assert of_array["fake"] == "an array of 64 images"
     with pytest.raises(ValueError, match=r"float64 of shape \[4, 3\]"):
         dg.evaluate(ds, np.zeros((4, 3)), progress=False)
+    with pytest.raises(ValueError, match=r"shape \[0, 64, 64, 3\]"):
+        dg.evaluate(ds, images[:0], progress=False)
     with pytest.raises(ValueError, match="n=1: expected 2 to"):
         dg.evaluate(ds, g, n=1, progress=False)
-    with pytest.raises(ValueError, match="features.*lesion, inception or handmade"):
+    with pytest.raises(ValueError, match="features='vgg': expected lesion, inception or handmade"):
         dg.evaluate(ds, g, features="vgg", progress=False)
-    with pytest.raises(ValueError, match="no such file or folder"):
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
         dg.evaluate(ds, "nowhere", progress=False)
 
 
@@ -154,3 +166,65 @@ def test_the_command_of_the_wheel_is_the_program(dermagan, work: Path) -> None: 
     done = subprocess.run([command, "sample", "--sedes", "1"], capture_output=True, text=True)
     assert done.returncode == 2 and "--seeds" in done.stderr
     assert "Usage: dermagan" in subprocess.run([command, "--help"], capture_output=True, text=True).stdout
+
+
+def test_the_newest_run_is_that_of_the_command_line(work: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no run in runs"):
+        dg.Run("latest")
+    runs = [dg.train("phantom:70", kimg=0.02, **SMALL) for _ in range(2)]
+    (runs[1].path / "generator.safetensors").unlink()
+    assert dg.Run("latest") == runs[1] and dg.Run("latest") != runs[0]
+
+
+def test_a_generator_in_memory_is_evaluated_and_not_its_file(work: Path) -> None:
+    run = dg.train("phantom:70", kimg=0.02, **SMALL)
+    g = run.generator
+    run.resume(kimg=0.1, device="cpu", progress=False)
+    options = {"n": 32, "device": "cpu", "progress": False}
+    of_model = dg.evaluate("phantom:300", g, **options)
+    of_images = dg.evaluate("phantom:300", g.sample(32), **options)
+    assert of_model["overall"]["kid"]["fake"] == pytest.approx(of_images["overall"]["kid"]["fake"], rel=1e-6)
+    assert g.sha256 in of_model["fake"] and run.generator.sha256 != g.sha256
+
+
+def test_a_second_ctrl_c_does_not_hide_how_to_go_on(work: Path) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def press(event: events.Event) -> None:
+        if isinstance(event, events.Progress) and event.nimg >= 50:
+            for delay in (0.0, 0.05, 0.1):
+                threading.Timer(delay, signal.pthread_kill, (main, signal.SIGINT)).start()
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt, match=r"resume\(\)"):
+        dg.train("phantom:70", kimg=50, on_event=press, **SMALL)
+        time.sleep(1)
+
+
+def test_training_waits_for_the_callback(work: Path) -> None:
+    behind = []
+
+    def slow(event: events.Event) -> None:
+        if isinstance(event, events.Snapshot):
+            time.sleep(0.3)
+            behind.append(event.checkpoint.exists())
+
+    dg.train("phantom:70", kimg=0.4, keep=1, on_event=slow, **SMALL)
+    assert len(behind) >= 4 and all(behind)
+
+
+def test_a_damaged_run_is_read_or_named(work: Path) -> None:
+    run = dg.train("phantom:70", kimg=0.05, **SMALL)
+    with open(run.path / "stats.jsonl", "a") as file:
+        file.write("null\n[1]\n{\"half")
+    assert len(run.history["Progress/kimg"]) >= 1 and "kimg" in repr(run)
+    (run.path / "training_options.json").write_text("[]")
+    with pytest.raises(dg.DataError, match="training_options.json: expected a JSON object"):
+        _ = run.options
+    import shutil
+
+    shutil.rmtree(run.path)
+    assert "gone" in repr(run)
+    with pytest.raises(FileNotFoundError, match="the folder of the run is gone"):
+        _ = run.history

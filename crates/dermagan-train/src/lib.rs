@@ -84,7 +84,7 @@ pub use store::best::{Best, best_of};
 pub use store::checkpoint::Checkpoint;
 pub use store::metric::Metric;
 pub use store::resolve_model::{RUNS, SHIPPED, resolve_model};
-pub use store::rundir::LATEST;
+pub use store::rundir::{LATEST, newest_run};
 pub use store::stats::{self, StatsLine};
 pub use tools::bench;
 #[cfg(feature = "cube")]

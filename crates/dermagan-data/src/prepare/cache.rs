@@ -204,8 +204,13 @@ impl Cache {
         }
     }
 
-    /// The indices of all images whose pixels have changed since the preparation.
+    /// The indices of all images whose pixels have changed since the preparation: all images, if the file has become shorter,
+    /// because what is missing cannot be read.
     pub fn verify(&self) -> Vec<usize> {
+        let length = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        if length < self.map.len() as u64 {
+            return (0..self.len()).collect();
+        }
         (0..self.len()).filter(|i| self.has_changed(*i)).collect()
     }
 

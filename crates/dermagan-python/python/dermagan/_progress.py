@@ -39,15 +39,17 @@ class Bar:
             self.bar = None
 
     def __call__(self, stage: str, done: int, total: int, words: str = "") -> None:
-        """Shows that ``done`` of ``total`` are done in a stage."""
+        """Shows that ``done`` of ``total`` are done in this stage."""
         if not self.shown:
             return
         if stage != self.stage:
             self.close()
             self.stage = stage
         if self.bar is None:
-            self.bar = _tqdm(total=total, desc=stage, unit=self.unit, unit_scale=total > 10_000, mininterval=0.5)
-        self.bar.n = done
+            # What was done before, by an earlier process or from a cache, took no time now.
+            options = {"initial": done, "unit_scale": total > 10_000, "mininterval": 0.5}
+            self.bar = _tqdm(total=total, desc=stage, unit=self.unit, **options)
+        self.bar.n = min(done, total)
         if words:
             self.bar.set_postfix_str(words, refresh=False)
         self.bar.refresh() if done >= total else self.bar.update(0)

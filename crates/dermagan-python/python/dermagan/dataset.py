@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _dermagan
-from ._arguments import PathArgument, UInt8Array, count_of, path_of, reading_of
+from ._arguments import PathArgument, UInt8Array, count_of, file_of, flag_of, path_of, reading_of, text_of
 from ._progress import Bar
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ class Dataset:
         cls,
         source: PathArgument,
         *,
-        size: SupportsIndex = 64,
-        fit: str = "crop",
-        filter: str = "lanczos",  # noqa: A002
+        size: SupportsIndex | None = None,
+        fit: str | None = None,
+        filter: str | None = None,  # noqa: A002
         strict: bool = False,
         classes_from_folders: bool = False,
         keep_synthetic: bool = False,
@@ -64,25 +65,31 @@ class Dataset:
         for built-in images (``phantom:200`` for about 200). The first time, its images are decoded and resized into a
         file in the folder of caches; later calls open that file at once.
 
-        ``fit`` makes an image square: ``crop``, ``pad`` or ``squash``; ``filter`` resizes it: ``lanczos`` or
-        ``bilinear``. ``strict`` refuses a source with images or rows that cannot be used, instead of leaving them
+        ``size`` is the side in pixels, 4 to 2048, 64 if nothing is said. ``fit`` makes an image square: ``crop`` (the
+        default), ``pad`` or ``squash``; ``filter`` resizes it: ``lanczos`` (the default) or ``bilinear``. ``strict`` refuses a source with images or rows that cannot be used, instead of leaving them
         out. ``split_by`` is ``"official"`` or ``"lesion"``: the parts that the data names, or dermagan's own split.
 
         Raises FileNotFoundError, DataError for a source that cannot be used, and ValueError for wrong arguments.
         """
         reading = reading_of(classes_from_folders, keep_synthetic, keep_odd, split_by)
-        text = path_of(source)
+        text = path_of(source, "source")
+        # The data set must not depend on the working folder.
+        text = os.path.abspath(text) if os.path.exists(text) else text
         args = {
             "source": text,
-            "size": count_of("size", size),
-            "fit": fit,
-            "filter": filter,
-            "strict": strict,
+            "size": None if size is None else count_of("size", size),
+            "fit": None if fit is None else text_of("fit", fit, ("crop", "pad", "squash")),
+            "filter": None if filter is None else text_of("filter", filter, ("lanczos", "bilinear")),
+            "strict": flag_of("strict", strict),
             "reading": reading,
         }
         with Bar(progress) as bar:
             cache = _dermagan.Cache.open(json.dumps(args), lambda done, total: bar("preparing", done, total))
         return cls(cache, text, reading, None)
+
+    def __reduce__(self) -> tuple[Callable[..., Dataset], tuple[Any, ...]]:
+        """A data set is opened again where it is unpickled, from its file of prepared images."""
+        return _reopened, (str(self.path), self._source, self._reading, self._side)
 
     @property
     def name(self) -> str:
@@ -137,8 +144,7 @@ class Dataset:
     def split(self, side: str) -> Dataset:
         """The images of one side of the split: ``"train"``, ``"val"`` or ``"test"``. No lesion is on two sides, unless the
         data's author put it there."""
-        if side not in SIDES:
-            raise ValueError(f"side={side!r}: expected train, val or test")
+        text_of("side", side, SIDES)
         if self._indices is not None:
             raise ValueError("split: these images are one side of a split already")
         return Dataset(self._cache, self._source, self._reading, side)
@@ -154,7 +160,8 @@ class Dataset:
         The ``format`` is ``folder``, ``imagefolder``, ``zip``, ``webdataset``, ``parquet`` or ``stylegan``; a name that
         ends with ``.zip``, ``.tar`` or ``.parquet`` chooses it, too. ``ds.split("train").export(...)`` writes one side.
         """
-        return dict(self._cache.export(path_of(out), format, self._side or "all"))
+        name = None if format is None else text_of("format", format)
+        return dict(self._cache.export(file_of(out, "out"), name, self._side or "all"))
 
     def verify(self) -> None:
         """Checks that no pixel has changed since the preparation. Raises DataError."""
@@ -168,16 +175,18 @@ class Dataset:
                 "prepare them again from their source"
             )
 
-    def torch(self, **options: Any) -> RealImages:
+    def torch(self, *, transform: Callable[[Any], Any] | None = None) -> RealImages:
         """These images as a ``torch.utils.data.Dataset``; see :class:`dermagan.torch.RealImages`."""
         from .torch import RealImages
 
-        return RealImages(self, **options)
+        return RealImages(self, transform=transform)
 
     def __len__(self) -> int:
         return len(self._cache) if self._indices is None else len(self._indices)
 
     def __getitem__(self, index: SupportsIndex) -> tuple[UInt8Array, int]:
+        if isinstance(index, slice):
+            raise TypeError("a data set gives one image at a time; use ds.images[a:b] and ds.labels[a:b]")
         at = range(len(self))[index]
         at = at if self._indices is None else int(self._indices[at])
         return self._pixels[at], int(self._labels[at])
@@ -197,6 +206,12 @@ class Dataset:
         )
         head = "<tr><th>class</th><th>images</th><th>share</th></tr>"
         return f"<p>{html.escape(repr(self)[1:-1])}</p><table>{head}{rows}</table>"
+
+
+def _reopened(path: str, source: str, reading: dict[str, Any], side: str | None) -> Dataset:
+    """A data set that was pickled."""
+    opened = Dataset.open(path, progress=False)
+    return Dataset(opened._cache, source, reading, side)
 
 
 __all__ = ["Dataset"]

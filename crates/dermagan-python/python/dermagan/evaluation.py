@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _dermagan
-from ._arguments import PathArgument, UInt8Array, count_of, path_of, reading_of, seed_of
+from ._arguments import PathArgument, UInt8Array, count_of, flag_of, path_of, reading_of, seed_of, text_of
+from ._errors import DataError
 from ._progress import Bar
 from .dataset import Dataset
 from .generator import Generator
@@ -23,14 +25,15 @@ Fake = Union[Generator, Run, PathArgument, npt.NDArray[np.uint8]]
 
 
 class Report(dict[str, Any]):
-    """The report of an evaluation: the dictionary that ``dermagan eval --json`` prints. It shows itself in a notebook.
+    """The report of an evaluation: the dictionary that ``dermagan eval --json`` prints, with sentences that name arguments
+    of Python. A notebook displays it as tables.
 
     ``report["words"]`` is the verdict in a sentence, ``report["overall"]`` has the figures, ``report["classes"]`` those of
     each class, and ``report["notes"]`` says what limits their meaning.
     """
 
     def __str__(self) -> str:
-        return _in_python(self["words"])
+        return str(self["words"])
 
     def _repr_html_(self) -> str:
         rows = [("all", self["overall"])]
@@ -41,7 +44,7 @@ class Report(dict[str, Any]):
             cells = [html.escape(name), str(figures["n"]), _kid(figures["kid"]), _pair(figures["fid"], 1)]
             cells += [_pair(figures[key], 2) for key in ("precision", "recall", "density", "coverage")]
             table += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        notes = "".join(f"<li>{html.escape(_in_python(note))}</li>" for note in self["notes"])
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self["notes"])
         return (
             f"<p>{html.escape(self['fake'])} against {html.escape(self['real'])} (split {html.escape(self['split'])}), "
             f"features {html.escape(self['features'])}. Each cell: generated against real / real against other real "
@@ -49,9 +52,13 @@ class Report(dict[str, Any]):
         )
 
 
-def _in_python(words: str) -> str:
-    """The words of the library, which name settings as in ```split` = test``, with arguments of Python: ``split=test``."""
-    return re.sub(r"`(\w+)`( = )?", lambda found: found[1] + ("=" if found[2] else ""), words)
+def _in_python(value: Any) -> Any:
+    """A report whose sentences name settings as in ```split` = test``, with arguments of Python: ``split=test``."""
+    if isinstance(value, str):
+        return re.sub(r"`(\w+)`( = )?", lambda found: found[1] + ("=" if found[2] else ""), value)
+    if isinstance(value, list):
+        return [_in_python(item) for item in value]
+    return {key: _in_python(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _kid(figure: dict[str, float] | None) -> str:
@@ -91,55 +98,68 @@ def evaluate(
     model. ``n`` images of each are used. ``split`` is the side of the real images: train, val, test or all.
     ``features`` are ``lesion`` (the lesion encoder), ``inception`` (needs ``weights``) or ``handmade``.
     """
+    reading = reading_of(classes_from_folders, keep_synthetic, keep_odd, split_by)
     if isinstance(real, Dataset):
-        if real._indices is not None:
+        if real._side is not None:
             raise ValueError("real: give the whole data set, and name its side as split")
-        source, reading = real._source, real._reading
+        if any(reading.values()):
+            raise ValueError("real: how a data set is read was chosen when it was opened")
+        # The images are compared at the side of the generated ones. If the source is gone, its prepared images stay.
+        gone = os.path.isabs(real._source) and not os.path.exists(real._source)
+        source, reading = (str(real.path) if gone else real._source), real._reading
     else:
-        source = path_of(real)
-        reading = reading_of(classes_from_folders, keep_synthetic, keep_odd, split_by)
+        source = path_of(real, "real")
     with tempfile.TemporaryDirectory() as folder:
+        path = _path(fake, Path(folder))
         args = {
             "real": source,
-            "fake": _fake(fake, Path(folder)),
-            "outdir": path_of(outdir),
+            "fake": path,
+            "outdir": path_of(outdir, "outdir"),
             "reading": reading,
-            "features": features,
-            "weights": None if weights is None else path_of(weights),
+            "features": text_of("features", features, ("lesion", "inception", "handmade")),
+            "weights": None if weights is None else path_of(weights, "weights"),
             "number": count_of("n", n),
-            "split": split,
-            "per_class": per_class,
+            "split": text_of("split", split, ("train", "val", "test", "all")),
+            "per_class": flag_of("per_class", per_class),
             "seed": seed_of(seed, "seed"),
-            "device": device,
+            "device": text_of("device", device),
         }
+        model = fake._model if isinstance(fake, Generator) else None
         with Bar(progress) as bar:
 
             def show(stage: str, done: int, total: int) -> None:
                 if stage != "comparing":
                     bar(stage, done, total)
 
-            report = _dermagan.evaluate(json.dumps(args), show)
-    found = Report(json.loads(report))
+            try:
+                report = _dermagan.evaluate(json.dumps(args), show, model)
+            except ValueError as error:
+                if path is None or os.path.exists(path) or path in ("phantom", "shipped", "latest"):
+                    raise
+                raise FileNotFoundError(str(error)) from None
+    found = Report(_in_python(json.loads(report)))
+    if isinstance(real, Dataset) and found["fingerprint"] != real._cache.fingerprint:
+        raise DataError(f"{real._source}: the source has changed since the data set was opened; open it again")
     if isinstance(fake, np.ndarray):
         found["fake"] = f"an array of {len(fake)} images"
     return found
 
 
-def _fake(fake: Fake, folder: Path) -> str:
-    """What is evaluated, as a name or path that the library opens."""
+def _path(fake: Fake, folder: Path) -> str | None:
+    """What is evaluated, as a name or path that the library opens; None for a generator in memory."""
     if isinstance(fake, Generator):
-        return fake._source
+        return None
     if isinstance(fake, Run):
         return str(fake.path)
     if isinstance(fake, np.ndarray):
         images: UInt8Array = fake
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
             shape = list(images.shape)
             raise ValueError(f"fake: {images.dtype} of shape {shape}, expected uint8 of shape [n, height, width, 3]")
         path = folder / "images.npz"
         np.savez(path, images)
         return str(path)
-    return path_of(fake)
+    return path_of(fake, "fake")
 
 
 __all__ = ["Report", "evaluate"]

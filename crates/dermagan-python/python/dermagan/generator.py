@@ -6,22 +6,35 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _dermagan
-from ._arguments import PathArgument, Seeds, UInt8Array, count_of, path_of, ranges_of, seeds_of
+from ._arguments import (
+    PathArgument,
+    Seeds,
+    UInt8Array,
+    count_of,
+    file_of,
+    float_of,
+    ranges_of,
+    seeds_of,
+    text_of,
+    texts_of,
+)
+from ._errors import ModelError
 
 if TYPE_CHECKING:
     from .torch import SyntheticImages
 
 _log = logging.getLogger("dermagan")
 
-Labels = Sequence["str | None"]
+Labels = Union[Iterable["str | None"], npt.NDArray[np.str_]]
+"""One class per image, by its code; None for a class that the seed draws."""
 
 
 class Generator:
@@ -31,10 +44,9 @@ class Generator:
     every call, at any ``batch``, and in the command ``dermagan sample``. (Devices differ in the last bits.)
     """
 
-    def __init__(self, model: _dermagan.Model, source: str) -> None:
+    def __init__(self, model: _dermagan.Model, source: str, choice: str) -> None:
         """Use :meth:`load`."""
-        self._model = model
-        self._source = source
+        self._model, self._source, self._choice = model, source, choice
 
     @classmethod
     def load(
@@ -53,19 +65,19 @@ class Generator:
         Raises FileNotFoundError if there is nothing of that name, ModelError if it is no generator or damaged, and
         DeviceError if the device does not exist.
         """
-        name = "shipped" if model is None else path_of(model)
-        folder = path_of(outdir) if name == "latest" and not os.path.exists(name) else None
-        try:
-            opened = _dermagan.Model.open(name, folder, device)
-        except ValueError as error:
-            if name == "shipped" or os.path.exists(name):
-                raise
-            raise FileNotFoundError(str(error)) from None
+        name = "shipped" if model is None else file_of(model, "model")
+        folder = file_of(outdir, "outdir") if name == "latest" and not os.path.exists(name) else None
+        opened = _dermagan.Model.open(name, folder, text_of("device", device))
         if opened.warning is not None:
             _log.warning(opened.warning)
         for note in opened.notes:
             _log.info(note)
-        return cls(opened, opened.name if name == "latest" else name)
+        source = opened.name if name == "latest" else name
+        return cls(opened, os.path.abspath(source) if os.path.exists(source) else source, device)
+
+    def __reduce__(self) -> tuple[Callable[..., Generator], tuple[str, str, str]]:
+        """A generator is opened again where it is unpickled, and must then be the same."""
+        return _reopened, (self._source, self._choice, self.sha256)
 
     @property
     def name(self) -> str:
@@ -113,11 +125,10 @@ class Generator:
         return self._model.notes
 
     @property
-    def card(self) -> dict[str, Any] | None:
+    def card(self) -> dict[str, Any]:
         """Where the generator comes from: its data and their licence, its classes, its preset and its length of
-        training. None for a file of another program."""
-        card = self._model.card
-        return None if card is None else dict(json.loads(card))
+        training. Empty for a file of another program."""
+        return dict(json.loads(self._model.card or "{}"))
 
     def sample(
         self,
@@ -127,7 +138,7 @@ class Generator:
         seed: SupportsIndex = 0,
         label: str | None = None,
         labels: Labels | None = None,
-        truncation: float = 1.0,
+        truncation: SupportsFloat = 1.0,
         batch: SupportsIndex = 64,
     ) -> UInt8Array:
         """Makes images: uint8 of shape ``[n, resolution, resolution, 3]``, RGB.
@@ -140,7 +151,7 @@ class Generator:
         chosen = seeds_of(n, seeds, seed)
         self._model.check_memory(len(chosen))
         classes = self._classes_of(len(chosen), label, labels)
-        pixels = self._model.sample(chosen, classes, float(truncation), count_of("batch", batch))
+        pixels = self._model.sample(chosen, classes, float_of("truncation", truncation), count_of("batch", batch))
         return self._images(pixels, len(chosen))
 
     def labels(
@@ -154,20 +165,21 @@ class Generator:
     ) -> list[str | None]:
         """The class of each image that :meth:`sample` makes of the same arguments; None if it is unknown."""
         chosen = seeds_of(n, seeds, seed)
+        self._model.check_memory(len(chosen))
         return self._model.labels(chosen, self._classes_of(len(chosen), label, labels))
 
-    def latents(self, seeds: Seeds, *, truncation: float = 1.0) -> npt.NDArray[np.float32]:
+    def latents(self, seeds: Seeds, *, truncation: SupportsFloat = 1.0) -> npt.NDArray[np.float32]:
         """The latents of seeds: float32 of shape ``[n, latent_length]``. Each row is z, scaled by ``truncation``, and then
         the noise, which is not scaled."""
         chosen = seeds_of(None, seeds, 0)
-        values = np.frombuffer(self._model.latents(chosen, float(truncation)), "<f4")
+        values = np.frombuffer(self._model.latents(chosen, float_of("truncation", truncation)), "<f4")
         return values.reshape(len(chosen), self.latent_length).astype(np.float32, copy=False)
 
     def from_latents(
         self,
         latents: npt.ArrayLike,
         *,
-        labels: str | Labels | None = None,
+        labels: Labels | str | None = None,
         batch: SupportsIndex = 64,
     ) -> UInt8Array:
         """The images of latents of shape ``[n, latent_length]``: uint8 ``[n, resolution, resolution, 3]``.
@@ -176,13 +188,16 @@ class Generator:
         is no seed to draw one. :meth:`sample` also turns and mirrors each image at random if the training did so
         (``card["turns"]``). These images come as the network makes them.
         """
-        z = np.ascontiguousarray(latents, "<f4")
+        given = np.asarray(latents)
+        if given.dtype.kind not in "fiu":
+            raise TypeError(f"latents: expected an array of real numbers, not of {given.dtype}")
+        z = np.ascontiguousarray(given, "<f4")
         if z.ndim != 2 or z.shape[1] != self.latent_length:
             raise ValueError(f"latents: their shape is {list(z.shape)}, expected [n, {self.latent_length}]")
         if not np.isfinite(z).all():
             raise ValueError("latents: not all of them are finite")
         if isinstance(labels, str):
-            classes = self._classes_of(len(z), labels, None)
+            classes: list[int | None] = [self._class_of("labels", labels)] * len(z)
         else:
             classes = self._classes_of(len(z), None, labels)
         if self.conditioned and any(c is None for c in classes):
@@ -197,19 +212,20 @@ class Generator:
         *,
         seeds: Seeds | None = None,
         label: str | None = None,
-        labels: Sequence[str] | str | None = None,
-        truncation: float = 1.0,
+        classes: Iterable[str] | str | None = None,
+        truncation: SupportsFloat = 1.0,
     ) -> Grid:
-        """Makes a grid, which shows itself in a notebook.
+        """Makes a grid, which a notebook displays.
 
-        With ``labels`` (codes, or ``"all"``) each class has its own rows, and the images of a column share a latent.
+        With ``classes`` (codes, or ``"all"``) each class has its own rows, and the images of a column share a latent. Other
+        images are of the class ``label``, or of the classes that their seeds draw.
         """
         request = {
             "columns": count_of("columns", columns),
             "rows": count_of("rows", rows),
             "seeds": None if seeds is None else seeds_of(None, seeds, 0),
-            "classes": _codes(label, labels),
-            "truncation": float(truncation),
+            "classes": _codes(label, classes, "classes"),
+            "truncation": float_of("truncation", truncation),
             "batch": 64,
         }
         return Grid(self._model, request)
@@ -219,24 +235,24 @@ class Generator:
         seeds: Seeds,
         *,
         label: str | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Iterable[str] | None = None,
         frames: SupportsIndex = 24,
         scale: SupportsIndex = 4,
         ms: SupportsIndex = 40,
-        truncation: float = 1.0,
+        truncation: SupportsFloat = 1.0,
     ) -> Animation:
-        """Makes an animated walk through the latents of seeds and back to the first, which shows itself in a notebook.
+        """Makes an animated walk through the latents of seeds and back to the first, which a notebook plays.
 
         There are ``frames`` frames of ``ms`` milliseconds from one seed to the next, and each pixel becomes a square of
         ``scale`` pixels. ``label`` is the class of the whole walk, ``labels`` one class per seed.
         """
         request = {
             "seeds": list(seeds_of(None, seeds, 0)),
-            "classes": _codes(label, labels),
+            "classes": _codes(label, labels, "labels"),
             "frames": count_of("frames", frames),
             "scale": count_of("scale", scale),
             "ms": count_of("ms", ms),
-            "truncation": float(truncation),
+            "truncation": float_of("truncation", truncation),
             "batch": 64,
         }
         return Animation(self._model, request)
@@ -249,26 +265,50 @@ class Generator:
         seeds: Seeds | None = None,
         seed: SupportsIndex = 0,
         label: str | None = None,
-        labels: Sequence[str] | str | None = None,
-        truncation: float = 1.0,
+        classes: Iterable[str] | str | None = None,
+        truncation: SupportsFloat = 1.0,
         format: str | None = None,  # noqa: A002
     ) -> int:
         """Writes a set of images, as ``dermagan sample`` does, and returns their number.
 
-        ``labels`` are classes in which each seed is made; ``"all"`` are all. The ``format`` is ``folder`` (PNG files with a
+        Each seed is made once per class of ``classes`` (codes, or ``"all"``), or once in the class ``label`` or the one that
+        it draws. The ``format`` is ``folder`` (PNG files with a
         ``metadata.csv`` in HAM10000's columns), ``imagefolder``, ``zip``, ``webdataset``, ``parquet`` or ``stylegan``; a
         name that ends with ``.zip``, ``.tar`` or ``.parquet`` chooses it, too. A folder that was interrupted goes on where
         it was.
         """
         chosen = seeds_of(n, seeds, seed)
-        codes = _codes(label, labels)
-        return self._model.write_set(ranges_of(chosen), codes, float(truncation), 64, path_of(out), format)
+        codes = _codes(label, classes, "classes")
+        name = None if format is None else text_of("format", format)
+        psi = float_of("truncation", truncation)
+        return self._model.write_set(ranges_of(chosen), codes, psi, 64, file_of(out, "out"), name)
 
-    def torch(self, n: SupportsIndex, **options: Any) -> SyntheticImages:
-        """A ``torch.utils.data.Dataset`` of ``n`` synthetic images; see :class:`dermagan.torch.SyntheticImages`."""
+    def torch(
+        self,
+        n: SupportsIndex | None = None,
+        *,
+        seeds: Seeds | None = None,
+        seed: SupportsIndex = 0,
+        label: str | None = None,
+        labels: Labels | None = None,
+        classes: Sequence[str] | None = None,
+        truncation: SupportsFloat = 1.0,
+        transform: Callable[[Any], Any] | None = None,
+    ) -> SyntheticImages:
+        """These synthetic images as a ``torch.utils.data.Dataset``; see :class:`dermagan.torch.SyntheticImages`."""
         from .torch import SyntheticImages
 
-        return SyntheticImages(self, n, **options)
+        return SyntheticImages(
+            self,
+            n,
+            seeds=seeds,
+            seed=seed,
+            label=label,
+            labels=labels,
+            classes=classes,
+            truncation=truncation,
+            transform=transform,
+        )
 
     def __repr__(self) -> str:
         classes = ", ".join(self.classes) or "unknown"
@@ -279,37 +319,50 @@ class Generator:
     def _classes_of(self, count: int, label: str | None, labels: Labels | None) -> list[int | None]:
         """The index of each image's class; None for one that its seed draws."""
         if label is not None and labels is not None:
-            raise ValueError("labels: name either one label for all images, or labels for each")
+            raise ValueError("labels: give either one label for all images, or labels for each")
         if isinstance(labels, str):
-            raise TypeError("labels: expected one code per image; name one class for all images as label")
-        if label is not None and not isinstance(label, str):
-            raise TypeError(f"label={label!r}: expected the code of a class, such as mel")
+            raise TypeError("labels: expected one code per image; give one class for all images as label")
         if labels is None:
-            return [None if label is None else self._model.class_index(label)] * count
+            return [None if label is None else self._class_of("label", label)] * count
+        if not isinstance(labels, Iterable):
+            raise TypeError(f"labels={labels!r}: expected one code per image, such as ['mel', 'nv']")
         codes = list(labels)
         if len(codes) != count:
             raise ValueError(f"labels: {len(codes)} labels for {count} images; expected one per image")
-        known: dict[str | None, int | None] = {None: None}
+        known: dict[str, int | None] = {}
+        classes: list[int | None] = []
         for code in codes:
-            if code not in known:
-                if not isinstance(code, str):
-                    raise TypeError(f"labels: {code!r}; expected the code of a class, such as mel")
-                known[code] = self._model.class_index(code)
-        return [known[code] for code in codes]
+            if code is not None and text_of("labels", code) not in known:
+                known[code] = self._class_of("labels", code)
+            classes.append(None if code is None else known[code])
+        return classes
+
+    def _class_of(self, argument: str, code: str) -> int | None:
+        """The index of a class."""
+        text_of(argument, code)
+        if self.conditioned and code.strip().lower() not in [known.lower() for known in self.classes]:
+            raise ValueError(f"{argument}={code!r}: no such class; this generator has {', '.join(self.classes)}")
+        return self._model.class_index(code)
 
     def _images(self, pixels: bytearray, count: int) -> UInt8Array:
         return np.frombuffer(pixels, np.uint8).reshape(count, self.resolution, self.resolution, 3)
 
 
-def _codes(label: str | None, labels: Sequence[str] | str | None) -> list[str]:
-    """The codes of the classes of a grid, a walk or a folder."""
-    if label is not None and labels is not None:
-        raise ValueError("labels: name either a label or labels")
+def _codes(label: str | None, codes: Iterable[str] | str | None, name: str) -> list[str]:
+    """The codes of the classes of a grid, a walk or a set."""
+    if label is not None and codes is not None:
+        raise ValueError(f"{name}: give either a label or {name}")
     if label is not None:
-        return [label]
-    if labels is None:
-        return []
-    return [labels] if isinstance(labels, str) else list(labels)
+        return [text_of("label", label)]
+    return [] if codes is None else texts_of(name, codes)
+
+
+def _reopened(source: str, device: str, sha256: str) -> Generator:
+    """A generator that was pickled."""
+    generator = Generator.load(source, device=device)
+    if generator.sha256 != sha256:
+        raise ModelError(f"{source}: this is another generator than the one that was pickled")
+    return generator
 
 
 class Grid:
@@ -321,7 +374,7 @@ class Grid:
 
     def save(self, path: PathArgument) -> None:
         """Writes the grid as a PNG whose text names the model, the seeds and the classes."""
-        self._model.write_grid(self._request, path_of(path))
+        self._model.write_grid(self._request, file_of(path))
 
     @property
     def png(self) -> bytes:
@@ -353,7 +406,7 @@ class Animation:
 
     def save(self, path: PathArgument) -> None:
         """Writes the walk: a ``.gif`` of 256 colours per frame, or an animated ``.png`` or ``.apng`` of all colours."""
-        self._model.write_walk(self._request, path_of(path))
+        self._model.write_walk(self._request, file_of(path))
 
     def __len__(self) -> int:
         return len(self.frames)

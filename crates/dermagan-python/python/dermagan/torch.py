@@ -7,7 +7,7 @@ generator runs in them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ._arguments import Seeds, UInt8Array, seeds_of
 from .dataset import Dataset
-from .generator import Generator
+from .generator import Generator, Labels
 
 Item = tuple[Any, int]
 Transform = Callable[[Any], Any]
@@ -62,12 +62,13 @@ class SyntheticImages(TorchDataset[Item]):  # type: ignore[misc, unused-ignore]
         seeds: Seeds | None = None,
         seed: SupportsIndex = 0,
         label: str | None = None,
-        labels: Sequence[str | None] | None = None,
+        labels: Labels | None = None,
         classes: Sequence[str] | None = None,
-        truncation: float = 1.0,
+        truncation: SupportsFloat = 1.0,
         transform: Transform | None = None,
     ) -> None:
         chosen = seeds_of(n, seeds, seed)
+        labels = None if labels is None else list(labels)
         codes = generator.labels(seeds=chosen, label=label, labels=labels)
         self.classes = list(generator.classes if classes is None else classes)
         unknown = sorted({str(code) for code in codes if code not in self.classes})

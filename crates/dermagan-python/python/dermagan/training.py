@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _dermagan, events
-from ._arguments import PathArgument, count_of, path_of, reading_of, seed_of
+from ._arguments import (
+    PathArgument,
+    count_of,
+    file_of,
+    flag_of,
+    float_of,
+    path_of,
+    reading_of,
+    seed_of,
+    text_of,
+    texts_of,
+)
+from ._errors import DataError
 from ._progress import Bar
 from .dataset import Dataset
 from .generator import Generator
 
 _log = logging.getLogger("dermagan")
+_OPTIONS = "training_options.json"
 EventCallback = Callable[[events.Event], object]
 
 
@@ -26,33 +39,34 @@ class Run:
     """A training run: its folder, its statistics and its generator."""
 
     def __init__(self, path: PathArgument, *, outdir: PathArgument = "runs") -> None:
-        """The run in a folder; ``"latest"`` is the newest one in ``outdir``."""
-        text = path_of(path)
+        """The run in a folder; ``"latest"`` is the newest one in ``outdir``, the run that
+        ``dermagan train --resume latest`` resumes. Raises FileNotFoundError if there is no such run."""
+        text = file_of(path)
         if text == "latest" and not os.path.exists(text):
-            text = os.path.dirname(_dermagan.Model.open("latest", path_of(outdir), "cpu").name)
-        self.path = Path(text)
+            newest = _dermagan.newest_run(file_of(outdir, "outdir"))
+            if newest is None:
+                raise FileNotFoundError(f"latest: no run in {os.fspath(outdir)}")
+            text = os.fspath(newest)
+        self.path = Path(os.path.abspath(text))
         """The folder of the run."""
-        if not (self.path / "training_options.json").is_file():
-            raise FileNotFoundError(f"{self.path}: no training_options.json, so this is not the folder of a run")
+        if not (self.path / _OPTIONS).is_file():
+            raise FileNotFoundError(f"{self.path}: no {_OPTIONS}, so this is not the folder of a run")
 
     @property
     def options(self) -> dict[str, Any]:
         """Every setting of the run."""
-        return dict(json.loads((self.path / "training_options.json").read_text()))
+        path = self.path / _OPTIONS
+        found = _json(path, path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise DataError(f"{path}: expected a JSON object")
+        return found
 
     @property
     def history(self) -> dict[str, npt.NDArray[np.float64]]:
         """The statistics of the run, one value per tick: a dictionary of arrays of equal length, ready for
         ``pandas.DataFrame``. The names are StyleGAN's where they mean the same; ``Progress/kimg`` is the time axis, and
         a value that a tick does not have is NaN."""
-        lines = []
-        path = self.path / "stats.jsonl"
-        for line in path.read_bytes().splitlines() if path.exists() else []:
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                # A run that is going on is writing its last line.
-                continue
+        lines = self._lines("stats.jsonl")
         names = sorted({name for line in lines for name, value in line.items() if _number(value) is not None})
         return {
             name: np.array([value if (value := _number(line.get(name))) is not None else np.nan for line in lines])
@@ -62,16 +76,32 @@ class Run:
     @property
     def metrics(self) -> dict[str, list[dict[str, Any]]]:
         """The metrics of the snapshots, by the name of the metric."""
-        found = {}
-        for path in sorted(self.path.glob("metric-*.jsonl")):
-            lines = path.read_text().splitlines()
-            found[path.stem.removeprefix("metric-")] = [json.loads(line) for line in lines if line.endswith("}")]
+        paths = sorted(self._folder().glob("metric-*.jsonl"))
+        return {path.stem.removeprefix("metric-"): self._lines(path.name) for path in paths}
+
+    def _folder(self) -> Path:
+        """The folder, which must still be there."""
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"{self.path}: the folder of the run is gone")
+        return self.path
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        """The lines of a file that are objects. A run that is going on may be writing its last line."""
+        path = self._folder() / name
+        found = []
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                found.append(value)
         return found
 
     @property
     def snapshots(self) -> list[Path]:
         """The grids of the snapshots, the oldest first."""
-        return sorted(self.path.glob("fakes[0-9]*.png"))
+        return sorted(self._folder().glob("fakes[0-9]*.png"))
 
     @property
     def generator(self) -> Generator:
@@ -81,10 +111,10 @@ class Run:
     def resume(
         self,
         *,
-        kimg: float | None = None,
-        snap: float | None = None,
+        kimg: SupportsFloat | None = None,
+        snap: SupportsFloat | None = None,
         keep: SupportsIndex | None = None,
-        metrics: Sequence[str] | None = None,
+        metrics: Iterable[str] | str | None = None,
         data: Dataset | PathArgument | None = None,
         device: str = "auto",
         self_check: bool = True,
@@ -92,27 +122,36 @@ class Run:
         on_event: EventCallback | None = None,
     ) -> Run:
         """Goes on from the last checkpoint to the end of the run, or to a new length of ``kimg`` thousand images, and
-        returns the run. On the CPU it ends with the same bytes as an uninterrupted one."""
+        returns the run. On the CPU it ends with the same bytes as an uninterrupted one. ``data`` is needed only if the
+        images have moved."""
         args = {
-            "run": str(self.path),
-            "outdir": str(self.path.parent),
-            "data": _source(data)[0],
-            "kimg": _float(kimg),
-            "snap": _float(snap),
+            "run": path_of(self._folder()),
+            "outdir": path_of(self.path.parent),
+            "data": str(data.path) if isinstance(data, Dataset) else None if data is None else path_of(data, "data"),
+            "kimg": None if kimg is None else float_of("kimg", kimg),
+            "snap": None if snap is None else float_of("snap", snap),
             "keep": None if keep is None else count_of("keep", keep, 0),
-            "metrics": None if metrics is None else _metrics(metrics),
-            "self_check": self_check,
-            "device": device,
+            "metrics": None if metrics is None else texts_of("metrics", metrics),
+            "self_check": flag_of("self_check", self_check),
+            "device": text_of("device", device),
         }
         return _go(_dermagan.resume, args, progress, on_event)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
     def __repr__(self) -> str:
+        if not self.path.is_dir():
+            return f"<dermagan.Run {self.path}: the folder is gone>"
         history = self.history.get("Progress/kimg", np.array([]))
         kimg = f"{history[-1]:.3f} kimg" if len(history) else "no statistics yet"
         return f"<dermagan.Run {self.path}: {kimg}>"
 
     def _repr_png_(self) -> bytes | None:
-        snapshots = self.snapshots
+        snapshots = self.snapshots if self.path.is_dir() else []
         return snapshots[-1].read_bytes() if snapshots else None
 
 
@@ -120,25 +159,26 @@ def train(
     data: Dataset | PathArgument | None = None,
     *,
     preset: PathArgument = "auto",
-    minutes: float | None = None,
-    kimg: float | None = None,
-    settings: dict[str, Any] | None = None,
+    minutes: SupportsFloat | None = None,
+    kimg: SupportsFloat | None = None,
+    settings: Mapping[str, Any] | None = None,
     outdir: PathArgument = "runs",
     size: SupportsIndex | None = None,
+    fit: str | None = None,
     batch: SupportsIndex | None = None,
     width: SupportsIndex | None = None,
-    learning_rate: float | None = None,
-    snap: float | None = None,
-    tick: float | None = None,
+    learning_rate: SupportsFloat | None = None,
+    snap: SupportsFloat | None = None,
+    tick: SupportsFloat | None = None,
     seed: SupportsIndex = 0,
     mirror: bool = False,
     quarter_turns: bool = False,
     balanced: bool = False,
     all_images: bool = False,
-    classes: Sequence[str] = (),
+    classes: Iterable[str] | str = (),
     precision: str | None = None,
     keep: SupportsIndex = 3,
-    metrics: Sequence[str] = (),
+    metrics: Iterable[str] | str = (),
     self_check: bool = True,
     classes_from_folders: bool = False,
     keep_synthetic: bool = False,
@@ -150,49 +190,61 @@ def train(
 ) -> Run:
     """Trains a GAN in a new folder in ``outdir``, and returns the run.
 
-    ``data`` is a :class:`Dataset` or a source as for :meth:`Dataset.open`; None is the built-in phantom. The training
-    side of the split is used. ``preset`` is ``auto``, ``fast``, ``rare``, ``best``, ``reference``, ``notebook``,
-    ``tiny`` or a ``FILE.toml``; ``settings`` changes single settings of it, such as ``{"objective.r1": 0.1}``. ``minutes`` or
-    ``kimg`` (thousands of images) is the length. The other arguments are those of ``dermagan train``.
+    ``data`` is a :class:`Dataset`, whose prepared images are used as they are, or a source as for :meth:`Dataset.open`;
+    None is the built-in phantom. The training side of the split is used. ``preset`` is ``auto``, ``fast``, ``rare``,
+    ``best``, ``reference``, ``notebook``, ``tiny`` or a ``FILE.toml``; ``settings`` changes single settings of it, such as
+    ``{"objective.r1": 0.1}``. ``minutes`` or ``kimg`` (thousands of images) is the length. The other arguments are those of
+    ``dermagan train``.
 
-    A bar shows the progress; ``on_event`` receives every :class:`dermagan.events.Event` in the calling thread. Warnings go to
-    the logger ``dermagan``. Ctrl-C, or the button that interrupts a notebook, writes a checkpoint and raises
-    KeyboardInterrupt; ``Run("latest").resume()`` goes on from there. An exception of ``on_event`` does the same.
+    A bar shows the progress. ``on_event`` receives every :class:`dermagan.events.Event` in the calling thread, and the
+    training waits for it. Warnings go to the logger ``dermagan``. Ctrl-C, or the button that interrupts a notebook, writes
+    a checkpoint and raises KeyboardInterrupt; ``Run("latest").resume()`` goes on from there. An exception of ``on_event``
+    does the same.
 
-    Raises TrainingError if the loss is not finite, DeviceError if the device computes wrongly, DataError and ValueError.
+    Raises TrainingError if the loss is not finite, DeviceError if the device computes wrongly, DataError, ValueError and
+    TypeError.
     """
-    source, reading = _source(data)
-    if reading is None:
-        reading = reading_of(classes_from_folders, keep_synthetic, keep_odd, split_by)
-    elif classes_from_folders or keep_synthetic or keep_odd or split_by is not None:
-        raise ValueError("data: how a data set is read was chosen when it was opened")
+    reading = reading_of(classes_from_folders, keep_synthetic, keep_odd, split_by)
+    if isinstance(data, Dataset):
+        if data._side is not None:
+            raise ValueError("data: give the whole data set; its training side is used unless all_images=True")
+        if any(reading.values()) or fit is not None:
+            raise ValueError("data: how a data set is read and prepared was chosen when it was opened")
+        source: str | None = path_of(data.path)
+    else:
+        source = None if data is None else path_of(data, "data")
     if minutes is not None and kimg is not None:
         raise ValueError("minutes: give either minutes or kimg, not both")
+    if settings is not None and not isinstance(settings, Mapping):
+        raise TypeError(f"settings={settings!r}: expected a dictionary, such as {{'objective.r1': 0.1}}")
+    chosen = [f"{text_of('settings', key)}={_setting(key, value)}" for key, value in (settings or {}).items()]
+    if fit is not None:
+        chosen.append(f"data.fit={text_of('fit', fit, ('crop', 'pad', 'squash'))}")
     args = {
         "data": source,
         "reading": reading,
-        "outdir": path_of(outdir),
-        "preset": path_of(preset),
-        "settings": [f"{key}={_setting(value)}" for key, value in (settings or {}).items()],
+        "outdir": path_of(outdir, "outdir"),
+        "preset": path_of(preset, "preset"),
+        "settings": chosen,
         "size": None if size is None else count_of("size", size),
         "batch": None if batch is None else count_of("batch", batch),
         "width": None if width is None else count_of("width", width),
-        "learning_rate": _float(learning_rate),
-        "kimg": _float(kimg),
-        "minutes": _float(minutes),
-        "snap": _float(snap),
-        "tick": _float(tick),
+        "learning_rate": None if learning_rate is None else float_of("learning_rate", learning_rate),
+        "kimg": None if kimg is None else float_of("kimg", kimg),
+        "minutes": None if minutes is None else float_of("minutes", minutes),
+        "snap": None if snap is None else float_of("snap", snap),
+        "tick": None if tick is None else float_of("tick", tick),
         "seed": seed_of(seed, "seed"),
-        "mirror": mirror,
-        "quarter_turns": quarter_turns,
-        "balanced": balanced,
-        "all_images": all_images,
-        "classes": list(classes),
-        "precision": precision,
+        "mirror": flag_of("mirror", mirror),
+        "quarter_turns": flag_of("quarter_turns", quarter_turns),
+        "balanced": flag_of("balanced", balanced),
+        "all_images": flag_of("all_images", all_images),
+        "classes": texts_of("classes", classes),
+        "precision": None if precision is None else text_of("precision", precision),
         "keep": count_of("keep", keep, 0),
-        "metrics": _metrics(metrics),
-        "self_check": self_check,
-        "device": device,
+        "metrics": texts_of("metrics", metrics),
+        "self_check": flag_of("self_check", self_check),
+        "device": text_of("device", device),
     }
     return _go(_dermagan.train, args, progress, on_event)
 
@@ -204,6 +256,8 @@ def _go(
     on_event: EventCallback | None,
 ) -> Run:
     """Trains, and shows the events."""
+    if on_event is not None and not callable(on_event):
+        raise TypeError(f"on_event={on_event!r}: expected a function of an event")
     with Bar(progress) as bar:
         view = _View(bar, on_event)
         ended, raised = work(json.dumps(args, allow_nan=False), view.show)
@@ -211,6 +265,8 @@ def _go(
     run = Run(outcome["run"])
     if raised is None:
         return run
+    if not outcome["interrupted"]:
+        raise raised
     kimg = outcome["nimg"] / 1000
     words = f"stopped at {kimg:.3f} kimg, with a checkpoint; go on with dermagan.Run({str(run.path)!r}).resume()"
     if isinstance(raised, KeyboardInterrupt):
@@ -257,27 +313,26 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _source(data: Dataset | PathArgument | None) -> tuple[str | None, dict[str, Any] | None]:
-    """The source of a data set, and how it was read."""
-    if not isinstance(data, Dataset):
-        return (None if data is None else path_of(data), None)
-    if data._indices is not None:
-        raise ValueError("data: give the whole data set; its training side is used unless all_images=True")
-    return data._source, data._reading
+def _json(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
-def _metrics(names: Sequence[str]) -> list[str]:
-    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-
-
-def _setting(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, (bool, dict, list, str)) else str(value)
-
-
-def _float(value: float | None) -> float | None:
-    if value is not None and not np.isfinite(value):
-        raise ValueError(f"{value}: expected a finite number")
-    return None if value is None else float(value)
+def _setting(key: str, value: Any) -> str:
+    """The value of a setting as TOML writes it."""
+    if isinstance(value, (np.bool_, np.integer, np.floating)):
+        value = value.item()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_setting(key, item)}" for name, item in value.items()) + " }"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"settings: {key}={value!r}; expected a number, True or False, a str or a dictionary of them")
 
 
 __all__ = ["Run", "train"]

@@ -385,6 +385,11 @@ pub fn runs(outdir: &Path) -> Vec<(u64, PathBuf)> {
     found
 }
 
+/// The folder of the newest run in `outdir`, as a resumed `latest` finds it; `None` if there is no run.
+pub fn newest_run(outdir: &Path) -> Option<PathBuf> {
+    runs(outdir).pop().map(|(_, run)| run)
+}
+
 /// The folders in `outdir` that have a run's options, but not a run's number in their names; sorted by name.
 fn renamed(outdir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(outdir).into_iter().flatten().flatten();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use dermagan_base::name::{is_plain, shortened};
-use dermagan_base::{SettingError, hex, producer};
+use dermagan_base::{SettingError, hex, producer, stop_requested};
 use dermagan_data::split::{self, Side};
 use dermagan_data::{
     Cache, HAM10000, Header, Kind as SourceKind, Options, Reading, Record, UNLABELLED, licence,
@@ -108,6 +108,9 @@ pub fn export_data(
     let mut done = 0;
     for (side, images) in &parts {
         for batch in images.chunks(BATCH) {
+            if stop_requested() {
+                return Err(TrainError::Stopped("while exporting"));
+            }
             cache.verified(batch)?;
             let items: Result<Vec<Item>, TrainError> = batch
                 .par_iter()
