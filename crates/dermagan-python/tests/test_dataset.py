@@ -146,7 +146,7 @@ def test_a_data_set_does_not_depend_on_the_working_folder_and_is_pickled(work: P
     assert np.array_equal(train.images, ds.split("train").images)
     options = {"preset": "tiny", "width": 4, "batch": 4, "kimg": 0.02, "device": "cpu", "progress": False}
     run = dg.train(ds, **options)  # type: ignore[arg-type]
-    assert run.options["data"]["fit"] == "pad", "the run uses the images of the data set"
+    assert run.options["input"]["fit"] == "pad", "the run uses the images of the data set"
     os.chdir("..")
     assert len(run.history["Progress/kimg"]) >= 1
 
