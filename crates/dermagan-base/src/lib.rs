@@ -9,6 +9,7 @@
 //! - [`protobuf`]: messages of protocol buffers
 //! - [`distance`]: the difference between two computations of the same values
 //! - [`run_until`] and [`stop_requested`]: a request to stop long work
+//! - [`licence_yaml`], [`plain_markdown`] and [`citation_of`]: for the cards of models and data sets
 //! - [`SettingError`]: what is wrong with a setting of a call
 //!
 //! A draw depends on its key alone, and an image becomes a PNG file in one call:
@@ -41,6 +42,7 @@ pub mod atomic;
 pub mod distance;
 mod hex;
 pub mod image;
+mod markdown;
 pub mod name;
 pub mod npy;
 pub mod orientation;
@@ -51,6 +53,7 @@ mod setting;
 mod stop;
 
 pub use hex::hex;
+pub use markdown::{citation_of, licence_yaml, plain_markdown};
 pub use producer::producer;
 pub use setting::{SettingError, quoted};
 pub use stop::{run_until, stop_requested};

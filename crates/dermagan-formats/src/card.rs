@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use dermagan_base::producer;
+use dermagan_base::{licence_yaml, plain_markdown, producer};
 
 use crate::format::Format;
 use crate::set::{Set, json_text};
@@ -35,7 +35,7 @@ impl<'a> Files<'a> {
 /// The text of the card. It differs between any two sets, and between two formats.
 pub(crate) fn card(set: &Set, files: &Files<'_>) -> String {
     let mut text = String::from("---\n");
-    text += &licence(&set.licence);
+    let _ = writeln!(text, "{}", licence_yaml(&set.licence));
     let _ = writeln!(text, "pretty_name: {}", json_text(&set.title));
     text += match set.synthetic {
         true => "tags:\n- synthetic\n- dermatoscopy\n",
@@ -56,7 +56,7 @@ pub(crate) fn card(set: &Set, files: &Files<'_>) -> String {
         "---\n\n{MARK}: {}, format {}. -->\n\n# {}\n\n",
         producer(),
         files.format.name(),
-        set.title
+        plain_markdown(&set.title)
     );
     for paragraph in &set.about {
         let _ = write!(text, "{paragraph}\n\n");
@@ -67,7 +67,7 @@ pub(crate) fn card(set: &Set, files: &Files<'_>) -> String {
         set.images(),
         set.side,
         set.side,
-        set.licence
+        plain_markdown(&set.licence)
     );
     text += "| part | images |\n|---|---|\n";
     for part in &set.parts {
@@ -76,21 +76,10 @@ pub(crate) fn card(set: &Set, files: &Files<'_>) -> String {
     if !set.classes.is_empty() {
         text += "\n| label | class |\n|---|---|\n";
         for (label, class) in set.classes.iter().enumerate() {
-            let _ = writeln!(text, "| {label} | {} |", class.replace('|', "\\|"));
+            let _ = writeln!(text, "| {label} | {} |", plain_markdown(class));
         }
     }
     text
-}
-
-/// The lines of the header that name the licence: by its identifier on the hub, else in words.
-fn licence(words: &str) -> String {
-    let known = words.to_lowercase().replace([' ', '_'], "-");
-    match known.as_str() {
-        "cc-by-nc-4.0" | "cc-by-4.0" | "cc-by-sa-4.0" | "cc-by-nc-sa-4.0" | "cc0-1.0" => {
-            format!("license: {known}\n")
-        }
-        _ => format!("license: other\nlicense_name: {}\n", json_text(words)),
-    }
 }
 
 #[cfg(test)]
@@ -113,12 +102,5 @@ mod tests {
         }
         let words = card(&set(), &Files::new(Format::Zip, None));
         assert!(!words.contains("configs") && !words.contains("features"));
-    }
-
-    #[test]
-    fn an_unknown_licence_is_given_in_words() {
-        assert_eq!(licence("CC0-1.0"), "license: cc0-1.0\n");
-        let words = licence("that of \"each\" image");
-        assert_eq!(words, "license: other\nlicense_name: \"that of \\\"each\\\" image\"\n");
     }
 }

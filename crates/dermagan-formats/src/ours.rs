@@ -48,6 +48,7 @@ pub(crate) fn check_file(out: &Path) -> Result<(), FormatError> {
     match out.metadata() {
         Err(_) => Ok(()),
         Ok(found) if found.is_dir() => refuse("this is a folder"),
+        Ok(found) if !found.is_file() => refuse("this is not a regular file"),
         Ok(_) if is_own(out).map_err(FormatError::io(out))? => Ok(()),
         Ok(_) => refuse("there is a file of this name, which dermagan did not write as a set"),
     }

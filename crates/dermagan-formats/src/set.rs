@@ -82,9 +82,18 @@ impl Value {
     }
 }
 
-/// A JSON string.
+/// A JSON string. Control characters that JSON allows are escaped too, because YAML does not allow them.
 pub(crate) fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut json = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => {
+                let _ = write!(json, "\\u{:04x}", u32::from(c));
+            }
+            c => json.push(c),
+        }
+    }
+    json
 }
 
 /// What all images of a set have in common.

@@ -10,6 +10,9 @@ use crate::error::GenerateError;
 use crate::sampler::{Sampler, Shot};
 use crate::selection::Selection;
 
+/// The class that images without a class have in training.
+const UNLABELLED: &str = "unlabelled";
+
 /// A trained generator on a device.
 #[derive(Debug)]
 pub struct ImageGenerator {
@@ -63,7 +66,8 @@ impl ImageGenerator {
 
     /// The code of an image's class; `None` if it is unknown.
     pub fn class_of(&self, shot: Shot) -> Option<&str> {
-        self.sampler.code_of(&self.model.card.as_ref()?.classes, shot)
+        let code = self.sampler.code_of(&self.model.card.as_ref()?.classes, shot);
+        code.filter(|code| *code != UNLABELLED)
     }
 
     /// Makes images in memory, in the order of the selection: all seeds of the first class, then of the next.

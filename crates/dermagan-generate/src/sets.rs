@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dermagan_base::producer;
+use dermagan_base::{citation_of, plain_markdown, producer};
 use dermagan_formats::{Format, IMAGES_PER_FILE, Item, Kind, Part, Set, SetWriter, Value};
 
 use crate::classes;
@@ -109,7 +109,10 @@ impl ImageGenerator {
         let classes = card.filter(|_| labelled).map(|card| card.classes.clone());
         let of_classes = match selection.classes.is_empty() {
             true => String::new(),
-            false => format!(", each once per class of {}", selection.classes.join(", ")),
+            false => format!(
+                ", each once per class of {}",
+                plain_markdown(&selection.classes.join(", "))
+            ),
         };
         let seeds: Vec<String> = selection
             .seeds
@@ -117,16 +120,21 @@ impl ImageGenerator {
             .map(|seeds| format!("{}-{}", seeds.start, seeds.end.saturating_sub(1)))
             .collect();
         Set {
-            title: format!("Synthetic images of skin lesions, learnt from {data}"),
+            title: match data.as_str() {
+                "unknown" => "Synthetic images of a generator of another program".to_owned(),
+                data => format!("Synthetic images of skin lesions, learnt from {data}"),
+            },
             licence: known(card.map(|card| &card.licence)),
             synthetic: true,
             about: vec![
                 "**SYNTHETIC images made by a generative model.** They show no person's skin, are not photographs and are \
                  not for diagnosis. The licence of the training data binds them."
-                    .to_owned(),
+                    .to_owned()
+                    + &citation_of(&data).map_or_else(String::new, |words| format!(" {words}")),
                 format!(
-                    "Generator: SHA-256 {}, trained on {data}. Seeds {}{of_classes}, truncation {}. Written by {}.",
+                    "Generator: SHA-256 {}, trained on {}. Seeds {}{of_classes}, truncation {}. Written by {}.",
                     model.hash,
+                    plain_markdown(&data),
                     seeds.join(", "),
                     selection.truncation,
                     producer()

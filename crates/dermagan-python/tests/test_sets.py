@@ -307,7 +307,7 @@ def test_stylegan_gets_the_side_for_training(datasets, export):
 def test_the_card_is_that_of_a_dataset(export):
     hub = pytest.importorskip("huggingface_hub")
     card = hub.DatasetCard.load(export("parquet", "p") / "README.md")
-    assert card.data.license == "other" and "not medical data" in card.data.license_name
+    assert card.data.license == "other" and "procedural" in card.data.license_name
     assert [file["split"] for file in card.data.configs[0]["data_files"]] == SPLITS
     assert "synthetic" in card.data.tags
 
@@ -333,3 +333,38 @@ def test_images_without_classes_have_no_labels(datasets, dermagan, tmp_path):
         *("--format", "stylegan", "--out", str(stylegan)),
     )
     assert StyleGanZip(stylegan).labels is None
+
+
+def test_an_imagefolder_of_few_images_of_unknown_classes_keeps_their_names(dermagan, tmp_path):
+    rng = np.random.default_rng(0)
+    for code in ("aa", "bb"):
+        (tmp_path / "two" / code).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(0, 255, (80, 80, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "two" / code / f"{code}{i}.png")
+    dermagan("data", "export", tmp_path / "two", "--format", "imagefolder", "--out", tmp_path / "out")
+    info = json.loads(dermagan("data", "info", tmp_path / "out", "--json"))
+    assert {c["code"]: c["images"] for c in info["classes"]} == {"aa": 10, "bb": 10}
+
+
+def test_a_generator_without_classes_gives_no_labels(dermagan, tmp_path):
+    (tmp_path / "flat").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        Image.fromarray(rng.integers(0, 255, (80, 80, 3), dtype=np.uint8)).save(tmp_path / "flat" / f"{i}.png")
+    small = ["--preset", "tiny", "--width", "4", "--batch", "8", "--kimg", "0.02", "--device", "cpu"]
+    dermagan("train", "--data", tmp_path / "flat", "--outdir", tmp_path / "runs", *small)
+    (run,) = (tmp_path / "runs").iterdir()
+    dermagan("sample", run, "-n", "3", "--format", "stylegan", "--out", tmp_path / "s.zip", "--device", "cpu")
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        assert json.loads(archive.read("dataset.json"))["labels"] is None
+
+
+def test_a_pipe_is_refused(dermagan, tmp_path):
+    import os
+
+    for name in ("pipe.zip", "pipe.onnx", "pipe.py", "pipe.safetensors"):
+        os.mkfifo(tmp_path / name)
+        words = ["sample", "shipped", "-n", "1"] if name.endswith("zip") else ["export", "shipped"]
+        with pytest.raises(AssertionError, match="not a regular file"):
+            dermagan(*words, "--out", tmp_path / name, timeout=60)

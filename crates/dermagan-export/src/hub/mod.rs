@@ -2,7 +2,6 @@
 
 mod folder;
 mod grid;
-mod licence;
 mod readme;
 
 use std::io::{ErrorKind, Write};

@@ -1,11 +1,11 @@
 //! The model card of a folder for Hugging Face: YAML for the site, and a text for people
 //! ([format](https://huggingface.co/docs/hub/model-cards)).
 
-use dermagan_base::name::{is_shown, shortened};
+use dermagan_base::name::shortened;
+use dermagan_base::{citation_of, licence_yaml, plain_markdown as plain};
 use dermagan_model::{Card, ModelFile};
 
 use super::grid::Grid;
-use super::licence;
 use crate::seal::sealed;
 
 /// The text with its places for facts, such as `{side}`.
@@ -19,17 +19,16 @@ pub(super) fn text(model: &ModelFile, card: &Card, full: bool, grid: &Grid) -> S
     let side = config.resolution;
     let text = |of: &str| plain(of);
     let facts = [
-        ("licence_yaml", licence::yaml(&card.licence)),
-        ("data_tag", shortened(&card.data, "unknown-data").to_lowercase()),
-        ("title", format!("Generator of {side}×{side} images of skin lesions")),
+        ("licence_yaml", licence_yaml(&card.licence)),
+        ("tags", tags(card)),
+        ("title", title(card, side)),
         ("grid", grid.words.clone()),
         ("licence", text(&card.licence)),
         ("side", side.to_string()),
         ("classes", classes(card, conditional)),
         ("data", text(&card.data)),
-        ("preset", text(&card.preset)),
-        ("kimg", (card.nimg as f64 / 1000.0).to_string()),
-        ("trained_by", text(&card.producer)),
+        ("training", training(card)),
+        ("citation", citation_of(&card.data).map_or_else(String::new, |words| format!(" {words}"))),
         ("latents", config.latents().to_string()),
         ("orientation", orientation(card).to_owned()),
         ("precision", if full { "float32" } else { "float16" }.to_owned()),
@@ -60,6 +59,36 @@ pub(super) fn text(model: &ModelFile, card: &Card, full: bool, grid: &Grid) -> S
         ),
     ];
     sealed(&filled(TEMPLATE, &facts), "<!-- ", " -->")
+}
+
+/// Whether nobody knows what the generator was trained on, as for a file of another program.
+fn is_foreign(card: &Card) -> bool {
+    card.data == "unknown"
+}
+
+fn title(card: &Card, side: usize) -> String {
+    let of = if is_foreign(card) { "" } else { " of skin lesions" };
+    format!("Generator of {side}×{side} images{of}")
+}
+
+/// The tags that depend on the data, as lines of YAML.
+fn tags(card: &Card) -> String {
+    match is_foreign(card) {
+        true => String::new(),
+        false => {
+            let data = shortened(&card.data, "unknown-data").to_lowercase();
+            format!("- dermatoscopy\n- skin-lesions\n- \"{data}\"\n")
+        }
+    }
+}
+
+fn training(card: &Card) -> String {
+    if is_foreign(card) {
+        return format!("unknown; converted by {}", plain(&card.producer));
+    }
+    let kimg = card.nimg as f64 / 1000.0;
+    let (preset, by) = (plain(&card.preset), plain(&card.producer));
+    format!("preset {preset}, {kimg} kimg (thousands of images), by {by}")
 }
 
 /// A template with its places filled. Each place is looked at once, so a fact cannot contain another place.
@@ -122,19 +151,6 @@ fn shell(word: &str) -> String {
     }
 }
 
-/// A text of the card on one line, without the characters that mean something in Markdown or HTML.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    for c in text.chars().filter(|c| is_shown(*c)) {
-        match c {
-            '\n' | '\t' => plain.push(' '),
-            c if "\\`*_{}[]<>#|&!".contains(c) => plain.extend(['\\', c]),
-            c => plain.push(c),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,8 +159,6 @@ mod tests {
     fn a_fact_cannot_add_places_lines_or_markup() {
         let facts = [("a", "{b}".to_owned()), ("b", "x".to_owned())];
         assert_eq!(filled("{a} {b} {c} {", &facts), "{b} x {c} {");
-        assert_eq!(plain("CC BY-NC 4.0"), "CC BY-NC 4.0");
         assert_eq!((shell("mel"), shell("a 'b'")), ("mel".into(), r"'a '\''b'\'''".into()));
-        assert_eq!(plain("a\n# <b>|"), "a \\# \\<b\\>\\|");
     }
 }

@@ -76,6 +76,10 @@ pub fn onnx_model(model: &ModelFile, options: &OnnxOptions) -> Result<Vec<u8>, E
 pub fn is_own_onnx(file: &Path) -> bool {
     use std::io::Read;
 
+    // Reading a pipe would wait for ever.
+    if !file.is_file() {
+        return false;
+    }
     let mut start = Vec::new();
     let read = std::fs::File::open(file).and_then(|file| file.take(12).read_to_end(&mut start));
     let is_own = match start.as_slice() {

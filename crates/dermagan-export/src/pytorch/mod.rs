@@ -15,7 +15,8 @@ pub fn pytorch_module() -> Vec<u8> {
 
 /// Whether a file is such a module, of any version and not edited since, or is empty. False if it cannot be read.
 pub fn is_own_module(file: &Path) -> bool {
-    std::fs::read(file).is_ok_and(|bytes| bytes.is_empty() || is_sealed(&bytes))
+    // Reading a pipe would wait for ever.
+    file.is_file() && std::fs::read(file).is_ok_and(|bytes| bytes.is_empty() || is_sealed(&bytes))
 }
 
 #[cfg(test)]

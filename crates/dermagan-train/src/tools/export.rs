@@ -230,6 +230,9 @@ fn check_out(request: &ExportRequest) -> Result<ExportFormat, SettingError> {
     if found.is_dir() {
         return refuse("this is a folder; name a new file".into());
     }
+    if !found.is_file() {
+        return refuse("this is not a regular file; name a new file".into());
+    }
     // Only a file that dermagan wrote, such as an earlier export, may be replaced.
     let (is_ours, kind) = match format {
         ExportFormat::Onnx => (is_own_onnx(out), "an ONNX file of dermagan"),

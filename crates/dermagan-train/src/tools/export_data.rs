@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use dermagan_base::name::{is_plain, shortened};
-use dermagan_base::{SettingError, hex, producer, stop_requested};
+use dermagan_base::{SettingError, hex, plain_markdown, producer, stop_requested};
 use dermagan_data::split::{self, Side};
 use dermagan_data::{
     Cache, HAM10000, Header, Kind as SourceKind, Options, Reading, Record, UNLABELLED, licence,
@@ -149,6 +149,13 @@ fn check(request: &DataExportRequest, header: &Header) -> Result<(), SettingErro
     if asked.filter != has.filter {
         return other("filter", lower(&asked.filter), lower(&has.filter));
     }
+    if header.kind == SourceKind::IsicArchive {
+        return Err(SettingError::new(
+            "data",
+            "each image of the ISIC archive has a licence and an attribution of its own, which prepared images do not carry; \
+             pass on the archive's own images with their table",
+        ));
+    }
     if header.reading.keep_synthetic {
         return Err(SettingError::new(
             "keep_synthetic",
@@ -194,7 +201,7 @@ fn set_of(header: &Header, parts: &[(Side, Vec<u32>)]) -> Set {
             format!(
                 "Source: {} ({}). Each image is one of the source, made square ({fit:?}) and resized to {size} × {size} \
                  pixels ({filter:?}) by {}. All their pixels together have the digest {}.",
-                header.name,
+                plain_markdown(&header.name),
                 header.kind.describe(),
                 producer(),
                 hex(digest.finalize().as_slice())

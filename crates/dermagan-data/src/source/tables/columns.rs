@@ -296,6 +296,12 @@ impl Finder<'_> {
         if !strong && let Some(columns) = self.one_hot(image) {
             return Some(ClassColumns::OneHot(columns));
         }
+        // Labels beside the names of their classes, however few rows there are: the names say more.
+        if let Some((ClassColumns::Value { column, .. }, ClassCells::Numbers)) = &best
+            && let Some(names) = self.names_of(*column, image)
+        {
+            return Some(value(names));
+        }
         if let Some((class, cells)) = best
             && cells > ClassCells::Unlikely
         {
@@ -343,6 +349,25 @@ impl Finder<'_> {
     fn diagnoses(&self, column: usize) -> BTreeMap<String, usize> {
         let given = self.cells(column).filter(|cell| diagnosis(cell) != Diagnosis::None);
         counts(given.map(str::to_owned))
+    }
+
+    /// The column with the names of the classes of which the column `numbers` has the numbers: in every row one name for one
+    /// number. `None` if there is none.
+    fn names_of(&self, numbers: usize, image: usize) -> Option<usize> {
+        let are_names = |column: &usize| {
+            let (mut by_number, mut by_name) = (BTreeMap::new(), BTreeMap::new());
+            let rows = self.table.rows.iter().take(LOOK);
+            rows.map(|(_, cells)| (Table::cell(cells, numbers), Table::cell(cells, *column))).all(
+                |(number, name)| {
+                    let is_name = !name.is_empty() && name.parse::<f64>().is_err();
+                    is_name
+                        && *by_number.entry(number).or_insert(name) == name
+                        && *by_name.entry(name).or_insert(number) == number
+                },
+            )
+        };
+        let columns = self.named(&names::DIAGNOSIS).chain(self.named(&names::CLASS));
+        columns.filter(|column| ![image, numbers].contains(column)).find(are_names)
     }
 
     /// How much values look like classes.
