@@ -7,11 +7,16 @@
 //!   reduces 70 MB to 60 MB. glibc supports the format since 2.36, so the flag is used only if this machine's glibc is
 //!   as new. The program then needs such a glibc.
 
-use std::path::PathBuf;
 use std::process::Command;
+
+#[path = "linker.rs"]
+mod linker;
+
+use linker::{TARGET, uses_rusts_linker};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=linker.rs");
     println!("cargo:rerun-if-env-changed=RUSTC_LINKER");
     if std::env::var("TARGET").is_ok_and(|t| t == TARGET) && uses_rusts_linker() {
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
@@ -19,20 +24,6 @@ fn main() {
             println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
         }
     }
-}
-
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-
-/// Whether the program is linked by the lld of a rustup toolchain, without linker settings of the user.
-fn uses_rusts_linker() -> bool {
-    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    if std::env::var_os("RUSTC_LINKER").is_some() || flags.contains("link") {
-        return false;
-    }
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let Ok(out) = Command::new(rustc).args(["--print", "sysroot"]).output() else { return false };
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&out.stdout).trim());
-    sysroot.join("lib/rustlib").join(TARGET).join("bin/gcc-ld/ld.lld").is_file()
 }
 
 /// The version of this machine's glibc, from `getconf`, which prints `glibc 2.36`.

@@ -20,7 +20,7 @@ const LICENCES: [(&str, &str); 12] = [
 ];
 
 /// The lines of a card's YAML for a licence. Another licence than the known ones is `other`, with a name of lower-case
-/// letters, digits and dashes; one that nobody knows is `unknown`.
+/// letters, digits and dashes; an empty or unknown one is `unknown`.
 pub fn licence_yaml(licence: &str) -> String {
     let licence = licence.trim();
     let dashes = |text: &str| text.replace(['-', ' ', '_'], "").to_lowercase();

@@ -28,6 +28,9 @@ pub fn twice(names: &[String]) -> Option<&String> {
     names.iter().find(|name| !seen.insert(name.to_lowercase()))
 }
 
+/// The code of the only class of images for which nothing gives a class.
+pub const UNLABELLED: &str = "unlabelled";
+
 /// Whether a character is printable and has no other effect. False for characters that clear a
 /// terminal, move its cursor or change the direction of writing, and for invisible ones. True for a
 /// line feed and a tab.

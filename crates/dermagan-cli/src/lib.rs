@@ -89,7 +89,7 @@ fn refuse(error: clap::Error, line: &[OsString]) -> ! {
         }
         None => {
             let error = foreign::without_wrong_tip(error);
-            // Nobody can be told of an output that is closed.
+            // If the output is closed, nothing can be reported.
             let _ = error.print().and_then(|()| std::io::stdout().flush());
             leave(if error.use_stderr() { exit::COMMAND_LINE } else { 0 })
         }

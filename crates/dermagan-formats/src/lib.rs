@@ -47,6 +47,10 @@
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+// By this name the tests of the crate and those in `tests/` share their small set.
+#[cfg(test)]
+extern crate self as dermagan_formats;
+
 mod card;
 mod error;
 mod folder;
@@ -67,5 +71,5 @@ mod zip_file;
 pub use error::FormatError;
 pub use format::Format;
 pub use set::{Item, Kind, Part, Set, Value};
-pub use table::HAM10000;
+pub use table::{HAM10000, columns};
 pub use writer::{IMAGES_PER_FILE, SetWriter};

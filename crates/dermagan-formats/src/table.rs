@@ -2,13 +2,20 @@
 
 use std::io::Write;
 
-use crate::set::{Item, Set, Value};
+use crate::set::{Item, Kind, Set, Value};
 
 /// The name of the table.
 pub(crate) const TABLE: &str = "metadata.csv";
 /// The columns of HAM10000's metadata. Every set has them, in any order.
 pub const HAM10000: [&str; 7] =
     ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
+/// The columns of a set: those of HAM10000 with their types, and then `others`.
+pub fn columns(others: &[(&'static str, Kind)]) -> Vec<(&'static str, Kind)> {
+    let kind = |name| if name == "age" { Kind::Number } else { Kind::Text };
+    let ham10000 = HAM10000.into_iter().map(|name| (name, kind(name)));
+    ham10000.chain(others.iter().copied()).collect()
+}
+
 /// Columns that HAM10000 leaves empty where nothing is known. It has `unknown` in the others.
 const EMPTY: [&str; 2] = ["lesion_id", "age"];
 

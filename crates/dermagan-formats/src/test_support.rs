@@ -2,7 +2,7 @@
 
 use dermagan_base::image::Image;
 
-use crate::set::{Item, Kind, Part, Set, Value};
+use dermagan_formats::{Item, Kind, Part, Set, Value};
 
 pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.into())

@@ -4,57 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dermagan_base::image::Image;
-use dermagan_formats::{Format, FormatError, Item, Kind, Part, Set, SetWriter, Value};
+use dermagan_formats::{Format, FormatError, Item, Set, SetWriter};
 
-fn text(text: &str) -> Value {
-    Value::Text(text.into())
-}
+#[path = "../src/test_support.rs"]
+mod test_support;
 
-/// Three images for training and two for validation, in two classes.
-fn set() -> Set {
-    let part = |name: &str, images| Part { name: name.into(), images };
-    Set {
-        title: "Squares".into(),
-        licence: "CC BY-NC 4.0".into(),
-        synthetic: false,
-        about: vec!["For tests.".into()],
-        classes: vec!["nv".into(), "mel".into()],
-        parts: vec![part("train", 3), part("validation", 2), part("test", 0)],
-        side: 4,
-        columns: vec![
-            ("lesion_id", Kind::Text),
-            ("image_id", Kind::Text),
-            ("dx", Kind::Text),
-            ("age", Kind::Number),
-            ("seed", Kind::Integer),
-            ("producer", Kind::Text),
-        ],
-    }
-}
-
-fn items() -> Vec<Item> {
-    let item = |i: usize| {
-        let name = format!("image{i}");
-        let code = ["nv", "mel"][i % 2];
-        let mark = [("Comment", "Prepared by dermagan 0.1.0".to_owned())];
-        let age = if i == 1 { Value::Missing } else { Value::Number(40.0 + i as f64) };
-        Item {
-            name: name.clone(),
-            png: Image::filled(4, 4, [i as u8; 3]).to_png(&mark).unwrap(),
-            class: Some(i % 2),
-            values: vec![
-                Value::Missing,
-                text(&name),
-                text(code),
-                age,
-                Value::Integer(u64::MAX - i as u64),
-                text("dermagan \"0.1.0\""),
-            ],
-        }
-    };
-    (0..5).map(item).collect()
-}
+use test_support::{items, set};
 
 fn write(format: Format, out: &Path, set: Set, per_file: u64) -> Result<(), FormatError> {
     let mut writer = SetWriter::create(format, out, set, per_file)?;

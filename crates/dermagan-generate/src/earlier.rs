@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
 use dermagan_base::name::start_of;
+use dermagan_formats::HAM10000;
 use rayon::prelude::*;
 
 use crate::error::GenerateError;
@@ -14,9 +15,6 @@ use crate::provenance::MODEL;
 
 /// The table of a folder of images.
 pub(crate) const TABLE: &str = "metadata.csv";
-/// The columns of the table, which are those of HAM10000.
-pub(crate) const COLUMNS: [&str; 7] =
-    ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
 /// The kind of diagnosis that the table states for every image.
 pub(crate) const SYNTHETIC: &str = "synthetic";
 /// The ending of a file that is not complete.
@@ -138,7 +136,7 @@ fn look_at(
 fn table_of(file: &Path) -> Option<String> {
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_path(file).ok()?;
     let mut rows = rows.records();
-    if !rows.next()?.ok()?.iter().eq(COLUMNS) {
+    if !rows.next()?.ok()?.iter().eq(HAM10000) {
         return None;
     }
     let mut of = String::new();
@@ -157,7 +155,7 @@ fn table_of(file: &Path) -> Option<String> {
 
 /// Whether a file is the beginning of a table of this crate.
 fn is_start_of_table(file: &Path) -> std::io::Result<bool> {
-    let header = COLUMNS.join(",") + "\n";
+    let header = HAM10000.join(",") + "\n";
     let mut start = Vec::new();
     File::open(file)?.take(header.len() as u64).read_to_end(&mut start)?;
     Ok(header.as_bytes().starts_with(&start))

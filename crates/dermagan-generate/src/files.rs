@@ -7,9 +7,10 @@ use dermagan_base::atomic::{self, Pending};
 use dermagan_base::name::has_ending;
 use dermagan_base::orientation::Orientation;
 use dermagan_formats::Format;
+use dermagan_formats::HAM10000;
 
 use crate::classes;
-use crate::earlier::{self, COLUMNS, Expected, SYNTHETIC, TABLE};
+use crate::earlier::{self, Expected, SYNTHETIC, TABLE};
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
 use crate::provenance;
@@ -161,7 +162,7 @@ impl ImageGenerator {
     ) -> Result<(), GenerateError> {
         let mut rows = csv::Writer::from_writer(file);
         let bad = |e: csv::Error| GenerateError::io(table)(e.into());
-        rows.write_record(COLUMNS).map_err(bad)?;
+        rows.write_record(HAM10000).map_err(bad)?;
         for shot in selection.shots(indices) {
             let name = self.name_of(shot, selection);
             let lesion = earlier::lesion_id(&self.model().hash, &name);

@@ -3,15 +3,13 @@
 use std::path::Path;
 
 use dermagan_base::image::Image;
+use dermagan_base::name::UNLABELLED;
 use dermagan_model::{ComputeDevice, ModelError, ModelFile};
 
 use crate::classes;
 use crate::error::GenerateError;
 use crate::sampler::{Sampler, Shot};
 use crate::selection::Selection;
-
-/// The class that images without a class have in training.
-const UNLABELLED: &str = "unlabelled";
 
 /// A trained generator on a device.
 #[derive(Debug)]

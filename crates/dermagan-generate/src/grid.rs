@@ -1,6 +1,6 @@
 //! A grid of images in one image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
 use dermagan_base::atomic;
@@ -108,16 +108,11 @@ impl ImageGenerator {
     pub fn write_grid(
         &self,
         request: &GridRequest,
-        out: &std::path::Path,
+        out: &Path,
         progress: &mut dyn FnMut(u64),
     ) -> Result<u64, GenerateError> {
-        if !has_ending(out, "png") {
-            let problem = "a grid is a PNG file; name one such as grid.png";
-            return Err(SettingError::value("out", out.display(), problem).into());
-        }
-        check_file(out)?;
-        let png = self.grid_png(request, progress)?;
-        atomic::write(out, &png).map_err(GenerateError::io(out))?;
+        check_out(out)?;
+        save_grid(&self.grid_png(request, progress)?, out)?;
         Ok(request.count())
     }
 
@@ -169,6 +164,23 @@ impl ImageGenerator {
         }
         Ok((selection, indices))
     }
+}
+
+/// Writes a grid that [`ImageGenerator::grid_png`] made.
+///
+/// # Errors
+/// When `out` is not a PNG, is a file that dermagan did not write, or cannot be written.
+pub fn save_grid(png: &[u8], out: &Path) -> Result<(), GenerateError> {
+    check_out(out)?;
+    atomic::write(out, png).map_err(GenerateError::io(out))
+}
+
+fn check_out(out: &Path) -> Result<(), GenerateError> {
+    if !has_ending(out, "png") {
+        let problem = "a grid is a PNG file; name one such as grid.png";
+        return Err(SettingError::value("out", out.display(), problem).into());
+    }
+    check_file(out)
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub use earlier::is_own_png;
 pub use error::GenerateError;
 pub use files::{FilesRequest, Written};
 pub use generator::{ImageGenerator, shipped_model};
-pub use grid::{GridRequest, parse_grid};
+pub use grid::{GridRequest, parse_grid, save_grid};
 pub use sampler::{Classes, Sampler, Shot};
 pub use seeds::{first_seeds, parse_seeds, parse_walk};
 pub use selection::Selection;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use dermagan_base::{citation_of, plain_markdown, producer};
-use dermagan_formats::{Format, IMAGES_PER_FILE, Item, Kind, Part, Set, SetWriter, Value};
+use dermagan_formats::{Format, IMAGES_PER_FILE, Item, Kind, Part, Set, SetWriter, Value, columns};
+use dermagan_model::Card;
 
 use crate::classes;
 use crate::earlier::{self, SYNTHETIC};
@@ -13,15 +14,8 @@ use crate::generator::ImageGenerator;
 use crate::sampler::Shot;
 use crate::selection::Selection;
 
-/// The columns of a set: those of HAM10000, then the provenance.
-const COLUMNS: [(&str, Kind); 15] = [
-    ("lesion_id", Kind::Text),
-    ("image_id", Kind::Text),
-    ("dx", Kind::Text),
-    ("dx_type", Kind::Text),
-    ("age", Kind::Number),
-    ("sex", Kind::Text),
-    ("localization", Kind::Text),
+/// The columns of the provenance, which follow those of HAM10000.
+const PROVENANCE: [(&str, Kind); 8] = [
     ("synthetic", Kind::Flag),
     ("seed", Kind::Integer),
     ("truncation", Kind::Number),
@@ -102,7 +96,7 @@ impl ImageGenerator {
     fn set_of(&self, selection: &Selection, count: u64) -> Set {
         let model = self.model();
         let card = model.card.as_ref();
-        let known = |text: Option<&String>| text.map_or("unknown", String::as_str).to_owned();
+        let known = |text: Option<&String>| text.map_or(Card::UNKNOWN, String::as_str).to_owned();
         let data = known(card.map(|card| &card.data));
         // A generator that is not conditioned on classes does not know the class of its images.
         let labelled = self.class_of(Shot::from(0)).is_some();
@@ -121,7 +115,7 @@ impl ImageGenerator {
             .collect();
         Set {
             title: match data.as_str() {
-                "unknown" => "Synthetic images of a generator of another program".to_owned(),
+                Card::UNKNOWN => "Synthetic images of a generator of another program".to_owned(),
                 data => format!("Synthetic images of skin lesions, learnt from {data}"),
             },
             licence: known(card.map(|card| &card.licence)),
@@ -143,11 +137,11 @@ impl ImageGenerator {
             classes: classes.unwrap_or_default(),
             parts: vec![Part { name: "train".to_owned(), images: count }],
             side: model.config.resolution,
-            columns: COLUMNS.to_vec(),
+            columns: columns(&PROVENANCE),
         }
     }
 
-    /// The metadata of an image, in the order of [`COLUMNS`].
+    /// The metadata of an image, in the order of [`Set::columns`].
     fn values_of(&self, shot: Shot, name: &str, truncation: f64) -> Vec<Value> {
         let model = self.model();
         let card = model.card.as_ref();

@@ -79,8 +79,9 @@ impl ImageGenerator {
         })?;
         check(request)?;
         check_file(&request.out)?;
-        let walk = self.path_of(request)?;
-        let (model, shots) = (self.model(), shots(self.model(), request)?);
+        let model = self.model();
+        let shots = shots(model, request)?;
+        let walk = self.path_of(request, &shots);
         let codes: Option<Vec<&str>> = shots.iter().map(|shot| self.class_of(*shot)).collect();
         let seeds: Vec<String> = request.seeds.iter().map(u64::to_string).collect();
         let codes = codes.map(|codes| codes.join(","));
@@ -118,7 +119,7 @@ impl ImageGenerator {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Vec<Image>, GenerateError> {
         check(request)?;
-        let walk = self.path_of(request)?;
+        let walk = self.path_of(request, &shots(self.model(), request)?);
         let frames = walk.frames().zip(1..).map(|(image, made)| {
             progress(made);
             Ok(image?)
@@ -126,18 +127,17 @@ impl ImageGenerator {
         frames.collect()
     }
 
-    /// The walk of a checked request.
-    fn path_of<'a>(&'a self, request: &'a WalkRequest) -> Result<Walk<'a>, SettingError> {
+    /// The walk of a checked request, which passes `shots`.
+    fn path_of<'a>(&'a self, request: &'a WalkRequest, shots: &[Shot]) -> Walk<'a> {
         let (model, sampler) = (self.model(), self.sampler());
-        let shots = shots(model, request)?;
         let class = |shot: &Shot| sampler.class_vectors(&[sampler.class_of(*shot)]);
-        Ok(Walk {
+        Walk {
             sampler,
             model: &model.config,
             classes: shots.iter().map(class).collect(),
             orientation: sampler.orientation_of(request.seeds[0]),
             request,
-        })
+        }
     }
 }
 

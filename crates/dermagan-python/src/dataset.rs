@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dermagan_data::split::{self, Side};
 use dermagan_data::{
-    Filter, Fit, Options, Reading, Record, Source, SplitBy, Summary, default_path, prepare,
+    Filter, Fit, Options, Reading, Record, Source, Summary, default_path, prepare,
 };
 use dermagan_formats::{Format, IMAGES_PER_FILE};
 use dermagan_train::{DataExportRequest, TrainError, export_data};
@@ -14,41 +14,13 @@ use serde_json::{Value, json};
 
 use crate::errors::{misused, wrong};
 use crate::model::format_of;
-use crate::work::{self, quietly};
+use crate::work::{quietly, shown};
 
 /// Prepared images: the file that holds their pixels, and what is known of them.
 #[pyclass(frozen, module = "dermagan._dermagan")]
 pub struct Cache {
     cache: dermagan_data::Cache,
     sides: Vec<Side>,
-}
-
-/// How a source is read, as JSON.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReadingArgs {
-    classes_from_folders: bool,
-    keep_synthetic: bool,
-    keep_odd: bool,
-    split_by: Option<String>,
-}
-
-impl TryFrom<ReadingArgs> for Reading {
-    type Error = TrainError;
-
-    fn try_from(args: ReadingArgs) -> Result<Self, TrainError> {
-        let split = match args.split_by.as_deref() {
-            None => SplitBy::Auto,
-            Some("official") => SplitBy::Official,
-            Some("lesion") => SplitBy::Lesion,
-            Some(other) => {
-                let problem = format!("'{other}' is neither `official` nor `lesion`");
-                return Err(wrong("split_by", problem.replace('`', "'")));
-            }
-        };
-        let ReadingArgs { classes_from_folders, keep_synthetic, keep_odd, .. } = args;
-        Ok(Self { classes_from_folders, keep_synthetic, keep_odd, split })
-    }
 }
 
 /// The arguments of [`Cache::open`], as JSON.
@@ -61,7 +33,7 @@ struct OpenArgs {
     fit: Option<Fit>,
     filter: Option<Filter>,
     strict: bool,
-    reading: ReadingArgs,
+    reading: Reading,
 }
 
 impl OpenArgs {
@@ -96,7 +68,7 @@ pub fn read<'a, T: Deserialize<'a>>(json: &'a str) -> PyResult<T> {
 
 /// Opens a cache, or prepares a source.
 fn open(
-    args: OpenArgs,
+    args: &OpenArgs,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<dermagan_data::Cache, TrainError> {
     let path = Path::new(&args.source);
@@ -109,12 +81,11 @@ fn open(
             let problem = format!("the file was prepared with {has}; open its source for others");
             return Err(wrong("size", problem));
         }
-        cache.check_reading(Reading::try_from(args.reading)?)?;
+        cache.check_reading(args.reading)?;
         return Ok(cache);
     }
     let options = args.options(USUAL);
-    let reading = Reading::try_from(args.reading)?;
-    let source = Source::open_with(&args.source, reading)?;
+    let source = Source::open_with(&args.source, args.reading)?;
     let target = default_path(&source, options);
     Ok(prepare(&source, options, &target, args.strict, progress)?.cache)
 }
@@ -125,16 +96,11 @@ impl Cache {
     #[staticmethod]
     fn open(py: Python<'_>, args: &str, progress: &Bound<'_, PyAny>) -> PyResult<Self> {
         let args: OpenArgs = read(args)?;
-        let opened = work::run(
+        let cache = shown(
             py,
-            |stop, sink| {
-                dermagan_base::run_until(stop, || {
-                    open(args, &mut |done, total| sink((done, total)))
-                })
-            },
+            |sink| open(&args, &mut |done, total| sink((done, total))),
             |_, (done, total): (usize, usize)| progress.call1((done, total)).map(|_| ()),
         )?;
-        let cache = opened.whole()?;
         let sides = split::of_header(cache.header());
         Ok(Self { cache, sides })
     }

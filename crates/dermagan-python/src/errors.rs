@@ -55,9 +55,7 @@ pub fn internal(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
 
 /// The exception for an array that does not fit into memory.
 pub fn too_large(images: usize) -> PyErr {
-    PyMemoryError::new_err(format!(
-        "{images} images do not fit into memory; ask for fewer at a time"
-    ))
+    PyMemoryError::new_err(format!("{images} images do not fit into memory; make fewer at a time"))
 }
 
 /// An exception of the package.
@@ -141,21 +139,18 @@ const ARGUMENTS: [(&str, &str); 4] =
 
 /// A library's message with arguments of Python: `` `batch` = 1: … `` becomes `batch=1: …`.
 pub fn in_python(words: &str) -> String {
-    let mut parts = words.split('`');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    // Texts outside and inside of backticks alternate.
-    while let (Some(setting), Some(after)) = (parts.next(), parts.next()) {
+    let mut text = String::new();
+    let mut rest = words;
+    while let Some((before, from)) = rest.split_once('`')
+        && let Some((setting, after)) = from.split_once('`')
+    {
         let other = ARGUMENTS.iter().find(|(name, _)| *name == setting).map(|(_, other)| *other);
-        text.push_str(other.unwrap_or(setting));
-        match after.strip_prefix(" = ") {
-            Some(value) => {
-                text.push('=');
-                text.push_str(value);
-            }
-            None => text.push_str(after),
-        }
+        text.extend([before, other.unwrap_or(setting)]);
+        let value = after.strip_prefix(" = ");
+        text.extend(value.map(|_| "="));
+        rest = value.unwrap_or(after);
     }
-    text
+    text + rest
 }
 
 /// A wrong argument of a call.

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use dermagan_base::run_until;
 use dermagan_data::Reading;
 use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, GeneratedImages};
 use dermagan_train::TrainError;
 use pyo3::prelude::*;
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::dataset::{ReadingArgs, read, side_of};
-use crate::errors::{misused, wrong};
+use crate::dataset::{read, side_of};
+use crate::errors::{in_python, misused, wrong};
 use crate::model::{Model, open_device};
-use crate::work;
+use crate::work::shown;
 
 /// The arguments of an evaluation, as JSON.
 #[derive(Debug, Deserialize)]
@@ -22,7 +22,7 @@ struct EvalArgs {
     /// What is evaluated, unless a model is given.
     fake: Option<PathBuf>,
     outdir: PathBuf,
-    reading: ReadingArgs,
+    reading: Reading,
     features: String,
     weights: Option<PathBuf>,
     number: usize,
@@ -33,7 +33,7 @@ struct EvalArgs {
 }
 
 impl EvalArgs {
-    fn job(self) -> Result<EvalJob, TrainError> {
+    fn job(&self) -> Result<EvalJob, TrainError> {
         let features = match self.features.as_str() {
             "lesion" => FeatureKind::Lesion,
             "inception" => FeatureKind::Inception,
@@ -45,14 +45,14 @@ impl EvalArgs {
         };
         let split = side_of(&self.split)?;
         Ok(EvalJob {
-            reading: Reading::try_from(self.reading)?,
+            reading: self.reading,
             features,
-            weights: self.weights,
+            weights: self.weights.clone(),
             number: self.number,
             split,
             per_class: self.per_class,
             seed: self.seed,
-            ..EvalJob::new(self.real)
+            ..EvalJob::new(&self.real)
         })
     }
 }
@@ -80,22 +80,31 @@ pub fn evaluate(
     let args: EvalArgs = read(args)?;
     let model = model.as_ref().map(|model| model.get());
     let work = |sink: &mut dyn FnMut((&'static str, usize, usize))| {
-        let (fake, outdir) = (args.fake.clone().unwrap_or_default(), args.outdir.clone());
-        let choice = args.device.clone();
-        let job = args.job()?;
+        let (job, device) = (args.job()?, open_device(&args.device)?);
         let mut report = |event| sink(stage(event));
-        let device = open_device(&choice)?;
-        let Some((model, name)) = model else {
-            let found = dermagan_train::evaluate(&job, &fake, &outdir, &device, &mut report)?;
-            return Ok(found.report);
-        };
-        let fakes = GeneratedImages::of_model(model, name, &device, job.first_seed()?)?;
-        Ok(dermagan_eval::evaluate(&job, &fakes, &device, &mut report)?.report)
+        Ok(match (model, &args.fake) {
+            (Some((model, name)), _) => {
+                let fakes = GeneratedImages::of_model(model, name, &device, job.first_seed()?)?;
+                dermagan_eval::evaluate(&job, &fakes, &device, &mut report)?.report
+            }
+            (None, Some(fake)) => {
+                dermagan_train::evaluate(&job, fake, &args.outdir, &device, &mut report)?.report
+            }
+            (None, None) => return Err(wrong("fake", "nothing to evaluate")),
+        })
     };
-    let done = work::run(
-        py,
-        |stop, sink| run_until(stop, || work(sink)),
-        |_, event| progress.call1(event).map(|_| ()),
-    )?;
-    serde_json::to_string(&done.whole()?).map_err(|error| misused(error.to_string()))
+    let report = shown(py, work, |_, event| progress.call1(event).map(|_| ()))?;
+    let mut report = serde_json::to_value(&report).map_err(|error| misused(error.to_string()))?;
+    reword(&mut report);
+    Ok(report.to_string())
+}
+
+/// Makes the sentences of a report name arguments of Python.
+fn reword(value: &mut Value) {
+    match value {
+        Value::String(words) => *words = in_python(words),
+        Value::Array(values) => values.iter_mut().for_each(reword),
+        Value::Object(fields) => fields.values_mut().for_each(reword),
+        _ => {}
+    }
 }

@@ -1,6 +1,6 @@
 //! Events of a run for Python: a name and its values as JSON. `python/dermagan/events.py` has a class for each name.
 
-use dermagan_train::{Event, Measures, Reason, SelfCheck};
+use dermagan_train::{Event, Measures, SelfCheck};
 use serde_json::{Value, json};
 
 use crate::errors::in_python;
@@ -8,17 +8,10 @@ use crate::errors::in_python;
 /// The name of an event's class, and its values.
 pub fn named(event: Event) -> Option<(&'static str, Value)> {
     Some(match event {
-        Event::PresetChosen { preset, reason, kimg, seconds } => {
-            let why = match reason {
-                Reason::Phantom => "for the built-in phantom".to_owned(),
-                Reason::Classes(n) => format!("because there are {n} classes to train on"),
-                _ => "because there is one class to train on".to_owned(),
-            };
-            (
-                "PresetChosen",
-                json!({"preset": preset, "reason": why, "kimg": kimg, "seconds": seconds}),
-            )
-        }
+        Event::PresetChosen { preset, reason, kimg, seconds } => (
+            "PresetChosen",
+            json!({"preset": preset, "reason": reason.to_string(), "kimg": kimg, "seconds": seconds}),
+        ),
         Event::Preparing { done, total } => ("Preparing", json!({"done": done, "total": total})),
         Event::Prepared { path, report, reused, seconds } => (
             "Prepared",

@@ -62,15 +62,16 @@ mod _dermagan {
         dermagan_train::newest_run(&outdir)
     }
 
+    /// Writes a grid that [`Model`] made as a PNG.
+    #[pyfunction]
+    fn save_grid(py: Python<'_>, png: &[u8], out: PathBuf) -> PyResult<()> {
+        crate::work::quietly(py, || Ok(dermagan_generate::save_grid(png, &out)?))
+    }
+
     /// Panics in a working thread, so that a test can see what becomes of it.
     #[pyfunction]
     #[expect(clippy::panic, reason = "this is what the function is for")]
     fn _panic(py: Python<'_>) -> PyResult<()> {
-        crate::work::run(
-            py,
-            |_, _: &mut dyn FnMut(())| panic!("a panic for a test"),
-            |_, ()| Ok(()),
-        )
-        .map(|_: crate::work::Done<()>| ())
+        crate::work::quietly(py, || panic!("a panic for a test"))
     }
 }

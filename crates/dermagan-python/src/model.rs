@@ -292,19 +292,12 @@ impl Model {
         Ok(PyBytes::new(py, &png))
     }
 
-    /// Writes a grid as a PNG.
-    fn write_grid(&self, py: Python<'_>, request: GridArgs, out: PathBuf) -> PyResult<u64> {
-        let request = GridRequest::from(request);
-        quietly(py, || Ok(self.generator.write_grid(&request, &out, &mut |_| ())?))
-    }
-
     /// The frames of a walk, `[frames, side, side, 3]`, where side is that of an enlarged image.
     fn walk<'py>(&self, py: Python<'py>, request: WalkArgs) -> PyResult<Bound<'py, PyByteArray>> {
         let side = self.side() * request.scale;
         let request = request.request(PathBuf::new());
-        // The frames are made before they are put into one array.
-        let bytes = Self::bytes_of(request.count() as usize, side)?;
-        Self::bytes_of(2 * request.count() as usize, side)?;
+        // All frames are made before they are put into one array, so there is room for twice as many.
+        let bytes = Self::bytes_of(2 * request.count() as usize, side)? / 2;
         let frames = quietly(py, || Ok(self.generator.walk(&request, &mut |_| ())?))?;
         PyByteArray::new_with(py, bytes, |bytes| {
             let mut pixels = Pixels::of(bytes, side);

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::dataset::{ReadingArgs, read};
+use crate::dataset::read;
 use crate::errors::wrong;
 use crate::events::named;
 use crate::model::open_device;
@@ -23,7 +23,7 @@ use crate::work::{self, Done};
 #[serde(deny_unknown_fields)]
 struct TrainArgs {
     data: Option<String>,
-    reading: ReadingArgs,
+    reading: Reading,
     outdir: PathBuf,
     preset: String,
     settings: Vec<String>,
@@ -75,7 +75,7 @@ impl TrainArgs {
         let precision = self.precision.as_deref().map(str::parse::<PrecisionChoice>).transpose();
         Ok(TrainRequest {
             data: self.data,
-            reading: Reading::try_from(self.reading)?,
+            reading: self.reading,
             outdir: self.outdir,
             preset: self.preset,
             settings: self.settings,

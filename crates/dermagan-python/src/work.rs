@@ -31,7 +31,7 @@ pub fn remember_process() {
 
 /// Refuses to work in a process that was forked from the one that imported the module: the threads of the library stayed
 /// behind there, so that a call would wait for them for ever.
-pub fn refuse_fork() -> PyResult<()> {
+fn refuse_fork() -> PyResult<()> {
     let importer = PROCESS.load(Ordering::Relaxed);
     match importer == std::process::id() {
         true => Ok(()),
@@ -49,13 +49,6 @@ pub struct Done<T> {
     pub value: T,
     /// The exception that stopped it, if one did: a signal such as Ctrl-C, or that of a callback.
     pub raised: Option<PyErr>,
-}
-
-impl<T> Done<T> {
-    /// The value, or the exception that stopped the work.
-    pub fn whole(self) -> PyResult<T> {
-        self.raised.map_or(Ok(self.value), Err)
-    }
 }
 
 /// Runs `work` in another thread and passes its events to `show` in this one. The flag that `work` receives is set when a
@@ -112,10 +105,20 @@ pub fn run<E: Send, T: Send>(
     })
 }
 
-/// As [`run`], for work without events that ends early by [`dermagan_base::stop_requested`].
+/// As [`run`], for work that ends early by [`dermagan_base::stop_requested`] and leaves nothing. Returns its value.
+pub fn shown<E: Send, T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&mut dyn FnMut(E)) -> Result<T, TrainError> + Send,
+    show: impl FnMut(Python<'_>, E) -> PyResult<()>,
+) -> PyResult<T> {
+    let Done { value, raised } = run(py, |stop, sink| run_until(stop, || work(sink)), show)?;
+    raised.map_or(Ok(value), Err)
+}
+
+/// As [`shown`], for work without events.
 pub fn quietly<T: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T, TrainError> + Send,
 ) -> PyResult<T> {
-    run(py, |stop, _: &mut dyn FnMut(())| run_until(stop, work), |_, ()| Ok(()))?.whole()
+    shown(py, |_: &mut dyn FnMut(())| work(), |_, ()| Ok(()))
 }

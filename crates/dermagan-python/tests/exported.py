@@ -25,6 +25,20 @@ RUNS = {
     # It is zero throughout.
     "no_strength": ["--preset", "rare", "--size", "32", "--kimg", "0.04"],
 }
+# Each of them, with the class of its images if it makes classes on demand.
+each_network = pytest.mark.parametrize(
+    "name, code",
+    [
+        ("dcgan", None),
+        ("dcgan64", None),
+        ("residual", None),
+        ("without_noise", None),
+        ("residual64", None),
+        ("classes", "df"),
+        ("half_strength", "df"),
+        ("no_strength", None),
+    ],
+)
 _trained = {}
 
 

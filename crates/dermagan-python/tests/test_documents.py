@@ -37,6 +37,6 @@ def test_the_notebook_runs(work: Path, real_data_or_phantom: str) -> None:
     kept = os.environ.get("DERMAGAN_NOTEBOOK_OUT")
     if kept:
         nbformat.write(notebook, kept)
-    pictures = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
-    assert len(pictures) >= 7
+    images = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    assert len(images) >= 7
     assert any("text/html" in o.get("data", {}) and "KID" in str(o["data"]) for c in notebook.cells for o in c.get("outputs", []))

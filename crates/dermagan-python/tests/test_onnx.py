@@ -7,7 +7,7 @@ import sys
 import numpy
 import pytest
 
-from exported import assert_near, images, latents, trained  # noqa: F401
+from exported import assert_near, each_network, images, latents, trained  # noqa: F401
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -82,19 +82,7 @@ def test_a_batch_has_any_size_and_does_not_change_an_image(dermagan, tmp_path):
     assert_near(numpy.concatenate(parts), whole)
 
 
-@pytest.mark.parametrize(
-    "name, code",
-    [
-        ("dcgan", None),
-        ("dcgan64", None),
-        ("residual", None),
-        ("without_noise", None),
-        ("residual64", None),
-        ("classes", "df"),
-        ("half_strength", "df"),
-        ("no_strength", None),
-    ],
-)
+@each_network
 def test_small_networks_make_the_same_images(dermagan, trained, tmp_path, name, code):  # noqa: F811
     model = trained(name)
     z = latents(model, range(5))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from exported import assert_near, images, latents, trained  # noqa: F401
+from exported import assert_near, each_network, images, latents, trained  # noqa: F401
 
 torch = pytest.importorskip("torch")
 load_file = pytest.importorskip("safetensors.torch").load_file
@@ -31,19 +31,7 @@ def shipped(dermagan, tmp_path):
     return path
 
 
-@pytest.mark.parametrize(
-    "name, code",
-    [
-        ("dcgan", None),
-        ("dcgan64", None),
-        ("residual", None),
-        ("without_noise", None),
-        ("residual64", None),
-        ("classes", "df"),
-        ("half_strength", "df"),
-        ("no_strength", None),
-    ],
-)
+@each_network
 def test_small_networks_make_the_same_images(dermagan, trained, module, tmp_path, name, code):  # noqa: F811
     path = trained(name)
     model = module.Generator.from_file(path)

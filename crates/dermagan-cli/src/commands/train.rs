@@ -205,15 +205,12 @@ fn dry_run(plan: &Plan, device: &ComputeDevice, nimg: u64, e: Estimate) -> anyho
 
 /// Prints which preset `auto` chose, why, and how long the run takes.
 fn preset_chosen(preset: &str, reason: Reason, kimg: Option<f64>, seconds: f64) {
-    let why = match reason {
-        Reason::Phantom => "for the built-in phantom".to_owned(),
-        Reason::Classes(n) => format!("because there are {n} classes to train on"),
-        _ => "because there is one class to train on".to_owned(),
-    };
     let time = if seconds < 1.0 { "less than a second".into() } else { show::duration(seconds) };
     match kimg {
-        Some(kimg) => say!("preset {preset}, {why}; {kimg} kimg take about {time} on this machine"),
-        None => say!("preset {preset}, {why}; the run takes {time}"),
+        Some(kimg) => {
+            say!("preset {preset}, {reason}; {kimg} kimg take about {time} on this machine")
+        }
+        None => say!("preset {preset}, {reason}; the run takes {time}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dermagan_base::name::UNLABELLED;
 use dermagan_data::Cache;
 use dermagan_data::split::{self, Side};
 
@@ -83,9 +84,6 @@ impl ImageSelection {
         }
     }
 }
-
-/// The class of images whose data has no labels.
-const UNLABELLED: &str = "unlabelled";
 
 /// Whether data with the classes `codes` has no labels.
 pub(crate) fn is_unlabelled(codes: &[String]) -> bool {

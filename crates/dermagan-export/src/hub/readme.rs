@@ -61,19 +61,14 @@ pub(super) fn text(model: &ModelFile, card: &Card, full: bool, grid: &Grid) -> S
     sealed(&filled(TEMPLATE, &facts), "<!-- ", " -->")
 }
 
-/// Whether nobody knows what the generator was trained on, as for a file of another program.
-fn is_foreign(card: &Card) -> bool {
-    card.data == "unknown"
-}
-
 fn title(card: &Card, side: usize) -> String {
-    let of = if is_foreign(card) { "" } else { " of skin lesions" };
+    let of = if card.is_of_other_program() { "" } else { " of skin lesions" };
     format!("Generator of {side}×{side} images{of}")
 }
 
 /// The tags that depend on the data, as lines of YAML.
 fn tags(card: &Card) -> String {
-    match is_foreign(card) {
+    match card.is_of_other_program() {
         true => String::new(),
         false => {
             let data = shortened(&card.data, "unknown-data").to_lowercase();
@@ -83,7 +78,7 @@ fn tags(card: &Card) -> String {
 }
 
 fn training(card: &Card) -> String {
-    if is_foreign(card) {
+    if card.is_of_other_program() {
         return format!("unknown; converted by {}", plain(&card.producer));
     }
     let kimg = card.nimg as f64 / 1000.0;

@@ -29,7 +29,7 @@ pub(super) fn description(model: &ModelFile) -> String {
         }
         false => "",
     };
-    let known = model.card.as_ref().is_some_and(|card| card.data != "unknown");
+    let known = model.card.as_ref().is_some_and(|card| !card.is_of_other_program());
     let of = if known { " of skin lesions" } else { "" };
     format!("Generator of {side}x{side} images{of}. {SYNTHETIC}{turns}")
 }
@@ -49,7 +49,7 @@ pub(super) fn entries(
         ("classes", json!(card.map_or(&[][..], |card| &card.classes)).to_string()),
     ];
     entries.extend(fixed.map(|code| ("class", code.to_owned())));
-    if let Some(card) = card.filter(|card| card.data != "unknown") {
+    if let Some(card) = card.filter(|card| !card.is_of_other_program()) {
         entries.push(("kimg", (card.nimg as f64 / 1000.0).to_string()));
         entries.push(("preset", card.preset.clone()));
         entries.push(("trained_by", card.producer.clone()));

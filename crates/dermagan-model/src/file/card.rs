@@ -62,6 +62,32 @@ impl Card {
     /// The newest format version. Raise it when an older program would misread the file.
     pub const FORMAT: u32 = 1;
 
+    /// What the card of a generator of another program says where nobody knows.
+    pub const UNKNOWN: &'static str = "unknown";
+
+    /// The card of a generator of another program, of which only the shape is known. `producer` wrote the card.
+    pub fn of_other_program(model: ModelConfig, producer: String) -> Self {
+        Self {
+            format: Self::FORMAT,
+            kind: "generator".into(),
+            producer,
+            model,
+            data: Self::UNKNOWN.into(),
+            licence: Self::UNKNOWN.into(),
+            classes: Vec::new(),
+            class_images: Vec::new(),
+            condition: 1.0,
+            turns: false,
+            preset: Self::UNKNOWN.into(),
+            nimg: 0,
+        }
+    }
+
+    /// Whether the generator is one of another program.
+    pub fn is_of_other_program(&self) -> bool {
+        self.data == Self::UNKNOWN
+    }
+
     /// Reads a card from its JSON, and refuses one of a newer format; `path` names the file in errors.
     pub(super) fn parse(path: &str, json: &str) -> Result<Self, ModelError> {
         let bad = |what: String| ModelError::weights(path, what);

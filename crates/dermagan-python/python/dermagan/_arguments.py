@@ -111,12 +111,14 @@ def reading_of(
     classes_from_folders: bool, keep_synthetic: bool, keep_odd: bool, split_by: str | None
 ) -> dict[str, Any]:
     """How a source is read."""
-    return {
+    reading: dict[str, Any] = {
         "classes_from_folders": flag_of("classes_from_folders", classes_from_folders),
         "keep_synthetic": flag_of("keep_synthetic", keep_synthetic),
         "keep_odd": flag_of("keep_odd", keep_odd),
-        "split_by": None if split_by is None else text_of("split_by", split_by, ("official", "lesion")),
     }
+    if split_by is not None:
+        reading["split"] = text_of("split_by", split_by, ("official", "lesion"))
+    return reading
 
 
 def path_of(value: PathArgument, name: str = "path") -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from . import _dermagan
 from ._arguments import PathArgument, UInt8Array, count_of, file_of, flag_of, path_of, reading_of, text_of
+from ._errors import DataError
 from ._progress import Bar
 
 if TYPE_CHECKING:
@@ -165,8 +166,6 @@ class Dataset:
 
     def verify(self) -> None:
         """Checks that no pixel has changed since the preparation. Raises DataError."""
-        from ._errors import DataError
-
         changed = self._cache.verify()
         if changed:
             ids = json.loads(self._cache.table())["image_id"]

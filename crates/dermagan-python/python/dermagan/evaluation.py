@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import Any, SupportsIndex, Union
@@ -50,15 +49,6 @@ class Report(dict[str, Any]):
             f"features {html.escape(self['features'])}. Each cell: generated against real / real against other real "
             f"images.</p><table>{table}</table><p><b>{html.escape(str(self))}</b></p><ul>{notes}</ul>"
         )
-
-
-def _in_python(value: Any) -> Any:
-    """A report whose sentences name settings as in ```split` = test``, with arguments of Python: ``split=test``."""
-    if isinstance(value, str):
-        return re.sub(r"`(\w+)`( = )?", lambda found: found[1] + ("=" if found[2] else ""), value)
-    if isinstance(value, list):
-        return [_in_python(item) for item in value]
-    return {key: _in_python(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _kid(figure: dict[str, float] | None) -> str:
@@ -137,7 +127,7 @@ def evaluate(
                 if path is None or os.path.exists(path) or path in ("phantom", "shipped", "latest"):
                     raise
                 raise FileNotFoundError(str(error)) from None
-    found = Report(_in_python(json.loads(report)))
+    found = Report(json.loads(report))
     if isinstance(real, Dataset) and found["fingerprint"] != real._cache.fingerprint:
         raise DataError(f"{real._source}: the source has changed since the data set was opened; open it again")
     if isinstance(fake, np.ndarray):

@@ -369,30 +369,23 @@ class Grid:
     """A grid of generated images."""
 
     def __init__(self, model: _dermagan.Model, request: dict[str, Any]) -> None:
-        self._model, self._request = model, request
-        self._png = model.grid(request)
+        side = model.resolution
+        self.shape: tuple[int, int, int] = (request["rows"] * side, request["columns"] * side, 3)
+        """Height and width in pixels, and 3."""
+        self.png: bytes = model.grid(request)
+        """The bytes of the PNG."""
+        self._words = f"{request['columns']}x{request['rows']}"
 
     def save(self, path: PathArgument) -> None:
         """Writes the grid as a PNG whose text names the model, the seeds and the classes."""
-        self._model.write_grid(self._request, file_of(path))
-
-    @property
-    def png(self) -> bytes:
-        """The bytes of the PNG."""
-        return self._png
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height and width in pixels, and 3."""
-        side = self._model.resolution
-        return (self._request["rows"] * side, self._request["columns"] * side, 3)
+        _dermagan.save_grid(self.png, file_of(path))
 
     def __repr__(self) -> str:
         height, width, _ = self.shape
-        return f"<dermagan.Grid of {self._request['columns']}x{self._request['rows']} images, {width}x{height} pixels>"
+        return f"<dermagan.Grid of {self._words} images, {width}x{height} pixels>"
 
     def _repr_png_(self) -> bytes:
-        return self._png
+        return self.png
 
 
 class Animation:

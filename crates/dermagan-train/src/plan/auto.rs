@@ -1,5 +1,7 @@
 //! The preset `auto`, which stands for one that suits the data.
 
+use std::fmt;
+
 use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
@@ -20,6 +22,16 @@ pub enum Reason {
     Classes(usize),
     /// The data has one class.
     OneClass,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phantom => write!(f, "for the built-in phantom"),
+            Self::Classes(n) => write!(f, "because there are {n} classes to train on"),
+            Self::OneClass => write!(f, "because there is one class to train on"),
+        }
+    }
 }
 
 impl Reason {

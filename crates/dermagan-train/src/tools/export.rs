@@ -8,7 +8,7 @@ use dermagan_export::{
     OnnxOptions, is_own_module, is_own_onnx, onnx_model, pytorch_module, write_hub_folder,
 };
 use dermagan_generate::class_caution;
-use dermagan_model::{Card, ModelConfig, ModelFile};
+use dermagan_model::{Card, ModelFile};
 
 use crate::error::TrainError;
 use crate::store::checkpoint::is_checkpoint;
@@ -74,9 +74,6 @@ pub struct Exported {
     pub notes: Vec<String>,
 }
 
-/// What the card of another program's generator says where nobody knows.
-const UNKNOWN: &str = "unknown";
-
 /// Writes a generator in the requested format. A generator of another program, which has no card, gets one without classes and
 /// with an unknown licence.
 ///
@@ -94,7 +91,8 @@ pub fn export(request: &ExportRequest) -> Result<Exported, TrainError> {
     }
     let mut notes = model.notes.clone();
     let is_own = model.card.is_some();
-    let card = model.card.get_or_insert_with(|| unknown_card(model.config)).clone();
+    let card =
+        model.card.get_or_insert_with(|| Card::of_other_program(model.config, producer())).clone();
     if !is_own && format != ExportFormat::Torch {
         notes.push(format!(
             "{name} has no card: the new file has one without classes, and with an unknown licence of the data"
@@ -178,24 +176,6 @@ fn refuse_without_effect(
         return Err(SettingError::new("full", "the PyTorch module holds no weights; leave it out"));
     }
     Ok(())
-}
-
-/// The card of a generator of another program.
-fn unknown_card(model: ModelConfig) -> Card {
-    Card {
-        format: Card::FORMAT,
-        kind: "generator".into(),
-        producer: producer(),
-        model,
-        data: UNKNOWN.into(),
-        licence: UNKNOWN.into(),
-        classes: Vec::new(),
-        class_images: Vec::new(),
-        condition: 1.0,
-        turns: false,
-        preset: UNKNOWN.into(),
-        nimg: 0,
-    }
 }
 
 /// Checks that the file may be written, and returns its format. A folder is checked when it is written.

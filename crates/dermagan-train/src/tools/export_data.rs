@@ -10,21 +10,14 @@ use dermagan_data::{
     Cache, HAM10000, Header, Kind as SourceKind, Options, Reading, Record, UNLABELLED, licence,
     open_or_prepare_with,
 };
-use dermagan_formats::{Format, Item, Kind, Part, Set, SetWriter, Value};
+use dermagan_formats::{Format, Item, Kind, Part, Set, SetWriter, Value, columns};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
 
-/// The columns of a set: those of HAM10000, then the provenance.
-const COLUMNS: [(&str, Kind); 12] = [
-    ("lesion_id", Kind::Text),
-    ("image_id", Kind::Text),
-    ("dx", Kind::Text),
-    ("dx_type", Kind::Text),
-    ("age", Kind::Number),
-    ("sex", Kind::Text),
-    ("localization", Kind::Text),
+/// The columns of the provenance, which follow those of HAM10000.
+const PROVENANCE: [(&str, Kind); 5] = [
     ("synthetic", Kind::Flag),
     ("split", Kind::Text),
     ("source", Kind::Text),
@@ -220,7 +213,7 @@ fn set_of(header: &Header, parts: &[(Side, Vec<u32>)]) -> Set {
             })
             .collect(),
         side: size as usize,
-        columns: COLUMNS.to_vec(),
+        columns: columns(&PROVENANCE),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dermagan_base::name;
+use dermagan_base::name::{self, UNLABELLED};
 
 use crate::error::DataError;
 use crate::source::description::ham_codes;
@@ -19,9 +19,6 @@ use crate::source::labels::survey::Survey;
 use crate::source::problem::{Problem, ProblemKind};
 use crate::source::record::Record;
 use crate::source::tables::vocabulary::{Diagnosis, diagnosis};
-
-/// The class of the images of a source without labels.
-pub const UNLABELLED: &str = "unlabelled";
 
 /// Labels the images of a tree without a table: by the innermost folder whose name does not describe structure. Images
 /// in one folder without such a name have no labels.

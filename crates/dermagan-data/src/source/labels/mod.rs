@@ -27,7 +27,7 @@ use crate::source::problem::{Problem, ProblemKind};
 use crate::source::reading::Reading;
 use crate::source::tables::table::{Recognised, recognise};
 use crate::source::tree::Tree;
-pub use folders::UNLABELLED;
+pub use dermagan_base::name::UNLABELLED;
 pub(crate) use from_tables::isic_id;
 use ledger::Ledger;
 pub(crate) use names::is_structure;
