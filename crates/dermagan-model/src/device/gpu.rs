@@ -1,5 +1,7 @@
 //! Graphics adapters through wgpu.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::tensor::wgpu::{WgpuBackend, WgpuInitError, wgpu};
 use burn::tensor::{Device, DeviceKind};
 
@@ -15,12 +17,25 @@ pub struct Found {
     api: WgpuBackend,
 }
 
+/// The graphics interfaces that compute, in the order of preference. OpenGL is not among them and must not be opened
+/// either: its driver makes the symbols of its LLVM visible to the whole process, and a library that is loaded later with
+/// an LLVM of its own then crashes (Python's Triton, which PyTorch imports, does with Mesa 22.3).
+const INTERFACES: [wgpu::Backends; 3] =
+    [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12];
+
+/// Locked while an instance is created or dropped: the Vulkan loader crashes when several threads do so at once.
+static LOADER: Mutex<()> = Mutex::new(());
+
 /// The adapters of the first graphics interface that has any. Other interfaces are skipped, because
 /// Vulkan and DX12 list the same cards twice.
 pub fn adapters() -> Vec<Found> {
-    let instance = wgpu::Instance::default();
+    let _alone = LOADER.lock().unwrap_or_else(PoisonError::into_inner);
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: INTERFACES.into_iter().collect(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
     let mut found: Vec<Found> = Vec::new();
-    for backend in [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12] {
+    for backend in INTERFACES {
         let api = match backend {
             wgpu::Backends::VULKAN => WgpuBackend::Vulkan,
             _ => WgpuBackend::Auto,
@@ -71,6 +86,7 @@ fn list(infos: &[wgpu::AdapterInfo], api: WgpuBackend) -> Vec<Found> {
 /// # Errors
 /// When its driver refuses.
 pub fn open(found: &Found) -> Result<ComputeDevice, ModelError> {
+    let _alone = LOADER.lock().unwrap_or_else(PoisonError::into_inner);
     let options = Device::wgpu_options().graphics_api(found.api).device_kind(found.kind.clone());
     let device = match options.init() {
         Ok(device) => device,
@@ -89,4 +105,14 @@ pub fn open(found: &Found) -> Result<ComputeDevice, ModelError> {
         .software
         .then(|| "a software rasteriser, for tests only: the CPU is faster".to_owned());
     Ok(ComputeDevice { handle: device, name: found.adapter.name.clone(), is_cpu: false, warning })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #[test]
+    fn listing_adapters_does_not_load_opengl() {
+        super::adapters();
+        let loaded = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(!loaded.contains("libEGL"), "{loaded}");
+    }
 }
