@@ -109,9 +109,11 @@ pub fn open(found: &Found) -> Result<ComputeDevice, ModelError> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use super::*;
+
     #[test]
     fn listing_adapters_does_not_load_opengl() {
-        super::adapters();
+        adapters();
         let loaded = std::fs::read_to_string("/proc/self/maps").unwrap();
         assert!(!loaded.contains("libEGL"), "{loaded}");
     }
