@@ -1,5 +1,6 @@
 //! Tests the wgpu path on the device that `DERMAGAN_TEST_DEVICE` names. `scripts/test` names a software rasteriser if it
-//! finds one that computes correctly.
+//! finds one that computes correctly. Every process compiles its kernels anew, which takes a rasteriser minutes, so there
+//! are few of them; `self_check` injects faults on the CPU.
 
 mod common;
 
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::*;
 
 #[test]
-fn the_device_under_test_passes_the_doctor_trains_resumes_and_samples() {
+fn the_device_under_test_passes_the_doctor_trains_resumes_and_evaluates() {
     let Ok(device) = std::env::var("DERMAGAN_TEST_DEVICE") else {
         println!("skipped: DERMAGAN_TEST_DEVICE is not set");
         return;
@@ -47,10 +48,6 @@ fn the_device_under_test_passes_the_doctor_trains_resumes_and_samples() {
     let (gpu, cpu) = (first("g"), first("c"));
     assert!((gpu - cpu).abs() < 0.02 * cpu.abs(), "{gpu} on {device}, {cpu} on the CPU");
     desk.ok(&[
-        "sample", "--outdir", "g", "-n", "5", "--batch", "4", "--out", "s", "--device", &device,
-    ]);
-    assert!(desk.join("s/seed0004.png").is_file());
-    desk.ok(&[
         "eval",
         "--real",
         "phantom:60",
@@ -63,10 +60,6 @@ fn the_device_under_test_passes_the_doctor_trains_resumes_and_samples() {
         "--device",
         &device,
     ]);
-    let mut faulty = desk
-        .command(&[&train[..], &["--kimg", "0.08", "--device", &device, "--outdir", "f"]].concat());
-    let out = faulty.env("DERMAGAN_TEST_FAULT", "D main.0.weight 0 1-").output().unwrap();
-    assert_eq!(out.status.code(), Some(5), "{}", text(&out.stderr));
 }
 
 /// Runs `work` while a thread per core spins.

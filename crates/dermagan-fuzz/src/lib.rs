@@ -5,7 +5,7 @@
 //! that it stays within its limits of time and memory and writes nothing outside the folder.
 //!
 //! - `replay` runs the inputs in `corpus/` through their targets, in seconds, as a plain program.
-//! - `guided` searches for new inputs with libFuzzer; `mutate` changes files so that their checksums and lengths stay
+//! - `guided/`, a crate outside the workspace, searches for new inputs with libFuzzer; `mutate` changes files so that their checksums and lengths stay
 //!   right, because a change that a checksum reveals does not get further than the checksum.
 //! - `seeds` writes the first inputs.
 
