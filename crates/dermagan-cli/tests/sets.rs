@@ -36,7 +36,11 @@ fn contents(place: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
                 let entry = entry.unwrap();
                 add(&entry.path(), path.join(entry.file_name()), found);
             }),
-            Err(_) => drop(found.insert(path, std::fs::read(place).unwrap())),
+            Err(_) => match std::fs::read(place) {
+                Ok(bytes) => drop(found.insert(path, bytes)),
+                // A program that is still writing has renamed it since it was listed.
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+            },
         }
     }
     let mut found = BTreeMap::new();

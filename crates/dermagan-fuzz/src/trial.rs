@@ -52,6 +52,7 @@ impl Trial {
 
 /// The time that all threads of this process computed.
 #[cfg(unix)]
+#[allow(unsafe_code, reason = "calls the C library")]
 fn computed() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid place for the result. If the clock does not exist, it stays 0.
