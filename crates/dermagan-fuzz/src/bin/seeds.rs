@@ -152,6 +152,7 @@ fn npy(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), values].concat()
 }
 
+#[allow(clippy::too_many_lines, reason = "a list of files")]
 fn archives(seeds: &Seeds) -> Outcome<()> {
     use zip::CompressionMethod::{Deflated, Stored};
     let (a, b) = (png(1)?, png(2)?);

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Plain, Random, changed};
+use super::part::{Plain, Random, changed};
 
 /// Where the pixels begin, in bytes.
 const PIXELS_AT: usize = 4096;

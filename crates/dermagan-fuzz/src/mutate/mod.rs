@@ -5,9 +5,13 @@
 //! file that cannot be taken apart is changed as plain bytes, and so is every fourth.
 
 mod cache;
+mod part;
 mod png;
 mod safetensors;
 mod zip;
+
+pub use part::Plain;
+use part::Random;
 
 /// How a file is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +28,6 @@ pub enum Shape {
     Cache,
 }
 
-/// Changes the first `length` bytes of a buffer, and returns their new number, at most the buffer's.
-pub type Plain<'a> = &'a mut dyn FnMut(&mut [u8], usize) -> usize;
-
 /// Changes the first `length` bytes of `buffer` and returns their new number, at most the buffer's. Equal seeds make
 /// equal choices.
 pub fn mutate(
@@ -36,7 +37,7 @@ pub fn mutate(
     seed: u32,
     plain: Plain<'_>,
 ) -> usize {
-    let mut random = Random(u64::from(seed));
+    let mut random = Random::new(seed);
     if shape == Shape::Plain || random.below(4) == 0 {
         return plain(buffer, length);
     }
@@ -54,33 +55,6 @@ pub fn mutate(
             changed.len()
         }
         None => plain(buffer, length),
-    }
-}
-
-/// Changes a part of a file, which may grow to about twice its length.
-fn changed(part: &[u8], plain: Plain<'_>) -> Vec<u8> {
-    let mut buffer = part.to_vec();
-    buffer.resize(2 * part.len() + 64, 0);
-    let length = plain(&mut buffer, part.len());
-    buffer.truncate(length);
-    buffer
-}
-
-/// A sequence of random numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number from 0 to `end` - 1; 0 if `end` is 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
     }
 }
 

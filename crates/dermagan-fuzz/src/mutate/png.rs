@@ -1,6 +1,6 @@
 //! PNGs: the content or the type of one chunk is changed, or a chunk is repeated or removed.
 
-use super::{Plain, Random, changed};
+use super::part::{Plain, Random, changed};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Plain, Random, changed};
+use super::part::{Plain, Random, changed};
 
 pub(super) fn mutate(bytes: &[u8], random: &mut Random, plain: Plain<'_>) -> Option<Vec<u8>> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;

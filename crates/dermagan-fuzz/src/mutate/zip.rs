@@ -5,7 +5,7 @@ use std::io::{Cursor, Read, Write};
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::{Plain, Random, changed};
+use super::part::{Plain, Random, changed};
 
 /// The most bytes of one file, and the most files, of a zip that is taken apart.
 const MOST: u64 = 1 << 20;

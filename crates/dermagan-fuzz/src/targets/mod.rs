@@ -1,9 +1,6 @@
 //! The targets: one for each form of file that dermagan reads and may get from anyone.
 
-use std::sync::OnceLock;
-
-use dermagan_model::ComputeDevice;
-
+mod device;
 mod model;
 mod settings;
 mod source;
@@ -56,10 +53,4 @@ pub const TARGETS: &[Target] = &[
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
-}
-
-/// The CPU, on which the generators that open make an image.
-fn device() -> &'static ComputeDevice {
-    static DEVICE: OnceLock<ComputeDevice> = OnceLock::new();
-    DEVICE.get_or_init(ComputeDevice::cpu)
 }

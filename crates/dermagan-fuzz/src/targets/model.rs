@@ -7,7 +7,7 @@ use dermagan_eval::{LesionEncoder, npz};
 use dermagan_generate::Sampler;
 use dermagan_train::{Checkpoint, open_model};
 
-use super::device;
+use super::device::device;
 use super::source::open_generated;
 use crate::scratch::Scratch;
 

@@ -9,7 +9,7 @@ use dermagan_data::{
 };
 use dermagan_eval::GeneratedImages;
 
-use super::device;
+use super::device::device;
 use crate::scratch::Scratch;
 
 /// The images beside a table, with names that tables of several data sets use.
