@@ -15,6 +15,13 @@
 /// how well it classifies, and which licence binds it.
 pub const LESION_ENCODER: &[u8] = include_bytes!("lesion-encoder/encoder.safetensors");
 
+/// EfficientNet-Lite0 as trained on ImageNet, without its classifier: a safetensors file of 7 MB, whose metadata is its
+/// card.
+///
+/// `dermagan_eval::ImagenetEncoder::shipped` reads it. `imagenet-encoder/README.md` says where it comes from, and which
+/// licence binds it.
+pub const IMAGENET_ENCODER: &[u8] = include_bytes!("imagenet-encoder/encoder.safetensors");
+
 /// The generator of 64×64 images: a safetensors file in half precision (3.4 MB), whose metadata holds the network's
 /// configuration, the classes and the origin of the weights.
 ///

@@ -11,6 +11,9 @@ other programs' code, computed and stored in float64:
   kid            torch-fidelity's, of the first `kid_rows` rows of both, in one subset of all of them
   precision_recall   torch-fidelity's with its neighbourhood of 3
   prdc           precision, recall, density, coverage of the prdc package with nearest_k = 5
+  auc            the mean over five parts of the area under the ROC curve of scikit-learn's logistic
+                 regression, fitted on the other parts; row i is in part i % 5, features are standardised
+                 over all rows, and C belongs to a penalty of 0.03 beside the mean loss
 """
 
 from importlib.metadata import version
@@ -20,12 +23,16 @@ import numpy as np
 import torch
 from prdc import compute_prdc
 from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-eval/tests/data/metrics.safetensors"
 REAL, FAKE, DIMS, KID_ROWS = 600, 500, 32, 500
+PARTS, PENALTY = 5, 0.03
 
 
 def draw():
@@ -37,6 +44,19 @@ def draw():
     fake = np.abs(rng.normal(size=(FAKE, DIMS)) * scales * 0.9 @ rotation + 0.15)
     fake[:, 30:] = (0.0, 0.5)
     return real.astype(np.float32), fake.astype(np.float32)
+
+
+def auc(real, fake):
+    x = StandardScaler().fit_transform(np.concatenate([real, fake]).astype(np.float64))
+    label = np.arange(len(x)) >= len(real)
+    part = np.concatenate([np.arange(len(real)), np.arange(len(fake))]) % PARTS
+    found = []
+    for i in range(PARTS):
+        fit = part != i
+        classifier = LogisticRegression(C=1 / (PENALTY * fit.sum()), solver="newton-cg", tol=1e-10, max_iter=1000)
+        classifier.fit(x[fit], label[fit])
+        found.append(roc_auc_score(label[~fit], classifier.decision_function(x[~fit])))
+    return np.mean(found)
 
 
 def main():
@@ -55,6 +75,7 @@ def main():
         "fid": [fid["frechet_inception_distance"]],
         "kid": [kid["kernel_inception_distance_mean"]],
         "precision_recall": [prc["precision"], prc["recall"]],
+        "auc": [auc(real, fake)],
         "prdc": [shares[name] for name in ("precision", "recall", "density", "coverage")],
     }
     arrays = {name: np.array(values, dtype=np.float64) for name, values in expected.items()}

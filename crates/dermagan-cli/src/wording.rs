@@ -16,13 +16,14 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 50] = [
+const SETTINGS: [&str; 52] = [
     "data",
     "outdir",
     "classes_from_folders",
     "keep_synthetic",
     "keep_odd",
     "preset",
+    "init",
     "set",
     "size",
     "batch",
@@ -60,6 +61,7 @@ const SETTINGS: [&str; 50] = [
     "real",
     "fake",
     "nearest",
+    "worst",
     "save_features",
     "format",
     "images_per_file",

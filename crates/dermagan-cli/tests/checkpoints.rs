@@ -89,6 +89,19 @@ fn resuming_from_an_older_checkpoint_renames_the_newer_ones_to_superseded() {
 }
 
 #[test]
+fn a_checkpoint_that_a_killed_process_did_not_remove_is_removed_by_the_next_one() {
+    let desk = Desk::new();
+    // A process that was killed just before it removed the oldest checkpoint leaves one more than `--keep`.
+    desk.train(&["--kimg", "2", "--snap", "1", "--keep", "0"]);
+    let again = ["train", "--resume", "latest", "--keep", "1", "--device", "cpu"];
+    let out = desk.ok(&again);
+    assert!(out.contains("already finished"), "{out}");
+    let run = desk.run_folder("runs");
+    assert!(!run.join("checkpoint-000001.safetensors").exists());
+    assert!(run.join("checkpoint-000002.safetensors").is_file());
+}
+
+#[test]
 fn a_checkpoint_outside_its_run_leaves_the_files_beside_it_unchanged() {
     let desk = Desk::new();
     desk.train(&["--kimg", "0.1"]);

@@ -171,7 +171,7 @@ fn eval_per_class_compares_the_labels_of_a_conditional_generator() {
         "--json",
     ]);
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let classes = report["classes"].as_array().unwrap();
+    let classes = report["features"][0]["classes"].as_array().unwrap();
     assert!(classes.len() >= 6, "{out}");
     assert!(classes.iter().all(|class| class["basis"] == "labels"), "{out}");
 }

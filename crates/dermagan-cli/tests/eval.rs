@@ -26,8 +26,8 @@ fn real_images_are_indistinguishable_from_real_ones_and_flat_images_are_not() {
     let words = same["words"].as_str().unwrap();
     assert!(words.contains("cannot tell them from real"), "{words}");
     assert!(words.contains("all 200 images are equal to a real one"), "{words}");
-    assert_eq!(same["overall"]["n"], 200);
-    assert!(number(&same["overall"]["coverage"]["fake"]) > 0.9, "{same}");
+    assert_eq!(same["features"][0]["overall"]["n"], 200);
+    assert!(number(&same["features"][0]["overall"]["coverage"]["fake"]) > 0.9, "{same}");
     // Each image of this folder has a single colour.
     std::fs::create_dir(desk.join("flat")).unwrap();
     for i in 0..200u8 {
@@ -37,8 +37,22 @@ fn real_images_are_indistinguishable_from_real_ones_and_flat_images_are_not() {
     let flat = report(&desk, &[&real[..], &["--fake", "flat"]].concat());
     let words = flat["words"].as_str().unwrap();
     assert!(words.contains("unlike the real ones: KID"), "{words}");
-    assert!(number(&flat["overall"]["kid"]["fake"]) > number(&same["overall"]["kid"]["fake"]));
-    assert!(number(&flat["overall"]["coverage"]["fake"]) < 0.5, "{flat}");
+    // Both networks see it, and a classifier on the features of either. The sentence rests on one of them.
+    let mut rests_on = 0;
+    for (i, name) in ["lesion", "imagenet"].into_iter().enumerate() {
+        let (same, flat) = (&same["features"][i], &flat["features"][i]);
+        assert_eq!((&same["name"], &flat["name"]), (&name.into(), &name.into()));
+        assert!(number(&flat["overall"]["auc"]["fake"]) > 0.98, "{flat}");
+        assert!(number(&same["overall"]["auc"]["fake"]) < 0.6, "{same}");
+        let rests = words == format!("{}, by {name} features", flat["words"].as_str().unwrap());
+        rests_on += usize::from(rests);
+    }
+    assert_eq!(rests_on, 1, "{words}");
+    assert!(
+        number(&flat["features"][0]["overall"]["kid"]["fake"])
+            > number(&same["features"][0]["overall"]["kid"]["fake"])
+    );
+    assert!(number(&flat["features"][0]["overall"]["coverage"]["fake"]) < 0.5, "{flat}");
     let first = flat["off"][0]["effect"].as_f64().unwrap();
     assert!(first.abs() > 1.0 || flat["off"][0]["spread"].as_f64().unwrap().abs() > 1.0);
 }
@@ -58,9 +72,9 @@ fn a_run_and_its_checkpoint_model_and_image_folder_have_the_same_figures() {
         .map(|fake| report(&desk, &[&real[..], &["--fake", fake]].concat()))
         .collect();
     let first = reports.remove(0);
-    assert!(number(&first["overall"]["kid"]["fake"]).is_finite());
+    assert!(number(&first["features"][0]["overall"]["kid"]["fake"]).is_finite());
     for other in reports {
-        assert_eq!(first["overall"], other["overall"]);
+        assert_eq!(first["features"], other["features"]);
     }
     let table = desk.ok(&[&["eval"], &real[..], &["--fake", run], &CPU[..]].concat());
     assert!(table.contains("KID") && table.contains("coverage"), "{table}");
@@ -72,12 +86,12 @@ fn per_class_uses_labels_if_there_are_any_and_the_encoder_otherwise() {
     desk.ok(&["prepare", "phantom:400", "--size", "64", "--out", "real.dermagan"]);
     let real = ["--real", "phantom:400", "--split", "all", "-n", "100", "--per-class"];
     let labelled = report(&desk, &[&real[..], &["--fake", "real.dermagan"]].concat());
-    let classes = labelled["classes"].as_array().unwrap();
+    let classes = labelled["features"][0]["classes"].as_array().unwrap();
     assert!(!classes.is_empty());
     assert!(classes.iter().all(|c| c["basis"] == "labels"), "{labelled}");
     assert!(classes.iter().any(|c| c["comparison"]["kid"]["fake"].is_number()));
     // The median distance of vectors of 384 numbers with variance 1 is about 28.
-    assert!((14.0..56.0).contains(&number(&labelled["width"])), "{labelled}");
+    assert!((14.0..56.0).contains(&number(&labelled["features"][0]["width"])), "{labelled}");
     // Both halves together have twice the real images, so the standard error is smaller.
     let all: Vec<_> = classes
         .iter()
@@ -98,7 +112,13 @@ fn per_class_uses_labels_if_there_are_any_and_the_encoder_otherwise() {
     desk.train(&["--outdir", "runs", "--kimg", "0.05"]);
     let run = desk.run_folder("runs");
     let unknown = report(&desk, &[&real[..], &["--fake", run.to_str().unwrap()]].concat());
-    assert!(unknown["classes"].as_array().unwrap().iter().all(|c| c["basis"] == "encoder"));
+    assert!(
+        unknown["features"][0]["classes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|c| c["basis"] == "encoder")
+    );
     assert!(unknown["notes"].to_string().contains("no labels"));
 }
 
@@ -111,15 +131,15 @@ fn eval_offers_other_features_saved_features_and_nearest_images() {
     let real = ["--real", "phantom:200", "-n", "50"];
     let more = ["--features", "handmade", "--save-features", "f.npz", "--nearest", "near.png"];
     let found = report(&desk, &[&real[..], &fake, &more].concat());
-    assert_eq!(found["dims"], 57);
+    assert_eq!(found["features"][0]["dims"], 57);
     assert_eq!(&std::fs::read(desk.join("f.npz")).unwrap()[..2], b"PK");
     let near = image::open(desk.join("near.png")).unwrap();
     assert_eq!(near.width(), 4 * 2 * 32 + 3 * 4, "four pairs of 32-pixel images per row");
     // The second evaluation reads the features of the real images from the cache.
     let again = report(&desk, &[&real[..], &fake, &more].concat());
     assert_eq!(found, again);
-    let kept = std::fs::read_dir(desk.join("cache/features")).unwrap().count();
-    assert!(kept >= 1);
+    let kept = || std::fs::read_dir(desk.join("cache/features")).unwrap().count();
+    assert_eq!(kept(), 1);
     for file in std::fs::read_dir(desk.join("cache/features")).unwrap() {
         std::fs::write(file.unwrap().path(), b"damaged").unwrap();
     }
@@ -128,6 +148,35 @@ fn eval_offers_other_features_saved_features_and_nearest_images() {
         report(&desk, &[&real[..], &fake, &more].concat()),
         "damaged files are ignored"
     );
+    // Each kind of features has a file of its own, so that another choice of kinds uses it too.
+    let both =
+        ["--features", "lesion,handmade", "--save-features", "f.npz", "--worst", "worst.png"];
+    let out = desk.run(&[&["eval", "--json"], &real[..], &fake, &both, &CPU].concat());
+    let both: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(both["features"][1], found["features"][0]);
+    assert_eq!(kept(), 2);
+    let arrays = dermagan_eval::npz::read(&desk.join("f.npz")).unwrap();
+    let names: Vec<&str> = arrays.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["real_lesion", "fake_lesion", "real_handmade", "fake_handmade"]);
+    // 50 images are of fewer than 50 lesions.
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(said.contains("worst.png was not written: there are too few images"), "{said}");
+    assert!(!desk.join("worst.png").exists());
+    let more =
+        ["--real", "phantom:600", "-n", "90", "--features", "lesion", "--worst", "worst.png"];
+    report(&desk, &[&more[..], &fake].concat());
+    let worst = image::open(desk.join("worst.png")).unwrap();
+    assert_eq!((worst.width(), worst.height()), (8 * 32, 8 * 32), "64 images in rows of 8");
+    let words =
+        String::from_utf8_lossy(&std::fs::read(desk.join("worst.png")).unwrap()).into_owned();
+    assert!(words.contains("SYNTHETIC") && words.contains("tells most easily"));
+}
+
+/// The name of the metric that chose the best snapshot.
+fn best_metric(run: &std::path::Path) -> String {
+    let best: Value =
+        serde_json::from_slice(&std::fs::read(run.join("best.json")).unwrap()).unwrap();
+    best["metric"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -148,9 +197,16 @@ fn metrics_do_not_change_a_run_and_keep_its_best_snapshot() {
         let text = std::fs::read_to_string(file.expect(prefix).path()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    let kid = lines("metric-kid");
+    // Both networks are asked, and the one that never saw a lesion chooses the best.
+    let kid = lines(&format!("metric-{}", best_metric(&measured)));
     assert_eq!(kid.len(), 3);
-    assert_eq!(lines("metric-pr").len(), 3);
+    let images = best_metric(&measured).replace("kid", "").replace("_imagenet", "");
+    for metric in ["kid", "pr"] {
+        for features in ["lesion", "imagenet"] {
+            let name = format!("metric-{metric}{images}_{features}");
+            assert_eq!(lines(&name).len(), 3, "{name}");
+        }
+    }
     let name = kid[0]["metric"].as_str().unwrap().to_owned();
     let values: Vec<f64> = kid.iter().map(|line| number(&line["results"][&name])).collect();
     let best: Value =
@@ -168,8 +224,10 @@ fn metrics_do_not_change_a_run_and_keep_its_best_snapshot() {
         "--device",
         "cpu",
     ]);
-    let again: Vec<f64> =
-        lines("metric-kid").iter().map(|line| number(&line["results"][&name])).collect();
+    let again: Vec<f64> = lines(&format!("metric-{name}"))
+        .iter()
+        .map(|line| number(&line["results"][&name]))
+        .collect();
     assert_eq!(values, again);
 }
 
@@ -190,7 +248,7 @@ fn encoder_train_is_deterministic_and_eval_accepts_its_encoder() {
     desk.ok(&["prepare", "phantom:300", "--size", "64", "--out", "real.dermagan"]);
     let args = ["--real", "phantom:300", "--fake", "real.dermagan", "-n", "60"];
     let found = report(&desk, &[&args[..], &["--weights", "a/encoder.safetensors"]].concat());
-    assert_eq!(found["dims"], 16 * 12);
+    assert_eq!(found["features"][0]["dims"], 16 * 12);
     std::fs::write(desk.join("cut.safetensors"), &read("a")[..20_000]).unwrap();
     let args = [&["eval"], &args[..], &["--weights", "cut.safetensors"], &CPU[..]].concat();
     assert!(desk.fails(&args, 1).contains("train one"));
@@ -214,6 +272,10 @@ fn errors_of_eval_say_what_to_do_next() {
     let inception = eval(&["--fake", "phantom", "--features", "inception"]);
     assert!(inception.contains("scripts/fetch-weights"), "{inception}");
     assert!(eval(&["--fake", "phantom", "-n", "1"]).contains("--number 1"));
+    let twice = eval(&["--fake", "phantom", "--features", "lesion,lesion"]);
+    assert!(twice.contains("--features lesion,lesion: expected one or more, each once"), "{twice}");
+    let none = eval(&["--fake", "phantom", "--features", "imagenet", "--weights", "a.safetensors"]);
+    assert!(none.contains("takes no --weights"), "{none}");
     let metrics = desk.fails(&["train", "--metrics", "beauty"], 2);
     assert!(metrics.contains("kid") && metrics.contains("fid"), "{metrics}");
 }

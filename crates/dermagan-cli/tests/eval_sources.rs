@@ -88,7 +88,7 @@ fn a_thumbnail_and_a_broken_last_file_are_left_out_and_change_no_figure() {
     let clean = report(&desk, "fakes", &["-n", "20"]);
     rgb(20, 99).save(desk.join("fakes/000_thumb.png")).unwrap();
     let with = report(&desk, "fakes", &["-n", "20"]);
-    assert_eq!(clean["overall"], with["overall"]);
+    assert_eq!(clean["features"][0]["overall"], with["features"][0]["overall"]);
     assert_eq!(with["images"]["found"], 31);
     let thumb = left_out(&with, "another size than 64×64");
     assert_eq!(
@@ -103,7 +103,10 @@ fn a_thumbnail_and_a_broken_last_file_are_left_out_and_change_no_figure() {
     let all = report(&desk, "fakes", &["-n", "100"]);
     let notes = all["notes"].to_string();
     assert!(notes.contains("30 generated images instead of 100: no others can be read"), "{notes}");
-    assert_eq!((&all["overall"]["n"], &all["images"]["found"]), (&30.into(), &33.into()));
+    assert_eq!(
+        (&all["features"][0]["overall"]["n"], &all["images"]["found"]),
+        (&30.into(), &33.into())
+    );
     let examples = all["images"]["left_out"].to_string();
     assert!(examples.contains("zz0.png") && examples.contains("zz1.png"), "{examples}");
     let table = desk.ok(&[&["eval", "--fake", "fakes", "-n", "20"], &QUICK[..]].concat());
@@ -250,8 +253,8 @@ fn a_subset_has_the_shares_of_the_classes_and_depends_on_the_seed() {
         "{notes}"
     );
     let other = report(&desk, "fakes", &["-n", "30", "--seed", "1"]);
-    assert_ne!(found["overall"]["precision"], Value::Null);
-    assert_ne!(found["overall"]["kid"], other["overall"]["kid"]);
+    assert_ne!(found["features"][0]["overall"]["precision"], Value::Null);
+    assert_ne!(found["features"][0]["overall"]["kid"], other["features"][0]["overall"]["kid"]);
     // Numbers name no class, and the note says so.
     std::fs::write(desk.join("fakes/metadata.csv"), table.replace("mel", "4").replace("nv", "5"))
         .unwrap();
@@ -278,14 +281,18 @@ fn the_content_of_a_file_says_what_it_is() {
     for name in ["fakes.zip", "fakes.pth", "fakes"] {
         let name = if name == "fakes" { "fakes.download" } else { name };
         zip_of(&desk.join(name), &files);
-        assert_eq!(report(&desk, name, &[])["overall"], folder["overall"], "{name}");
+        assert_eq!(
+            report(&desk, name, &[])["features"][0]["overall"],
+            folder["features"][0]["overall"],
+            "{name}"
+        );
     }
     // The same pixels in an npz.
     let pixels: Vec<u8> = (0..12).flat_map(|i| rgb(64, i).into_raw()).collect();
     let samples = [("arr_0.npy".to_owned(), npy("|u1", "(12, 64, 64, 3)", &pixels))];
     zip_of(&desk.join("samples.npz"), &samples);
     let found = report(&desk, "samples.npz", &[]);
-    assert_eq!(found["overall"], folder["overall"]);
+    assert_eq!(found["features"][0]["overall"], folder["features"][0]["overall"]);
     assert_eq!(found["fake"], "samples.npz arr_0");
     let numbers = ("arr_1.npy".to_owned(), npy("<i4", "(12,)", &[0; 48]));
     zip_of(&desk.join("samples.npz"), &[samples[0].clone(), numbers]);

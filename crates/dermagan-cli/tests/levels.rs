@@ -107,7 +107,7 @@ fn bench_rejects_invalid_requests_before_it_measures() {
         assert!(error.contains(words), "{args:?}: {error}");
     }
     let few = ["--rounds", "1", "--warm-up", "0", "--batch", "2"];
-    for features in ["lesion", "handmade", "inception"] {
+    for features in ["lesion", "imagenet", "handmade", "inception"] {
         let out = desk.ok(&[&["bench", "features", "--features", features], &few[..]].concat());
         assert!(out.contains("images/s on cpu"), "{out}");
     }

@@ -289,7 +289,7 @@ fn a_run_that_stopped_before_its_first_snapshot_is_measured_after_it_resumes() {
     // This simulates a stop before the snapshot: only the options of the run name its metrics.
     measured().into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
     desk.ok(&["train", "--resume", "latest", "--kimg", "0.2", "--device", "cpu"]);
-    assert_eq!(measured().len(), 1);
+    assert_eq!(measured().len(), 2, "one by each of the two networks");
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_stop_at_a_snapshot_breaks_its_metrics_off_and_the_resumed_run_computes_them
         let outcome = start(&request(outdir), &device, &stop, &mut sink).unwrap();
         assert!(outcome.interrupted && outcome.unmeasured && outcome.nimg == at);
         let run = outcome.run;
-        assert_eq!(metrics(&run).len(), at as usize / 200 - 1);
+        assert_eq!(metrics(&run).len(), 2 * (at as usize / 200 - 1));
         let again = ResumeRequest::new(run.display().to_string());
         let outcome = resume(&again, &device, &AtomicBool::new(false), &mut |_| ()).unwrap();
         assert!(!outcome.interrupted && !outcome.unmeasured && outcome.nimg == 400);
@@ -369,18 +369,34 @@ fn a_run_that_is_killed_in_its_metrics_ends_in_the_same_bytes_and_metrics() {
     let whole = desk.run_folder("whole");
     desk.train(&[&args[..], &["--outdir", "killed"]].concat());
     let run = desk.run_folder("killed");
-    // This simulates a process that was killed at its last snapshot, between the lines of two metrics.
-    let file = std::fs::read_dir(&run).unwrap().flatten().map(|file| file.path());
-    let mut file = file.filter(|path| path.to_string_lossy().contains("metric-pr"));
-    let file = file.next().unwrap();
-    let text = std::fs::read_to_string(&file).unwrap();
-    let first = text.lines().next().unwrap();
-    std::fs::write(&file, format!("{first}\n{{\"results\": ")).unwrap();
-    assert_eq!(text.lines().count(), 2);
-    desk.ok(&["train", "--resume", &run.to_string_lossy(), "--device", "cpu"]);
-    assert_same_end(&whole, &run, "000000.400");
-    assert_eq!(metrics(&whole), metrics(&run));
-    assert_eq!(metrics(&run).len(), 4);
+    // This simulates a process that was killed at its last snapshot, in each of the lines of its metrics.
+    let names = std::fs::read_dir(&run).unwrap().flatten().map(|file| file.path());
+    let mut files: Vec<_> =
+        names.filter(|path| path.to_string_lossy().contains("metric-")).collect();
+    // The order in which they are written: by metric, and of each metric the lesion encoder's last.
+    files.sort_by_key(|path| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name.contains("metric-pr"), name.ends_with("_lesion.jsonl"))
+    });
+    assert_eq!(files.len(), 4);
+    for killed in (0..files.len()).rev() {
+        let text = std::fs::read_to_string(&files[killed]).unwrap();
+        assert_eq!(text.lines().count(), 2);
+        let first = text.lines().next().unwrap();
+        std::fs::write(&files[killed], format!("{first}\n{{\"results\": ")).unwrap();
+        for unwritten in &files[killed + 1..] {
+            std::fs::write(
+                unwritten,
+                std::fs::read_to_string(unwritten).unwrap().lines().next().unwrap().to_owned()
+                    + "\n",
+            )
+            .unwrap();
+        }
+        desk.ok(&["train", "--resume", &run.to_string_lossy(), "--device", "cpu"]);
+        assert_same_end(&whole, &run, "000000.400");
+        assert_eq!(metrics(&whole), metrics(&run));
+        assert_eq!(metrics(&run).len(), 8);
+    }
 }
 
 #[test]

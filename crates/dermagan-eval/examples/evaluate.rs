@@ -15,8 +15,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fakes = GeneratedImages::open(Path::new(&fake), &device, first, job.largest_side())?;
     let found = evaluate(&job, &fakes, &device, &mut |_| ())?;
     println!("{}", found.report.words);
-    if let Some(kid) = found.report.overall.kid {
-        println!("KID x1000: {:.1}, real against real {:.1}", 1e3 * kid.fake, 1e3 * kid.real);
+    for by in &found.report.features {
+        let Some(kid) = by.overall.kid else { continue };
+        let (fake, real) = (1e3 * kid.fake, 1e3 * kid.real);
+        println!("KID x1000 by {} features: {fake:.1}, real against real {real:.1}", by.name);
     }
     Ok(())
 }

@@ -5,11 +5,12 @@
 //! The crate has three folders, each of which uses only those before it:
 //!
 //! - `features` turns images into [`Features`] by an [`Extractor`]: [`LesionEncoder`] is a small classifier of
-//!   dermoscopic images (its parts are in [`encoder`]), [`Inception`] is the network that FID is defined with, and
-//!   [`Handmade`] computes the criteria of dermatology's ABCD rule without a network ([`handmade`]). [`agree`] checks a
-//!   device against the CPU, and [`npz`] stores features in NumPy's format.
+//!   dermoscopic images (its parts are in [`encoder`]), [`ImagenetEncoder`] never saw one, [`Inception`] is the network that
+//!   FID is defined with, and [`Handmade`] computes the criteria of dermatology's ABCD rule without a network
+//!   ([`handmade`]). [`agree`] checks a device against the CPU, and [`npz`] stores features in NumPy's format.
 //! - `metrics` compares sets of features: [`kid()`] and its relatives with other kernels ([`mmd`]), [`fid()`],
-//!   and precision, recall, density and coverage ([`prdc`]). [`compare()`] computes all of them for generated
+//!   precision, recall, density and coverage ([`prdc`]), and a classifier that tells the sets apart ([`two_sample()`]).
+//!   [`compare()`] computes all of them for generated
 //!   images, with real images as a yardstick that [`RealChoice`] draws, and [`Comparison::verdict`] sums them
 //!   up.
 //! - `report` evaluates images: it selects the real and the generated images, caches the features of real images, and
@@ -32,7 +33,7 @@
 //!
 //! // 20 images in each set, compared with the built-in phantom images.
 //! let job = EvalJob {
-//!     features: FeatureKind::Handmade,
+//!     features: vec![FeatureKind::Handmade],
 //!     number: 20,
 //!     split: None,
 //!     ..EvalJob::new("phantom:60")
@@ -42,7 +43,7 @@
 //!     GeneratedImages::open(folder.path(), &device, job.first_seed()?, job.largest_side())?;
 //! let found = evaluate(&job, &fakes, &device, &mut |_progress| ())?;
 //!
-//! let overall = &found.report.overall;
+//! let overall = &found.report.features[0].overall;
 //! assert_eq!((overall.n, overall.verdict(None)), (20, Verdict::Different));
 //! assert!(found.report.words.starts_with("unlike the real ones"));
 //! # Ok(())
@@ -79,14 +80,16 @@ mod report;
 
 pub use error::EvalError;
 pub use features::{
-    Extractor, Features, Handmade, Inception, LesionEncoder, agree, encoder, handmade, npz,
+    Extractor, Features, Handmade, ImagenetEncoder, Inception, LesionEncoder, agree, encoder,
+    handmade, npz,
 };
 pub use metrics::{
-    Comparison, Figure, Gaussian, Inside, KidFigure, RealChoice, Repeats, Verdict, compare, fid,
-    frechet, kid, kid_by_lesion, mmd, prdc,
+    Comparison, Estimates, FEWEST_TO_TELL, Figure, Gaussian, Inside, RealChoice, Repeats,
+    TwoSample, Verdict, compare, fid, frechet, kid, kid_by_lesion, mmd, prdc, two_sample,
+    two_sample_in_parts,
 };
 pub use report::{
-    Basis, BothHalves, ClassReport, EvalEvent, EvalJob, EvalReport, Evaluation, Extractors,
-    FeatureKind, GeneratedImages, ImageCounts, Nearest, Scope, Sink, compare_images, evaluate,
-    features_of, nearest, of_side,
+    Basis, BothHalves, ClassReport, Compared, EvalEvent, EvalJob, EvalReport, Evaluation,
+    Extractors, FeatureKind, FeatureReport, GeneratedImages, ImageCounts, Nearest, Scope,
+    SetFeatures, Sink, Worst, compare_images, evaluate, features_of, nearest, of_side,
 };

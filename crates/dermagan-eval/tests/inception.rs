@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
+mod formulas;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use burn::tensor::Device;
 use dermagan_base::image::Image;
 use dermagan_eval::{Extractor, Inception};
 use dermagan_model::weights::{Array, Weights, from_safetensors, to_safetensors};
+use formulas::{image, random_bits};
 use safetensors::SafeTensors;
 
 fn fixture() -> Vec<u8> {
@@ -22,19 +25,6 @@ fn shapes() -> BTreeMap<String, Vec<usize>> {
     let bytes = fixture();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     serde_json::from_str(&header.metadata().as_ref().unwrap()["shapes"]).unwrap()
-}
-
-/// SplitMix64 seeded with the FNV-1a hash of a name.
-fn random_bits(name: &str, count: usize) -> impl Iterator<Item = u64> + use<> {
-    let seed = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-    });
-    (1..=count as u64).map(move |i| {
-        let z = seed.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    })
 }
 
 fn weight(name: &str, shape: &[usize]) -> Array {
@@ -53,17 +43,6 @@ fn weight(name: &str, shape: &[usize]) -> Array {
 
 fn weights() -> Weights {
     shapes().iter().map(|(name, shape)| (name.clone(), weight(name, shape))).collect()
-}
-
-fn image(width: usize, height: usize) -> Image {
-    let noise =
-        random_bits(&format!("{width}x{height}"), width * height * 3).map(|bits| bits >> 59);
-    let pixels = noise.enumerate().map(|(i, noise)| {
-        let (x, y) = (i / 3 % width, i / 3 / width);
-        let gradient = [x * 223 / width, y * 223 / height, (x + y) * 223 / (width + height)][i % 3];
-        (gradient as u64 + noise) as u8
-    });
-    Image { width, height, pixels: pixels.collect() }
 }
 
 /// A network from `weights`, loaded from a file.

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
 use dermagan_eval::prdc::{nearest, prdc};
-use dermagan_eval::{EvalError, Features, Gaussian, fid, frechet, kid};
+use dermagan_eval::{
+    EvalError, Features, Gaussian, TwoSample, fid, frechet, kid, two_sample, two_sample_in_parts,
+};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
@@ -68,6 +70,77 @@ fn every_metric_agrees_with_torch_fidelity_and_prdc() {
     assert_close(found.recall, theirs[1], 1e-12);
     assert_close(found.density, theirs[2], 1e-12);
     assert_close(found.coverage, theirs[3], 1e-12);
+}
+
+#[test]
+fn the_auc_agrees_with_scikit_learn() {
+    let fixture = SafeTensors::deserialize(FIXTURE).unwrap();
+    let (real, fake) = (features(&fixture, "real"), features(&fixture, "fake"));
+    let parts = [&real, &fake].map(|set| (0..set.count()).map(|i| i % 5).collect::<Vec<_>>());
+    let found = two_sample_in_parts([&real, &fake], [&parts[0], &parts[1]]).unwrap();
+    let theirs = expected(&fixture, "auc")[0];
+    // Both end their iterations at a gradient of their own, so a few pairs may change places.
+    assert_close(found.auc, theirs, 1e-3);
+    assert!((0.55..0.99).contains(&theirs), "{theirs} tells nothing of a fit");
+}
+
+#[test]
+fn the_auc_of_one_distribution_is_chance_within_its_error_and_a_shift_is_told() {
+    let lesions = |count: usize| -> Vec<usize> { (0..count).collect() };
+    let tell = |a: &Features, b: &Features, seed| {
+        two_sample([a, b], [&lesions(a.count()), &lesions(b.count())], seed).unwrap().unwrap()
+    };
+    let all: Vec<_> = (0..24)
+        .map(|seed| tell(&sample(seed, 300, 24, 0.0), &sample(seed + 100, 200, 24, 0.0), seed))
+        .collect();
+    let n = all.len() as f64;
+    let mean = all.iter().map(|t| t.auc).sum::<f64>() / n;
+    let spread = (all.iter().map(|t| (t.auc - 0.5).powi(2)).sum::<f64>() / n).sqrt();
+    let claimed = all.iter().map(|t| t.standard_error).sum::<f64>() / n;
+    assert!((mean - 0.5).abs() < 0.03, "{mean}");
+    assert!((0.6..1.6).contains(&(spread / claimed)), "claimed {claimed}, seen {spread}");
+    let moved = tell(&sample(1, 300, 24, 0.0), &sample(2, 200, 24, 0.6), 0);
+    assert!(moved.auc > 0.8, "{}", moved.auc);
+    let mean = moved.scores.iter().sum::<f64>() / moved.scores.len() as f64;
+    assert!(moved.scores.len() == 200 && (mean - moved.auc).abs() < 1e-12, "{mean}");
+}
+
+#[test]
+fn images_of_one_lesion_do_not_help_to_tell_lesions_apart() {
+    // Each lesion has three nearly equal images. A classifier that saw one of them would know the others.
+    let repeated = |seed| {
+        let base = sample(seed, 60, 40, 0.0);
+        base.select(&(0..180).map(|i| i / 3).collect::<Vec<_>>())
+    };
+    let (a, b) = (repeated(3), repeated(4));
+    let lesions: Vec<usize> = (0..180).map(|i| i / 3).collect();
+    let grouped = two_sample([&a, &b], [&lesions, &lesions], 0).unwrap().unwrap();
+    let single: Vec<usize> = (0..180).collect();
+    let leaky = two_sample([&a, &b], [&single, &single], 0).unwrap().unwrap();
+    assert!(grouped.auc < 0.6 && leaky.auc > 0.7, "{} {}", grouped.auc, leaky.auc);
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_refused_or_left_out() {
+    let (many, few) = (sample(1, 60, 8, 0.0), sample(2, 60, 8, 0.0));
+    let (own, one): (Vec<usize>, Vec<usize>) =
+        ((0..60).collect(), (0..60).map(|i| i / 2).collect());
+    assert_eq!(two_sample([&many, &few], [&own, &one], 0).unwrap(), None);
+    let says = |found: Result<_, EvalError>, expected: &str| {
+        let found: EvalError = Result::<TwoSample, _>::unwrap_err(found);
+        assert!(found.to_string().contains(expected), "{found}");
+    };
+    let half: Vec<usize> = (0..60).map(|i| i % 2).collect();
+    let other = sample(3, 60, 9, 0.0);
+    says(two_sample_in_parts([&many, &other], [&half, &half]), "8 and 9 features");
+    says(two_sample_in_parts([&many, &few], [&half, &half[1..]]), "59");
+    says(two_sample_in_parts([&many, &few], [&half, &[0; 60]]), "two parts or more");
+    let mut broken = many.clone();
+    broken.values[5] = f32::NAN;
+    says(two_sample_in_parts([&many, &broken], [&half, &half]), "not finite");
+    // Equal sets, and features that never change, are chance.
+    let flat = Features { dims: 8, values: vec![1.0; 480] };
+    assert_eq!(two_sample_in_parts([&flat, &flat], [&half, &half]).unwrap().auc, 0.5);
 }
 
 #[test]
@@ -181,7 +254,10 @@ proptest! {
                 let kid = kid(&real, &fake).unwrap();
                 let shares = prdc(&real, &fake, 3).unwrap();
                 let near = nearest(&fake, &real).unwrap();
-                let bits = [kid.value, kid.standard_error, fid(&real, &fake).unwrap()];
+                let parts = [&real, &fake].map(|set| (0..set.count()).map(|i| i % 5).collect());
+                let [a, b]: [Vec<usize>; 2] = parts;
+                let auc = two_sample_in_parts([&real, &fake], [&a, &b]).unwrap().auc;
+                let bits = [kid.value, kid.standard_error, fid(&real, &fake).unwrap(), auc];
                 (bits.map(f64::to_bits), shares, near)
             })
         };

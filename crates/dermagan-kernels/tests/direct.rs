@@ -1,10 +1,10 @@
-//! Compares convolutions and pools of any window with their definition.
+//! Compares convolutions, depthwise convolutions and pools of any window with their definition.
 #![allow(missing_docs, reason = "tests")]
 
 mod common;
 
 use common::{noise, worst};
-use dermagan_kernels::conv::direct::{Filter, Image, Pool, Window, pool};
+use dermagan_kernels::conv::direct::{Activation, Depthwise, Filter, Image, Pool, Window, pool};
 use proptest::prelude::*;
 
 /// The image pixel that tap (u, v) of result pixel (i, j) reads. `None` in the padding.
@@ -14,8 +14,8 @@ fn place(
     (i, j): (usize, usize),
     (u, v): (usize, usize),
 ) -> Option<usize> {
-    let row = (i * window.stride + u).checked_sub(window.padding[0])?;
-    let column = (j * window.stride + v).checked_sub(window.padding[1])?;
+    let row = (i * window.stride + u).checked_sub(window.padding[0][0])?;
+    let column = (j * window.stride + v).checked_sub(window.padding[1][0])?;
     (row < image[0] && column < image[1]).then_some(row * image[1] + column)
 }
 
@@ -25,12 +25,24 @@ fn pixels(extent: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
 
 /// Windows of any kind, and windows that minimal filtering serves, each with a number of channels.
 fn windows() -> impl Strategy<Value = (Window, usize)> {
-    let any = ([1usize..8, 1usize..8], [0usize..9, 0usize..9], 1usize..4, 1usize..9)
+    let any = ([1usize..8, 1usize..8], padding(9), 1usize..4, 1usize..9)
         .prop_map(|(kernel, padding, stride, n)| (Window { kernel, stride, padding }, n));
-    let three = ([0usize..4, 0usize..4], 1usize..4)
+    let three = (padding(4), 1usize..4)
         .prop_map(|(padding, n)| (Window { kernel: [3; 2], stride: 1, padding }, 16 * n));
     prop_oneof![any, three]
 }
+
+/// Fewer than `end` zeros at each of the four borders.
+fn padding(end: usize) -> impl Strategy<Value = [[usize; 2]; 2]> {
+    [[0..end, 0..end], [0..end, 0..end]]
+}
+
+/// All activations, with their definition.
+const ACTIVATIONS: [(Activation, [f64; 2]); 3] = [
+    (Activation::Identity, [f64::NEG_INFINITY, f64::INFINITY]),
+    (Activation::Relu, [0.0, f64::INFINITY]),
+    (Activation::Relu6, [0.0, 6.0]),
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
@@ -38,14 +50,16 @@ proptest! {
     #[test]
     fn any_window_matches_its_definition_and_writes_its_own_channels_only(
         image in [1usize..12, 1usize..12], (window, channels) in windows(),
-        deep in 1usize..70, before in 0usize..3, after in 0usize..3,
+        deep in 1usize..70, before in 0usize..3, after in 0usize..3, activation in 0usize..3,
     ) {
         let Window { kernel, stride: _, padding } = window;
         let Some(extent) = window.extent(image) else {
-            prop_assert!((0..2).any(|i| image[i] + 2 * padding[i] < kernel[i]));
+            let padded = |i: usize| image[i] + padding[i].iter().sum::<usize>();
+            prop_assert!((0..2).any(|i| padded(i) < kernel[i]));
             return Ok(());
         };
         let taps = kernel[0] * kernel[1];
+        let (activation, [least, most]) = ACTIVATIONS[activation];
         let x = noise::<f32>(image[0] * image[1] * channels, 1);
         let w = noise::<f32>(deep * channels * taps, 2);
         let bias = noise::<f32>(deep, 3);
@@ -61,12 +75,40 @@ proptest! {
                         sum += f64::from(x[from * channels + c]) * f64::from(weight);
                     }
                 }
-                expected[at * row + before + o] = sum.max(0.0) as f32;
+                expected[at * row + before + o] = sum.clamp(least, most) as f32;
             }
         }
         let mut found = vec![7.0f32; expected.len()];
-        let filter = Filter::new(&w, &bias, channels, window);
+        let filter = Filter::new(&w, &bias, channels, window, activation);
         filter.apply(Image { values: &x, extent: image }, &mut found, row, before);
+        prop_assert!(worst(&found, &expected) < 5e-6);
+    }
+
+    #[test]
+    fn depthwise_convolutions_match_their_definition(
+        image in [1usize..12, 1usize..12], (window, _) in windows(), channels in 1usize..70,
+        activation in 0usize..3,
+    ) {
+        let Some(extent) = window.extent(image) else { return Ok(()) };
+        let taps = window.kernel[0] * window.kernel[1];
+        let (activation, [least, most]) = ACTIVATIONS[activation];
+        let x: Vec<f32> = noise::<f32>(image[0] * image[1] * channels, 1).iter().map(|x| 4.0 * x).collect();
+        let w = noise::<f32>(channels * taps, 2);
+        let bias = noise::<f32>(channels, 3);
+        let mut expected = Vec::new();
+        for pixel in pixels(extent) {
+            for c in 0..channels {
+                let mut sum = f64::from(bias[c]);
+                for (tap, at) in pixels(window.kernel).enumerate() {
+                    let Some(from) = place(&window, image, pixel, at) else { continue };
+                    sum += f64::from(x[from * channels + c]) * f64::from(w[c * taps + tap]);
+                }
+                expected.push(sum.clamp(least, most) as f32);
+            }
+        }
+        let mut found = vec![7.0f32; expected.len()];
+        let filter = Depthwise::new(&w, &bias, window, activation);
+        filter.apply(Image { values: &x, extent: image }, &mut found);
         prop_assert!(worst(&found, &expected) < 5e-6);
     }
 
@@ -75,7 +117,7 @@ proptest! {
         image in [1usize..10, 1usize..10], stride in 1usize..3, padding in 0usize..2,
         channels in 1usize..20, mean: bool,
     ) {
-        let window = Window { kernel: [3; 2], stride, padding: [padding; 2] };
+        let window = Window::symmetric([3; 2], stride, [padding; 2]);
         let Some(extent) = window.extent(image) else { return Ok(()) };
         let x = noise::<f32>(image[0] * image[1] * channels, 1);
         let row = channels + 2;
@@ -101,9 +143,9 @@ proptest! {
 
 #[test]
 fn results_have_the_same_bits_on_any_number_of_threads() {
-    let window = Window { kernel: [3; 2], stride: 1, padding: [1; 2] };
+    let window = Window::symmetric([3; 2], 1, [1; 2]);
     let x = noise::<f32>(35 * 35 * 48, 1);
-    let filter = Filter::new(&noise(64 * 48 * 9, 2), &noise(64, 3), 48, window);
+    let filter = Filter::new(&noise(64 * 48 * 9, 2), &noise(64, 3), 48, window, Activation::Relu);
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let mut found = vec![0.0f32; 35 * 35 * 64];

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{noise, products, worst};
-use dermagan_kernels::conv::direct::{Filter, Image, Window};
+use dermagan_kernels::conv::direct::{Activation, Depthwise, Filter, Image, Window};
 use dermagan_kernels::cpu::{self, Level};
 use dermagan_kernels::pointwise::activation::{leaky, tanh};
 use dermagan_kernels::pointwise::norm::{Affine, backward, forward, moments};
@@ -51,13 +51,17 @@ fn others() -> Vec<Vec<f32>> {
     let (mut bent, mut curved) = (x.clone(), x.clone());
     leaky(&mut bent, 0.2);
     tanh(&mut curved);
-    let window = Window { kernel: [3, 2], stride: 2, padding: [1, 0] };
-    let filter = Filter::new(&noise(19 * 37 * 6, 5), &noise(19, 6), channels, window);
+    let window = Window { kernel: [3, 2], stride: 2, padding: [[1, 1], [0, 1]] };
+    let activation = Activation::Relu6;
+    let filter = Filter::new(&noise(19 * 37 * 6, 5), &noise(19, 6), channels, window, activation);
+    let each = Depthwise::new(&noise(37 * 6, 7), &noise(37, 8), window, activation);
     let image = Image { values: &x, extent: [43, 7] };
     let [high, wide] = window.extent(image.extent).unwrap_or_default();
     let mut convolved = vec![0.0; high * wide * 19];
     filter.apply(image, &mut convolved, 19, 0);
-    vec![y, dx, gradients.gamma, gradients.beta, scaled, back, bent, curved, convolved]
+    let mut alone = vec![0.0; high * wide * channels];
+    each.apply(image, &mut alone);
+    vec![y, dx, gradients.gamma, gradients.beta, scaled, back, bent, curved, convolved, alone]
 }
 
 #[test]

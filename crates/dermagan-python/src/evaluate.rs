@@ -23,7 +23,7 @@ struct EvalArgs {
     fake: Option<PathBuf>,
     outdir: PathBuf,
     reading: Reading,
-    features: String,
+    features: Vec<String>,
     weights: Option<PathBuf>,
     number: usize,
     split: String,
@@ -34,15 +34,14 @@ struct EvalArgs {
 
 impl EvalArgs {
     fn job(&self) -> Result<EvalJob, TrainError> {
-        let features = match self.features.as_str() {
-            "lesion" => FeatureKind::Lesion,
-            "inception" => FeatureKind::Inception,
-            "handmade" => FeatureKind::Handmade,
-            other => {
-                let problem = format!("'{other}': expected lesion, inception or handmade");
-                return Err(wrong("features", problem));
-            }
+        let kind = |name: &String| {
+            let known = FeatureKind::ALL.iter().find(|(known, _)| known == name);
+            known.map(|(_, kind)| *kind).ok_or_else(|| {
+                let problem = format!("'{name}': expected lesion, imagenet, inception or handmade");
+                wrong("features", problem)
+            })
         };
+        let features = self.features.iter().map(kind).collect::<Result<_, _>>()?;
         let split = side_of(&self.split)?;
         Ok(EvalJob {
             reading: self.reading,

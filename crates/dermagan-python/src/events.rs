@@ -17,6 +17,7 @@ pub fn named(event: Event) -> Option<(&'static str, Value)> {
             "Prepared",
             json!({"path": path, "account": report.to_string(), "reused": reused, "seconds": seconds}),
         ),
+        Event::Initialised(transfer) => ("Initialised", json!({"words": transfer.words()})),
         Event::Split(facts) => ("Split", json!({"words": facts.to_string(), "facts": facts})),
         Event::Fitted { kimg, seconds_per_kimg } => {
             ("Fitted", json!({"kimg": kimg, "seconds_per_kimg": seconds_per_kimg}))

@@ -132,11 +132,11 @@ def test_an_evaluation_is_the_report_of_the_command_line(work: Path, dermagan) -
     assert [note.replace("split=", "`split` = ") for note in report["notes"]] == found["notes"]
     assert not any("`" in note for note in report["notes"])
     html = report._repr_html_()
-    assert html.count("<tr>") == 2 + len(report["classes"]) and "KID" in html and report["words"] in str(report)
+    assert html.count("<tr>") == 3 + 2 * len(report.by("imagenet")["classes"]) and "KID" in html and report["words"] in str(report)
     images = g.sample(64)
     of_array = dg.evaluate(ds, images, n=64, device="cpu", progress=False)
     of_model = dg.evaluate(ds, g, n=64, device="cpu", progress=False)
-    assert of_array["overall"]["kid"]["fake"] == pytest.approx(of_model["overall"]["kid"]["fake"], rel=1e-6)
+    assert of_array.by("imagenet")["overall"]["kid"]["fake"] == pytest.approx(of_model.by("imagenet")["overall"]["kid"]["fake"], rel=1e-6)
     assert of_array["fake"] == "an array of 64 images"
     with pytest.raises(ValueError, match=r"float64 of shape \[4, 3\]"):
         dg.evaluate(ds, np.zeros((4, 3)), progress=False)
@@ -183,7 +183,7 @@ def test_a_generator_in_memory_is_evaluated_and_not_its_file(work: Path) -> None
     options = {"n": 32, "device": "cpu", "progress": False}
     of_model = dg.evaluate("phantom:300", g, **options)
     of_images = dg.evaluate("phantom:300", g.sample(32), **options)
-    assert of_model["overall"]["kid"]["fake"] == pytest.approx(of_images["overall"]["kid"]["fake"], rel=1e-6)
+    assert of_model.by("imagenet")["overall"]["kid"]["fake"] == pytest.approx(of_images.by("imagenet")["overall"]["kid"]["fake"], rel=1e-6)
     assert g.sha256 in of_model["fake"] and run.generator.sha256 != g.sha256
 
 

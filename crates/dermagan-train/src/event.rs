@@ -9,6 +9,7 @@ use crate::check::compare::GradientDifference;
 use crate::check::repetition::{Recomputed, Repeated};
 use crate::plan::advice::Advice;
 use crate::plan::auto::Reason;
+use crate::plan::initial::Transfer;
 use crate::step::measures::Measures;
 use crate::store::stats::StatsLine;
 
@@ -45,6 +46,8 @@ pub enum Event {
         /// Time that the preparation took, in seconds.
         seconds: f64,
     },
+    /// The networks start from trained ones.
+    Initialised(Transfer),
     /// The data is split.
     Split(SplitFacts),
     /// The length of the run was fitted to its time budget.

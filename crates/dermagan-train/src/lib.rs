@@ -59,6 +59,7 @@ pub use event::{Event, Outcome, SelfCheck};
 pub use plan::advice::Advice;
 pub use plan::auto::Reason;
 pub use plan::estimate::Estimate;
+pub use plan::initial::{Taken, Transfer};
 pub use plan::memory::{machine_gigabytes, peak_gigabytes};
 pub use plan::request::{ResumeRequest, TrainRequest};
 pub use plan::run_plan::Plan;

@@ -39,7 +39,7 @@ fn step(players: &mut Players, time: u64, size: f32) -> Vec<(String, Vec<f32>)> 
     let real = Tensor::<4>::from_data(TensorData::new(real, [BATCH, 3, side, side]), &device);
     let z = training_latents(7, "z", time * 100, BATCH, &MODEL, &device);
     let mut found = Vec::new();
-    let settings = StepSettings::at(&config(players.precision), time, 0.0);
+    let settings = StepSettings::at(&config(players.precision), time, 0);
     players.step(Batch::plain(real, z), &settings, &mut |player, gradients| {
         let flat = |(n, g): &(String, Tensor<1>)| (format!("{player} {n}"), to_vec(g.clone()));
         found.extend(gradients.iter().map(flat));

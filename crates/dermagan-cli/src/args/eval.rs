@@ -11,8 +11,10 @@ use super::reading::{ReadingArgs, SplitArg};
 /// The features that images are compared by.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeaturesArg {
-    /// The lesion encoder that comes with the program.
+    /// The lesion encoder that comes with the program, a small network that learnt from HAM10000.
     Lesion,
+    /// EfficientNet-Lite0, which comes with the program too. It learnt from ImageNet and never saw a lesion.
+    Imagenet,
     /// InceptionV3 as FID defines it; `eval` needs its --weights.
     Inception,
     /// Colour, asymmetry, border, size and texture, without a network.
@@ -63,10 +65,12 @@ pub struct EvalArgs {
     /// Folder in which `--fake latest` is looked for.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
-    /// Features that the images are compared by.
-    #[arg(long, value_enum, default_value_t = FeaturesArg::Lesion)]
-    pub features: FeaturesArg,
-    /// Weights of the features' network: an encoder from `encoder train`, or pytorch-fid's InceptionV3.
+    /// Features that the images are compared by. The sentence at the end rests on those that find the larger difference;
+    /// --nearest uses the first.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", default_values_t = [FeaturesArg::Lesion, FeaturesArg::Imagenet])]
+    pub features: Vec<FeaturesArg>,
+    /// Weights of a network: pytorch-fid's InceptionV3 for --features inception, else an encoder from `encoder train` for
+    /// lesion.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Images in each set, 2 to 1000000. Two sets of real images are needed.
@@ -82,13 +86,18 @@ pub struct EvalArgs {
     /// Seed that draws the real images, the generated ones if there are more than `-n`, and the seeds of a generator.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Also write the features for numpy.load, as the arrays `real` and `fake`.
+    /// Also write the features for numpy.load, as the arrays `real` and `fake`; with several kinds of features as
+    /// `real_lesion`, `fake_lesion` and so on.
     #[arg(long, value_name = "FILE.npz")]
     pub save_features: Option<PathBuf>,
     /// Also write a PNG with generated images of each class, each beside the nearest real training image. It shows real
     /// images, whose licence applies.
     #[arg(long, value_name = "FILE.png")]
     pub nearest: Option<PathBuf>,
+    /// Also write a PNG with the 64 generated images that a classifier tells most easily from real ones, the least real
+    /// first.
+    #[arg(long, value_name = "FILE.png")]
+    pub worst: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

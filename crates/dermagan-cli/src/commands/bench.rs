@@ -1,7 +1,7 @@
 //! `dermagan bench`: measures the speed of a device.
 
 use anyhow::ensure;
-use dermagan_eval::{Extractor, Handmade, Inception, LesionEncoder};
+use dermagan_eval::{Extractor, Handmade, ImagenetEncoder, Inception, LesionEncoder};
 use dermagan_model::{Precision, RESOLUTIONS, device};
 use dermagan_train::synthetic::{self, Sizes};
 use dermagan_train::{Estimate, bench, peak_gigabytes};
@@ -103,6 +103,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
             config.optimiser.batch = args.batch.unwrap_or(FEATURES_BATCH);
             let extractor: Box<dyn Extractor> = match args.features.unwrap_or(FeaturesArg::Lesion) {
                 FeaturesArg::Lesion => Box::new(LesionEncoder::shipped(&device.handle)?),
+                FeaturesArg::Imagenet => Box::new(ImagenetEncoder::shipped(&device.handle)?),
                 FeaturesArg::Inception => Box::new(Inception::untrained(&device.handle)),
                 FeaturesArg::Handmade => Box::new(Handmade),
             };

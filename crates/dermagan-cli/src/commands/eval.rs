@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use dermagan_base::{atomic, producer};
-use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, Nearest, npz};
+use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, Nearest, SetFeatures, Worst, npz};
 use indicatif::ProgressBar;
 
 use crate::args::{EvalArgs, FeaturesArg};
@@ -16,13 +16,14 @@ pub fn run(args: EvalArgs) -> anyhow::Result<u8> {
     let job = EvalJob {
         real: args.real.clone(),
         reading: args.reading.reading(args.split_by),
-        features: args.features.into(),
+        features: args.features.iter().map(|kind| FeatureKind::from(*kind)).collect(),
         weights: args.weights.clone(),
         number: args.number,
         split: args.split.side(),
         per_class: args.per_class,
         seed: args.seed,
         nearest: args.nearest.is_some(),
+        worst: args.worst.is_some(),
     };
     job.check()?;
     check_outputs(&args)?;
@@ -36,20 +37,33 @@ pub fn run(args: EvalArgs) -> anyhow::Result<u8> {
         false => table::table(&found.report),
     }
     if let Some(path) = &args.save_features {
-        npz::write(path, &[("real", &found.real), ("fake", &found.fake)])?;
+        write_features(path, &found.features)?;
         complain!("features: {}", path.display());
     }
     if let (Some(path), Some(nearest)) = (&args.nearest, &found.nearest) {
         write_nearest(path, nearest)?;
         complain!("nearest images: {}, rows {}", path.display(), nearest.rows.join(", "));
     }
+    match (&args.worst, &found.worst) {
+        (Some(path), Some(worst)) => {
+            write_worst(path, worst)?;
+            complain!("least real images: {}, by {} features", path.display(), worst.features);
+        }
+        (Some(path), None) => {
+            complain!("{} was not written: there are too few images to tell", path.display());
+        }
+        (None, _) => {}
+    }
     Ok(0)
 }
 
 /// Checks the output paths before the expensive part.
 fn check_outputs(args: &EvalArgs) -> anyhow::Result<()> {
-    let outputs =
-        [("--save-features", &args.save_features, "npz"), ("--nearest", &args.nearest, "png")];
+    let outputs = [
+        ("--save-features", &args.save_features, "npz"),
+        ("--nearest", &args.nearest, "png"),
+        ("--worst", &args.worst, "png"),
+    ];
     for (flag, path, ending) in outputs {
         let Some(path) = path else { continue };
         match ending {
@@ -67,6 +81,7 @@ impl From<FeaturesArg> for FeatureKind {
     fn from(features: FeaturesArg) -> Self {
         match features {
             FeaturesArg::Lesion => Self::Lesion,
+            FeaturesArg::Imagenet => Self::Imagenet,
             FeaturesArg::Inception => Self::Inception,
             FeaturesArg::Handmade => Self::Handmade,
         }
@@ -84,6 +99,32 @@ fn progress(bar: &ProgressBar, event: EvalEvent) {
     bar.set_message(message);
     bar.set_length(total as u64);
     bar.set_position(done as u64);
+}
+
+/// Writes the features of all extractors to one file.
+fn write_features(path: &Path, features: &[SetFeatures]) -> anyhow::Result<()> {
+    let arrays = features.iter().flat_map(|by| {
+        let name = |set: &str| match features.len() {
+            1 => set.to_owned(),
+            _ => format!("{set}_{}", by.name),
+        };
+        [(name("real"), &by.real), (name("fake"), &by.fake)]
+    });
+    let arrays: Vec<_> = arrays.collect();
+    let arrays: Vec<_> = arrays.iter().map(|(name, array)| (name.as_str(), *array)).collect();
+    Ok(npz::write(path, &arrays)?)
+}
+
+/// Writes the least real images as a PNG that says what it shows.
+fn write_worst(path: &Path, worst: &Worst) -> anyhow::Result<()> {
+    let words = format!(
+        "SYNTHETIC, not for diagnosis: the generated images that a classifier on {} features tells most easily from real \
+         ones, the least real first. Their numbers: {}",
+        worst.features,
+        worst.images.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+    );
+    let png = worst.image.to_png(&[("Software", producer()), ("Description", words)])?;
+    atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Writes the pairs as a PNG that names its rows.

@@ -79,6 +79,7 @@ fn train_request(args: &TrainArgs) -> anyhow::Result<TrainRequest> {
         reading: args.reading.reading(args.split),
         outdir: args.outdir.clone(),
         preset: args.preset.clone().unwrap_or(default.preset),
+        init: args.init.clone(),
         settings: args.settings.iter().cloned().chain(fit).collect(),
         size: args.size,
         batch: args.batch,
@@ -129,6 +130,7 @@ fn metrics(args: &TrainArgs) -> anyhow::Result<Option<Vec<Metric>>> {
 fn refuse_changes(args: &TrainArgs) -> anyhow::Result<()> {
     let given = [
         ("--preset", args.preset.is_some()),
+        ("--init", args.init.is_some()),
         ("--classes-from-folders", args.reading.classes_from_folders),
         ("--keep-synthetic", args.reading.keep_synthetic),
         ("--keep-odd", args.reading.keep_odd),
@@ -248,6 +250,12 @@ impl View {
         }
     }
 
+    /// A line in place of the bar.
+    fn say(&mut self, words: &str) {
+        self.close();
+        say!("{words}");
+    }
+
     /// A line above the bar. It goes to standard output, which may be a pipe beside a terminal.
     fn line(&self, words: &str) {
         match &self.bar {
@@ -274,17 +282,16 @@ impl View {
                     }
                 }
             }
-            Event::Split(facts) => {
-                self.close();
-                say!("{facts}");
-            }
+            Event::Initialised(transfer) => self.say(&transfer.words()),
+            Event::Split(facts) => self.say(&facts.to_string()),
             Event::PresetChosen { preset, reason, kimg, seconds } => {
                 self.close();
                 preset_chosen(&preset, reason, kimg, seconds);
             }
             Event::Fitted { kimg, seconds_per_kimg } => {
-                self.close();
-                say!("{seconds_per_kimg:.1} s/kimg here, so this run has {kimg} kimg");
+                self.say(&format!(
+                    "{seconds_per_kimg:.1} s/kimg here, so this run has {kimg} kimg"
+                ));
             }
             Event::Started { run, nimg, total } => {
                 say!("run {}", run.display());

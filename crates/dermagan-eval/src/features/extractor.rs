@@ -6,7 +6,7 @@ use crate::error::EvalError;
 
 /// Turns images into rows of features.
 pub trait Extractor {
-    /// The short name: `lesion`, `inception` or `handmade`.
+    /// The short name: `lesion`, `imagenet`, `inception` or `handmade`.
     fn name(&self) -> &'static str;
 
     /// Identifies the features: name, version and, where there are weights, their hash. Two extractors

@@ -1,9 +1,11 @@
-//! Turns images into features: three extractors, the feature matrix, and its file format.
+//! Turns images into features: four extractors, the feature matrix, and its file format.
 
 pub mod agree;
 pub mod encoder;
 mod extractor;
+mod form;
 pub mod handmade;
+mod imagenet;
 mod inception;
 mod matrix;
 pub mod npz;
@@ -12,5 +14,6 @@ mod resize;
 pub use encoder::LesionEncoder;
 pub use extractor::Extractor;
 pub use handmade::Handmade;
+pub use imagenet::ImagenetEncoder;
 pub use inception::Inception;
 pub use matrix::Features;

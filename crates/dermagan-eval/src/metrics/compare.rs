@@ -95,21 +95,21 @@ pub struct Repeats {
     pub equal_to_real: Option<usize>,
 }
 
-/// The KID of the generated and of real images, with standard errors.
+/// A figure of the generated images beside that of as many real ones, with standard errors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct KidFigure {
-    /// The KID of generated images against the reference.
+pub struct Estimates {
+    /// The figure of generated images against the reference.
     pub fake: f64,
     /// The standard error of `fake`.
     pub fake_se: f64,
-    /// The KID of other real images against the reference, which is near zero and may be negative.
+    /// The figure of other real images against the reference. A KID of real images is near zero and may be negative.
     pub real: f64,
     /// The standard error of `real`.
     pub real_se: f64,
 }
 
-impl KidFigure {
-    /// By how many standard errors of their difference `fake` exceeds `real`. (A ratio would make no sense,
+impl Estimates {
+    /// By how many standard errors of their difference `fake` exceeds `real`. (A ratio of KIDs would make no sense,
     /// because `real` may be negative.)
     pub fn apart(&self) -> f64 {
         (self.fake - self.real) / self.fake_se.hypot(self.real_se).max(f64::MIN_POSITIVE)
@@ -123,9 +123,12 @@ pub struct Comparison {
     pub n: usize,
     /// Kernel inception distance, the main metric, unbiased at every sample size; `None` with fewer than
     /// [`FEWEST`] lesions in a set of real images.
-    pub kid: Option<KidFigure>,
+    pub kid: Option<Estimates>,
     /// Fréchet inception distance; `None` with fewer images than features.
     pub fid: Option<Figure>,
+    /// How well a classifier tells generated images from the reference: the area under its ROC curve, 0.5 for chance and
+    /// 1 for always ([`two_sample()`](crate::two_sample())). `None` if there are too few lesions, or it was not computed.
+    pub auc: Option<Estimates>,
     /// Share of generated images that lie among real images: fidelity.
     pub precision: Option<Figure>,
     /// Share of real images that lie among generated images: diversity.
@@ -152,7 +155,8 @@ const FEW: usize = 200;
 /// Computes all metrics of the generated images `fake` and of the real images `yardstick` against the real
 /// images `reference`. `lesions` has one number per row of the reference and of the yardstick, as in
 /// [`kid_by_lesion`]; every generated image counts as a lesion of its own. The sets should have the same
-/// size. A metric for which the sets are too small is `None`, with a note that says so.
+/// size. A metric for which the sets are too small is `None`, with a note that says so; [`Comparison::auc`],
+/// [`Comparison::inside`] and [`Comparison::repeats`] are `None`.
 ///
 /// # Errors
 /// When the sets differ in the number of features, a value is not finite, or `lesions` does not have one
@@ -198,6 +202,7 @@ pub fn compare(
         n,
         kid,
         fid,
+        auc: None,
         precision: Some(Figure::of_shares(
             (p.precision, fake.count()),
             (p_real.precision, yardstick.count()),
@@ -221,12 +226,12 @@ fn kid_figure(
     fake: &Features,
     lesions: [&[usize]; 2],
     notes: &mut Vec<String>,
-) -> Result<Option<KidFigure>, EvalError> {
+) -> Result<Option<Estimates>, EvalError> {
     if lesions.iter().all(|lesions| distinct(lesions) >= FEWEST) {
         let own: Vec<usize> = (0..fake.count()).collect();
         let k = kid_by_lesion([reference, fake], [lesions[0], &own])?;
         let k_real = kid_by_lesion([reference, yardstick], lesions)?;
-        Ok(Some(KidFigure {
+        Ok(Some(Estimates {
             fake: k.value,
             fake_se: k.standard_error,
             real: k_real.value,

@@ -1,6 +1,6 @@
 //! The verdict on a set of generated images, as a value and as a sentence. It uses every figure of a comparison.
 
-use super::compare::{Comparison, Figure, Inside, KidFigure};
+use super::compare::{Comparison, Estimates, Figure, Inside};
 use super::mmd::Discrepancy;
 
 /// Number of standard errors from which a difference in KID counts as real.
@@ -19,17 +19,17 @@ const LOOKS_REAL: f64 = 0.8;
 /// The probability below which so few images among the real ones are no chance.
 const BY_CHANCE: f64 = 1e-3;
 
-/// The verdict on a set of generated images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The verdict on a set of generated images. The variants are in the order from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// No figure finds a difference from real images; a larger sample might show one.
     NoDifference,
-    /// The images look real, but the set shows only a part of the variety of real images.
-    Incomplete,
-    /// KID, precision or density distinguishes generated from real images.
-    Different,
     /// No figure decides, and there are too few images to call the sets alike.
     None,
+    /// The images look real, but the set shows only a part of the variety of real images.
+    Incomplete,
+    /// KID, AUC, precision or density distinguishes generated from real images.
+    Different,
 }
 
 /// What the figures say with certainty.
@@ -101,6 +101,7 @@ impl Comparison {
         };
         let mut unlike = certain([("precision", self.precision), ("density", self.density)]);
         let mut mostly_unlike = low(self.precision);
+        unlike.extend(self.auc.filter(|auc| auc.apart() > SURELY).map(auc_words));
         if let Some(inside) = self.inside.filter(|inside| inside.is_low()) {
             unlike.push(inside.words());
             mostly_unlike |= (inside.inside as f64) < LOW * inside.real * inside.of as f64;
@@ -182,7 +183,7 @@ impl Comparison {
 
     /// That KID does not decide, after the figures that do; empty if there is none.
     fn undecided_kid(&self) -> String {
-        let words = |kid: KidFigure| {
+        let words = |kid: Estimates| {
             format!("; KID does not decide ({:.4} ± {:.4})", kid.fake, kid.fake_se)
         };
         self.kid.map(words).unwrap_or_default()
@@ -192,6 +193,7 @@ impl Comparison {
     fn figures(&self) -> String {
         let figures = [
             ("KID", self.kid.is_some()),
+            ("AUC", self.auc.is_some()),
             ("precision", self.precision.is_some()),
             ("recall", self.recall.is_some()),
             ("density", self.density.is_some()),
@@ -268,10 +270,20 @@ fn binomial_up_to(most: usize, n: usize, share: f64) -> f64 {
     sum
 }
 
-fn kid_words(kid: KidFigure) -> String {
+fn kid_words(kid: Estimates) -> String {
     format!(
         "KID {:.4} ± {:.4}, where real images differ by {:.4} ± {:.4}",
         kid.fake, kid.fake_se, kid.real, kid.real_se
+    )
+}
+
+fn auc_words(auc: Estimates) -> String {
+    format!(
+        "a classifier finds the generated image in {:.0} % of pairs (AUC {:.3} ± {:.3}, real {:.3})",
+        100.0 * auc.fake,
+        auc.fake,
+        auc.fake_se,
+        auc.real
     )
 }
 
@@ -294,7 +306,7 @@ mod tests {
         let share = |fake| Some(Figure::of_shares((fake, n), (0.95, n)));
         Comparison {
             n,
-            kid: Some(KidFigure { fake: kid, fake_se: error, real: 0.0, real_se: 0.004 }),
+            kid: Some(Estimates { fake: kid, fake_se: error, real: 0.0, real_se: 0.004 }),
             precision: share(precision),
             recall: share(recall),
             coverage: share(0.94),
@@ -356,6 +368,20 @@ mod tests {
         says(&density(0.5), Verdict::Different, &["density 0.50 of 1.00"], &["precision 0"]);
         says(&density(1.5), Verdict::NoDifference, &["density and coverage cannot"], &[]);
         says(&density(0.95), Verdict::NoDifference, &[], &["density 0.95"]);
+    }
+
+    #[test]
+    fn a_classifier_that_tells_the_sets_apart_decides() {
+        let auc = |fake| Comparison {
+            auc: Some(Estimates { fake, fake_se: 0.008, real: 0.5, real_se: 0.009 }),
+            ..comparison(2048, SMALL, 0.95, 0.94)
+        };
+        let parts = [
+            "distinguishable from real: a classifier finds the generated image in 94 % of pairs (AUC 0.940 ± 0.008, real 0.500)",
+        ];
+        says(&auc(0.94), Verdict::Different, &parts, &["looks real"]);
+        says(&auc(0.53), Verdict::NoDifference, &["KID, AUC, precision"], &["0.53"]);
+        says(&auc(0.06), Verdict::NoDifference, &[], &[]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Extracts the features of images. The features of real images are cached in files whose names depend on everything that
 //! the features depend on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::hex;
@@ -17,27 +17,60 @@ use crate::{EvalError, Extractor, Features, Handmade, LesionEncoder, npz};
 
 /// The extractors of an evaluation.
 pub struct Extractors<'a> {
-    /// Computes the features that are compared.
-    pub extractor: &'a dyn Extractor,
+    /// Compute the features that are compared, one or more. Their names differ.
+    pub compared: Vec<&'a dyn Extractor>,
     /// Predicts classes.
     pub encoder: &'a LesionEncoder,
 }
 
+impl Extractors<'_> {
+    /// The number of images to extract at a time.
+    pub(crate) fn batch(&self) -> usize {
+        self.compared.iter().map(|extractor| extractor.batch()).max().unwrap_or(1).max(1)
+    }
+}
+
 /// The features of one set of images, before standardisation. Row `i` belongs to image `i` of the set.
 pub(crate) struct FeatureSet {
-    pub features: Features,
+    /// The features of each extractor.
+    pub features: Vec<Features>,
     /// Hand-made features; no rows unless [`Scope::explain`].
     pub handmade: Features,
-    /// The class that the encoder predicts for each image, as an index of its own classes. It may be empty unless
+    /// The class that the encoder predicts for each image, as an index of its own classes; no rows unless
     /// [`Scope::per_class`].
     pub predicted: Vec<usize>,
 }
 
+/// What is extracted of images.
+#[derive(Clone, Debug)]
+struct Wanted {
+    /// For each extractor, whether its features are.
+    features: Vec<bool>,
+    handmade: bool,
+    predicted: bool,
+}
+
+impl Wanted {
+    /// Everything that `scope` needs.
+    fn all(extractors: &Extractors<'_>, scope: &Scope) -> Self {
+        Self {
+            features: vec![true; extractors.compared.len()],
+            handmade: scope.explain,
+            predicted: scope.per_class,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.handmade && !self.predicted && !self.features.contains(&true)
+    }
+}
+
 impl FeatureSet {
     fn empty(extractors: &Extractors<'_>) -> Self {
+        let empty = |dims| Features { dims, values: Vec::new() };
         Self {
-            features: Features { dims: extractors.extractor.dims(), values: Vec::new() },
-            handmade: Features { dims: Handmade.dims(), values: Vec::new() },
+            features: extractors.compared.iter().map(|one| empty(one.dims())).collect(),
+            handmade: empty(Handmade.dims()),
             predicted: Vec::new(),
         }
     }
@@ -47,22 +80,28 @@ impl FeatureSet {
         &mut self,
         images: &[Image],
         extractors: &Extractors<'_>,
-        scope: &Scope,
+        wanted: &Wanted,
     ) -> Result<(), EvalError> {
-        if stop_requested() {
-            return Err(EvalError::Stopped);
-        }
-        if extractors.extractor.id() == extractors.encoder.id() {
-            let (features, logits) = extractors.encoder.look(images)?;
-            self.features.values.extend(features);
-            self.predicted.extend(extractors.encoder.classes(&logits));
-        } else {
-            self.features.values.extend(extractors.extractor.extract(images)?);
-            if scope.per_class {
-                self.predicted.extend(extractors.encoder.classify(images)?);
+        let mut predicted = wanted.predicted;
+        let all = extractors.compared.iter().zip(&mut self.features).zip(&wanted.features);
+        for ((extractor, features), _) in all.filter(|(_, wanted)| **wanted) {
+            if stop_requested() {
+                return Err(EvalError::Stopped);
+            }
+            if predicted && extractor.id() == extractors.encoder.id() {
+                // One pass of the encoder gives both.
+                let (values, logits) = extractors.encoder.look(images)?;
+                features.values.extend(values);
+                self.predicted.extend(extractors.encoder.classes(&logits));
+                predicted = false;
+            } else {
+                features.values.extend(extractor.extract(images)?);
             }
         }
-        if scope.explain {
+        if predicted {
+            self.predicted.extend(extractors.encoder.classify(images)?);
+        }
+        if wanted.handmade {
             self.handmade.values.extend(Handmade.extract(images)?);
         }
         Ok(())
@@ -108,7 +147,7 @@ pub(crate) fn fake_features(
         side: fakes.side(),
     };
     let (n, total) = (wanted.overall.len(), wanted.overall.len() + wanted.of_classes.len());
-    let size = fakes.at_a_time(extractors.extractor.batch());
+    let size = fakes.at_a_time(extractors.batch());
     let mut tried = BTreeSet::new();
     let mut queue = wanted.overall.iter().chain(&wanted.reserve).copied();
     while set.images.len() < n {
@@ -156,8 +195,9 @@ impl FakeSet {
                 Err(problem) => LeftOut::add_problem(&mut self.left_out, &problem),
             }
         }
-        for chunk in images.chunks(extractors.extractor.batch().max(1)) {
-            self.features.extend(chunk, extractors, scope)?;
+        let wanted = Wanted::all(extractors, scope);
+        for chunk in images.chunks(extractors.batch()) {
+            self.features.extend(chunk, extractors, &wanted)?;
         }
         Ok(())
     }
@@ -168,10 +208,7 @@ pub(super) fn is_grey(pixels: &[u8]) -> bool {
     pixels.as_chunks::<3>().0.iter().all(|[r, g, b]| r == g && g == b)
 }
 
-/// The names of the arrays in a file of cached features: [`FeatureSet`]'s features, hand-made features and predictions.
-const ARRAYS: [&str; 3] = ["features", "handmade", "seen_as"];
-
-/// The features of the real images with the indices `images`, extracted or read from a file of cached features.
+/// The features of the real images with the indices `images`, extracted or read from files of cached features.
 pub(crate) fn real_features(
     cache: &Cache,
     images: &[u32],
@@ -180,24 +217,25 @@ pub(crate) fn real_features(
     sink: Sink<'_>,
 ) -> Result<FeatureSet, EvalError> {
     cache.verified(images)?;
-    let file = cached_file(cache, images, extractors, scope);
-    if let Some(set) = read_cached(&file, images.len(), extractors, scope) {
+    let files = CachedFeatures::new(cache, images, extractors);
+    let mut set = FeatureSet::empty(extractors);
+    let missing = files.read(&mut set, Wanted::all(extractors, scope), extractors);
+    if missing.is_empty() {
         return Ok(set);
     }
-    let mut set = FeatureSet::empty(extractors);
     let mut done = 0;
-    for chunk in images.chunks(extractors.extractor.batch().max(1)) {
+    for chunk in images.chunks(extractors.batch()) {
         let chunk: Vec<_> = chunk.iter().map(|i| cache.image(*i as usize)).collect();
-        set.extend(&chunk, extractors, scope)?;
+        set.extend(&chunk, extractors, &missing)?;
         done += chunk.len();
         sink(EvalEvent::Real { done, total: images.len() });
     }
-    write_cached(&file, &set);
+    files.write(&set, &missing);
     Ok(set)
 }
 
-/// The features of the real images with the indices `images`, `[images.len(), dims]`, without hand-made features and
-/// classes. They are read from a file of cached features if there is one.
+/// The features of the real images with the indices `images` by each extractor, `[images.len(), dims]`. They are read from
+/// files of cached features if there are any.
 ///
 /// # Errors
 /// As [`compare_images`](crate::compare_images).
@@ -206,78 +244,106 @@ pub fn features_of(
     images: &[u32],
     extractors: &Extractors<'_>,
     sink: Sink<'_>,
-) -> Result<Features, EvalError> {
-    let scope = Scope {
-        n: images.len(),
-        side: None,
-        images: None,
-        per_class: false,
-        seed: 0,
-        explain: false,
-    };
+) -> Result<Vec<Features>, EvalError> {
+    let scope = Scope { n: images.len(), ..Scope::default() };
     Ok(real_features(cache, images, extractors, &scope, sink)?.features)
 }
 
-/// The file of cached features of these images by these extractors.
-fn cached_file(
-    cache: &Cache,
-    images: &[u32],
-    extractors: &Extractors<'_>,
-    scope: &Scope,
-) -> PathBuf {
-    let header = cache.header();
-    let mut hash = Sha256::new();
-    let encoder = if scope.per_class { extractors.encoder.id() } else { String::new() };
-    let handmade = if scope.explain { Handmade.id() } else { String::new() };
-    // The levels of the CPU round differently.
-    let level = dermagan_model::cpu::level().to_string();
-    let parts = [&header.fingerprint, &extractors.extractor.id(), &encoder, &handmade, &level];
-    parts.iter().for_each(|part| hash.update(format!("{part}\n")));
-    hash.update(format!("{:?}\n", header.options));
-    for image in images {
-        hash.update(header.hashes[*image as usize].to_le_bytes());
+/// The files of cached features of some real images: one file per extractor, with one array.
+struct CachedFeatures {
+    /// Number of images.
+    n: usize,
+    /// The files of the extractors' features.
+    features: Vec<PathBuf>,
+    handmade: PathBuf,
+    predicted: PathBuf,
+    /// Number of classes of the encoder.
+    known: usize,
+}
+
+/// The name of the array in a file of cached features.
+const ARRAY: &str = "features";
+
+impl CachedFeatures {
+    fn new(cache: &Cache, images: &[u32], extractors: &Extractors<'_>) -> Self {
+        let header = cache.header();
+        let mut hash = Sha256::new();
+        // The levels of the CPU round differently.
+        let level = dermagan_model::cpu::level().to_string();
+        [&header.fingerprint, &level].iter().for_each(|part| hash.update(format!("{part}\n")));
+        hash.update(format!("{:?}\n", header.options));
+        for image in images {
+            hash.update(header.hashes[*image as usize].to_le_bytes());
+        }
+        let file = |name: &str, id: String| {
+            let hash = hash.clone().chain_update(id);
+            let name = format!("{name}-{}.npz", hex(&hash.finalize()[..12]));
+            default_folder().join("features").join(name)
+        };
+        Self {
+            n: images.len(),
+            features: extractors.compared.iter().map(|one| file(one.name(), one.id())).collect(),
+            handmade: file(Handmade.name(), Handmade.id()),
+            predicted: file("classes", extractors.encoder.id()),
+            known: extractors.encoder.card().classes.len(),
+        }
     }
-    let name = hex(&hash.finalize()[..12]);
-    default_folder().join("features").join(format!("{}-{name}.npz", extractors.extractor.name()))
+
+    /// Reads the features that are `wanted` into `set`. Returns those that no file has.
+    fn read(&self, set: &mut FeatureSet, wanted: Wanted, extractors: &Extractors<'_>) -> Wanted {
+        let mut missing = wanted;
+        for (i, extractor) in extractors.compared.iter().enumerate() {
+            if let Some(found) = self.array(&self.features[i], extractor.dims()) {
+                set.features[i] = found;
+                missing.features[i] = false;
+            }
+        }
+        if missing.handmade
+            && let Some(found) = self.array(&self.handmade, Handmade.dims())
+        {
+            set.handmade = found;
+            missing.handmade = false;
+        }
+        let class = |value: &f32| (0..self.known).find(|class| *class as f32 == *value);
+        if missing.predicted
+            && let Some(found) = self.array(&self.predicted, 1)
+            && let Some(found) = found.values.iter().map(class).collect::<Option<_>>()
+        {
+            set.predicted = found;
+            missing.predicted = false;
+        }
+        missing
+    }
+
+    /// The array of a file; `None` if the file is missing, is damaged or has another array.
+    fn array(&self, file: &Path, dims: usize) -> Option<Features> {
+        if !file.is_file() {
+            return None;
+        }
+        let (_, found) = npz::read(file).ok()?.into_iter().find(|(name, _)| name == ARRAY)?;
+        let fits = found.dims == dims && found.count() == self.n;
+        (fits && found.values.iter().all(|v| v.is_finite())).then_some(found)
+    }
+
+    /// Writes the features of `set` that had no file.
+    fn write(&self, set: &FeatureSet, missing: &Wanted) {
+        let features = self.features.iter().zip(&set.features).zip(&missing.features);
+        for ((file, features), _) in features.filter(|(_, missing)| **missing) {
+            write_array(file, features);
+        }
+        if missing.handmade {
+            write_array(&self.handmade, &set.handmade);
+        }
+        if missing.predicted {
+            let values = set.predicted.iter().map(|class| *class as f32).collect();
+            write_array(&self.predicted, &Features { dims: 1, values });
+        }
+    }
 }
 
 /// Writes features to a file. Errors are ignored: the file only saves time, and a full disk must not stop a measurement.
-fn write_cached(file: &Path, set: &FeatureSet) {
-    let predicted =
-        Features { dims: 1, values: set.predicted.iter().map(|class| *class as f32).collect() };
-    let arrays = [(ARRAYS[0], &set.features), (ARRAYS[1], &set.handmade), (ARRAYS[2], &predicted)];
-    let arrays: Vec<_> = arrays.into_iter().filter(|(_, f)| f.count() > 0).collect();
+fn write_array(file: &Path, features: &Features) {
     if let Some(folder) = file.parent() {
-        let _ = std::fs::create_dir_all(folder).map(|()| npz::write(file, &arrays));
+        let _ = std::fs::create_dir_all(folder).map(|()| npz::write(file, &[(ARRAY, features)]));
     }
-}
-
-/// Reads cached features of `n` images; `None` if the file is missing, is damaged or lacks an array that `scope` needs.
-fn read_cached(
-    file: &Path,
-    n: usize,
-    extractors: &Extractors<'_>,
-    scope: &Scope,
-) -> Option<FeatureSet> {
-    if !file.is_file() {
-        return None;
-    }
-    let mut arrays: BTreeMap<String, Features> = npz::read(file).ok()?.into_iter().collect();
-    let mut take = |name: &str, dims: usize| {
-        let found = arrays.remove(name)?;
-        let fits = found.dims == dims && found.count() == n;
-        (fits && found.values.iter().all(|v| v.is_finite())).then_some(found)
-    };
-    let mut set = FeatureSet::empty(extractors);
-    set.features = take(ARRAYS[0], extractors.extractor.dims())?;
-    if scope.explain {
-        set.handmade = take(ARRAYS[1], Handmade.dims())?;
-    }
-    if scope.per_class {
-        let known = extractors.encoder.card().classes.len();
-        let predicted = take(ARRAYS[2], 1)?;
-        let class = |value: &f32| (0..known).find(|class| *class as f32 == *value);
-        set.predicted = predicted.values.iter().map(class).collect::<Option<_>>()?;
-    }
-    Some(set)
 }

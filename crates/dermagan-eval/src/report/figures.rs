@@ -51,7 +51,7 @@ impl ClassReport {
 pub struct BothHalves {
     /// As [`kid_by_lesion`](crate::kid_by_lesion) computes it.
     pub kid: Discrepancy,
-    /// The maximum mean discrepancy with a Gaussian kernel of [`EvalReport::width`]. The kernel is bounded, so unusual
+    /// The maximum mean discrepancy with a Gaussian kernel of [`FeatureReport::width`]. The kernel is bounded, so unusual
     /// images of a class cannot dominate, and the figures of different classes can be compared. `None` if there is no
     /// width.
     pub mmd: Option<Discrepancy>,
@@ -59,6 +59,26 @@ pub struct BothHalves {
     pub real: usize,
     /// Number of generated images.
     pub fake: usize,
+}
+
+/// The figures by the features of one extractor.
+#[derive(Clone, Debug, Serialize)]
+pub struct FeatureReport {
+    /// The extractor: `lesion`, `imagenet`, `inception` or `handmade`.
+    pub name: String,
+    /// The extractor with its version and weights.
+    pub id: String,
+    /// Features per image.
+    pub dims: usize,
+    /// Width of the Gaussian kernel of all classes: the median distance between images of the reference. `None` if these
+    /// images are all equal, or without figures by class.
+    pub width: Option<f64>,
+    /// The figures of all classes together.
+    pub overall: Comparison,
+    /// The figures by class.
+    pub classes: Vec<ClassReport>,
+    /// The verdict on all classes together as a sentence.
+    pub words: String,
 }
 
 /// The report of an evaluation.
@@ -74,28 +94,38 @@ pub struct EvalReport {
     pub fingerprint: String,
     /// The side of the split, or `all`.
     pub split: String,
-    /// The features: extractor, version and weights.
-    pub features: String,
     /// The encoder that predicts classes.
     pub encoder: String,
-    /// Features per image.
-    pub dims: usize,
     /// Seed of the choice of real images.
     pub seed: u64,
-    /// Width of the Gaussian kernel of all classes: the median distance between images of the reference. `None` if these
-    /// images are all equal, or without figures by class.
-    pub width: Option<f64>,
+    /// Number of images in each set of the overall figures.
+    pub n: usize,
     /// The generated images: how many, which were left out, and what they are as images.
     pub images: ImageCounts,
-    /// The figures of all classes together.
-    pub overall: Comparison,
-    /// The figures by class.
-    pub classes: Vec<ClassReport>,
+    /// The figures by each extractor.
+    pub features: Vec<FeatureReport>,
     /// The hand-made features in which generated images differ more than real images do among themselves, the largest
     /// difference first.
     pub off: Vec<Off>,
     /// What limits the meaning of the figures.
     pub notes: Vec<String>,
-    /// The verdict on all classes together as a sentence.
+    /// The verdict on all classes together as a sentence, by the features that find the larger difference.
     pub words: String,
+}
+
+impl EvalReport {
+    /// The figures by the features that find the larger difference: those with the worse verdict, or if the verdicts are
+    /// equal, those by which a classifier tells more pairs apart. `None` without features.
+    pub fn deciding(&self) -> Option<&FeatureReport> {
+        let auc = |report: &FeatureReport| report.overall.auc.map_or(0.5, |auc| auc.fake);
+        self.features.iter().rev().max_by(|a, b| {
+            let verdicts = a.overall.verdict(None).cmp(&b.overall.verdict(None));
+            verdicts.then(auc(a).total_cmp(&auc(b)))
+        })
+    }
+
+    /// The figures by the features of the extractor `name`.
+    pub fn by(&self, name: &str) -> Option<&FeatureReport> {
+        self.features.iter().find(|report| report.name == name)
+    }
 }

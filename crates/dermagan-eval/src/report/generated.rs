@@ -12,7 +12,7 @@ use dermagan_generate::{Sampler, Shot, shipped_model};
 use dermagan_model::{ComputeDevice, ModelFile};
 
 use crate::EvalError;
-use crate::report::prepared::PREPARED;
+use crate::report::scope::PREPARED;
 
 /// Generated images that are read or made when they are needed. Each has an index, from 0.
 #[derive(Debug)]

@@ -13,11 +13,12 @@ use crate::report::extraction::Extractors;
 use crate::report::figures::EvalReport;
 use crate::report::generated::GeneratedImages;
 use crate::report::nearest::{Nearest, nearest};
-use crate::report::prepared::PREPARED;
-use crate::report::scope::{EvalEvent, Scope, Sink};
+use crate::report::scope::{EvalEvent, PREPARED, Scope, Sink};
 use crate::report::selection::of_side;
+use crate::report::worst::{Worst, worst};
 use crate::{
-    EvalError, Extractor, Features, Handmade, Inception, LesionEncoder, RealChoice, agree,
+    EvalError, Extractor, Features, Handmade, ImagenetEncoder, Inception, LesionEncoder,
+    RealChoice, agree,
 };
 
 /// Largest number of images in each set.
@@ -27,19 +28,32 @@ const SEED_STRIDE: u64 = 1_000_000;
 /// Largest side in pixels to which images of a folder are resized. The lesion encoder and the hand-made features resize
 /// images to 64 pixels, so a larger side would only take memory.
 const MAX_SIDE: usize = 128;
+/// The same for the ImageNet encoder, which resizes images to 160 pixels.
+const IMAGENET_SIDE: usize = 160;
 /// The same for InceptionV3, which resizes images to 299 pixels.
 const INCEPTION_SIDE: usize = 299;
 
 /// The features that images are compared by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeatureKind {
     /// The lesion encoder, which comes with the program, or another that was trained like it.
-    #[default]
     Lesion,
+    /// EfficientNet-Lite0 as trained on ImageNet, which comes with the program. It never saw a lesion.
+    Imagenet,
     /// InceptionV3 as FID defines it; needs its weights.
     Inception,
     /// Colour, asymmetry, border, size and texture, without a network.
     Handmade,
+}
+
+impl FeatureKind {
+    /// All kinds with their names.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("lesion", Self::Lesion),
+        ("imagenet", Self::Imagenet),
+        ("inception", Self::Inception),
+        ("handmade", Self::Handmade),
+    ];
 }
 
 /// The settings of an evaluation.
@@ -49,10 +63,10 @@ pub struct EvalJob {
     pub real: String,
     /// How the source of the real images is read, where the default would refuse it or leave images out.
     pub reading: Reading,
-    /// The features that images are compared by.
-    pub features: FeatureKind,
-    /// File with the weights of the features' network: a lesion encoder, or pytorch-fid's InceptionV3. The lesion encoder
-    /// needs none.
+    /// The features that images are compared by, each kind once. The first says which real images are the nearest.
+    pub features: Vec<FeatureKind>,
+    /// File with the weights of a network: pytorch-fid's InceptionV3 if it is among the features, else a lesion encoder
+    /// instead of the one that comes with the program.
     pub weights: Option<PathBuf>,
     /// Number of images in each set, 2 to 1,000,000. Two sets of real images are needed.
     pub number: usize,
@@ -64,21 +78,25 @@ pub struct EvalJob {
     pub seed: u64,
     /// Whether to also draw generated images beside the nearest real training images.
     pub nearest: bool,
+    /// Whether to also draw the generated images that a classifier tells most easily from real ones.
+    pub worst: bool,
 }
 
 impl EvalJob {
-    /// An evaluation of 2,048 images against the training side of `real`, by the features of the lesion encoder.
+    /// An evaluation of 2,048 images against the training side of `real`, by the features of the lesion encoder and of the
+    /// ImageNet encoder.
     pub fn new(real: impl Into<String>) -> Self {
         Self {
             real: real.into(),
             reading: Reading::default(),
-            features: FeatureKind::default(),
+            features: vec![FeatureKind::Lesion, FeatureKind::Imagenet],
             weights: None,
             number: 2048,
             split: Some(Side::Train),
             per_class: false,
             seed: 0,
             nearest: false,
+            worst: false,
         }
     }
 
@@ -96,10 +114,12 @@ impl EvalJob {
 
     /// The largest side in pixels to which images of a folder are resized, for [`GeneratedImages::open`].
     pub fn largest_side(&self) -> usize {
-        match self.features {
+        let side = |kind: &FeatureKind| match kind {
             FeatureKind::Inception => INCEPTION_SIDE,
-            _ => MAX_SIDE,
-        }
+            FeatureKind::Imagenet => IMAGENET_SIDE,
+            FeatureKind::Lesion | FeatureKind::Handmade => MAX_SIDE,
+        };
+        self.features.iter().map(side).max().unwrap_or(MAX_SIDE)
     }
 
     /// Checks the settings. [`evaluate`] does so first.
@@ -111,19 +131,43 @@ impl EvalJob {
             let problem = format!("expected 2 to {MAX_IMAGES}");
             return Err(SettingError::value("number", self.number, problem));
         }
-        match (self.features, &self.weights) {
-            (FeatureKind::Inception, None) => {
-                let problem = "needs the `weights` of InceptionV3; fetch them with scripts/fetch-weights inception";
-                Err(SettingError::value("features", "inception", problem))
-            }
-            (FeatureKind::Handmade, Some(_)) => Err(SettingError::value(
-                "features",
-                "handmade",
-                "uses no network, so `weights` have no effect; leave them out",
+        let value = |problem: &str| {
+            let name = |kind: &FeatureKind| FeatureKind::ALL.iter().find(|(_, k)| k == kind);
+            let names = self.features.iter().filter_map(name).map(|(name, _)| *name);
+            SettingError::value("features", names.collect::<Vec<_>>().join(","), problem)
+        };
+        let repeated = |i: usize| self.features[..i].contains(&self.features[i]);
+        if self.features.is_empty() || (0..self.features.len()).any(repeated) {
+            return Err(value(
+                "expected one or more, each once, of lesion, imagenet, inception and handmade",
+            ));
+        }
+        let has = |kind| self.has(kind);
+        match &self.weights {
+            None if has(FeatureKind::Inception) => Err(value(
+                "needs the `weights` of InceptionV3; fetch them with scripts/fetch-weights inception",
+            )),
+            Some(_) if !has(FeatureKind::Inception) && !has(FeatureKind::Lesion) => Err(value(
+                "takes no `weights`, so they have no effect; leave them out, or add lesion or inception",
             )),
             _ => self.first_seed().map(|_| ()),
         }
     }
+
+    fn has(&self, kind: FeatureKind) -> bool {
+        self.features.contains(&kind)
+    }
+}
+
+/// The features of both sets by one extractor.
+#[derive(Clone, Debug)]
+pub struct SetFeatures {
+    /// The extractor: `lesion`, `imagenet`, `inception` or `handmade`.
+    pub name: &'static str,
+    /// The features of the real images, `[n, dims]` with the `n` of the report.
+    pub real: Features,
+    /// The features of the generated images, `[n, dims]`.
+    pub fake: Features,
 }
 
 /// The result of an evaluation.
@@ -131,12 +175,13 @@ impl EvalJob {
 pub struct Evaluation {
     /// The report.
     pub report: EvalReport,
-    /// The features of the real images, `[n, dims]` with `n` and `dims` of the report.
-    pub real: Features,
-    /// The features of the generated images, `[n, dims]`.
-    pub fake: Features,
+    /// The features of the images, by each extractor.
+    pub features: Vec<SetFeatures>,
     /// Generated images beside the nearest real ones; `None` unless [`EvalJob::nearest`].
     pub nearest: Option<Nearest>,
+    /// The generated images that give themselves away; `None` unless [`EvalJob::worst`], or if there are too few images
+    /// to tell.
+    pub worst: Option<Worst>,
 }
 
 /// Evaluates generated images: the front door of this crate. The prepared real images and their features are cached in
@@ -169,23 +214,16 @@ pub fn evaluate(
         per_class: job.per_class,
         seed: job.seed,
         explain: true,
+        tell_apart: true,
     };
     check_real(job, &cache, &scope)?;
-    let encoder = encoder(job, device)?;
-    let inception = match (job.features, &job.weights) {
-        (FeatureKind::Inception, Some(file)) => Some(Inception::open(file, &device.handle)?),
-        _ => None,
-    };
-    let extractor: &dyn Extractor = match (&inception, job.features) {
-        (Some(inception), _) => inception,
-        (None, FeatureKind::Handmade) => &Handmade,
-        (None, _) => &encoder,
-    };
+    let loaded = Loaded::new(job, device)?;
     if !device.is_cpu {
-        check_device(job, &cache, &encoder, inception.as_ref())?;
+        check_device(job, &cache, &loaded)?;
     }
-    let extractors = Extractors { extractor, encoder: &encoder };
-    let (mut report, [real, fake]) = compare_images(&cache, fakes, &extractors, &scope, sink)?;
+    let extractors = loaded.extractors(job);
+    let mut found = compare_images(&cache, fakes, &extractors, &scope, sink)?;
+    let report = &mut found.report;
     report.images.same_as_real |= is_same(&job.real, fakes);
     if report.images.same_as_real {
         report.words = format!(
@@ -195,7 +233,55 @@ pub fn evaluate(
     }
     report.notes.extend(about_real(cache.header()));
     let nearest = job.nearest.then(|| nearest(&cache, fakes, &extractors, &scope, sink));
-    Ok(Evaluation { report, real, fake, nearest: nearest.transpose()? })
+    let by = report.deciding().map_or_else(String::new, |deciding| deciding.name.clone());
+    let worst = job.worst.then(|| worst(fakes, &found.least_real, &by)).transpose()?;
+    let names = extractors.compared.iter().map(|extractor| extractor.name());
+    let features = names.zip(found.features);
+    Ok(Evaluation {
+        features: features.map(|(name, [real, fake])| SetFeatures { name, real, fake }).collect(),
+        nearest: nearest.transpose()?,
+        worst: worst.flatten(),
+        report: found.report,
+    })
+}
+
+/// The networks of an evaluation on a device.
+struct Loaded {
+    /// Always there, because it predicts classes.
+    encoder: LesionEncoder,
+    imagenet: Option<ImagenetEncoder>,
+    inception: Option<Inception>,
+}
+
+impl Loaded {
+    fn new(job: &EvalJob, device: &ComputeDevice) -> Result<Self, EvalError> {
+        let device = &device.handle;
+        let imagenet = job.has(FeatureKind::Imagenet).then(|| ImagenetEncoder::shipped(device));
+        let (inception, encoder) = match &job.weights {
+            Some(file) if job.has(FeatureKind::Inception) => {
+                (Some(Inception::open(file, device)?), LesionEncoder::shipped(device)?)
+            }
+            Some(file) => (None, LesionEncoder::open(file, device)?),
+            None => (None, LesionEncoder::shipped(device)?),
+        };
+        Ok(Self { encoder, imagenet: imagenet.transpose()?, inception })
+    }
+
+    /// The extractors in the order of the job.
+    fn extractors(&self, job: &EvalJob) -> Extractors<'_> {
+        let one = |kind: &FeatureKind| -> Option<&dyn Extractor> {
+            match kind {
+                FeatureKind::Lesion => Some(&self.encoder),
+                FeatureKind::Imagenet => self.imagenet.as_ref().map(|network| network as _),
+                FeatureKind::Inception => self.inception.as_ref().map(|network| network as _),
+                FeatureKind::Handmade => Some(&Handmade),
+            }
+        };
+        Extractors {
+            compared: job.features.iter().filter_map(one).collect(),
+            encoder: &self.encoder,
+        }
+    }
 }
 
 /// What a reader must know about the source of the real images: what was left out, and a split that is the author's.
@@ -240,26 +326,14 @@ fn is_same(real: &str, fakes: &GeneratedImages) -> bool {
     fake.is_some() && fake == full(Path::new(real))
 }
 
-/// The lesion encoder: the job's, if its features are of a lesion encoder with weights, else the shipped one.
-fn encoder(job: &EvalJob, device: &ComputeDevice) -> Result<LesionEncoder, EvalError> {
-    match (&job.weights, job.features) {
-        (Some(file), FeatureKind::Lesion) => LesionEncoder::open(file, &device.handle),
-        _ => LesionEncoder::shipped(&device.handle),
-    }
-}
-
 /// Compares the features of the first real images on the device with the CPU's.
-fn check_device(
-    job: &EvalJob,
-    cache: &Cache,
-    on_device: &LesionEncoder,
-    inception: Option<&Inception>,
-) -> Result<(), EvalError> {
+fn check_device(job: &EvalJob, cache: &Cache, on_device: &Loaded) -> Result<(), EvalError> {
     let images: Vec<_> = (0..cache.len().min(agree::MOST)).map(|i| cache.image(i)).collect();
-    let cpu = ComputeDevice::cpu();
-    agree::check(on_device, &encoder(job, &cpu)?, &images)?;
-    if let (Some(inception), Some(file)) = (inception, &job.weights) {
-        agree::check(inception, &Inception::open(file, &cpu.handle)?, &images)?;
+    let on_cpu = Loaded::new(job, &ComputeDevice::cpu())?;
+    let pairs = on_device.extractors(job).compared.into_iter().zip(on_cpu.extractors(job).compared);
+    agree::check(&on_device.encoder, &on_cpu.encoder, &images)?;
+    for (found, reference) in pairs.filter(|(found, _)| found.id() != on_device.encoder.id()) {
+        agree::check(found, reference, &images)?;
     }
     Ok(())
 }

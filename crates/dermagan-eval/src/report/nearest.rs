@@ -12,7 +12,7 @@ use crate::report::extraction::{Extractors, features_of};
 use crate::report::generated::GeneratedImages;
 use crate::report::scope::{Scope, Sink};
 use crate::report::selection::{of_side, same_class};
-use crate::{EvalError, Features, prdc};
+use crate::{EvalError, Extractor, Features, prdc};
 
 /// Number of generated images per row.
 const SHOWN: usize = 4;
@@ -39,7 +39,7 @@ struct Pair {
 }
 
 /// Finds the nearest real training image of up to 4 generated images per class. A generated image is shown in the one of
-/// its 8 orientations that is closest to a real image. Without labels the class is the one that the lesion encoder
+/// its 8 orientations that is closest to a real image by the features of the first extractor. Without labels the class is the one that the lesion encoder
 /// predicts. If no image is of a class of the data, the first images form a single row.
 ///
 /// # Errors
@@ -55,7 +55,9 @@ pub fn nearest(
     if training.is_empty() {
         return Err(SettingError::new("nearest", "this data has no training image").into());
     }
-    let real = features_of(cache, &training, extractors, sink)?;
+    let extractor = nearest_by(extractors)?;
+    let one = Extractors { compared: vec![extractor], encoder: extractors.encoder };
+    let real = features_of(cache, &training, &one, sink)?.remove(0);
     let n = SEARCHED.min(scope.n.max(1));
     let mut drawn = draw::order(fakes, scope.seed).unwrap_or_else(|| (0..n).collect());
     drawn.truncate(n);
@@ -66,9 +68,15 @@ pub fn nearest(
         read.filter_map(|(i, image)| Some((*i, image.ok()?))).unzip();
     let (rows, chosen) = images_by_class(cache, fakes, extractors, &indices, &images)?;
     let shown: Vec<&Image> = chosen.iter().flatten().map(|i| &images[*i]).collect();
-    let pairs = nearest_pairs(&shown, &training, &real, extractors)?;
+    let pairs = nearest_pairs(&shown, &training, &real, extractor)?;
     let columns: Vec<usize> = chosen.iter().map(Vec::len).collect();
     Ok(Nearest { image: draw(cache, &pairs, &columns), rows })
+}
+
+/// The extractor whose features say what is near: the first.
+fn nearest_by<'a>(extractors: &Extractors<'a>) -> Result<&'a dyn Extractor, EvalError> {
+    let none = || EvalError::Input("no features to find the nearest images by".into());
+    extractors.compared.first().copied().ok_or_else(none)
 }
 
 /// Up to [`SHOWN`] images of each class that has generated images: the codes of the classes, and for each the positions of
@@ -104,7 +112,7 @@ fn nearest_pairs(
     images: &[&Image],
     training: &[u32],
     real: &Features,
-    extractors: &Extractors<'_>,
+    extractor: &dyn Extractor,
 ) -> Result<Vec<Pair>, EvalError> {
     // A copy of a photograph is a copy in any orientation.
     let orientations = Orientation::all();
@@ -112,11 +120,11 @@ fn nearest_pairs(
         .iter()
         .flat_map(|image| orientations.iter().map(|o| (*image).clone().oriented(*o)))
         .collect();
-    let mut fake = Features { dims: extractors.extractor.dims(), values: Vec::new() };
-    for chunk in oriented.chunks(extractors.extractor.batch().max(1)) {
-        fake.values.extend(extractors.extractor.extract(chunk)?);
+    let mut fake = Features { dims: extractor.dims(), values: Vec::new() };
+    for chunk in oriented.chunks(extractor.batch().max(1)) {
+        fake.values.extend(extractor.extract(chunk)?);
     }
-    let found = match extractors.extractor.name() {
+    let found = match extractor.name() {
         // The units of hand-made features differ, so they are standardised: no feature dominates the distance.
         "handmade" => {
             let standard = Standard::of(real);

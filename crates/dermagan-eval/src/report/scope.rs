@@ -1,9 +1,14 @@
 //! What an evaluation compares, and its progress.
 
 use dermagan_data::split::Side;
+use dermagan_data::{Filter, Fit, Options};
+
+/// How real images are prepared: central squares of 64 × 64 pixels. If the generated images have another side, the real
+/// images get that side.
+pub(crate) const PREPARED: Options = Options { size: 64, fit: Fit::Crop, filter: Filter::Lanczos };
 
 /// The images to compare, and the figures to compute.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// Largest number of images in each set.
     pub n: usize,
@@ -17,6 +22,8 @@ pub struct Scope {
     pub seed: u64,
     /// Whether the report lists the hand-made features that differ.
     pub explain: bool,
+    /// Whether a classifier tells the sets apart ([`Comparison::auc`](crate::Comparison::auc)).
+    pub tell_apart: bool,
 }
 
 /// The progress of an evaluation.

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, SupportsIndex, Union
+from typing import Any, Sequence, SupportsIndex, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from .dataset import Dataset
 from .generator import Generator
 from .training import Run
 
+_FEATURES = ("lesion", "imagenet", "inception", "handmade")
+
 Fake = Union[Generator, Run, PathArgument, npt.NDArray[np.uint8]]
 
 
@@ -27,27 +29,40 @@ class Report(dict[str, Any]):
     """The report of an evaluation: the dictionary that ``dermagan eval --json`` prints, with sentences that name arguments
     of Python. A notebook displays it as tables.
 
-    ``report["words"]`` is the verdict in a sentence, ``report["overall"]`` has the figures, ``report["classes"]`` those of
-    each class, and ``report["notes"]`` says what limits their meaning.
+    ``report["words"]`` is the verdict in a sentence, and ``report["notes"]`` says what limits its meaning.
+    ``report["features"]`` has an entry for each kind of features, which :meth:`by` finds by its name: ``entry["overall"]``
+    has the figures, and ``entry["classes"]`` those of each class.
     """
+
+    def by(self, name: str) -> dict[str, Any]:
+        """The figures by the features ``name``: lesion, imagenet, inception or handmade."""
+        entries: list[dict[str, Any]] = self["features"]
+        for entry in entries:
+            if entry["name"] == name:
+                return entry
+        raise KeyError(f"{name}: this report has {', '.join(entry['name'] for entry in entries)}")
 
     def __str__(self) -> str:
         return str(self["words"])
 
     def _repr_html_(self) -> str:
-        rows = [("all", self["overall"])]
-        rows += [(entry["class"], entry["comparison"]) for entry in self["classes"]]
-        heads = ["", "n", "KID ×1000", "FID", "precision", "recall", "density", "coverage"]
+        entries: list[dict[str, Any]] = self["features"]
+        rows = [("all", entry["name"], entry["overall"]) for entry in entries]
+        for i, first in enumerate(entries[0]["classes"]):
+            rows += [(first["class"], entry["name"], entry["classes"][i]["comparison"]) for entry in entries]
+        heads = ["", "features", "n", "KID ×1000", "FID", "AUC", "precision", "recall", "density", "coverage"]
         table = "<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"
-        for name, figures in rows:
-            cells = [html.escape(name), str(figures["n"]), _kid(figures["kid"]), _pair(figures["fid"], 1)]
-            cells += [_pair(figures[key], 2) for key in ("precision", "recall", "density", "coverage")]
+        for name, features, figures in rows:
+            cells = [html.escape(name), html.escape(features), str(figures["n"])]
+            cells += [_kid(figures["kid"]), _pair(figures["fid"], 1)]
+            cells += [_pair(figures[key], 2) for key in ("auc", "precision", "recall", "density", "coverage")]
             table += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self["notes"])
         return (
-            f"<p>{html.escape(self['fake'])} against {html.escape(self['real'])} (split {html.escape(self['split'])}), "
-            f"features {html.escape(self['features'])}. Each cell: generated against real / real against other real "
-            f"images.</p><table>{table}</table><p><b>{html.escape(str(self))}</b></p><ul>{notes}</ul>"
+            f"<p>{html.escape(self['fake'])} against {html.escape(self['real'])} (split {html.escape(self['split'])}). "
+            f"Each cell: generated against real / real against other real images. AUC: the share of pairs in which a "
+            f"classifier finds the generated image; 0.5 is chance.</p><table>{table}</table>"
+            f"<p><b>{html.escape(str(self))}</b></p><ul>{notes}</ul>"
         )
 
 
@@ -69,7 +84,7 @@ def evaluate(
     n: SupportsIndex = 2048,
     per_class: bool = False,
     split: str = "train",
-    features: str = "lesion",
+    features: str | Sequence[str] = ("lesion", "imagenet"),
     weights: PathArgument | None = None,
     seed: SupportsIndex = 0,
     device: str = "auto",
@@ -80,13 +95,14 @@ def evaluate(
     split_by: str | None = None,
     progress: bool = True,
 ) -> Report:
-    """Compares generated images with real ones: KID, FID, precision, recall, density and coverage, each beside the same
-    figure of other real images.
+    """Compares generated images with real ones: KID, FID, precision, recall, density, coverage, and how well a classifier
+    tells them apart, each beside the same figure of other real images.
 
     ``real`` is a :class:`Dataset` or a source as for :meth:`Dataset.open`; ``fake`` is a :class:`Generator`, a
     :class:`Run`, an array of images (uint8 ``[n, height, width, 3]``), or the path of a folder, a zip, an ``.npz`` or a
     model. ``n`` images of each are used. ``split`` is the side of the real images: train, val, test or all.
-    ``features`` are ``lesion`` (the lesion encoder), ``inception`` (needs ``weights``) or ``handmade``.
+    ``features`` are one or more of ``lesion`` (the lesion encoder), ``imagenet`` (a network that never saw a lesion),
+    ``inception`` (needs ``weights``) and ``handmade``.
     """
     reading = reading_of(classes_from_folders, keep_synthetic, keep_odd, split_by)
     if isinstance(real, Dataset):
@@ -99,6 +115,7 @@ def evaluate(
         source, reading = (str(real.path) if gone else real._source), real._reading
     else:
         source = path_of(real, "real")
+    names = (features,) if isinstance(features, str) else tuple(features)
     with tempfile.TemporaryDirectory() as folder:
         path = _path(fake, Path(folder))
         args = {
@@ -106,7 +123,7 @@ def evaluate(
             "fake": path,
             "outdir": path_of(outdir, "outdir"),
             "reading": reading,
-            "features": text_of("features", features, ("lesion", "inception", "handmade")),
+            "features": [text_of("features", name, _FEATURES) for name in names],
             "weights": None if weights is None else path_of(weights, "weights"),
             "number": count_of("n", n),
             "split": text_of("split", split, ("train", "val", "test", "all")),

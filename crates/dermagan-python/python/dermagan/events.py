@@ -45,6 +45,13 @@ class Prepared(Event):
 
 
 @dataclass(frozen=True)
+class Initialised(Event):
+    """The networks start from trained ones. ``words`` lists what they take, and what is new."""
+
+    words: str
+
+
+@dataclass(frozen=True)
 class Split(Event):
     """The data is split."""
 
@@ -139,7 +146,7 @@ _PATHS = {"path", "run", "grid", "checkpoint"}
 _CLASSES: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (
-        PresetChosen, Preparing, Prepared, Split, Fitted, Started, Progress, Tick, Snapshot, Measuring, Metric,
+        PresetChosen, Preparing, Prepared, Initialised, Split, Fitted, Started, Progress, Tick, Snapshot, Measuring, Metric,
         SelfCheck, Advice, Warning,
     )
 }  # fmt: skip

@@ -159,6 +159,7 @@ def train(
     data: Dataset | PathArgument | None = None,
     *,
     preset: PathArgument = "auto",
+    init: Run | PathArgument | None = None,
     minutes: SupportsFloat | None = None,
     kimg: SupportsFloat | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -193,7 +194,8 @@ def train(
     ``data`` is a :class:`Dataset`, whose prepared images are used as they are, or a source as for :meth:`Dataset.open`;
     None is the built-in phantom. The training side of the split is used. ``preset`` is ``auto``, ``fast``, ``rare``,
     ``best``, ``reference``, ``notebook``, ``tiny`` or a ``FILE.toml``; ``settings`` changes single settings of it, such as
-    ``{"objective.r1": 0.1}``. ``minutes`` or ``kimg`` (thousands of images) is the length. The other arguments are those of
+    ``{"objective.r1": 0.1}``. ``init`` are trained networks to start from: a :class:`Run`, the path of a model or of a
+    checkpoint, ``latest``, or ``shipped`` for the generator that comes with the program. ``minutes`` or ``kimg`` (thousands of images) is the length. The other arguments are those of
     ``dermagan train``.
 
     A bar shows the progress. ``on_event`` receives every :class:`dermagan.events.Event` in the calling thread, and the
@@ -225,6 +227,7 @@ def train(
         "reading": reading,
         "outdir": path_of(outdir, "outdir"),
         "preset": path_of(preset, "preset"),
+        "init": None if init is None else str(init.path) if isinstance(init, Run) else path_of(init, "init"),
         "settings": chosen,
         "size": None if size is None else count_of("size", size),
         "batch": None if batch is None else count_of("batch", batch),
@@ -298,7 +301,7 @@ class _View:
             d, g = event.measures.get("Loss/D/loss"), event.measures.get("Loss/G/loss")
             words = "" if d is None or g is None else f"D {d:.2f}, G {g:.2f}"
             self.bar("training", event.nimg, self.total, words)
-        elif isinstance(event, (events.Split, events.Advice, events.SelfCheck)):
+        elif isinstance(event, (events.Initialised, events.Split, events.Advice, events.SelfCheck)):
             _log.info(event.words)
         elif isinstance(event, events.Warning):
             _log.warning(event.words)

@@ -6,6 +6,7 @@ mod changed;
 mod choice;
 mod data;
 pub mod estimate;
+pub mod initial;
 pub mod memory;
 pub mod request;
 pub mod run_plan;

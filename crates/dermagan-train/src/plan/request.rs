@@ -29,6 +29,9 @@ pub struct TrainRequest {
     pub outdir: PathBuf,
     /// Name of a preset, a file `NAME.toml`, or `auto` for a preset that suits the data.
     pub preset: String,
+    /// The trained networks to start from: a model file, a run, a checkpoint, `latest`, or `shipped` for the generator that
+    /// comes with the program. `None` for new networks.
+    pub init: Option<String>,
     /// Single settings of the preset to change, such as `objective.r1=0.1`.
     pub settings: Vec<String>,
     /// Side of the images in pixels: 32, 64 or 128.
@@ -78,6 +81,7 @@ impl Default for TrainRequest {
             reading: Reading::default(),
             outdir: "runs".into(),
             preset: AUTO.to_owned(),
+            init: None,
             settings: Vec::new(),
             size: None,
             batch: None,

@@ -7,7 +7,7 @@ use dermagan_base::SettingError;
 use dermagan_data::order::Order;
 use dermagan_data::split;
 use dermagan_data::{Cache, DataError};
-use dermagan_model::ComputeDevice;
+use dermagan_model::{ComputeDevice, Network};
 
 use crate::error::TrainError;
 use crate::event::Event;
@@ -17,10 +17,12 @@ use crate::plan::changed;
 use crate::plan::choice::choose;
 use crate::plan::data::{Data, absolute, adopt_cache};
 use crate::plan::estimate::Estimate;
+use crate::plan::initial::{Initial, Transfer};
 use crate::plan::request::{ResumeRequest, TrainRequest};
 use crate::recipe::config::{InputConfig, SourceConfig, TrainConfig};
 use crate::recipe::preset::{AUTO, Preset};
 use crate::recipe::unused_settings;
+use crate::step::players::Players;
 use crate::store::checkpoint::Checkpoint;
 
 /// A run that can start or continue. Its configuration is complete.
@@ -35,6 +37,9 @@ pub struct Plan {
     /// Mean share of an image's pixels that a crop to its central square discards, 0 to 1. A square around the whole image
     /// has the same share of other pixels. `None` if the sizes of the original images are not known.
     pub(crate) lost: Option<f64>,
+    /// The trained networks that the run starts from, and what it takes of them. `None` for new networks, and for a run that
+    /// is resumed.
+    pub(crate) initial: Option<(Arc<Initial>, Transfer)>,
     /// The time budget in minutes, if the length of the run still has to be fitted to one.
     pub(crate) minutes: Option<f64>,
 }
@@ -61,6 +66,11 @@ impl Plan {
         let mut preset = asked.map_or_else(|| named(reason.preset()), Ok)?;
         let name = if is_auto { reason.preset() } else { &request.preset };
 
+        let initial = request.init.as_deref().map(|name| Initial::open(name, &request.outdir));
+        let initial = initial.transpose()?;
+        if let Some(initial) = &initial {
+            initial.adopt(&mut preset, request)?;
+        }
         preset.override_with(request);
         let warning = match &data {
             Data::Cache(cache) => adopt_cache(&mut preset, name, cache, request)?,
@@ -87,7 +97,12 @@ impl Plan {
         let cache = data.prepare(&mut preset.data, preset.model.resolution, sink)?;
         sink(Event::Split(split::facts(cache.header())));
         let (source, images) = choose(source, &request.classes, preset.data.split, &cache)?;
-        let config = preset.configure(name, seed, precision, source)?;
+        let mut config = preset.configure(name, seed, precision, source)?;
+        config.initial = initial.as_ref().map(|initial| initial.origin.clone());
+        let initial = initial.map(|initial| transfer(initial, &config)).transpose()?;
+        if let Some((_, transfer)) = &initial {
+            sink(Event::Initialised(transfer.clone()));
+        }
         if is_auto && matches!(reason, Reason::Classes(_)) && config.model.classes < 2 {
             let only = config.source.classes.join(", ");
             sink(Event::Warning(format!(
@@ -95,7 +110,8 @@ impl Plan {
             )));
         }
         unused_settings::check_rare(&config, request.sets("augment.rare_probability"))?;
-        Ok(Self { config, cache: Arc::new(cache), images, lost, minutes: request.minutes })
+        let (cache, minutes) = (Arc::new(cache), request.minutes);
+        Ok(Self { config, cache, images, lost, initial, minutes })
     }
 
     /// The plan of a run that continues from a checkpoint in the folder `run`. The data may have moved, and the request
@@ -157,7 +173,8 @@ impl Plan {
             )));
         }
         config.source.name = began.name;
-        Ok(Self { config, cache: Arc::new(cache), images, lost: None, minutes: None })
+        let cache = Arc::new(cache);
+        Ok(Self { config, cache, images, lost: None, initial: None, minutes: None })
     }
 
     /// What the user should know about the data and the length of a new run before its first step.
@@ -198,6 +215,18 @@ impl Plan {
         };
         order.augmented(mirror, quarter_turns)
     }
+}
+
+/// Trained networks with what a run of this configuration takes of them.
+fn transfer(
+    initial: Initial,
+    config: &TrainConfig,
+) -> Result<(Arc<Initial>, Transfer), TrainError> {
+    let players = Players::new(config, &ComputeDevice::cpu().handle);
+    let fresh = [players.generator.to_weights(), players.discriminator.to_weights()];
+    let (classes, frozen) = (&config.source.classes, config.optimiser.frozen_kimg);
+    let transfer = initial.transfer(fresh.each_ref(), classes, frozen)?;
+    Ok((Arc::new(initial), transfer))
 }
 
 #[cfg(test)]

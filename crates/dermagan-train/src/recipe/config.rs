@@ -15,6 +15,11 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_no_kimg(kimg: &f64) -> bool {
+    *kimg == 0.0
+}
+
 fn half() -> Scheduled {
     Scheduled::Constant(0.5)
 }
@@ -51,6 +56,10 @@ pub struct OptimiserConfig {
     pub ema_kimg: Scheduled,
     /// Upper limit of the half-life as a share of the images seen (StyleGAN2's rule). 0 or more.
     pub ema_rampup: f64,
+    /// Thousands of images for which the generator does not move, 0 to 1e9. A new discriminator learns to judge a trained
+    /// generator in that time.
+    #[serde(default, skip_serializing_if = "is_no_kimg")]
+    pub frozen_kimg: f64,
 }
 
 /// Largest interval of lookahead in steps.
@@ -98,6 +107,7 @@ impl OptimiserConfig {
             }
         }
         Scheduled::Constant(self.ema_rampup).check("optimiser.ema_rampup", 0.0, f64::INFINITY)?;
+        Scheduled::Constant(self.frozen_kimg).check("optimiser.frozen_kimg", 0.0, 1e9)?;
         // Without epsilon, a weight whose gradient has always been 0 would move by 0 / 0. A class's weights are such
         // weights until conditioning begins. The sum is computed in float32.
         let least = f64::from(f32::MIN_POSITIVE);
@@ -205,6 +215,19 @@ pub struct SourceConfig {
     pub digest: String,
 }
 
+/// The trained networks that a run starts from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InitialConfig {
+    /// The file, or the name, of the model or checkpoint.
+    pub model: String,
+    /// SHA-256 of a model file; of a checkpoint, that of its contents.
+    pub sha256: String,
+    /// Name of the data that it learnt from.
+    pub data: String,
+    /// Licence of that data. It also binds what starts from the model.
+    pub licence: String,
+}
+
 /// The complete configuration of a run. Equal configurations on equal data make equal runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
@@ -235,6 +258,9 @@ pub struct TrainConfig {
     pub input: InputConfig,
     /// The data.
     pub source: SourceConfig,
+    /// The trained networks that the run starts from; `None` for new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<InitialConfig>,
     /// Number format of the convolutions. Checkpoints of older programs do not have this field; they are float32.
     #[serde(default)]
     pub precision: Precision,
@@ -361,6 +387,31 @@ impl TrainConfig {
     /// classes.
     pub fn class_strength(&self, nimg: u64) -> Option<f64> {
         (self.model.classes > 0).then(|| self.condition.strength(nimg))
+    }
+
+    /// Whether the generator does not move in the step that begins after `nimg` images.
+    pub fn is_frozen(&self, nimg: u64) -> bool {
+        (nimg as f64) < self.optimiser.frozen_kimg * 1000.0
+    }
+
+    /// The name of the data that the networks learn from, with that of a model that they start from.
+    pub fn data_name(&self) -> String {
+        match &self.initial {
+            Some(initial) if initial.data != self.source.name => {
+                format!("{}, before it {}", self.source.name, initial.data)
+            }
+            _ => self.source.name.clone(),
+        }
+    }
+
+    /// The licence that binds what the networks learn, with that of a model that they start from.
+    pub fn licence(&self) -> String {
+        match &self.initial {
+            Some(initial) if initial.licence != self.source.licence => {
+                format!("{}; before it {}: {}", self.source.licence, initial.data, initial.licence)
+            }
+            _ => self.source.licence.clone(),
+        }
     }
 
     /// Number of steps of the whole run.

@@ -144,6 +144,7 @@ impl Preset {
             horizon_kimg: 0.0,
             input: self.data,
             source,
+            initial: None,
             precision,
         };
         config.set_length(config.schedule.kimg);

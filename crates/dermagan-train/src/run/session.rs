@@ -336,6 +336,8 @@ impl Session {
             self.show(|board| board.add_stats(&line));
             self.emit(Event::Tick(line));
         }
+        // An earlier process may have been killed between writing its last checkpoint and removing the oldest.
+        self.dir.rotate(self.keep);
         // The state is safe by now, so a plot that cannot be drawn does not fail the run.
         if let Err(error) = self.draw() {
             self.warn(&format!("the loss plot or the time-lapse was not written: {error}"));

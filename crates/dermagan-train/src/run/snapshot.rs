@@ -172,7 +172,7 @@ impl Session {
         let chosen = metrics.chooses(&measured).cloned();
         // A process that was killed among these lines leaves some of them, and the record of the best.
         let present = metric::measured_at(self.dir.path(), nimg);
-        let missing = |measured: &Measured| !present.contains(&measured.metric);
+        let missing = |measured: &Measured| present.iter().all(|(_, name)| *name != measured.name);
         for Measured { name, value, words, mut line, .. } in measured.into_iter().filter(missing) {
             let chosen = chosen.as_ref().is_some_and(|chosen| chosen.name == name);
             let before = best_of(self.dir.path()).filter(|best| best.metric == name);

@@ -21,7 +21,7 @@ use crate::store::best::{BEST_GENERATOR, BEST_RECORD, best_nimg};
 use crate::store::checkpoint::{self, Checkpoint};
 use crate::store::metric::{self, Metric};
 use crate::store::rundir::{self, RunDir};
-use crate::watch::metrics::SnapshotMetrics;
+use crate::watch::metrics::{LAST_WRITTEN, SnapshotMetrics};
 
 /// Trains a new run to its end, or until `stop` is set. `sink` receives the events.
 ///
@@ -234,7 +234,9 @@ fn new_session(
     let mut trainer = Trainer::new(plan.clone(), device.clone());
     let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
     let dir = RunDir::create(outdir, &plan.config, options)?;
+    let transfer = plan.initial.as_ref().map(|(_, transfer)| transfer.words());
     let mut session = Session::new(plan, trainer, dir, device, options.keep, metrics);
+    transfer.iter().for_each(|words| session.dir.log(words));
     session.report_check(checked);
     Ok(session)
 }
@@ -337,8 +339,11 @@ fn metrics_due(folder: &Path, config: &TrainConfig, nimg: u64) -> Vec<Metric> {
         return Vec::new();
     }
     let present = metric::measured_at(folder, nimg);
+    let is_complete = |wanted: &Metric| {
+        present.iter().any(|(metric, name)| metric == wanted && name.ends_with(LAST_WRITTEN))
+    };
     let asked = RunOptions::of_run(folder).metrics;
-    asked.into_iter().filter(|metric| !present.contains(metric)).collect()
+    asked.into_iter().filter(|metric| !is_complete(metric)).collect()
 }
 
 /// The metrics of the snapshots; `None` if the options ask for none.

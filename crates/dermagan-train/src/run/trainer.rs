@@ -62,12 +62,19 @@ pub const ADAPT_EVERY: u64 = 16;
 impl Trainer {
     /// A new run.
     pub fn new(plan: Arc<Plan>, device: ComputeDevice) -> Self {
-        let players = Players::new(&plan.config, &device.handle);
-        let average = ema::update(
+        let mut players = Players::new(&plan.config, &device.handle);
+        let mut average = ema::update(
             Flat::new(Generator::new(&plan.config.model, &device.handle)),
             &players.generator,
             0.0,
         );
+        if let Some((initial, _)) = &plan.initial {
+            let fresh = [players.generator.to_weights(), players.discriminator.to_weights()];
+            let [g, g_average, d] = initial.weights(fresh.each_ref(), &plan.config.source.classes);
+            players.generator = replaced(players.generator, &g);
+            players.discriminator = replaced(players.discriminator, &d);
+            average = replaced(average, &g_average);
+        }
         let has_lookahead = plan.config.optimiser.lookahead > 0;
         let lookahead = has_lookahead.then(|| Lookahead::new(&players));
         Self {
@@ -155,7 +162,8 @@ impl Trainer {
         let batch = self.on_device(host, &self.device.handle);
         let waited = start.elapsed();
         self.steps += 1;
-        let settings = StepSettings::at(self.config(), self.steps, self.config().share(self.nimg));
+        let settings = StepSettings::at(self.config(), self.steps, self.nimg);
+        let frozen = self.config().is_frozen(self.nimg);
         self.pending.push(self.players.step(batch, &settings, &mut |_, _| {}));
         let optimiser = self.config().optimiser;
         self.nimg += optimiser.batch as u64;
@@ -165,8 +173,11 @@ impl Trainer {
         {
             lookahead.step(&mut self.players, optimiser.lookahead_back.at(share));
         }
-        let decay = ema::decay(&optimiser, self.nimg, share);
-        self.average = ema::update(self.average.clone(), &self.players.generator, decay);
+        // The average of equal weights would differ in their last bits.
+        if !frozen {
+            let decay = ema::decay(&optimiser, self.nimg, share);
+            self.average = ema::update(self.average.clone(), &self.players.generator, decay);
+        }
         waited
     }
 
@@ -300,6 +311,16 @@ impl Trainer {
     /// A sampler that makes images with a generator of this run.
     pub fn sampler(&self, generator: Generator) -> Sampler {
         sampler_of(generator, self.config(), self.nimg, self.device.clone())
+    }
+}
+
+/// A network with weights of its own names and shapes.
+fn replaced<N: Network>(network: Flat<N>, weights: &Weights) -> Flat<N> {
+    let mut other = network.clone();
+    // Weights of the same shapes always fit.
+    match loaded(&mut other, weights) {
+        Ok(()) => other,
+        Err(_) => network,
     }
 }
 

@@ -218,7 +218,7 @@ impl Trainer {
         device: &Device,
     ) -> Gradients {
         let config = &self.plan.config;
-        let settings = StepSettings::at(config, 1, config.share(self.nimg)).without_moving();
+        let settings = StepSettings::at(config, 1, self.nimg).without_moving();
         gradients(players, self.on_device(batch, device), &settings)
     }
 }

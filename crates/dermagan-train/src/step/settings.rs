@@ -21,18 +21,23 @@ pub struct StepSettings {
 }
 
 impl StepSettings {
-    /// Step `time` of a run when `share` of it is done, 0 to 1.
+    /// Step `time` of a run, which begins after `nimg` images.
+    ///
+    /// A frozen generator has the learning rate 0, so that its optimiser learns the size of its gradients meanwhile.
     ///
     /// Penalties are lazy: they come every [`every`](crate::Objective::every) steps, `every` times as
     /// strong (Karras et al. 2020, arXiv:1912.04958).
-    pub fn at(config: &TrainConfig, time: u64, share: f64) -> Self {
-        let objective = &config.objective;
+    pub fn at(config: &TrainConfig, time: u64, nimg: u64) -> Self {
+        let (objective, share) = (&config.objective, config.share(nimg));
         let every = objective.every;
         let due = time.saturating_sub(1).is_multiple_of(every);
         let gamma = |gamma: f64| if due { gamma * every as f64 } else { 0.0 };
         Self {
             time,
-            g_learning_rate: config.optimiser.learning_rate.at(share),
+            g_learning_rate: match config.is_frozen(nimg) {
+                true => 0.0,
+                false => config.optimiser.learning_rate.at(share),
+            },
             d_learning_rate: config.optimiser.d_rate().at(share),
             loss: objective.loss,
             r1: gamma(objective.r1.at(share)),

@@ -34,7 +34,7 @@ fn timed_steps(
         let pixels = pixels.clone();
         let start = Instant::now();
         let batch = synthetic::batch(config, pixels, step - 1, &autodiff);
-        let settings = StepSettings::at(config, step, 0.0);
+        let settings = StepSettings::at(config, step, 0);
         // Reading the measures back waits for the device.
         to_vec(players.step(batch, &settings, &mut |_, _| {}));
         each(start.elapsed().as_secs_f64());

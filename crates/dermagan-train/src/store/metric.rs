@@ -53,8 +53,8 @@ pub fn found_in(run: &Path) -> Vec<Metric> {
     found
 }
 
-/// The metrics that the snapshot after `nimg` images of a run has.
-pub fn measured_at(run: &Path, nimg: u64) -> Vec<Metric> {
+/// The metrics that the snapshot after `nimg` images of a run has, with their names such as `kid2048_imagenet`.
+pub fn measured_at(run: &Path, nimg: u64) -> Vec<(Metric, String)> {
     let kimg = nimg as f64 / 1000.0;
     let has_line = |path: &Path| {
         let text = std::fs::read(path).unwrap_or_default();
@@ -63,18 +63,24 @@ pub fn measured_at(run: &Path, nimg: u64) -> Vec<Metric> {
             line.is_some_and(|line| line[KIMG].as_f64() == Some(kimg))
         })
     };
-    files(run).filter(|(_, path)| has_line(path)).map(|(metric, _)| metric).collect()
+    let measured = files(run).filter(|(_, path)| has_line(path));
+    measured.filter_map(|(metric, path)| Some((metric, name_of(&path)?))).collect()
 }
 
 /// The files `metric-NAME.jsonl` of a run with their metrics, in no order.
 pub fn files(run: &Path) -> impl Iterator<Item = (Metric, PathBuf)> {
     let files = std::fs::read_dir(run).into_iter().flatten().flatten();
     files.filter_map(|file| {
-        let name = file.file_name().to_string_lossy().into_owned();
-        let name = name.strip_prefix("metric-")?.strip_suffix(".jsonl")?;
+        let name = name_of(&file.path())?;
         let metric = name.split(|c: char| c.is_ascii_digit()).next()?.parse().ok()?;
         Some((metric, file.path()))
     })
+}
+
+/// The name of the metric of a file `metric-NAME.jsonl`.
+fn name_of(file: &Path) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    Some(name.strip_prefix("metric-")?.strip_suffix(".jsonl")?.to_owned())
 }
 
 #[cfg(test)]
@@ -88,8 +94,8 @@ mod tests {
         write("metric-kid60_lesion.jsonl", "{\"Progress/kimg\":0.1}\n{\"Progress/kimg\":0.2}\n");
         write("metric-fid60_lesion.jsonl", "{\"Progress/kimg\":0.1}\n{\"Progress/ki");
         write("metric-own.jsonl", "{\"Progress/kimg\":0.2}\n");
-        assert_eq!(measured_at(run.path(), 200), [Metric::Kid]);
-        assert_eq!(measured_at(run.path(), 300), []);
+        assert_eq!(measured_at(run.path(), 200), [(Metric::Kid, "kid60_lesion".to_owned())]);
+        assert!(measured_at(run.path(), 300).is_empty());
         assert_eq!(found_in(run.path()), [Metric::Kid, Metric::Fid]);
     }
 }

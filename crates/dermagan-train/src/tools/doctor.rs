@@ -205,7 +205,7 @@ fn step(
         let batch = synthetic::batch(config, synthetic::pixels(config), 0, &autodiff);
         // The players do not move: Adam's first step depends only on the sign of a gradient, so rounding in the
         // discriminator's gradients would appear a hundred times as large in the generator's.
-        let settings = StepSettings::at(config, 1, 0.0).without_moving();
+        let settings = StepSettings::at(config, 1, 0).without_moving();
         let gradients = gradients(&players, batch, &settings);
         let named = gradients.into_iter().chain(updates(config, players.generator));
         found.extend(named.map(|(name, values)| (format!("{prefix}{name}"), values)));

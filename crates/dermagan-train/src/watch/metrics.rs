@@ -7,9 +7,10 @@ use dermagan_base::SettingError;
 use dermagan_base::image::Image;
 use dermagan_eval::encoder::{self, LesionEncoder};
 use dermagan_eval::prdc::NEAREST;
-use dermagan_eval::{Comparison, Extractor, agree};
-use dermagan_eval::{EvalError, KidFigure};
-use dermagan_eval::{Extractors, GeneratedImages, Scope, compare_images};
+use dermagan_eval::{
+    Estimates, EvalError, Extractor, Extractors, FeatureReport, GeneratedImages, ImagenetEncoder,
+    Scope, agree, compare_images,
+};
 use dermagan_model::{ComputeDevice, Generator};
 use serde_json::{Map, Value, json};
 
@@ -24,14 +25,26 @@ use crate::watch::trained::sampler_of;
 const IMAGES: usize = 2048;
 /// Number of images per batch of features. A stop waits for one batch at most. The features do not depend on it.
 const BATCH: usize = 64;
-/// The metrics that the best snapshot is chosen by. The first that was computed counts.
-const CHOSEN_BY: [Metric; 2] = [Metric::Kid, Metric::Fid];
+/// The metrics that the best snapshot is chosen by, with the features. The first that was computed counts. The ImageNet
+/// encoder never saw the images that the run trains on, so it comes first.
+const CHOSEN_BY: [(Metric, &str); 4] = [
+    (Metric::Kid, "imagenet"),
+    (Metric::Fid, "imagenet"),
+    (Metric::Kid, "lesion"),
+    (Metric::Fid, "lesion"),
+];
+
+/// The end of the name of the line that is written last for a metric: with it, the metric of a snapshot is complete. A
+/// metric may have no other line, because FID by the ImageNet encoder needs more images.
+pub const LAST_WRITTEN: &str = "_lesion";
 
 /// The value of one metric of one snapshot.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// The metric.
     pub metric: Metric,
+    /// The features: the name of an extractor.
+    pub features: &'static str,
     /// Name of the metric with the number of images and the features, such as `kid2048_lesion`.
     pub name: String,
     /// The main value.
@@ -47,10 +60,11 @@ pub struct Measured {
 pub struct SnapshotMetrics {
     wanted: Vec<Metric>,
     encoder: LesionEncoder,
+    imagenet: ImagenetEncoder,
 }
 
 impl SnapshotMetrics {
-    /// For the `wanted` metrics of a run on `images` images, with the encoder that comes with the program, on the run's
+    /// For the `wanted` metrics of a run on `images` images, with the two encoders that come with the program, on the run's
     /// device. The features that a GPU computes are compared with the CPU's.
     ///
     /// # Errors
@@ -64,9 +78,12 @@ impl SnapshotMetrics {
         wanted.sort();
         wanted.dedup();
         let encoder = LesionEncoder::shipped(&device.handle)?;
+        let imagenet = ImagenetEncoder::shipped(&device.handle)?;
         if !device.is_cpu {
-            let reference = LesionEncoder::shipped(&ComputeDevice::cpu().handle)?;
-            agree::check(&encoder, &reference, &synthetic::images(agree::MOST, encoder::SIDE))?;
+            let cpu = ComputeDevice::cpu().handle;
+            let images = synthetic::images(agree::MOST, encoder::SIDE);
+            agree::check(&encoder, &LesionEncoder::shipped(&cpu)?, &images)?;
+            agree::check(&imagenet, &ImagenetEncoder::shipped(&cpu)?, &images)?;
         }
         // The real images are split into two sets, which are compared with each other as well.
         let needed = |metric: &Metric| match metric {
@@ -81,7 +98,7 @@ impl SnapshotMetrics {
             );
             return Err(SettingError::value("metrics", metric.name(), problem).into());
         }
-        Ok(Self { wanted, encoder })
+        Ok(Self { wanted, encoder, imagenet })
     }
 
     /// Computes the metrics of a generator against the images that the run trains on. The state of the run does not
@@ -117,58 +134,70 @@ impl SnapshotMetrics {
             per_class: false,
             seed: 0,
             explain: false,
+            tell_apart: false,
         };
-        let extractor = StoppableExtractor { encoder: &self.encoder, stop };
-        let extractors = Extractors { extractor: &extractor, encoder: &self.encoder };
+        let stoppable = |extractor| StoppableExtractor { extractor, stop };
+        // The lesion encoder is the last: see `LAST_WRITTEN`.
+        let both = [stoppable(&self.imagenet as &dyn Extractor), stoppable(&self.encoder)];
+        let compared = both.iter().map(|one| one as &dyn Extractor).collect();
+        let extractors = Extractors { compared, encoder: &self.encoder };
         let found = compare_images(&plan.cache, &fakes, &extractors, &scope, &mut |_| ());
-        let (report, _) = match found {
+        let report = match found {
             Err(_) if stop.load(Ordering::Relaxed) => {
                 return Err(TrainError::Stopped("in the metrics"));
             }
-            found => found?,
+            found => found?.report,
         };
         let seconds = start.elapsed().as_secs_f64();
-        let measured = self.wanted.iter().filter_map(|metric| {
-            let (name, results, value, words) = figures(*metric, &report.overall)?;
-            let mut line = StatsLine::new();
-            line.insert("results".into(), Value::Object(results));
-            line.insert("metric".into(), json!(name));
-            line.insert("total_time".into(), json!(seconds));
-            line.insert("total_time_str".into(), json!(format!("{seconds:.1}s")));
-            line.insert("snapshot_pkl".into(), json!(snapshot));
-            line.insert("Progress/kimg".into(), json!(nimg as f64 / 1000.0));
-            Some(Measured { metric: *metric, name, value, words, line })
-        });
+        let names = both.map(|extractor| extractor.name());
+        let by_both = |metric: &Metric| {
+            let metric = *metric;
+            let all = report.features.iter().zip(names);
+            all.filter_map(move |(by, features)| Some((metric, features, figures(metric, by)?)))
+        };
+        let measured = self.wanted.iter().flat_map(by_both).map(
+            |(metric, features, (name, results, value, words))| {
+                let mut line = StatsLine::new();
+                line.insert("results".into(), Value::Object(results));
+                line.insert("metric".into(), json!(name));
+                line.insert("total_time".into(), json!(seconds));
+                line.insert("total_time_str".into(), json!(format!("{seconds:.1}s")));
+                line.insert("snapshot_pkl".into(), json!(snapshot));
+                line.insert("Progress/kimg".into(), json!(nimg as f64 / 1000.0));
+                Measured { metric, features, name, value, words, line }
+            },
+        );
         Ok(measured.collect())
     }
 
     /// The value that the best snapshot is chosen by. Lower is better.
     pub fn chooses<'a>(&self, measured: &'a [Measured]) -> Option<&'a Measured> {
-        CHOSEN_BY
-            .iter()
-            .find_map(|metric| measured.iter().find(|m| m.name.starts_with(metric.name())))
+        CHOSEN_BY.iter().find_map(|(metric, features)| {
+            measured.iter().find(|m| m.metric == *metric && m.features == *features)
+        })
     }
 }
 
-/// The lesion encoder, which gives no more features after a flag was set. Without it, a metric of thousands of images
-/// could not be broken off.
+/// An extractor that gives no more features after a flag was set. Without it, a metric of thousands of images could not be
+/// broken off.
 struct StoppableExtractor<'a> {
-    encoder: &'a LesionEncoder,
+    extractor: &'a dyn Extractor,
     stop: &'a AtomicBool,
 }
 
 impl Extractor for StoppableExtractor<'_> {
     fn name(&self) -> &'static str {
-        self.encoder.name()
+        self.extractor.name()
     }
 
     fn id(&self) -> String {
-        // It differs from the encoder's own: an evaluation calls the encoder itself, past the flag, where both are equal.
-        format!("{}-stoppable", self.encoder.id())
+        // It differs from the extractor's own: an evaluation calls the lesion encoder itself, past the flag, where both are
+        // equal.
+        format!("{}-stoppable", self.extractor.id())
     }
 
     fn dims(&self) -> usize {
-        self.encoder.dims()
+        self.extractor.dims()
     }
 
     fn batch(&self) -> usize {
@@ -178,7 +207,7 @@ impl Extractor for StoppableExtractor<'_> {
     fn extract(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
         match self.stop.load(Ordering::Relaxed) {
             true => Err(EvalError::Input("stopped".into())),
-            false => self.encoder.extract(images),
+            false => self.extractor.extract(images),
         }
     }
 }
@@ -187,9 +216,10 @@ impl Extractor for StoppableExtractor<'_> {
 /// it was not computed.
 fn figures(
     metric: Metric,
-    found: &Comparison,
+    by: &FeatureReport,
 ) -> Option<(String, Map<String, Value>, f64, String)> {
-    let name = format!("{}{}_lesion", metric.name(), found.n);
+    let found = &by.overall;
+    let name = format!("{}{}_{}", metric.name(), found.n, by.name);
     let mut results = Map::new();
     let mut put = |name: &str, value: f64| {
         results.insert(name.to_owned(), json!(value));
@@ -200,7 +230,7 @@ fn figures(
             put(&name, kid.fake);
             put(&format!("{name}_standard_error"), kid.fake_se);
             put(&format!("{name}_real"), kid.real);
-            let KidFigure { fake, fake_se, real, .. } = kid;
+            let Estimates { fake, fake_se, real, .. } = kid;
             (fake, format!("{fake:.4} ± {fake_se:.4} (real {real:.4})"))
         }
         Metric::Fid => {

@@ -44,8 +44,8 @@ pub fn card_of(config: &TrainConfig, nimg: u64) -> Card {
         kind: "generator".into(),
         producer: producer(),
         model: config.model,
-        data: config.source.name.clone(),
-        licence: config.source.licence.clone(),
+        data: config.data_name(),
+        licence: config.licence(),
         classes: config.source.classes.clone(),
         class_images: match config.model.classes {
             0 => Vec::new(),

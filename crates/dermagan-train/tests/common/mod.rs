@@ -56,7 +56,7 @@ pub fn differences(device: &Device) -> BTreeMap<String, f64> {
         let mut compared = 0;
         let measures = players.step(
             Batch::plain(real, z),
-            &StepSettings::at(&config, step, 0.0),
+            &StepSettings::at(&config, step, 0),
             &mut |player, gradients| {
                 for (name, gradient) in gradients {
                     let name = format!("grad{step}.{player}.{name}");

@@ -4,12 +4,13 @@
 use std::convert::Infallible;
 
 use dermagan_kernels::Lane;
-use dermagan_kernels::conv::direct::{Filter, Image, Pool, Window, pool};
+use dermagan_kernels::conv::direct::{Activation, Filter, Image, Pool, Window, pool};
 use rayon::prelude::*;
 
 use super::architecture::Op;
 use super::folded::Folded;
 use super::resize::SIDE;
+use crate::features::form::OnCpu;
 
 /// The network with its filters in the order that the kernels read.
 #[derive(Debug)]
@@ -21,17 +22,18 @@ impl CpuNetwork {
         let mut filter = |folded: Folded| {
             let [_, channels, rows, columns] = folded.shape;
             let Folded { weight, bias, stride, padding, .. } = folded;
-            let window = Window { kernel: [rows, columns], stride, padding };
-            Ok::<_, Infallible>(Filter::new(&weight, &bias, channels, window))
+            let window = Window::symmetric([rows, columns], stride, padding);
+            Ok::<_, Infallible>(Filter::new(&weight, &bias, channels, window, Activation::Relu))
         };
         let parts = parts.into_iter().map(|part| match part.try_map(&mut filter) {
             Ok(part) => part,
         });
         Self(parts.collect())
     }
+}
 
-    /// The features `[n, 2048]` of the images `[n, 299, 299, 3]` in [-1, 1].
-    pub(super) fn forward(&self, images: &[f32]) -> Vec<f32> {
+impl OnCpu for CpuNetwork {
+    fn forward(&self, images: &[f32]) -> Vec<f32> {
         // One task per image: its activations stay in the cache, and no thread waits at the end of a layer.
         let features = images.par_chunks_exact(SIDE * SIDE * 3).map(|values| {
             let image = Image { values, extent: [SIDE; 2] };
@@ -60,7 +62,7 @@ fn window(part: &Op<Filter>) -> Window {
         Op::MaxPool { stride, padding } => (*stride, *padding),
         _ => (1, 1),
     };
-    Window { kernel: [3; 2], stride, padding: [padding; 2] }
+    Window::symmetric([3; 2], stride, [padding; 2])
 }
 
 /// The extent (rows and columns) and the number of channels of the output of `parts`.

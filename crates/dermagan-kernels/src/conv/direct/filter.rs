@@ -1,7 +1,8 @@
-//! A convolution of any window with its bias and ReLU.
+//! A convolution of any window with its bias and activation.
 
 use rayon::prelude::*;
 
+use super::activation::Activation;
 use super::window::{Image, Window};
 use super::winograd_3x3;
 use crate::matmul::{Extents, Into, Lane, Left, Out, PANEL, Right, gemm, pack};
@@ -20,6 +21,7 @@ pub struct Filter {
     bias: Vec<f32>,
     channels: usize,
     window: Window,
+    activation: Activation,
 }
 
 /// A filter in the order in which its method reads it.
@@ -36,7 +38,13 @@ impl Filter {
     ///
     /// # Panics
     /// If the filter does not have that extent, or an extent or the stride is 0.
-    pub fn new(filter: &[f32], bias: &[f32], channels: usize, window: Window) -> Self {
+    pub fn new(
+        filter: &[f32],
+        bias: &[f32],
+        channels: usize,
+        window: Window,
+        activation: Activation,
+    ) -> Self {
         let taps = window.kernel[0] * window.kernel[1];
         assert!(
             taps * channels * bias.len() * window.stride > 0,
@@ -50,7 +58,7 @@ impl Filter {
                 |k: usize, n: usize| filter[(n * channels + k % channels) * taps + k / channels];
             Form::Direct(pack::<f32>(taps * channels, bias.len(), value).0)
         };
-        Self { form, bias: bias.to_vec(), channels, window }
+        Self { form, bias: bias.to_vec(), channels, window, activation }
     }
 
     /// Number of channels of the result.
@@ -63,7 +71,7 @@ impl Filter {
         self.window
     }
 
-    /// Writes ReLU(image ∗ filter + bias) to the channels of `into` that start at `first`. `into` is
+    /// Writes the activation of image ∗ filter + bias to the channels of `into` that start at `first`. `into` is
     /// `[height, width, row]`, with the extent that [`Window::extent`] gives.
     ///
     /// # Panics
@@ -74,7 +82,8 @@ impl Filter {
         let packed = match &self.form {
             Form::Direct(packed) => packed,
             Form::Winograd(filter) => {
-                return filter.apply(self.window, image, &self.bias, (into, row, first), extent);
+                let end = (&self.bias[..], self.activation);
+                return filter.apply(self.window, image, end, (into, row, first), extent);
             }
         };
         let k = self.window.kernel[0] * self.window.kernel[1] * self.channels;
@@ -93,7 +102,7 @@ impl Filter {
                 let a = Left { data: &windows[..], row: k, col: 1 };
                 gemm(size, a, b, &mut out, Into::Replace);
             }
-            add_bias_relu(&mut into[first..], row, &self.bias);
+            add_bias(&mut into[first..], row, &self.bias, self.activation);
         });
     }
 }
@@ -108,16 +117,16 @@ vectorised! {
         for (at, into) in into.chunks_exact_mut(size).enumerate() {
             let (i, j) = ((first + at) / width * window.stride, (first + at) % width * window.stride);
             // Columns of the window that lie in the image. The others are zero.
-            let left = window.padding[1].saturating_sub(j).min(columns);
-            let right = (image.extent[1] + window.padding[1]).saturating_sub(j).min(columns).max(left);
+            let left = window.padding[1][0].saturating_sub(j).min(columns);
+            let right = (image.extent[1] + window.padding[1][0]).saturating_sub(j).min(columns).max(left);
             for u in 0..rows {
                 let into = &mut into[u * columns * channels..][..columns * channels];
-                let inside = i + u >= window.padding[0] && i + u < image.extent[0] + window.padding[0];
+                let inside = i + u >= window.padding[0][0] && i + u < image.extent[0] + window.padding[0][0];
                 if !inside || left == right {
                     into.fill(0.0);
                     continue;
                 }
-                let from = (i + u - window.padding[0]) * image.extent[1] + j + left - window.padding[1];
+                let from = (i + u - window.padding[0][0]) * image.extent[1] + j + left - window.padding[1][0];
                 let from = from * channels;
                 let values = &image.values[from..][..(right - left) * channels];
                 into[..left * channels].fill(0.0);
@@ -129,15 +138,13 @@ vectorised! {
 }
 
 vectorised! {
-    /// max(0, x + bias) in the first channels of every row. The last row may end with those channels.
-    fn add_bias_relu[](x: &mut [f32], row: usize, bias: &[f32]) {
+    /// The activation of x + bias in the first channels of every row. The last row may end with those channels.
+    fn add_bias[](x: &mut [f32], row: usize, bias: &[f32], activation: Activation) {
         let n = bias.len();
         for x in x.chunks_mut(row) {
             let x = &mut x[..n];
             for c in 0..n {
-                let v = x[c] + bias[c];
-                // A NaN stays a NaN, because it shows that the weights are wrong.
-                x[c] = if v < 0.0 { 0.0 } else { v };
+                x[c] = activation.of(x[c] + bias[c]);
             }
         }
     }

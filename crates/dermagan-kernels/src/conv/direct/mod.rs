@@ -1,14 +1,18 @@
-//! Convolutions of any window, stride and padding, with bias and ReLU, and pools: the layers of a trained classifier,
-//! forward only.
+//! Convolutions of any window, stride and padding, with bias and activation, depthwise convolutions, and pools: the
+//! layers of a trained classifier, forward only.
 //!
 //! The window of every pixel is copied to a row, and the rows times the filter are the result. Filters of 3 × 3 with
 //! stride 1 use minimal filtering instead.
 
+mod activation;
+mod depthwise;
 mod filter;
 mod pool;
 mod window;
 mod winograd_3x3;
 
+pub use self::activation::Activation;
+pub use self::depthwise::Depthwise;
 pub use self::filter::Filter;
 pub use self::pool::{Pool, pool};
 pub use self::window::{Image, Window};

@@ -31,7 +31,7 @@ pub fn pool(
 ) {
     let extent = window.checked(image, channels, (into.len(), row), first + channels);
     assert!(
-        (0..2).all(|i| window.padding[i] < window.kernel[i]),
+        (0..2).all(|i| window.padding[i].iter().all(|zeros| *zeros < window.kernel[i])),
         "the padding must be smaller than the window"
     );
     into.par_chunks_mut(extent[1] * row).enumerate().for_each(|(i, into)| {
@@ -46,9 +46,9 @@ vectorised! {
         row: usize, first: usize,
     ) {
         let inside = |at: usize, axis: usize| {
-            let from = (at * window.stride).saturating_sub(window.padding[axis]);
+            let from = (at * window.stride).saturating_sub(window.padding[axis][0]);
             let end = at * window.stride + window.kernel[axis];
-            (from, end.saturating_sub(window.padding[axis]).min(image.extent[axis]))
+            (from, end.saturating_sub(window.padding[axis][0]).min(image.extent[axis]))
         };
         let (top, bottom) = inside(i, 0);
         for (j, into) in into.chunks_exact_mut(row).enumerate() {
@@ -60,7 +60,7 @@ vectorised! {
                     let values = &image.values[(r * image.extent[1] + c) * channels..][..channels];
                     if pool == Pool::Max {
                         for k in 0..channels {
-                            // A NaN stays a NaN, as in `add_bias_relu`.
+                            // A NaN stays a NaN, as in `Activation`.
                             let larger = values[k] > into[k] || values[k].is_nan();
                             into[k] = if larger { values[k] } else { into[k] };
                         }

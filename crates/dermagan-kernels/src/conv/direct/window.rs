@@ -16,16 +16,21 @@ pub struct Window {
     pub kernel: [usize; 2],
     /// Step from one pixel of the result to the next, in both directions.
     pub stride: usize,
-    /// Number of rows and columns of zeros at each border.
-    pub padding: [usize; 2],
+    /// Number of zeros before the first and after the last row, then before the first and after the last column.
+    pub padding: [[usize; 2]; 2],
 }
 
 impl Window {
+    /// A window with as many rows of zeros above the image as below it, and as many columns at the left as at the right.
+    pub fn symmetric(kernel: [usize; 2], stride: usize, padding: [usize; 2]) -> Self {
+        Self { kernel, stride, padding: padding.map(|zeros| [zeros; 2]) }
+    }
+
     /// Number of rows and columns of the result for an image of this extent. `None` if the window is larger than the
     /// padded image.
     pub fn extent(&self, image: [usize; 2]) -> Option<[usize; 2]> {
         let side = |i: usize| {
-            let padded = image[i] + 2 * self.padding[i];
+            let padded = image[i] + self.padding[i][0] + self.padding[i][1];
             Some(padded.checked_sub(self.kernel[i])? / self.stride + 1)
         };
         Some([side(0)?, side(1)?])
@@ -53,6 +58,6 @@ impl Window {
 
     /// Whether the window of a pixel is that pixel alone, so that no copy is needed.
     pub(super) fn is_one_pixel(&self) -> bool {
-        self.kernel == [1, 1] && self.stride == 1 && self.padding == [0, 0]
+        self.kernel == [1, 1] && self.stride == 1 && self.padding == [[0; 2]; 2]
     }
 }

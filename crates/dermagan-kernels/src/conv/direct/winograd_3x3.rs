@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use super::activation::Activation;
 use super::window::{Image, Window};
 use crate::conv::channel_blocks::{BLOCK, Values, block, block_mut, lanewise};
 use crate::matmul::{Extents, Into, Lane, Left, Out, PANEL, Right, gemm, pack, panels};
@@ -48,13 +49,13 @@ impl Filter {
         Self { packed, channels }
     }
 
-    /// Computes ReLU(image ∗ filter + bias), as `Filter::apply` of `filter.rs`, which has checked the extents of image
-    /// and result. `extent` is that of the result.
+    /// Computes the activation of image ∗ filter + bias, as `Filter::apply` of `filter.rs`, which has checked the extents
+    /// of image and result. `extent` is that of the result.
     pub(crate) fn apply(
         &self,
         window: Window,
         image: Image<'_>,
-        bias: &[f32],
+        (bias, activation): (&[f32], Activation),
         (into, row, first): (&mut [f32], usize, usize),
         extent: [usize; 2],
     ) {
@@ -79,7 +80,7 @@ impl Filter {
                     gemm(Extents { m, n: width, k }, a, b, &mut c, Into::Replace);
                 }
                 let place = Place { width: extent[1], row, first: first + from };
-                into_pixels(&products, &bias[from..][..width], place, into);
+                into_pixels(&products, &bias[from..][..width], activation, place, into);
             }
         });
     }
@@ -136,7 +137,7 @@ vectorised! {
             for u in 0..4 {
                 for v in 0..4 {
                     let (r, c) = (i + u, j + v);
-                    let [above, before] = window.padding;
+                    let [[above, _], [before, _]] = window.padding;
                     let inside = r >= above && r < image.extent[0] + above
                         && c >= before && c < image.extent[1] + before;
                     if inside {
@@ -173,8 +174,10 @@ struct Place {
 }
 
 vectorised! {
-    /// Computes ReLU(pixels + bias) from the products `[node, tile, channel of the panel]` of whole rows of tiles.
-    fn into_pixels[](products: &[f32], bias: &[f32], place: Place, into: &mut [f32]) {
+    /// Computes the activation of pixels + bias from the products `[node, tile, channel of the panel]` of whole rows of tiles.
+    fn into_pixels[](
+        products: &[f32], bias: &[f32], activation: Activation, place: Place, into: &mut [f32],
+    ) {
         let node = products.len() / NODES;
         let across = place.width.div_ceil(2);
         let mut tile_pixels: [Values<f32>; 4] = [[0.0; BLOCK]; 4];
@@ -196,8 +199,7 @@ vectorised! {
                     }
                     let (to, from) = (&mut into[to..][..bias.len()], &tile_pixels[at][..bias.len()]);
                     for c in 0..bias.len() {
-                        let v = from[c] + bias[c];
-                        to[c] = if v < 0.0 { 0.0 } else { v };
+                        to[c] = activation.of(from[c] + bias[c]);
                     }
                 }
             }
