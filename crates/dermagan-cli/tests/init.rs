@@ -90,8 +90,9 @@ fn a_run_gives_its_discriminator_too() {
         let (first, second) = (first.take(network), second.take(network));
         for (name, array) in &first {
             let apart = array.values.iter().zip(&second[name].values).map(|(a, b)| (a - b).abs());
-            // The average of equal weights differs in its last bits.
-            assert!(apart.fold(0.0, f32::max) < 1e-6, "{network}.{name}");
+            // In a step the average comes a little nearer to the generator.
+            let most = if network == "G_ema" { 1e-3 } else { 1e-20 };
+            assert!(apart.fold(0.0, f32::max) < most, "{network}.{name}");
         }
     }
 }

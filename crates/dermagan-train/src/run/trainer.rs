@@ -175,7 +175,7 @@ impl Trainer {
         }
         // The average of equal weights would differ in their last bits.
         if !frozen {
-            let decay = ema::decay(&optimiser, self.nimg, share);
+            let decay = ema::decay(self.config(), self.nimg);
             self.average = ema::update(self.average.clone(), &self.players.generator, decay);
         }
         waited
