@@ -210,7 +210,8 @@ fn errors_of_invalid_options_name_the_valid_values() {
             .contains("reference, fast, rare, best, notebook, tiny")
     );
     assert!(
-        desk.fails(&["train", "--size", "48", "--data", "phantom:60"], 1).contains("32, 64 or 128")
+        desk.fails(&["train", "--size", "48", "--data", "phantom:60"], 1)
+            .contains("32, 64, 128 or 256")
     );
     assert!(
         desk.fails(&["train", "--batch", "1", "--data", "phantom:60"], 1).contains("2 to 4096")

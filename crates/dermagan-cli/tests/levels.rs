@@ -93,7 +93,7 @@ fn bench_rejects_invalid_requests_before_it_measures() {
     for (args, words) in [
         (&["features", "--batch", "0"][..], "--batch 0: expected 1 to 4096"),
         (&["features", "--features", "handmade", "--batch", "99999999999"], "expected 1 to 4096"),
-        (&["features", "--size", "4000000000"], "expected 32, 64 or 128"),
+        (&["features", "--size", "4000000000"], "expected 32, 64, 128 or 256"),
         (&["features", "--width", "8"], "--width"),
         (&["step", "--features", "lesion"], "--features is for"),
         (&["step", "--rounds", "0"], "--rounds 0: expected 1"),

@@ -422,3 +422,31 @@ fn a_stop_while_steps_are_timed_says_that_there_is_nothing_to_resume() {
     let runs = std::fs::read_dir(desk.join("runs")).into_iter().flatten().count();
     assert_eq!(runs, 0);
 }
+
+#[test]
+fn a_run_at_256_pixels_resumes_to_the_same_bytes_and_its_images_are_sampled_and_evaluated() {
+    let desk = Desk::new();
+    let base = ["train", "--preset", "fast", "--data", "phantom:60", "--size", "256", "--device"];
+    let small = ["cpu", "--width", "2", "--batch", "4", "--precision", "f32", "--snap", "0.016"];
+    let train = |outdir: &str, kimg: &str| {
+        let length = ["--kimg", kimg, "--outdir", outdir, "--set", "optimiser.learning_rate=1e-4"];
+        let constant = ["--set", "optimiser.lookahead_back=0.5"];
+        desk.ok(&[&base[..], &small, &length, &constant].concat())
+    };
+    train("whole", "0.032");
+    train("parts", "0.016");
+    desk.ok(&[
+        "train", "--resume", "latest", "--outdir", "parts", "--kimg", "0.032", "--device", "cpu",
+    ]);
+    let (whole, parts) = (desk.run_folder("whole"), desk.run_folder("parts"));
+    assert_same_end(&whole, &parts, "000000.032");
+    let run = whole.to_string_lossy();
+    desk.ok(&["sample", &run, "-n", "3", "--out", "s", "--device", "cpu"]);
+    assert_eq!(image::image_dimensions(desk.join("s/seed0002.png")).unwrap(), (256, 256));
+    let eval = ["eval", "--real", "phantom:60", "--fake", &run, "-n", "12", "--split", "all"];
+    let table = desk.ok(&[&eval[..], &["--device", "cpu"]].concat());
+    assert!(table.contains("imagenet"), "{table}");
+    let estimate = ["train", "--preset", "rare", "--size", "256", "--data", "phantom:60", "-n"];
+    let estimate = desk.ok(&[&estimate[..], &["--device", "cpu", "--width", "12"]].concat());
+    assert!(estimate.contains("memory") && estimate.contains("dry run"), "{estimate}");
+}

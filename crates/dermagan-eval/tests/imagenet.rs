@@ -7,7 +7,6 @@ mod formulas;
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use dermagan_base::distance::{distance, norm};
 use dermagan_base::image::Image;
 use dermagan_eval::{Extractor, ImagenetEncoder};
@@ -20,7 +19,7 @@ const SIZES: [(usize, usize); 5] = [(64, 64), (128, 96), (160, 160), (420, 310),
 fn the_features_are_those_of_pytorch() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imagenet.safetensors");
     let fixture = from_safetensors("imagenet", &std::fs::read(path).unwrap()).unwrap().weights;
-    let encoder = ImagenetEncoder::shipped(&Device::flex()).unwrap();
+    let encoder = ImagenetEncoder::shipped().unwrap();
     let mut largest = 0.0f64;
     for (width, height) in SIZES {
         let expected = &fixture[&format!("{width}x{height}")].values;
@@ -35,7 +34,7 @@ fn the_features_are_those_of_pytorch() {
 
 #[test]
 fn the_row_of_an_image_depends_on_that_image_alone() {
-    let encoder = ImagenetEncoder::shipped(&Device::flex()).unwrap();
+    let encoder = ImagenetEncoder::shipped().unwrap();
     let images: Vec<Image> = (0..35).map(|i| image(20 + i, 40)).collect();
     let rows = encoder.extract(&images).unwrap();
     for i in [0, 31, 34] {
@@ -46,7 +45,7 @@ fn the_row_of_an_image_depends_on_that_image_alone() {
 
 #[test]
 fn an_image_without_pixels_is_refused() {
-    let encoder = ImagenetEncoder::shipped(&Device::flex()).unwrap();
+    let encoder = ImagenetEncoder::shipped().unwrap();
     let empty = Image { width: 0, height: 3, pixels: Vec::new() };
     let error = encoder.extract(&[image(64, 64), empty]).unwrap_err().to_string();
     assert!(error.contains("no pixels"), "{error}");

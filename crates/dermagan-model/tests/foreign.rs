@@ -115,7 +115,7 @@ fn a_generator_is_found_in_nested_dictionaries_by_its_shapes() {
 #[test]
 fn the_names_of_layers_do_not_matter_and_each_resolution_is_found() {
     let desk = Desk::new();
-    for resolution in [32, 64, 128] {
+    for resolution in [32, 64, 128, 256] {
         let config = ModelConfig { resolution, ..SMALL };
         let weights = of(config, 3);
         let last = resolution.trailing_zeros() as usize - 2;

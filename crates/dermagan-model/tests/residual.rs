@@ -348,7 +348,7 @@ mod differences {
 /// Shapes of networks of either backbone.
 fn configs() -> Vec<ModelConfig> {
     let mut all = Vec::new();
-    for resolution in [32, 64, 128] {
+    for resolution in [32, 64, 128, 256] {
         for (backbone, classes, noise) in [
             (Backbone::Dcgan, 0, false),
             (Backbone::Residual, 0, false),

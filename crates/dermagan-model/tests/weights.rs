@@ -76,7 +76,7 @@ fn layers_have_the_names_of_pytorchs_dcgan_example() {
 #[test]
 fn a_generator_file_has_the_same_bytes_every_time_and_reads_back_equal() {
     let device = Device::flex();
-    for resolution in [32, 64, 128] {
+    for resolution in [32, 64, 128, 256] {
         let config = ModelConfig { resolution, ..SMALL };
         let weights = Init::Dcgan.generator(&config, 7, &device).to_weights();
         let bytes = ModelFile::to_bytes(&weights, &card(config)).unwrap();

@@ -41,7 +41,7 @@ pub struct BenchArgs {
     /// Channels of both networks at half the resolution, 1 to 512; even for residual networks [default: the preset's].
     #[arg(long)]
     pub width: Option<usize>,
-    /// Side of the images in pixels: 32, 64 or 128 [default: the preset's].
+    /// Side of the images in pixels: 32, 64, 128 or 256 [default: the preset's].
     #[arg(long)]
     pub size: Option<usize>,
     /// Count the kernel launches, transfers and waits per training step of a GPU instead of its time. The counts are the

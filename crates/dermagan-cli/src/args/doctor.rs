@@ -18,7 +18,7 @@ pub struct DoctorArgs {
     /// Images per step, 2 to 4096 [default: the preset's].
     #[arg(long, requires = "preset")]
     pub batch: Option<usize>,
-    /// Side of the images in pixels: 32, 64 or 128 [default: the preset's].
+    /// Side of the images in pixels: 32, 64, 128 or 256 [default: the preset's].
     #[arg(long, requires = "preset")]
     pub size: Option<usize>,
     /// Channels of both networks at half the resolution, 1 to 512; even for residual networks [default: the preset's].

@@ -38,7 +38,7 @@ pub struct TrainArgs {
     /// takes precedence over it.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// Side of the images in pixels: 32, 64 or 128 [default: the preset's].
+    /// Side of the images in pixels: 32, 64, 128 or 256 [default: the preset's].
     #[arg(long)]
     pub size: Option<usize>,
     /// How to make an image square [default: the preset's, which is crop in all but one].

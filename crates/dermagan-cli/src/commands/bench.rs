@@ -61,7 +61,7 @@ fn refuse(args: &BenchArgs) -> anyhow::Result<()> {
     let batch = args.batch.unwrap_or(FEATURES_BATCH);
     ensure!((1..=MAX_BATCH).contains(&batch), "--batch {batch}: expected 1 to {MAX_BATCH}");
     let side = args.size.unwrap_or(RESOLUTIONS[0]);
-    ensure!(RESOLUTIONS.contains(&side), "--size {side}: expected 32, 64 or 128");
+    ensure!(RESOLUTIONS.contains(&side), "--size {side}: expected 32, 64, 128 or 256");
     Ok(())
 }
 
@@ -103,7 +103,7 @@ fn measure(args: &BenchArgs) -> anyhow::Result<(String, usize, Vec<f64>)> {
             config.optimiser.batch = args.batch.unwrap_or(FEATURES_BATCH);
             let extractor: Box<dyn Extractor> = match args.features.unwrap_or(FeaturesArg::Lesion) {
                 FeaturesArg::Lesion => Box::new(LesionEncoder::shipped(&device.handle)?),
-                FeaturesArg::Imagenet => Box::new(ImagenetEncoder::shipped(&device.handle)?),
+                FeaturesArg::Imagenet => Box::new(ImagenetEncoder::shipped()?),
                 FeaturesArg::Inception => Box::new(Inception::untrained(&device.handle)),
                 FeaturesArg::Handmade => Box::new(Handmade),
             };

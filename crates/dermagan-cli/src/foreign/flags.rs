@@ -57,7 +57,7 @@ pub const FLAGS: &[(&str, &str, Answer)] = &[
     (
         "imagesize image-size img-size resolution res im-size height width",
         "train",
-        Called("--size; 32, 64 or 128"),
+        Called("--size; 32, 64, 128 or 256"),
     ),
     (
         "imagesize image-size img-size resolution res im-size height width",

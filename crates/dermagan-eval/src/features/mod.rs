@@ -3,7 +3,6 @@
 pub mod agree;
 pub mod encoder;
 mod extractor;
-mod form;
 pub mod handmade;
 mod imagenet;
 mod inception;

@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn graphs_of_all_shapes_are_well_formed() {
         let dcgan = ModelConfig { resolution: 32, g_width: 3, ..ModelConfig::default() };
-        for resolution in [32, 64, 128] {
+        for resolution in [32, 64, 128, 256] {
             let graph =
                 graph_of(&generator(ModelConfig { resolution, ..dcgan }), Class::None, false);
             assert_well_formed(&graph);

@@ -12,11 +12,11 @@ use crate::network::{Generator, ModelConfig};
 /// The names and shapes of tensors of floats.
 pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// The numbers of tensors of generators with 4, 5 and 6 convolutions: each but the last has a
+/// The numbers of tensors of generators with 4 to 7 convolutions: each but the last has a
 /// normalisation of four tensors.
-const SIZES: [usize; 3] = [16, 21, 26];
-/// The numbers of convolutions for 32, 64 and 128 pixels.
-pub(super) const BLOCKS: std::ops::RangeInclusive<usize> = 4..=6;
+const SIZES: [usize; 4] = [16, 21, 26, 31];
+/// The numbers of convolutions for 32, 64, 128 and 256 pixels.
+pub(super) const BLOCKS: std::ops::RangeInclusive<usize> = 4..=7;
 /// The tensors of a normalisation.
 const NORM: [&str; 4] = ["running_mean", "running_var", "weight", "bias"];
 /// The most parts of a name that may be the path to a network.

@@ -27,8 +27,8 @@ struct Found<'a> {
 /// dictionaries of a PyTorch file; `None` for safetensors.
 pub(super) fn none_fits(path: &Path, shapes: &Shapes, structure: Option<&PickleValue>) -> String {
     let found = networks(shapes, structure);
-    let expected = "dermagan opens DCGAN generators of other programs: 4, 5 or 6 transposed convolutions of 4×4 \
-                    (32, 64 or 128 pixels), each but the last with batch normalisation";
+    let expected = "dermagan opens DCGAN generators of other programs: 4 to 7 transposed convolutions of 4×4 \
+                    (32, 64, 128 or 256 pixels), each but the last with batch normalisation";
     match found.as_slice() {
         [] => format!("it holds no layers of a network; {expected}"),
         [only] => {
@@ -231,7 +231,7 @@ fn why_not(network: &Found<'_>) -> String {
         return format!("its last layer makes {end} channels; dermagan needs three");
     }
     if !BLOCKS.contains(&layers.len()) {
-        return format!("it has {} convolutions, expected 4, 5 or 6", layers.len());
+        return format!("it has {} convolutions, expected 4 to 7", layers.len());
     }
     let convolutions: BTreeSet<&str> = layers.iter().map(|(name, _)| leaf_of(name).0).collect();
     let bias = network.tensors.iter().find(|(name, _)| {

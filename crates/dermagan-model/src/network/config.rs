@@ -61,7 +61,7 @@ pub struct ModelConfig {
 }
 
 /// The resolutions that the networks support, in pixels.
-pub const RESOLUTIONS: [usize; 3] = [32, 64, 128];
+pub const RESOLUTIONS: [usize; 4] = [32, 64, 128, 256];
 const MAX_WIDTH: usize = 512;
 const MAX_Z: usize = 4096;
 const MAX_CLASSES: usize = 1000;
@@ -92,7 +92,7 @@ impl ModelConfig {
     pub fn validate(&self) -> Result<(), ModelError> {
         let bad = |what: String| Err(ModelError::Config(what));
         if !RESOLUTIONS.contains(&self.resolution) {
-            return bad(format!("`resolution` = {}: expected 32, 64 or 128", self.resolution));
+            return bad(format!("`resolution` = {}: expected 32, 64, 128 or 256", self.resolution));
         }
         if !(1..=MAX_Z).contains(&self.z_dim) {
             return bad(format!("`z_dim` = {}: expected 1 to {MAX_Z}", self.z_dim));

@@ -145,7 +145,7 @@ pub fn adopt_cache(
     });
     if request.size.is_none() {
         if !RESOLUTIONS.contains(&size) {
-            let problem = format!("it holds images of {size} pixels; expected 32, 64 or 128");
+            let problem = format!("it holds images of {size} pixels; expected 32, 64, 128 or 256");
             return Err(SettingError::value("data", cache.path().display(), problem).into());
         }
         preset.model.resolution = size;

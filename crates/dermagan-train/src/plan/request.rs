@@ -34,7 +34,7 @@ pub struct TrainRequest {
     pub init: Option<String>,
     /// Single settings of the preset to change, such as `objective.r1=0.1`.
     pub settings: Vec<String>,
-    /// Side of the images in pixels: 32, 64 or 128.
+    /// Side of the images in pixels: 32, 64, 128 or 256.
     pub size: Option<usize>,
     /// Images per step, 2 to 4096.
     pub batch: Option<usize>,

@@ -19,7 +19,7 @@ const CLASSES: usize = 7;
 pub struct Sizes {
     /// Images per step, 2 to 4096.
     pub batch: Option<usize>,
-    /// Side of the images in pixels: 32, 64 or 128.
+    /// Side of the images in pixels: 32, 64, 128 or 256.
     pub side: Option<usize>,
     /// Number of channels of both networks at half the resolution, 1 to 512; even for residual networks.
     pub width: Option<usize>,

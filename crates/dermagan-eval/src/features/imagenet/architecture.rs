@@ -1,5 +1,5 @@
-//! The architecture of EfficientNet-Lite0, as a table of layers. It is generic over the convolution, so that each device
-//! has its own.
+//! The architecture of EfficientNet-Lite0, as a table of layers. It is generic over the convolution: its description, its
+//! weights, or the weights in the order of the kernels.
 
 use dermagan_kernels::conv::direct::Activation;
 

@@ -8,7 +8,6 @@ use rayon::prelude::*;
 
 use super::architecture::{Block, DIMS, Layers, SIDE};
 use super::weights::Weighted;
-use crate::features::form::OnCpu;
 
 /// A convolution in the order that the kernels read.
 #[derive(Debug)]
@@ -66,10 +65,9 @@ impl CpuNetwork {
             Ok(layers) => Self(layers),
         }
     }
-}
 
-impl OnCpu for CpuNetwork {
-    fn forward(&self, images: &[f32]) -> Vec<f32> {
+    /// The features `[n, 1280]` of the standardised images `[n, 160, 160, 3]`.
+    pub(super) fn forward(&self, images: &[f32]) -> Vec<f32> {
         // One task per image: its activations stay in the cache, and no thread waits at the end of a layer.
         let features = images.par_chunks_exact(SIDE * SIDE * 3).map(|values| {
             let stem = self.0.stem.apply(Image { values, extent: [SIDE; 2] });

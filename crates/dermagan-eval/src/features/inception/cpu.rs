@@ -10,7 +10,6 @@ use rayon::prelude::*;
 use super::architecture::Op;
 use super::folded::Folded;
 use super::resize::SIDE;
-use crate::features::form::OnCpu;
 
 /// The network with its filters in the order that the kernels read.
 #[derive(Debug)]
@@ -30,10 +29,9 @@ impl CpuNetwork {
         });
         Self(parts.collect())
     }
-}
 
-impl OnCpu for CpuNetwork {
-    fn forward(&self, images: &[f32]) -> Vec<f32> {
+    /// The features `[n, 2048]` of the images `[n, 299, 299, 3]` in [-1, 1].
+    pub(super) fn forward(&self, images: &[f32]) -> Vec<f32> {
         // One task per image: its activations stay in the cache, and no thread waits at the end of a layer.
         let features = images.par_chunks_exact(SIDE * SIDE * 3).map(|values| {
             let image = Image { values, extent: [SIDE; 2] };

@@ -10,7 +10,6 @@ use dermagan_model::ops::convolve_any;
 
 use super::architecture::Op;
 use super::folded::Folded;
-use crate::features::form::OnDevice;
 
 /// A convolution with its batch normalisation folded in.
 #[derive(Debug)]
@@ -41,10 +40,9 @@ impl GpuNetwork {
         });
         Self(parts.collect())
     }
-}
 
-impl OnDevice for GpuNetwork {
-    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+    /// The features `[n, 2048]` of the images `x`, `[n, 3, 299, 299]` in [-1, 1].
+    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         run(&self.0, x).flatten::<3>(2, 3).mean_dim(2).flatten(1, 2)
     }
 }
