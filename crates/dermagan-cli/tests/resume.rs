@@ -424,6 +424,28 @@ fn a_stop_while_steps_are_timed_says_that_there_is_nothing_to_resume() {
 }
 
 #[test]
+fn a_projected_discriminator_resumes_to_the_same_bytes() {
+    let desk = Desk::new();
+    let base = ["train", "--preset", "rare", "--data", "phantom:60", "--size", "32", "--device"];
+    let small = ["cpu", "--width", "8", "--batch", "4", "--precision", "f32", "--snap", "0.016"];
+    let projected = ["--set", "model.projected=true", "--set", "optimiser.learning_rate=1e-4"];
+    let constant = ["--set", "optimiser.lookahead_back=0.5", "--set", "augment.probability=0.5"];
+    let train = |outdir: &str, kimg: &str| {
+        let length = ["--kimg", kimg, "--outdir", outdir];
+        desk.ok(&[&base[..], &small, &length, &projected, &constant].concat())
+    };
+    train("whole", "0.032");
+    train("parts", "0.016");
+    desk.ok(&[
+        "train", "--resume", "latest", "--outdir", "parts", "--kimg", "0.032", "--device", "cpu",
+    ]);
+    assert_same_end(&desk.run_folder("whole"), &desk.run_folder("parts"), "000000.032");
+    let alone = ["--set", "objective.projected=2", "--kimg", "0.01", "--preset", "rare"];
+    let error = desk.fails(&[&["train", "--data", "phantom:60"], &alone[..]].concat(), 1);
+    assert!(error.contains("model.projected is false"), "{error}");
+}
+
+#[test]
 fn a_run_at_256_pixels_resumes_to_the_same_bytes_and_its_images_are_sampled_and_evaluated() {
     let desk = Desk::new();
     let base = ["train", "--preset", "fast", "--data", "phantom:60", "--size", "256", "--device"];

@@ -289,6 +289,7 @@ mod tests {
             noise: !classes.is_empty(),
             g_width: 4,
             d_width: 4,
+            projected: false,
         };
         let generator = init.generator(&config, 1, &ComputeDevice::cpu().handle);
         let card = Card {

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{noise, worst};
-use dermagan_kernels::conv::direct::{Activation, Depthwise, Filter, Image, Pool, Window, pool};
+use dermagan_kernels::conv::direct::{
+    Activation, Depthwise, Filter, Image, Pool, Transposed, Window, pool,
+};
 use proptest::prelude::*;
 
 /// The image pixel that tap (u, v) of result pixel (i, j) reads. `None` in the padding.
@@ -110,6 +112,49 @@ proptest! {
         let filter = Depthwise::new(&w, &bias, window, activation);
         filter.apply(Image { values: &x, extent: image }, &mut found);
         prop_assert!(worst(&found, &expected) < 5e-6);
+    }
+
+    #[test]
+    fn transposes_match_their_definition(
+        image in [1usize..12, 1usize..12], (window, _) in windows(), channels in 1usize..70,
+        of_result in 1usize..20,
+    ) {
+        let Some(extent) = window.extent(image) else { return Ok(()) };
+        let taps = window.kernel[0] * window.kernel[1];
+        let pixels_of = |extent: [usize; 2]| extent[0] * extent[1];
+        // Depthwise: each channel of the gradient goes back to the same channel.
+        let w = noise::<f32>(channels * taps, 2);
+        let g = noise::<f32>(pixels_of(extent) * channels, 3);
+        let mut expected = vec![0.0f32; pixels_of(image) * channels];
+        for (at, pixel) in pixels(extent).enumerate() {
+            for (tap, offset) in pixels(window.kernel).enumerate() {
+                let Some(to) = place(&window, image, pixel, offset) else { continue };
+                for c in 0..channels {
+                    expected[to * channels + c] += g[at * channels + c] * w[c * taps + tap];
+                }
+            }
+        }
+        let mut found = vec![7.0f32; expected.len()];
+        let filter = Depthwise::new(&w, &vec![1.0; channels], window, Activation::Relu6);
+        filter.apply_transposed(Image { values: &g, extent }, image, &mut found);
+        prop_assert!(worst(&found, &expected) < 5e-6);
+        // Dense: every channel of the gradient goes back to every channel.
+        let few = channels.min(5);
+        let w = noise::<f32>(of_result * few * taps, 4);
+        let g = noise::<f32>(pixels_of(extent) * of_result, 5);
+        let mut expected = vec![0.0f32; pixels_of(image) * few];
+        for (at, pixel) in pixels(extent).enumerate() {
+            for (tap, offset) in pixels(window.kernel).enumerate() {
+                let Some(to) = place(&window, image, pixel, offset) else { continue };
+                for (n, c) in (0..of_result).flat_map(|n| (0..few).map(move |c| (n, c))) {
+                    expected[to * few + c] += g[at * of_result + n] * w[(n * few + c) * taps + tap];
+                }
+            }
+        }
+        let mut found = vec![7.0f32; expected.len()];
+        let filter = Transposed::new(&w, [few, of_result], window);
+        filter.apply(Image { values: &g, extent }, image, &mut found);
+        prop_assert!(worst(&found, &expected) < 1e-5);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Generators and discriminators on [burn], their weights, and images from latents.
 //!
-//! The crate has five folders, each of which uses only those before it:
+//! The crate has six folders, each of which uses only those before it:
 //!
 //! - [`tensor`]: values on the host, and their transfer to and from a device
 //! - [`ops`]: the layers of the networks as operations, on kernels of our own and of burn
+//! - [`imagenet`]: a network that was trained on ImageNet, whose features judge images
 //! - the networks: [`Generator`] and [`Discriminator`] of either [`Backbone`], which are those of
 //!   Radford, Metz and Chintala (2015) as PyTorch's example writes them ([`dcgan`]), and those without
 //!   normalisation, which train better on small data sets ([`residual`])
@@ -48,6 +49,7 @@
 pub mod device;
 mod error;
 mod file;
+pub mod imagenet;
 mod network;
 pub mod ops;
 pub mod tensor;

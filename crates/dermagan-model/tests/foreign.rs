@@ -18,6 +18,7 @@ const SMALL: ModelConfig = ModelConfig {
     noise: false,
     g_width: 4,
     d_width: 4,
+    projected: false,
 };
 
 struct Desk(tempfile::TempDir);

@@ -8,6 +8,7 @@ use std::path::Path;
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use dermagan_base::rng::Keyed;
+use dermagan_model::imagenet::{TAPS, Taps};
 use dermagan_model::ops::{Direction, add_bias, add_noise, add_resampled, gate};
 use dermagan_model::weights::{Weights, from_safetensors};
 use dermagan_model::{Backbone, Discriminator, Generator, Init, ModelConfig, Precision};
@@ -22,6 +23,7 @@ const SMALL: ModelConfig = ModelConfig {
     noise: true,
     g_width: 4,
     d_width: 4,
+    projected: false,
 };
 
 fn cpu() -> Device {
@@ -276,6 +278,48 @@ mod differences {
         }
     }
 
+    /// A projected discriminator, whose last judge has a single layer, and features for one of its judges.
+    fn judged(head: usize) -> (Discriminator, [usize; 4]) {
+        let config = ModelConfig { projected: true, ..CONFIG };
+        let (tap, input) = (TAPS[head], Taps::input_side(config.resolution));
+        let side = input / tap.reduction;
+        let network = Init::He.discriminator(&config, 4, &cpu());
+        assert_eq!(network.heads().len(), 4);
+        (network, [BATCH, tap.channels, side, side])
+    }
+
+    #[test]
+    fn the_input_gradient_of_a_judge_of_features_is_the_slope_of_its_logits() {
+        for head in [1, 2, 3] {
+            let (network, shape) = judged(head);
+            let network = with(&network, &values(&network));
+            let judge = &network.heads()[head];
+            let run = |x: Vec<f64>| judge.forward(tensor(x, shape), Some(class()), Precision::F32);
+            let x = noise("x", shape);
+            let activations = run(x.clone()).1;
+            let slopes =
+                doubles(judge.input_gradient(activations, Some(class()), BATCH, Precision::F32));
+            slopes_are(&format!("judge {head}"), &slopes, &x, 40, |x| {
+                doubles(run(x).0).into_iter().sum()
+            });
+        }
+    }
+
+    #[test]
+    fn the_gradients_of_a_judge_of_features_and_of_its_penalty_are_slopes() {
+        for head in [2, 3] {
+            let (network, shape) = judged(head);
+            let x = tensor(noise("x", shape), shape);
+            gradients_are_slopes(&network, |network| {
+                let judge = &network.heads()[head];
+                let (logits, activations) = judge.forward(x.clone(), Some(class()), Precision::F32);
+                let class = Some(class());
+                let slopes = judge.input_gradient(activations, class, BATCH, Precision::F32);
+                logits.sum() + slopes.powi_scalar(2).sum().div_scalar(BATCH as f64)
+            });
+        }
+    }
+
     #[test]
     fn the_gradient_of_the_penalty_is_its_slope() {
         let network = Init::He.discriminator(&CONFIG, 4, &cpu());
@@ -349,12 +393,12 @@ mod differences {
 fn configs() -> Vec<ModelConfig> {
     let mut all = Vec::new();
     for resolution in [32, 64, 128, 256] {
-        for (backbone, classes, noise) in [
-            (Backbone::Dcgan, 0, false),
-            (Backbone::Residual, 0, false),
-            (Backbone::Residual, 0, true),
-            (Backbone::Residual, 5, false),
-            (Backbone::Residual, 5, true),
+        for (backbone, classes, noise, projected) in [
+            (Backbone::Dcgan, 0, false, false),
+            (Backbone::Residual, 0, false, false),
+            (Backbone::Residual, 0, true, true),
+            (Backbone::Residual, 5, false, true),
+            (Backbone::Residual, 5, true, false),
         ] {
             let config = ModelConfig {
                 backbone,
@@ -364,6 +408,7 @@ fn configs() -> Vec<ModelConfig> {
                 noise,
                 g_width: 2,
                 d_width: 3,
+                projected,
             };
             config.validate().unwrap();
             all.push(config);

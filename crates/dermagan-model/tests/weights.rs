@@ -19,6 +19,7 @@ const SMALL: ModelConfig = ModelConfig {
     noise: false,
     g_width: 4,
     d_width: 4,
+    projected: false,
 };
 
 fn card(model: ModelConfig) -> Card {

@@ -63,6 +63,7 @@ pub use plan::initial::{Taken, Transfer};
 pub use plan::memory::{machine_gigabytes, peak_gigabytes};
 pub use plan::request::{ResumeRequest, TrainRequest};
 pub use plan::run_plan::Plan;
+pub use plan::synthetic;
 pub use recipe::augment::AugmentConfig;
 pub use recipe::config::{
     ConditionConfig, InputConfig, OptimiserConfig, Part, ScheduleConfig, SourceConfig, TrainConfig,
@@ -80,7 +81,6 @@ pub use step::loss_scale::LossScale;
 pub use step::measures::Measures;
 pub use step::players::Players;
 pub use step::settings::StepSettings;
-pub use step::synthetic;
 pub use store::best::{Best, best_of};
 pub use store::checkpoint::Checkpoint;
 pub use store::metric::Metric;

@@ -19,6 +19,7 @@ const MODEL: ModelConfig = ModelConfig {
     noise: false,
     g_width: 16,
     d_width: 16,
+    projected: false,
 };
 const BATCH: usize = 8;
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
+use crate::imagenet::{TAPS, Tap, Taps};
 
 /// The architecture of both networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,10 @@ pub struct ModelConfig {
     /// Number of channels of the discriminator's first layer, 1 to 512. Each later layer has twice as
     /// many as the one before.
     pub d_width: usize,
+    /// Whether the discriminator also judges features of a network that was trained on ImageNet
+    /// ([`crate::imagenet`]); residual backbone only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub projected: bool,
 }
 
 /// The resolutions that the networks support, in pixels.
@@ -80,6 +85,7 @@ impl Default for ModelConfig {
             noise: false,
             g_width: 64,
             d_width: 64,
+            projected: false,
         }
     }
 }
@@ -104,6 +110,9 @@ impl ModelConfig {
         }
         if self.classes > MAX_CLASSES {
             return bad(format!("{} classes: expected at most {MAX_CLASSES}", self.classes));
+        }
+        if self.projected && self.backbone == Backbone::Dcgan {
+            return bad("`projected` needs the residual backbone".to_owned());
         }
         if self.classes > 0 && self.backbone == Backbone::Dcgan {
             return bad("a DCGAN is not class-conditional: use the residual backbone".to_owned());
@@ -149,8 +158,28 @@ impl ModelConfig {
 
     /// (in, out) channels of each convolution of the discriminator.
     pub fn discriminator_channels(&self) -> Vec<(usize, usize)> {
-        let hidden = (0..self.stages()).map(|i| self.d_width << i);
-        let all: Vec<usize> = std::iter::once(3).chain(hidden).chain([1]).collect();
-        all.windows(2).map(|w| (w[0], w[1])).collect()
+        pairs(3, (0..self.stages()).map(|i| self.d_width << i))
     }
+
+    /// The same of each judge of features, one per tap of [`crate::imagenet::TAPS`]; none unless the discriminator is
+    /// projected. Each halves the side down to 4×4, and the last hidden layer has half as many channels as that of the
+    /// discriminator of images.
+    pub fn head_channels(&self) -> Vec<Vec<(usize, usize)>> {
+        if !self.projected {
+            return Vec::new();
+        }
+        let last = (self.d_width << (self.stages() - 1)) / 2;
+        let head = |tap: &Tap| {
+            let side = Taps::input_side(self.resolution) / tap.reduction;
+            let stages = side.ilog2().saturating_sub(2);
+            pairs(tap.channels, (0..stages).rev().map(|back| (last >> back).max(1)))
+        };
+        TAPS.iter().map(head).collect()
+    }
+}
+
+/// (in, out) channels of convolutions from `first` channels through `hidden` ones to a single one.
+fn pairs(first: usize, hidden: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
+    let all: Vec<usize> = std::iter::once(first).chain(hidden).chain([1]).collect();
+    all.windows(2).map(|w| (w[0], w[1])).collect()
 }

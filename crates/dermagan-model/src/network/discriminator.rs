@@ -7,7 +7,7 @@ use super::batch_norm::BatchStats;
 use super::config::{Backbone, ModelConfig};
 use super::dcgan::DcganDiscriminator;
 use super::named::Network;
-use super::residual::{self, ResidualDiscriminator};
+use super::residual::{self, Judge, ResidualDiscriminator};
 use crate::ops::Precision;
 
 /// A discriminator of either backbone.
@@ -58,14 +58,14 @@ impl Discriminator {
                 Judgement { logits, stats, activations: Vec::new() }
             }
             Self::Residual(network) => {
-                let (logits, activations) = network.forward(x, class, precision);
+                let (logits, activations) = network.pixels.forward(x, class, precision);
                 Judgement { logits, stats: Vec::new(), activations }
             }
         }
     }
 
     /// The gradient of the logit of each image with respect to that image, `[batch, 3, side, side]`. It
-    /// is differentiable with respect to the weights: see [`ResidualDiscriminator::input_gradient`].
+    /// is differentiable with respect to the weights: see [`Judge::input_gradient`].
     /// `None` with batch normalisation.
     pub fn input_gradient(
         &self,
@@ -75,7 +75,18 @@ impl Discriminator {
     ) -> Option<Tensor<4>> {
         match self {
             Self::Dcgan(_) => None,
-            Self::Residual(network) => Some(network.input_gradient(activations, class, precision)),
+            Self::Residual(network) => {
+                let batch = activations.first()?.dims()[0];
+                Some(network.pixels.input_gradient(activations, class, batch, precision))
+            }
+        }
+    }
+
+    /// The judges of features; empty unless the discriminator is projected.
+    pub fn heads(&self) -> &[Judge] {
+        match self {
+            Self::Dcgan(_) => &[],
+            Self::Residual(network) => &network.heads,
         }
     }
 

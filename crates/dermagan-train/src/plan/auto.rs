@@ -5,9 +5,9 @@ use std::fmt;
 use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
+use crate::plan::speed::seconds_per_step;
+use crate::plan::synthetic;
 use crate::recipe::config::TrainConfig;
-use crate::step::speed::seconds_per_step;
-use crate::step::synthetic;
 
 /// Largest batch of the timed steps.
 const MOST_IMAGES: usize = 64;

@@ -21,6 +21,10 @@ pub struct Estimate {
     pub checkpoint: usize,
 }
 
+/// Bytes that the features of an image and their gradient take: the activations of the network for 128 pixels, and the
+/// features themselves for a real image and a fake.
+const FEATURES: usize = 16 << 20;
+
 /// Numbers of learnt parameters of the generator and of the discriminator.
 pub fn parameters(model: &ModelConfig) -> (usize, usize) {
     let learnt = |name: &String| !name.contains(".running_");
@@ -60,11 +64,15 @@ impl Estimate {
         // The factor 2 covers the gradients of activations and the copies that convolutions make. Measured, they take
         // about as much memory again in a step of preset `reference` on the CPU.
         let images = 2 * 4 * config.optimiser.batch * activations(&config.model);
+        let features = match config.model.projected {
+            true => config.optimiser.batch * FEATURES,
+            false => 0,
+        };
         Self {
             g_parameters: g,
             d_parameters: d,
             steps: config.steps(),
-            memory: weights + images,
+            memory: weights + images + features,
             checkpoint: 4 * (4 * g + 3 * d + slow),
         }
     }

@@ -10,3 +10,5 @@ pub mod initial;
 pub mod memory;
 pub mod request;
 pub mod run_plan;
+pub mod speed;
+pub mod synthetic;

@@ -293,6 +293,12 @@ impl TrainConfig {
                     .into(),
             );
         }
+        if self.model.projected && self.precision == Precision::F16 {
+            return bad(
+                "model.projected = true needs `precision` f32 or bf16: the gradient of the features is too small for f16"
+                    .into(),
+            );
+        }
         if dcgan && self.condition.classes {
             return bad("condition.classes = true needs model.backbone = \"residual\"".into());
         }

@@ -95,12 +95,21 @@ pub struct Objective {
     /// Lazy regularisation: the penalties are applied every `every` steps, 1 to 1024, scaled by `every` (Karras et al.
     /// 2020, arXiv:1912.04958).
     pub every: u64,
+    /// Weight of the judges of features in the losses of both players beside that of the judge of images, 0 to 1e6. It
+    /// has an effect with `model.projected` only.
+    #[serde(skip_serializing_if = "is_one")]
+    pub projected: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_one(weight: &f64) -> bool {
+    *weight == 1.0
 }
 
 impl Default for Objective {
     fn default() -> Self {
         let none = Scheduled::Constant(0.0);
-        Self { loss: Loss::Bce, r1: none, r2: none, every: 1 }
+        Self { loss: Loss::Bce, r1: none, r2: none, every: 1, projected: 1.0 }
     }
 }
 
@@ -117,6 +126,7 @@ impl Objective {
     pub fn validate(&self) -> Result<(), TrainError> {
         self.r1.check("objective.r1", 0.0, 1e6)?;
         self.r2.check("objective.r2", 0.0, 1e6)?;
+        Scheduled::Constant(self.projected).check("objective.projected", 0.0, 1e6)?;
         if !(1..=1024).contains(&self.every) {
             let what = format!("objective.every = {}: expected 1 to 1024 steps", self.every);
             return Err(TrainError::Invalid(what));

@@ -2,10 +2,12 @@
 
 use burn::tensor::Tensor;
 use dermagan_model::ops::join;
-use dermagan_model::{Discriminator, Flat, Judgement, Precision};
+use dermagan_model::{Discriminator, Flat, Judgement};
 
 use crate::step::gradients::BackwardPass;
+use crate::step::penalties::penalties;
 use crate::step::players::Players;
+use crate::step::projected::Projected;
 use crate::step::settings::StepSettings;
 
 /// Results of the discriminator's half of a step, still on the device.
@@ -18,6 +20,8 @@ pub(super) struct DStep {
     pub loss: Tensor<1>,
     /// γ/2 · mean |∇D|² on real images and on fakes, `[1]` each; `None` where it was not taken.
     pub penalties: [Option<Tensor<1>>; 2],
+    /// What the judges of features leave for the generator; `None` without them.
+    pub projected: Option<Projected>,
 }
 
 impl Players {
@@ -35,6 +39,7 @@ impl Players {
         let n = real.dims()[0];
         let both = join(vec![real, fakes.detach()]);
         let classes = class.map(|class| Tensor::cat(vec![class.clone(), class], 0));
+        let features = self.judge_features(both.clone(), classes.as_ref(), settings);
         let judgement = self.discriminator.forward_train(both, classes.clone(), 2, self.precision);
         let real_logits = judgement.logits.clone().narrow(0, 0, n);
         let fake_logits = judgement.logits.clone().narrow(0, n, n);
@@ -42,13 +47,19 @@ impl Players {
         update_running(&mut self.discriminator, &judgement);
 
         let gammas = [settings.r1, settings.r2];
-        let penalties = penalties(&self.discriminator, judgement, classes, gammas, self.precision);
-        let total = penalties.iter().flatten().fold(loss.clone(), |sum, p| sum + p.clone());
+        let penalties = penalties(n, gammas, |part| {
+            let activations = judgement.activations.into_iter().map(|x| part.of(x)).collect();
+            let classes = classes.map(|classes| part.of(classes));
+            self.discriminator.input_gradient(activations, classes, self.precision)
+        });
+        let (of_features, projected) = features.unzip();
+        let parts = penalties.iter().flatten().cloned().chain(of_features);
+        let total = parts.fold(loss.clone(), |sum, part| sum + part);
         let (gradients, finite) = with.of(total, "D", &self.discriminator, self.d_scale.as_mut());
         self.d_adam.set_learning_rate(settings.d_learning_rate);
         self.discriminator =
             self.d_adam.step(self.discriminator.clone(), gradients, settings.time, finite.as_ref());
-        DStep { real_logits, fake_logits, loss, penalties }
+        DStep { real_logits, fake_logits, loss, penalties, projected }
     }
 }
 
@@ -57,38 +68,4 @@ pub(super) fn update_running(discriminator: &mut Flat<Discriminator>, judgement:
     for stats in &judgement.stats {
         discriminator.update_running(|d| d.update_running(stats));
     }
-}
-
-/// γ/2 times the mean squared norm of the logits' gradients with respect to the images, `[1]` each: R1 on the real
-/// half and R2 on the fake half of what was judged (Mescheder et al. 2018, arXiv:1801.04406).
-///
-/// The gradient is an explicit network of first order ([`Discriminator::input_gradient`]), taken where the
-/// discriminator sees the images: after the augmentation.
-fn penalties(
-    discriminator: &Discriminator,
-    judgement: Judgement,
-    classes: Option<Tensor<2>>,
-    gammas: [f64; 2],
-    precision: Precision,
-) -> [Option<Tensor<1>>; 2] {
-    let n = judgement.logits.dims()[0] / 2;
-    let [from, count] = match gammas.map(|gamma| gamma > 0.0) {
-        [false, false] => return [None, None],
-        [true, true] => [0, 2 * n],
-        [true, false] => [0, n],
-        [false, true] => [n, n],
-    };
-    let part = |x: Tensor<4>| if count < 2 * n { x.narrow(0, from, count) } else { x };
-    let activations = judgement.activations.into_iter().map(part).collect();
-    let classes = classes.map(|c| c.narrow(0, from, count));
-    let gradient = discriminator.input_gradient(activations, classes, precision);
-    let Some(gradient) = gradient else { return [None, None] };
-    // Channels last, as the CPU has them already.
-    let [_, colours, height, width] = gradient.dims();
-    let rows: Tensor<2> = gradient.permute([0, 2, 3, 1]).reshape([count, colours * height * width]);
-    let squares = rows.powi_scalar(2).sum_dim(1);
-    let penalty = |gamma: f64, at: usize| {
-        (gamma > 0.0).then(|| squares.clone().narrow(0, at, n).mean().mul_scalar(gamma / 2.0))
-    };
-    [penalty(gammas[0], 0), penalty(gammas[1], count - n)]
 }

@@ -1,9 +1,10 @@
 //! Both players and their optimisers.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use burn::tensor::Device;
 use dermagan_model::Precision;
+use dermagan_model::imagenet::Taps;
 use dermagan_model::{Discriminator, Flat, Generator};
 
 use crate::recipe::config::{OptimiserConfig, TrainConfig};
@@ -22,6 +23,8 @@ pub struct Players {
     pub g_adam: Adam,
     /// The discriminator's optimiser.
     pub d_adam: Adam,
+    /// The network whose features the discriminator judges too; `None` unless it is projected.
+    pub taps: Option<Arc<Taps>>,
     /// Number format of the convolutions.
     pub precision: Precision,
     /// The generator's loss scale; float16 only.
@@ -46,6 +49,7 @@ impl Players {
             discriminator: Flat::new(init.discriminator(&config.model, config.seed, &device)),
             g_adam: adam.clone(),
             d_adam: adam,
+            taps: config.model.projected.then(taps).flatten(),
             precision: config.precision,
             g_scale: scale.clone(),
             d_scale: scale,
@@ -67,4 +71,13 @@ impl Players {
         names.extend(of("G", self.generator.names()));
         names
     }
+}
+
+/// The network that comes with the program, loaded once.
+fn taps() -> Option<Arc<Taps>> {
+    static TAPS: LazyLock<Option<Arc<Taps>>> = LazyLock::new(|| {
+        // A test reads the file, so it can only be right.
+        Taps::from_bytes(dermagan_models::IMAGENET_ENCODER).ok().map(Arc::new)
+    });
+    TAPS.clone()
 }

@@ -18,6 +18,8 @@ pub struct StepSettings {
     pub r1: f64,
     /// Weight γ of R2 in this step; 0 for none.
     pub r2: f64,
+    /// Weight of the judges of features beside the judge of images; without effect if there are none.
+    pub projected: f64,
 }
 
 impl StepSettings {
@@ -42,6 +44,7 @@ impl StepSettings {
             loss: objective.loss,
             r1: gamma(objective.r1.at(share)),
             r2: gamma(objective.r2.at(share)),
+            projected: objective.projected,
         }
     }
 

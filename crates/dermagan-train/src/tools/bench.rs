@@ -7,9 +7,9 @@ use dermagan_generate::Sampler;
 use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
+use crate::plan::speed;
+use crate::plan::synthetic;
 use crate::recipe::config::TrainConfig;
-use crate::step::speed;
-use crate::step::synthetic;
 
 /// Times `rounds` training steps and calls `each` with the seconds of each one. A step has both passes of the
 /// discriminator, its Adam, the generator's pass through it, and the generator's Adam. Reading images and averaging the

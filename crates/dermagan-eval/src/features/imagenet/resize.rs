@@ -1,14 +1,13 @@
 //! Resizes an image to the network's input, in floating point.
 
 use dermagan_base::image::Image;
+use dermagan_model::imagenet::{DEVIATION, MEAN};
 
-use super::architecture::SIDE;
 use crate::error::EvalError;
 use crate::features::resize::is_rgb;
 
-/// Mean and standard deviation of ImageNet's channels, for values in [0, 1].
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+/// The side of the network's input in pixels.
+pub(super) const SIDE: usize = 160;
 
 /// The sharpness of the cubic that interpolates, and of the one that reduces, as in PyTorch.
 const INTERPOLATING: f32 = -0.75;

@@ -39,6 +39,11 @@ impl Depthwise {
         self.bias.len()
     }
 
+    /// The taps, `[row, column, channel]`.
+    pub(super) fn filter(&self) -> &[f32] {
+        &self.filter
+    }
+
     /// The window that the filters read.
     pub fn window(&self) -> Window {
         self.window

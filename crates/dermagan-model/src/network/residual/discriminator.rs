@@ -11,12 +11,20 @@ use crate::ops::{
     shortcut_layer, shortcut_layer_transposed,
 };
 
-/// The residual discriminator, from the image to the logit. Each layer halves the side and doubles the
-/// number of channels, down to 4×4. The head then computes one number. With classes, it also computes a
-/// vector of the length of a class embedding, and their inner product is added to the logit (Miyato and
-/// Koyama 2018).
+/// The residual discriminator: a judge of images, and judges of features of images if it is projected.
 #[derive(Module, Debug)]
 pub struct ResidualDiscriminator {
+    /// Judges images, `[batch, 3, side, side]`.
+    pub pixels: Judge,
+    /// Judge the results of [`crate::imagenet::TAPS`]; empty unless the discriminator is projected.
+    pub heads: Vec<Judge>,
+}
+
+/// A network from an image, or from features of an image, to a logit. Each layer halves the side and changes the number
+/// of channels, down to 4×4. The head then computes one number. With classes, it also computes a vector of the length of
+/// a class embedding, and their inner product is added to the logit (Miyato and Koyama 2018).
+#[derive(Module, Debug)]
+pub struct Judge {
     /// The layers, from the image to the head.
     pub main: Vec<Layer>,
     /// The embeddings of the classes, `[classes, 32]`, on which the head is projected; `None` if the
@@ -30,10 +38,9 @@ fn spec(direction: Direction, precision: Precision) -> ShortcutSpec {
 }
 
 /// The shape of each layer's filter, and its number of output channels.
-fn filters(config: &ModelConfig) -> Vec<([usize; 4], usize)> {
-    let channels = config.discriminator_channels();
+fn filters(channels: Vec<(usize, usize)>, classes: usize) -> Vec<([usize; 4], usize)> {
     let last = channels.len() - 1;
-    let head = 1 + if config.classes > 0 { EMBEDDING } else { 0 };
+    let head = 1 + if classes > 0 { EMBEDDING } else { 0 };
     let filter = |(i, (from, to)): (usize, (usize, usize))| match i == last {
         true => ([head, from, 4, 4], head),
         false => ([to, from, 4, 4], to),
@@ -43,15 +50,29 @@ fn filters(config: &ModelConfig) -> Vec<([usize; 4], usize)> {
 
 /// The number of trainable values of such a discriminator.
 pub(crate) fn parameters(config: &ModelConfig) -> usize {
-    let layers = filters(config).into_iter();
-    let of_layers: usize = layers.map(|(shape, to)| shape.iter().product::<usize>() + to).sum();
-    of_layers + config.classes * EMBEDDING
+    let judge = |channels: Vec<(usize, usize)>| {
+        let layers = filters(channels, config.classes).into_iter();
+        let of_layers: usize = layers.map(|(shape, to)| shape.iter().product::<usize>() + to).sum();
+        of_layers + config.classes * EMBEDDING
+    };
+    judge(config.discriminator_channels())
+        + config.head_channels().into_iter().map(judge).sum::<usize>()
 }
 
 impl ResidualDiscriminator {
     /// A discriminator of this shape whose weights are all zero; see [`crate::Init`].
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        let layers = filters(config).into_iter();
+        let judge = |channels| Judge::new(channels, config, device);
+        Self {
+            pixels: judge(config.discriminator_channels()),
+            heads: config.head_channels().into_iter().map(judge).collect(),
+        }
+    }
+}
+
+impl Judge {
+    fn new(channels: Vec<(usize, usize)>, config: &ModelConfig, device: &Device) -> Self {
+        let layers = filters(channels, config.classes).into_iter();
         Self {
             main: layers.map(|(shape, outputs)| Layer::new(shape, outputs, device)).collect(),
             embed: embedding(config, device),
@@ -71,7 +92,7 @@ impl ResidualDiscriminator {
         }
     }
 
-    /// The logits, `[batch]`, of the images `x`, `[batch, 3, side, side]` in \[-1, 1\], and the result of each
+    /// The logits, `[batch]`, of the images or features `x`, `[batch, channels, side, side]`, and the result of each
     /// activation, for [`Self::input_gradient`]. `class`: `[batch, classes]`.
     pub fn forward(
         &self,
@@ -105,8 +126,8 @@ impl ResidualDiscriminator {
         (logits, activations)
     }
 
-    /// The gradient of the logit of each image with respect to that image, `[batch, 3, side, side]`, from
-    /// the activations that [`Self::forward`] returned.
+    /// The gradient of the logit of each of `batch` images with respect to that image, `[batch, channels, side, side]`,
+    /// from the activations that [`Self::forward`] returned.
     ///
     /// It is computed as a network of its own: the transposes of the layers in reverse order, with the
     /// slopes of the activations as constant factors, which they are almost everywhere. The squared norm
@@ -115,15 +136,15 @@ impl ResidualDiscriminator {
     /// Biases get no gradient, because they act through the slopes only.
     ///
     /// # Panics
-    /// When `activations` are not those of this discriminator.
+    /// When `activations` are not those of this judge.
     pub fn input_gradient(
         &self,
         activations: Vec<Tensor<4>>,
         class: Option<Tensor<2>>,
+        batch: usize,
         precision: Precision,
     ) -> Tensor<4> {
         let last = self.main.len() - 1;
-        let batch = activations[0].dims()[0];
         let mut u = self.head(class, batch).unsqueeze_dims::<4>(&[-1, -1]);
         for (i, layer) in self.main.iter().enumerate().rev() {
             let weight = layer.weight.val();
@@ -145,6 +166,10 @@ impl ResidualDiscriminator {
 
 impl Network for ResidualDiscriminator {
     fn name(path: &[String]) -> String {
-        path.join(".")
+        // The judge of images has the names that it had before there were others.
+        match path {
+            [first, path @ ..] if first == "pixels" => path.join("."),
+            _ => path.join("."),
+        }
     }
 }

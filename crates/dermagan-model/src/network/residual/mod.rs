@@ -22,8 +22,8 @@ mod filter;
 mod generator;
 mod layer;
 
-pub use discriminator::ResidualDiscriminator;
 pub(crate) use discriminator::parameters as discriminator_parameters;
+pub use discriminator::{Judge, ResidualDiscriminator};
 pub use generator::ResidualGenerator;
 pub(crate) use generator::shapes as generator_shapes;
 pub use layer::Layer;

@@ -5,10 +5,10 @@ use std::time::Instant;
 use burn::tensor::Device;
 use dermagan_model::tensor::to_vec;
 
+use crate::plan::synthetic;
 use crate::recipe::config::TrainConfig;
 use crate::step::players::Players;
 use crate::step::settings::StepSettings;
-use crate::step::synthetic;
 
 /// Times `rounds` training steps on synthetic images and calls `each` with the seconds of each one. A step has both
 /// passes of the discriminator, its Adam, the generator's pass through it, and the generator's Adam. Reading images and

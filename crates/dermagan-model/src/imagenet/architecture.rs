@@ -3,8 +3,6 @@
 
 use dermagan_kernels::conv::direct::Activation;
 
-/// The side of the network's input in pixels.
-pub(super) const SIDE: usize = 160;
 /// Channels of the last layer, whose averages over the image are the features.
 pub(super) const DIMS: usize = 1280;
 /// Channels of the first layer.
@@ -23,7 +21,7 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ];
 
 /// The network up to its average over the image.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layers<C> {
     /// The first convolution.
     pub stem: C,
@@ -34,7 +32,7 @@ pub(super) struct Layers<C> {
 }
 
 /// An inverted residual block (Sandler et al. 2018, MobileNetV2).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Block<C> {
     /// A 1×1 convolution to more channels; the first block has none.
     pub expand: Option<C>,
@@ -47,7 +45,7 @@ pub(super) struct Block<C> {
 }
 
 /// The description of a convolution with a bias and an activation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ConvSpec {
     /// The tensors are `name.weight` and `name.bias`.
     pub name: String,

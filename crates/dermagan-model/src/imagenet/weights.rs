@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::architecture::{ConvSpec, Layers, architecture};
 
 /// A convolution with its weights. Batch normalisation was folded in by the script.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Weighted {
     pub spec: ConvSpec,
     pub weight: Vec<f32>,
