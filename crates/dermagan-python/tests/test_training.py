@@ -144,7 +144,7 @@ def test_an_evaluation_is_the_report_of_the_command_line(work: Path, dermagan) -
         dg.evaluate(ds, images[:0], progress=False)
     with pytest.raises(ValueError, match="n=1: expected 2 to"):
         dg.evaluate(ds, g, n=1, progress=False)
-    with pytest.raises(ValueError, match="features='vgg': expected lesion, inception or handmade"):
+    with pytest.raises(ValueError, match="features='vgg': expected lesion, imagenet, inception or handmade"):
         dg.evaluate(ds, g, features="vgg", progress=False)
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         dg.evaluate(ds, "nowhere", progress=False)
