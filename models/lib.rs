@@ -1,7 +1,8 @@
-//! The networks and presets that come with dermagan, as constants that a program embeds.
+//! The networks and presets that come with dermagan, which a program embeds.
 //!
 //! This crate has files and no code. Its folder is also the place where a reader of the repository finds these
-//! files. A constant that a program does not use adds nothing to that program.
+//! files. A file that a program does not use adds nothing to that program. The networks are statics, because each crate
+//! that uses a constant would have a copy of it.
 //!
 //! ```rust
 //! let (name, text) = dermagan_models::PRESETS[0];
@@ -13,20 +14,20 @@
 ///
 /// `dermagan_eval::LesionEncoder::shipped` reads it. `lesion-encoder/README.md` says what it was trained on,
 /// how well it classifies, and which licence binds it.
-pub const LESION_ENCODER: &[u8] = include_bytes!("lesion-encoder/encoder.safetensors");
+pub static LESION_ENCODER: &[u8] = include_bytes!("lesion-encoder/encoder.safetensors");
 
 /// EfficientNet-Lite0 as trained on ImageNet, without its classifier: a safetensors file of 7 MB, whose metadata is its
 /// card.
 ///
 /// `dermagan_eval::ImagenetEncoder::shipped` reads it. `imagenet-encoder/README.md` says where it comes from, and which
 /// licence binds it.
-pub const IMAGENET_ENCODER: &[u8] = include_bytes!("imagenet-encoder/encoder.safetensors");
+pub static IMAGENET_ENCODER: &[u8] = include_bytes!("imagenet-encoder/encoder.safetensors");
 
 /// The generator of 64×64 images: a safetensors file in half precision (3.4 MB), whose metadata holds the network's
 /// configuration, the classes and the origin of the weights.
 ///
 /// `lesion-generator/README.md` says how it was trained, how it measures up, and which licence binds it.
-pub const LESION_GENERATOR: &[u8] = include_bytes!("lesion-generator/generator.safetensors");
+pub static LESION_GENERATOR: &[u8] = include_bytes!("lesion-generator/generator.safetensors");
 
 /// The presets: name, and the text of the TOML file of that name. `README.md` has their measurements.
 pub const PRESETS: [(&str, &str); 6] = [
