@@ -3,9 +3,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test stops at the first surprise")]
 
+#[path = "../../dermagan-eval/tests/formulas/mod.rs"]
+mod formulas;
+
 use std::path::Path;
 
 use dermagan_model::imagenet::{DEVIATION, MEAN, TAPS, Taps};
+use formulas::random_bits;
 use safetensors::SafeTensors;
 
 fn read(path: &str) -> Vec<u8> {
@@ -21,28 +25,10 @@ fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     data.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-/// The numbers of scripts/formulas.py.
-fn random_bits(name: &str, count: usize) -> impl Iterator<Item = u64> + use<> {
-    let seed = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-    });
-    (1..=count as u64).map(move |i| {
-        let z = seed.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    })
-}
-
 /// The image of scripts/formulas.py, in [-1, 1].
 fn image(side: usize) -> Vec<f32> {
-    let noise = random_bits(&format!("{side}x{side}"), side * side * 3).map(|bits| bits >> 59);
-    let value = |(i, noise): (usize, u64)| {
-        let (x, y) = (i / 3 % side, i / 3 / side);
-        let gradient = [x * 223 / side, y * 223 / side, (x + y) * 223 / (2 * side)][i % 3];
-        (gradient as u64 + noise) as f32 / 127.5 - 1.0
-    };
-    noise.enumerate().map(value).collect()
+    let bytes = formulas::image(side, side).pixels;
+    bytes.into_iter().map(|byte| f32::from(byte) / 127.5 - 1.0).collect()
 }
 
 /// The weights of each tap in the sum whose gradient is compared.

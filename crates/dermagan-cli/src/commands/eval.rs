@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use dermagan_base::image::Image;
 use dermagan_base::{atomic, producer};
 use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, Nearest, SetFeatures, Worst, npz};
 use indicatif::ProgressBar;
@@ -123,8 +124,7 @@ fn write_worst(path: &Path, worst: &Worst) -> anyhow::Result<()> {
         worst.features,
         worst.images.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
     );
-    let png = worst.image.to_png(&[("Software", producer()), ("Description", words)])?;
-    atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
+    write_png(path, &worst.image, words)
 }
 
 /// Writes the pairs as a PNG that names its rows.
@@ -134,6 +134,11 @@ fn write_nearest(path: &Path, nearest: &Nearest) -> anyhow::Result<()> {
          Redistribute only as the licence of the real images permits.",
         nearest.rows.join(", ")
     );
-    let png = nearest.image.to_png(&[("Software", producer()), ("Description", words)])?;
+    write_png(path, &nearest.image, words)
+}
+
+/// Writes an image as a PNG with a description.
+fn write_png(path: &Path, image: &Image, words: String) -> anyhow::Result<()> {
+    let png = image.to_png(&[("Software", producer()), ("Description", words)])?;
     atomic::write(path, &png).with_context(|| format!("cannot write {}", path.display()))
 }

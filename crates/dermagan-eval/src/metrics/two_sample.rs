@@ -23,7 +23,7 @@ const PENALTY: f64 = 0.03;
 /// With fewer lesions in a set there is no test: its error would be larger than 0.1.
 pub const FEWEST_TO_TELL: usize = 50;
 
-/// How well two sets of images can be told apart.
+/// How well a classifier separates two sets of images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TwoSample {
     /// The area under the ROC curve, 0 to 1: the mean over the parts. 0.5 is chance.

@@ -120,8 +120,8 @@ impl<'a> View<'a> {
         let tell = |other, lesions: &[usize]| {
             two_sample([&sets[0], other], [&reference, lesions], self.scope.seed)
         };
-        let told = [tell(&sets[2], &own)?, tell(&sets[1], &yardstick)?];
-        let [Some(fake), Some(real)] = told else { return Ok((found, Vec::new())) };
+        let tests = [tell(&sets[2], &own)?, tell(&sets[1], &yardstick)?];
+        let [Some(fake), Some(real)] = tests else { return Ok((found, Vec::new())) };
         found.auc = Some(beside(&fake, &real));
         Ok((found, fake.scores))
     }

@@ -1,6 +1,6 @@
 //! The features of four blocks of the network, and the gradient of the image with respect to them.
 
-use dermagan_kernels::conv::direct::{Activation, Depthwise, Filter, Image, Transposed, Window};
+use dermagan_kernels::conv::direct::{Activation, Filter, Image, Transposed, Window};
 use dermagan_kernels::{Buffer, Lane};
 use rayon::prelude::*;
 
@@ -20,7 +20,7 @@ pub struct Tap {
     block: usize,
     /// Channels of its result.
     pub channels: usize,
-    /// The input has so many times the side of the result.
+    /// The side of the network's input divided by that of the result.
     pub reduction: usize,
     /// The root mean square of the result for HAM10000's images at 128 pixels, by which it is divided.
     scale: f32,
@@ -152,29 +152,19 @@ impl Taps {
     /// The gradient of one image.
     fn image_gradient(&self, kept: &KeptImage, taps: [&[f32]; 4], side: usize) -> Vec<f32> {
         let input = Self::input_side(side);
-        let mut gradient: Option<Buffer<f32>> = None;
-        for i in (0..kept.blocks.len()).rev() {
-            let (layers, inside) = (&self.network.0.blocks[i], &kept.blocks[i]);
-            let mut out = gradient.unwrap_or_else(|| {
-                let last = taps[3].len();
-                let mut zeros = <f32 as Lane>::scratch(last);
-                zeros.fill(0.0);
-                zeros
-            });
+        // The last tap is the result of the last block.
+        let mut gradient = <f32 as Lane>::scratch(taps[3].len());
+        gradient.fill(0.0);
+        for (i, inside) in kept.blocks.iter().enumerate().rev() {
             for (tap, values) in TAPS.iter().zip(taps).filter(|(tap, _)| tap.block == i) {
-                assert_eq!(out.len(), values.len(), "the extent of a tap's gradient");
-                out.iter_mut().zip(values).for_each(|(g, v)| *g += v / tap.scale);
+                assert_eq!(gradient.len(), values.len(), "the extent of a tap's gradient");
+                gradient.iter_mut().zip(values).for_each(|(g, v)| *g += v / tap.scale);
             }
-            let before = match i {
-                0 => kept.stem.extent,
-                _ => before(inside, layers),
-            };
-            gradient = Some(self.block_gradient(i, out, inside, before));
+            gradient = self.block_gradient(i, gradient, inside);
         }
-        let mut stem = gradient.unwrap_or_else(|| <f32 as Lane>::scratch(0));
-        gate(&mut stem, &kept.stem.values);
+        gate(&mut gradient, &kept.stem.values);
         let mut image = vec![0.0; 3 * input * input];
-        let stem = Image { values: &stem, extent: kept.stem.extent };
+        let stem = Image { values: &gradient, extent: kept.stem.extent };
         self.back.stem.apply(stem, [input; 2], &mut image);
         for pixel in image.as_chunks_mut::<3>().0 {
             for channel in 0..3 {
@@ -189,28 +179,22 @@ impl Taps {
         image
     }
 
-    /// The gradient of a block's input, of the extent `before`, from that of its result.
-    fn block_gradient(
-        &self,
-        index: usize,
-        out: Buffer<f32>,
-        inside: &Inside,
-        before: [usize; 2],
-    ) -> Buffer<f32> {
+    /// The gradient of a block's input, from that of its result.
+    fn block_gradient(&self, index: usize, out: Buffer<f32>, inside: &Inside) -> Buffer<f32> {
         let layers = &self.network.0.blocks[index];
         let (expand, project) = &self.back.blocks[index];
         let mut alone = <f32 as Lane>::scratch(inside.alone.values.len());
         let image = Image { values: &out, extent: inside.alone.extent };
         project.apply(image, &mut alone, project.channels(), 0);
         gate(&mut alone, &inside.alone.values);
-        let depthwise = depthwise(layers);
-        let mut wide = <f32 as Lane>::scratch(
-            before[0] * before[1] * depthwise.map_or(0, Depthwise::channels),
-        );
-        if let Some(depthwise) = depthwise {
-            let alone = Image { values: &alone, extent: inside.alone.extent };
-            depthwise.apply_transposed(alone, before, &mut wide);
-        }
+        let Conv::Depthwise(depthwise) = &layers.depthwise else {
+            unreachable!("the architecture makes the filter of each channel its own here")
+        };
+        // Every side is even where the stride is 2.
+        let before = inside.alone.extent.map(|side| side * depthwise.window().stride);
+        let mut wide = <f32 as Lane>::scratch(before[0] * before[1] * depthwise.channels());
+        let alone = Image { values: &alone, extent: inside.alone.extent };
+        depthwise.apply_transposed(alone, before, &mut wide);
         let mut result = match (expand, &inside.wide) {
             (Some(expand), Some(active)) => {
                 gate(&mut wide, &active.values);
@@ -226,23 +210,6 @@ impl Taps {
             result.iter_mut().zip(out.iter()).for_each(|(g, out)| *g += out);
         }
         result
-    }
-}
-
-/// The extent of a block's input.
-fn before(inside: &Inside, layers: &Block<Conv>) -> [usize; 2] {
-    match (&inside.wide, depthwise(layers)) {
-        (Some(wide), _) => wide.extent,
-        (None, Some(depthwise)) => inside.alone.extent.map(|side| side * depthwise.window().stride),
-        (None, None) => inside.alone.extent,
-    }
-}
-
-/// The depthwise convolution of a block.
-fn depthwise(layers: &Block<Conv>) -> Option<&Depthwise> {
-    match &layers.depthwise {
-        Conv::Depthwise(filter) => Some(filter),
-        Conv::Dense(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use dermagan_base::SettingError;
 use dermagan_data::order::Order;
 use dermagan_data::split;
 use dermagan_data::{Cache, DataError};
-use dermagan_model::{ComputeDevice, Network};
+use dermagan_model::{ComputeDevice, Discriminator, Generator, Network};
 
 use crate::error::TrainError;
 use crate::event::Event;
@@ -22,7 +22,6 @@ use crate::plan::request::{ResumeRequest, TrainRequest};
 use crate::recipe::config::{InputConfig, SourceConfig, TrainConfig};
 use crate::recipe::preset::{AUTO, Preset};
 use crate::recipe::unused_settings;
-use crate::step::players::Players;
 use crate::store::checkpoint::Checkpoint;
 
 /// A run that can start or continue. Its configuration is complete.
@@ -222,8 +221,12 @@ fn transfer(
     initial: Initial,
     config: &TrainConfig,
 ) -> Result<(Arc<Initial>, Transfer), TrainError> {
-    let players = Players::new(config, &ComputeDevice::cpu().handle);
-    let fresh = [players.generator.to_weights(), players.discriminator.to_weights()];
+    // Only names and shapes count here.
+    let (model, device) = (&config.model, ComputeDevice::cpu().handle);
+    let fresh = [
+        Generator::new(model, &device).to_weights(),
+        Discriminator::new(model, &device).to_weights(),
+    ];
     let (classes, frozen) = (&config.source.classes, config.optimiser.frozen_kimg);
     let transfer = initial.transfer(fresh.each_ref(), classes, frozen)?;
     Ok((Arc::new(initial), transfer))
