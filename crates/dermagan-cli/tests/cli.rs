@@ -323,7 +323,8 @@ fn a_run_shorter_than_a_tick_has_statistics_a_plot_and_the_split() {
     assert_eq!(stats(&run).len(), 1);
     assert!(run.join("losses.png").is_file());
     let split = std::fs::read_to_string(run.join("split.csv")).unwrap();
-    assert!(split.starts_with("image_id,side\nPHANTOM_0000000,") && split.contains(",test\n"));
+    assert!(split.starts_with("image_id,side,split\nPHANTOM_0000000,"), "{split}");
+    assert!(split.contains(",test,lesion-2\n"), "{split}");
     let info: serde_json::Value =
         serde_json::from_str(&desk.ok(&["info", "--json", &run.to_string_lossy()])).unwrap();
     assert_eq!(info["kimg_checkpoint"].as_f64(), Some(0.056));

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::LazyLock;
 
 use dermagan_base::rng::Keyed;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::prepare::cache::Header;
+use crate::source::description::HAM10000;
 use crate::source::labels::isic_id;
 use crate::source::reading::{Reading, SplitBy};
 use crate::source::record::Record;
@@ -17,6 +19,10 @@ pub use crate::source::side::Side;
 /// The seed of the split. It is the split's own, not that of a run: runs that are compared must hold out the same
 /// lesions.
 pub const SPLIT_SEED: u64 = 0;
+
+/// The version of the split by lesion. Version 2 also keeps together the images of one lesion that HAM10000 gives two
+/// lesion ids ([`Description::same_lesion`](crate::Description::same_lesion)).
+pub const VERSION: u32 = 2;
 
 /// Share of the images for validation, and the same share for the test.
 const HELD_OUT: f64 = 0.1;
@@ -35,13 +41,27 @@ const HELD_OUT: f64 = 0.1;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn of_header(header: &Header) -> Vec<Side> {
-    sides(header.reading, &header.records, &header.hashes)
+    of_version(header, VERSION)
 }
 
-fn sides(reading: Reading, records: &[Record], hashes: &[u64]) -> Vec<Side> {
+/// As [`of_header`], by an earlier version of the split: a run goes on with the version that it began with.
+pub fn of_version(header: &Header, version: u32) -> Vec<Side> {
+    sides(header.reading, &header.records, &header.hashes, version)
+}
+
+fn sides(reading: Reading, records: &[Record], hashes: &[u64], version: u32) -> Vec<Side> {
     match is_official(reading, records) {
         true => official(records, hashes, SPLIT_SEED),
+        false if version < VERSION => by_known_lesion(records, hashes, SPLIT_SEED),
         false => assign(records, hashes, SPLIT_SEED),
+    }
+}
+
+/// Whether a split is by the author's parts, or by lesion with which [`VERSION`]: `official`, or such as `lesion-2`.
+pub fn name(header: &Header, version: u32) -> String {
+    match is_official(header.reading, &header.records) {
+        true => "official".to_owned(),
+        false => format!("lesion-{version}"),
     }
 }
 
@@ -83,8 +103,28 @@ fn official(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
 /// Images of one lesion stay together, and so do images whose names hold the same ISIC id, as augmented copies do, and
 /// images with equal hashes: they are a group. Each class is split
 /// 80/10/10 by itself, and each side of a class with at least three groups gets at least one group.
+///
+/// Groups that show one lesion, by [`HAM10000`], are then joined: on the training side if one of them is there, else on the
+/// validation side. So no image leaves the training side that networks learnt from before the pairs were known.
 pub fn assign(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
+    let mut sides = by_known_lesion(records, hashes, seed);
     let group = groups(records, hashes);
+    let mut of_group: BTreeMap<usize, BTreeSet<Side>> = BTreeMap::new();
+    for (root, side) in group.iter().zip(&sides) {
+        of_group.entry(*root).or_default().insert(*side);
+    }
+    for (root, side) in group.iter().zip(&mut sides) {
+        let found = &of_group[root];
+        if found.len() > 1 {
+            *side = if found.contains(&Side::Train) { Side::Train } else { Side::Val };
+        }
+    }
+    sides
+}
+
+/// The split by the lesion ids of the table alone.
+fn by_known_lesion(records: &[Record], hashes: &[u64], seed: u64) -> Vec<Side> {
+    let group = joined(records, hashes, &BTreeMap::new());
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (image, &root) in group.iter().enumerate() {
         members.entry(root).or_default().push(image);
@@ -145,9 +185,21 @@ fn name_number(id: &str) -> u64 {
     u64::from_le_bytes(digest[..8].try_into().unwrap_or_default())
 }
 
-/// For each image, the smallest index in its group. Images of one lesion are in one group, and so are images whose names
+/// For each ISIC id in [`HAM10000`]'s pairs of one lesion under two lesion ids, the number of its pair.
+static PAIRS: LazyLock<BTreeMap<&str, usize>> = LazyLock::new(|| {
+    let pairs = HAM10000.same_lesion.iter().enumerate();
+    pairs.flat_map(|(pair, ids)| ids.iter().map(move |id| (id.as_str(), pair))).collect()
+});
+
+/// For each image, the smallest index in its group. Images of one lesion are in one group, also if HAM10000 gives it two
+/// lesion ids, and so are images whose names
 /// hold the same ISIC id, and images with equal pixel hashes (union-find). `hashes` are those of the images, in the order of the records.
 pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
+    joined(records, hashes, &PAIRS)
+}
+
+/// [`groups`], with these pairs of ISIC ids.
+fn joined(records: &[Record], hashes: &[u64], pairs: &BTreeMap<&str, usize>) -> Vec<usize> {
     fn root(parent: &mut [usize], mut i: usize) -> usize {
         while parent[i] != i {
             parent[i] = parent[parent[i]];
@@ -159,11 +211,14 @@ pub fn groups(records: &[Record], hashes: &[u64]) -> Vec<usize> {
     let mut lesions: BTreeMap<&str, usize> = BTreeMap::new();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let mut images: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut first_of: BTreeMap<usize, usize> = BTreeMap::new();
     for (i, record) in records.iter().enumerate() {
         let same_lesion = record.lesion_id.as_deref().map(|l| *lesions.entry(l).or_insert(i));
         let same_name = source_name(&record.image_id).map(|id| *names.entry(id).or_insert(i));
         let same_image = hashes.get(i).map(|&h| *images.entry(h).or_insert(i));
-        for other in [same_lesion, same_name, same_image].into_iter().flatten() {
+        let pair = isic_id(&record.image_id).and_then(|id| pairs.get(id));
+        let same_pair = pair.map(|pair| *first_of.entry(*pair).or_insert(i));
+        for other in [same_lesion, same_name, same_image, same_pair].into_iter().flatten() {
             let (a, b) = (root(&mut parent, i), root(&mut parent, other));
             parent[a.max(b)] = a.min(b);
         }
@@ -240,6 +295,8 @@ pub struct SplitFacts {
     pub by_isic_id: usize,
     /// Number of images of which nothing says what else shows the same lesion.
     pub by_image: usize,
+    /// Number of pairs of different lesion ids that are known to be one lesion, and were joined.
+    pub merged: usize,
     /// Number of groups (lesions, ids or identical images) with images on two or three sides. It is 0 unless the split
     /// is the author's.
     pub on_two_sides: usize,
@@ -252,7 +309,7 @@ pub fn facts(header: &Header) -> SplitFacts {
 
 /// How records are split. `hashes` are those of their images.
 pub(crate) fn facts_of(reading: Reading, records: &[Record], hashes: &[u64]) -> SplitFacts {
-    let sides = sides(reading, records, hashes);
+    let sides = sides(reading, records, hashes, VERSION);
     let of = |side| sides.iter().filter(|s| **s == side).count();
     let part = |part| records.iter().filter(|record| record.part == part).count();
     let lesion = |record: &&Record| record.lesion_id.is_some();
@@ -270,8 +327,21 @@ pub(crate) fn facts_of(reading: Reading, records: &[Record], hashes: &[u64]) -> 
         by_lesion,
         by_isic_id,
         by_image: records.len() - by_lesion - by_isic_id,
+        merged: merged(records),
         on_two_sides: sides_of.values().filter(|sides| sides.len() > 1).count(),
     }
+}
+
+/// The number of [`PAIRS`] whose images are both there, with different lesion ids.
+fn merged(records: &[Record]) -> usize {
+    let mut lesions: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for record in records {
+        let pair = isic_id(&record.image_id).and_then(|id| PAIRS.get(id));
+        if let (Some(pair), Some(lesion)) = (pair, &record.lesion_id) {
+            lesions.entry(*pair).or_default().insert(lesion);
+        }
+    }
+    lesions.values().filter(|ids| ids.len() > 1).count()
 }
 
 impl fmt::Display for SplitFacts {
@@ -284,6 +354,7 @@ impl fmt::Display for SplitFacts {
             by_lesion,
             by_isic_id,
             by_image,
+            merged,
             on_two_sides,
         } = self;
         let grouped = match (by_lesion, by_isic_id, by_image) {
@@ -326,6 +397,11 @@ impl fmt::Display for SplitFacts {
                 f,
                 "; the parts that the data names ({named_train} train, {named_val} val, {named_test} test) are merged"
             )?;
+        }
+        match merged {
+            0 => {}
+            1 => write!(f, "; 1 pair of lesion ids is one lesion and is kept together")?,
+            n => write!(f, "; {n} pairs of lesion ids are one lesion each and are kept together")?,
         }
         if *on_two_sides > 0 {
             write!(f, "; {on_two_sides} lesions or identical images are on more than one side")?;

@@ -8,7 +8,7 @@ use common::*;
 use dermagan_base::orientation::Orientation;
 use dermagan_data::order::{Draw, Order, to_planes};
 use dermagan_data::split::{self, Side};
-use dermagan_data::{Filter, Fit, Options, Record, Source, grid, prepare};
+use dermagan_data::{Filter, Fit, HAM10000, Header, Options, Record, Source, grid, prepare};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
@@ -90,6 +90,7 @@ fn the_real_archive_has_the_published_counts_and_its_two_identical_pairs() {
     assert_eq!(cache.header().report.identical, expected);
     check_split(&cache.header().records, &cache.header().hashes, 0);
     let sides = split::of_header(cache.header());
+    check_merged(cache.header(), &sides);
     for class in 0..7 {
         let of = |side| {
             let here = cache
@@ -114,6 +115,51 @@ fn the_full_size_sample_is_read_with_its_extra_segments() {
     let cache = prepare_to(&source, &out.path().join("c"), true).unwrap().cache;
     assert_eq!(cache.len(), 210);
     assert_eq!(summary(&source).sizes["600x450"], 210);
+}
+
+/// Checks that both images of each known pair are on one side, that nothing left the training side of version 1, and that
+/// the facts count the pairs.
+fn check_merged(header: &Header, sides: &[Side]) {
+    let before = split::of_version(header, 1);
+    let at = |id: &str| header.records.iter().position(|r| r.image_id == id).unwrap();
+    let mut apart = 0;
+    for [a, b] in &HAM10000.same_lesion {
+        assert_ne!(header.records[at(a)].lesion_id, header.records[at(b)].lesion_id);
+        assert_eq!(sides[at(a)], sides[at(b)], "{a} {b}");
+        apart += usize::from(before[at(a)] != before[at(b)]);
+    }
+    assert!(apart > 0, "version 1 had some pairs on two sides");
+    for (before, now) in before.iter().zip(sides) {
+        assert!(before == now || *now == Side::Train || *before == Side::Test, "{before} {now}");
+        assert!(*before != Side::Train || *now == Side::Train);
+    }
+    let facts = split::facts(header);
+    assert_eq!((facts.merged, facts.on_two_sides), (18, 0));
+    assert!(facts.to_string().contains("18 pairs of lesion ids are one lesion each"), "{facts}");
+    assert_eq!(
+        (split::name(header, 2), split::name(header, 1)),
+        ("lesion-2".into(), "lesion-1".into())
+    );
+}
+
+#[test]
+fn lesions_under_two_ids_are_joined_on_the_training_side() {
+    let [a, b] = &HAM10000.same_lesion[0];
+    let mut joined = BTreeSet::new();
+    for seed in 0..40 {
+        let mut records: Vec<Record> = (0..30).map(|i| Record::bare(format!("I{i}"), 0)).collect();
+        records.extend([a, b].map(|id| Record::bare(id, 0)));
+        for (i, record) in records.iter_mut().enumerate() {
+            record.lesion_id = Some(format!("L{i}"));
+        }
+        let sides = split::assign(&records, &[], seed);
+        assert_eq!(sides[30], sides[31]);
+        joined.insert(sides[30]);
+    }
+    // Each was held out in a tenth of the draws, and both in few.
+    assert!(joined.contains(&Side::Train));
+    let groups = split::groups(&[Record::bare(a, 0), Record::bare(b, 0)], &[]);
+    assert_eq!(groups, [0, 0]);
 }
 
 /// Checks that no lesion and no image is on two sides.

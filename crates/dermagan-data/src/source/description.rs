@@ -36,6 +36,8 @@ pub struct Description {
     pub lesions: usize,
     /// The ids of known pairs of identical images.
     pub identical: Vec<Vec<String>>,
+    /// The ids of pairs of images that show one lesion under two lesion ids.
+    pub same_lesion: Vec<[String; 2]>,
     /// The classes, in label order.
     #[serde(rename = "class")]
     pub classes: Vec<ClassDescription>,

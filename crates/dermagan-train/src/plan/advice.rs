@@ -226,7 +226,7 @@ fn copies(cache: &Cache, images: &[u32]) -> (usize, usize) {
 /// The sizes of the sides of the split in the classes of the run, if one is empty.
 fn empty_side(config: &TrainConfig, cache: &Cache) -> Option<Advice> {
     let header = cache.header();
-    let sides = split::of_header(header);
+    let sides = split::of_version(header, config.source.split);
     let trained = |class: usize| config.source.classes.contains(&header.classes[class]);
     let of = |side: Side| {
         let records = header.records.iter().zip(&sides);

@@ -23,8 +23,8 @@ pub fn class_indices(classes: &[String], asked: &[String]) -> Result<Vec<usize>,
     asked.iter().map(index).collect()
 }
 
-/// Chooses the images to train on, of the classes `asked` (all if empty) on the side `part`, and describes them. `source`
-/// is the place of the data.
+/// Chooses the images to train on, of the classes `asked` (all if empty) on the side `part` of a version of the split, and describes them.
+/// `source` is the place of the data.
 ///
 /// # Errors
 /// When a class is not in the data, there are no images of the classes, or the cache is damaged.
@@ -32,10 +32,11 @@ pub fn choose(
     source: String,
     asked: &[String],
     part: Part,
+    version: u32,
     cache: &Cache,
 ) -> Result<(SourceConfig, Vec<u32>), TrainError> {
     let header = cache.header();
-    let sides = split::of_header(header);
+    let sides = split::of_version(header, version);
     let wanted = class_indices(&header.classes, asked)?;
     let mut hash = Sha256::new();
     let mut images = Vec::new();
@@ -71,6 +72,7 @@ pub fn choose(
         reading: header.reading,
         name: header.name.clone(),
         licence: dermagan_data::licence(header.kind),
+        split: version,
         class_images: classes.iter().map(count).collect(),
         classes,
         images: images.len(),

@@ -95,7 +95,8 @@ impl Plan {
         let lost = data.lost();
         let cache = data.prepare(&mut preset.data, preset.model.resolution, sink)?;
         sink(Event::Split(split::facts(cache.header())));
-        let (source, images) = choose(source, &request.classes, preset.data.split, &cache)?;
+        let (source, images) =
+            choose(source, &request.classes, preset.data.split, split::VERSION, &cache)?;
         let mut config = preset.configure(name, seed, precision, source)?;
         config.initial = initial.as_ref().map(|initial| initial.origin.clone());
         let initial = initial.map(|initial| transfer(initial, &config)).transpose()?;
@@ -154,7 +155,8 @@ impl Plan {
                 "{place} has no class {lost}, which this run began with; pass the original data as `data`"
             )));
         }
-        let (source, images) = choose(place, &began.classes, config.input.split, &cache)?;
+        let (source, images) =
+            choose(place, &began.classes, config.input.split, began.split, &cache)?;
         config.source = source;
         if config.source.digest != began.digest {
             let changes = changed::changes(run, &cache)
@@ -181,10 +183,12 @@ impl Plan {
         advice(&self.config, &self.cache, &self.images, self.lost)
     }
 
-    /// The split by lesion as a CSV table `image_id,side`.
+    /// The split as a CSV table `image_id,side,split`. The last column is the same in all rows: `official`, or the version of
+    /// the split by lesion, such as `lesion-2`.
     pub fn split_table(&self) -> String {
         let header = self.cache.header();
-        let sides = split::of_header(header);
+        let version = self.config.source.split;
+        let (sides, name) = (split::of_version(header, version), split::name(header, version));
         // Ids come from the user's table. One with a comma must not become two cells.
         let cell = |id: &str| match id.contains([',', '"', '\n', '\r']) {
             true => format!("\"{}\"", id.replace('"', "\"\"")),
@@ -192,8 +196,8 @@ impl Plan {
         };
         let rows = header.records.iter().zip(sides);
         let rows: Vec<String> =
-            rows.map(|(r, side)| format!("{},{side}\n", cell(&r.image_id))).collect();
-        format!("image_id,side\n{}", rows.concat())
+            rows.map(|(r, side)| format!("{},{side},{name}\n", cell(&r.image_id))).collect();
+        format!("image_id,side,split\n{}", rows.concat())
     }
 
     /// The index of an image's class among the classes that the run trains on. `image` is an index in the cache.

@@ -204,6 +204,9 @@ pub struct SourceConfig {
     pub name: String,
     /// Licence of the data. It also binds models that learnt from the data.
     pub licence: String,
+    /// The version of the split by lesion ([`dermagan_data::split::VERSION`]).
+    #[serde(default = "first_split")]
+    pub split: u32,
     /// Codes of the classes that the run trains on.
     pub classes: Vec<String>,
     /// Number of images that the run trains on, per class.
@@ -213,6 +216,11 @@ pub struct SourceConfig {
     pub images: usize,
     /// SHA-256 of the images' ids, classes and pixel hashes. A run continues only on the images that it began with.
     pub digest: String,
+}
+
+/// The version of the split of a run whose options name none.
+fn first_split() -> u32 {
+    1
 }
 
 /// The trained networks that a run starts from.
@@ -442,6 +450,15 @@ pub(crate) fn images_of_kimg(kimg: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_whose_options_name_no_split_began_with_the_first_version() {
+        let config = TrainConfig::with_settings("tiny", &[], 0).unwrap();
+        let mut options = serde_json::to_value(&config.source).unwrap();
+        options.as_object_mut().unwrap().remove("split");
+        let read: SourceConfig = serde_json::from_value(options).unwrap();
+        assert_eq!(read.split, 1);
+    }
 
     #[test]
     fn settings_that_learn_nothing_or_divide_by_zero_are_rejected() {
