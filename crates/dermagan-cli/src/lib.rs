@@ -17,10 +17,11 @@ use dermagan_export::ExportError;
 use dermagan_generate::GenerateError;
 use dermagan_model::{ModelError, cpu};
 use dermagan_train::TrainError;
+use dermagan_trust::TrustError;
 
 use crate::args::{Cli, Command, DataCommand, EncoderCommand};
 use crate::commands::{
-    bench, completions, data, devices, doctor, encoder, eval, model, sample, train,
+    bench, completions, data, devices, doctor, encoder, eval, model, sample, train, trust,
 };
 use crate::show::complain;
 
@@ -31,6 +32,8 @@ mod exit {
     pub const STRICT: u8 = 3;
     pub const NOT_FINITE: u8 = 4;
     pub const SICK_DEVICE: u8 = 5;
+    pub const FAIL: u8 = 6;
+    pub const NO_VERDICT: u8 = 7;
     pub const INTERRUPTED: u8 = 130;
 }
 
@@ -49,6 +52,11 @@ pub fn run(line: Vec<OsString>) -> ! {
         Command::Devices => devices::run(),
         Command::Doctor(args) => doctor::run(&args),
         Command::Eval(args) => eval::run(args),
+        Command::Audit(args) => trust::audit::run(args),
+        Command::Balance(args) => trust::balance::run(args),
+        Command::Bias(args) => trust::bias::run(args),
+        Command::Trial(args) => trust::trial::run(args),
+        Command::Report(args) => trust::report::run(args),
         Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => completions::run(shell),
@@ -109,24 +117,36 @@ fn leave(code: u8) -> ! {
 
 /// The exit code of an error. An error of one library may wrap an error of another.
 fn code_of(error: &anyhow::Error) -> u8 {
-    if let Some(error) = error.downcast_ref::<TrainError>() {
+    if let Some(error) = error.downcast_ref::<TrustError>() {
         return match error {
-            TrainError::NotFinite { .. } => exit::NOT_FINITE,
-            TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. } => exit::SICK_DEVICE,
-            TrainError::Stopped(_) => exit::INTERRUPTED,
-            TrainError::Data(error) => of_data(error),
-            TrainError::Eval(error) => of_eval(error),
-            TrainError::Generate(error) => of_generate(error),
-            TrainError::Export(error) => of_export(error),
-            TrainError::Model(error) => of_model(error),
+            TrustError::Data(error) => of_data(error),
+            TrustError::Eval(error) => of_eval(error),
+            TrustError::Generate(error) => of_generate(error),
+            TrustError::Model(error) => of_model(error),
+            TrustError::Train(error) => of_train(error),
             _ => exit::ERROR,
         };
     }
-    None.or_else(|| error.downcast_ref().map(of_data))
+    None.or_else(|| error.downcast_ref().map(of_train))
+        .or_else(|| error.downcast_ref().map(of_data))
         .or_else(|| error.downcast_ref().map(of_eval))
         .or_else(|| error.downcast_ref().map(of_generate))
         .or_else(|| error.downcast_ref().map(of_model))
         .unwrap_or(exit::ERROR)
+}
+
+fn of_train(error: &TrainError) -> u8 {
+    match error {
+        TrainError::NotFinite { .. } => exit::NOT_FINITE,
+        TrainError::SickDevice { .. } | TrainError::DeviceErrs { .. } => exit::SICK_DEVICE,
+        TrainError::Stopped(_) => exit::INTERRUPTED,
+        TrainError::Data(error) => of_data(error),
+        TrainError::Eval(error) => of_eval(error),
+        TrainError::Generate(error) => of_generate(error),
+        TrainError::Export(error) => of_export(error),
+        TrainError::Model(error) => of_model(error),
+        _ => exit::ERROR,
+    }
 }
 
 fn of_data(error: &DataError) -> u8 {

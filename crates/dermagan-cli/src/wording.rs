@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 52] = [
+const SETTINGS: [&str; 64] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -68,6 +68,18 @@ const SETTINGS: [&str; 52] = [
     "torch",
     "hub",
     "float",
+    "discriminator",
+    "drop",
+    "to",
+    "only",
+    "force",
+    "shard",
+    "audit",
+    "model",
+    "margin",
+    "trial",
+    "state",
+    "folds",
     "full",
 ];
 

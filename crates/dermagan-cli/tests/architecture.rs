@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 15] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
@@ -22,18 +22,33 @@ const CRATES: [(&str, &[&str]); 14] = [
     ("eval", &["base", "data", "generate", "kernels", "model", "models"]),
     ("export", &["base", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
-    ("cli", &["base", "data", "eval", "export", "formats", "generate", "model", "train"]),
+    ("trust", &["base", "data", "eval", "generate", "kernels", "model", "train"]),
+    ("cli", &["base", "data", "eval", "export", "formats", "generate", "model", "train", "trust"]),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
     ("fuzz", &["base", "data", "eval", "generate", "model", "models", "train"]),
 ];
 
 /// The folders of a crate in their order: a folder may use those before it.
-const FOLDERS: [(&str, &[&str]); 6] = [
+const FOLDERS: [(&str, &[&str]); 7] = [
     ("kernels", &["matmul", "conv", "pointwise"]),
     ("model", &["tensor", "ops", "imagenet", "network", "device", "file"]),
     ("data", &["source", "prepare", "samples"]),
     ("eval", &["features", "metrics", "report"]),
     ("export", &["onnx", "pytorch", "hub"]),
+    (
+        "trust",
+        &[
+            "statistics",
+            "images",
+            "copies",
+            "membership",
+            "audit",
+            "balance",
+            "bias",
+            "trial",
+            "report",
+        ],
+    ),
     ("train", &["recipe", "augment", "step", "check", "store", "plan", "watch", "run", "tools"]),
 ];
 

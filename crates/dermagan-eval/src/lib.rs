@@ -84,9 +84,9 @@ pub use features::{
     handmade, npz,
 };
 pub use metrics::{
-    Comparison, Estimates, FEWEST_TO_TELL, Figure, Gaussian, Inside, RealChoice, Repeats,
-    TwoSample, Verdict, compare, fid, frechet, kid, kid_by_lesion, mmd, prdc, two_sample,
-    two_sample_in_parts,
+    Comparison, Estimates, FEWEST_TO_TELL, Figure, Gaussian, Inside, Labelled, Logistic,
+    RealChoice, Repeats, TwoSample, Verdict, compare, fid, frechet, kid, kid_by_lesion, mmd, prdc,
+    two_sample, two_sample_in_parts,
 };
 pub use report::{
     Basis, BothHalves, ClassReport, Compared, EvalEvent, EvalJob, EvalReport, Evaluation,

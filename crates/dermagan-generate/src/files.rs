@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
 use dermagan_base::atomic::{self, Pending};
+use dermagan_base::image::Image;
 use dermagan_base::name::has_ending;
 use dermagan_base::orientation::Orientation;
 use dermagan_formats::Format;
@@ -137,9 +138,7 @@ impl ImageGenerator {
         let made =
             self.sampler().each(missing, selection.truncation, selection.batch, |shot, image| {
                 let path = folder.join(self.name_of(shot, &selection) + ".png");
-                let png = image
-                    .to_png(&self.text_of(shot, selection.truncation))
-                    .map_err(|error| GenerateError::io(&path)(std::io::Error::other(error)))?;
+                let png = self.png(shot, selection.truncation, &image, &path)?;
                 // Images are not flushed one by one: the table, which is written last, marks the set as complete.
                 atomic::write_unflushed(&path, &png).map_err(GenerateError::io(&path))?;
                 done += 1;
@@ -165,7 +164,7 @@ impl ImageGenerator {
         rows.write_record(HAM10000).map_err(bad)?;
         for shot in selection.shots(indices) {
             let name = self.name_of(shot, selection);
-            let lesion = earlier::lesion_id(&self.model().hash, &name);
+            let lesion = self.lesion_id(&name);
             let dx = self.class_of(shot).unwrap_or("unknown");
             rows.write_record([&lesion, &name, dx, SYNTHETIC, "", "unknown", "unknown"])
                 .map_err(bad)?;
@@ -207,8 +206,29 @@ impl ImageGenerator {
         })
     }
 
+    /// The bytes of the PNG file `path` of an image, whose text says that it is synthetic and where it comes from. `image` is
+    /// that of `shot` at `truncation`.
+    ///
+    /// # Errors
+    /// When the image cannot be encoded.
+    pub fn png(
+        &self,
+        shot: Shot,
+        truncation: f64,
+        image: &Image,
+        path: &Path,
+    ) -> Result<Vec<u8>, GenerateError> {
+        let png = image.to_png(&self.text_of(shot, truncation));
+        png.map_err(|error| GenerateError::io(path)(std::io::Error::other(error)))
+    }
+
+    /// The id of a generated image's lesion in a table, which no photograph has.
+    pub fn lesion_id(&self, image: &str) -> String {
+        earlier::lesion_id(&self.model().hash, image)
+    }
+
     /// The text chunks of an image file.
-    pub(crate) fn text_of(&self, shot: Shot, truncation: f64) -> Vec<(&'static str, String)> {
+    fn text_of(&self, shot: Shot, truncation: f64) -> Vec<(&'static str, String)> {
         let class = self.class_of(shot).map(str::to_owned);
         let mut text = provenance::text(self.model(), shot.seed.to_string(), class, truncation);
         let orientation = self.sampler().orientation_of(shot.seed);

@@ -7,7 +7,7 @@ use dermagan_formats::{Format, IMAGES_PER_FILE, Item, Kind, Part, Set, SetWriter
 use dermagan_model::Card;
 
 use crate::classes;
-use crate::earlier::{self, SYNTHETIC};
+use crate::earlier::SYNTHETIC;
 use crate::error::GenerateError;
 use crate::files::{FilesRequest, Written};
 use crate::generator::ImageGenerator;
@@ -77,9 +77,7 @@ impl ImageGenerator {
         let shots = selection.shots(&indices);
         self.sampler().each(shots, selection.truncation, selection.batch, |shot, image| {
             let name = self.name_of(shot, &selection);
-            let png = image
-                .to_png(&self.text_of(shot, selection.truncation))
-                .map_err(|error| GenerateError::io(out)(std::io::Error::other(error)))?;
+            let png = self.png(shot, selection.truncation, &image, out)?;
             let class = self.class_of(shot);
             let class = class.and_then(|code| labels.iter().position(|label| label == code));
             let values = self.values_of(shot, &name, selection.truncation);
@@ -147,7 +145,7 @@ impl ImageGenerator {
         let card = model.card.as_ref();
         let text = |text: &str| Value::Text(text.to_owned());
         vec![
-            text(&earlier::lesion_id(&model.hash, name)),
+            text(&self.lesion_id(name)),
             text(name),
             Value::text(self.class_of(shot)),
             text(SYNTHETIC),

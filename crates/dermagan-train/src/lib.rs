@@ -36,6 +36,7 @@
 
 mod augment;
 mod check;
+mod classifier;
 mod encoder;
 mod error;
 mod event;
@@ -53,7 +54,8 @@ pub use check::compare::{
     GradientDifference, Gradients, compare_gradients, gradients, relative, worst_first,
 };
 pub use check::repetition::{Recomputed, Repeated};
-pub use encoder::{EncoderConfig, EncoderEvent, TrainedEncoder};
+pub use classifier::{Classifier, EncoderConfig, Learnt};
+pub use encoder::{EncoderEvent, TrainedEncoder};
 pub use error::TrainError;
 pub use event::{Event, Outcome, SelfCheck};
 pub use plan::advice::Advice;
@@ -94,6 +96,9 @@ pub use tools::describe::describe;
 pub use tools::doctor::{Computed, Diagnosis, Examination, examine, reference_level};
 pub use tools::encoder_files::{EncoderFiles, EncoderRequest, train_encoder};
 pub use tools::export::{ExportFormat, ExportRequest, Exported, export};
-pub use tools::export_data::{DataExportRequest, DataExported, export_data};
+pub use tools::export_data::{
+    DataExportRequest, DataExported, export_data, file_names, prepared_png,
+};
 pub use tools::generated::{evaluate, open_generated};
+pub use tools::judge::discriminator_logits;
 pub use tools::open_model::open_model;

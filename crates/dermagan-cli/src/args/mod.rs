@@ -11,6 +11,7 @@ mod model;
 mod reading;
 mod sample;
 mod train;
+mod trust;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +25,7 @@ pub use format::per_file;
 pub use model::{ExportArgs, InfoArgs};
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
+pub use trust::{AuditArgs, BalanceArgs, BiasArgs, ReportArgs, TrialArgs};
 
 /// Train GANs on dermatoscopic skin-lesion images, on any GPU or on the CPU.
 #[derive(Parser, Debug)]
@@ -32,7 +34,7 @@ pub use train::TrainArgs;
     version,
     after_help = "Exit codes: 0 success · 1 error · 2 invalid command line · 3 --strict rejected the data · \
                   4 training diverged (the loss is not finite) · 5 the device computes wrong results · \
-                  130 stopped by Ctrl-C; a run that has begun its steps has a checkpoint of its last step, unless Ctrl-C was \
+                  6 the audit failed · 7 the audit gives no verdict · 130 stopped by Ctrl-C; a run that has begun its steps has a checkpoint of its last step, unless Ctrl-C was \
                   pressed a third time"
 )]
 pub struct Cli {
@@ -63,6 +65,16 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Compare generated images with real ones: KID, FID, precision, recall, density and coverage.
     Eval(EvalArgs),
+    /// Ask whether generated images are copies of training images, or tell which these were: a verdict per class.
+    Audit(AuditArgs),
+    /// Fill the classes with few images: the training images and generated ones that pass, in a folder like HAM10000's.
+    Balance(BalanceArgs),
+    /// Report whom real and generated images show, and for whom a classifier works.
+    Bias(BiasArgs),
+    /// Ask whether generated images help a classifier, against rebalanced and repeated photographs.
+    Trial(TrialArgs),
+    /// Write one HTML page about a generator or a set of images: figures, audit, bias, trial, limits and origin.
+    Report(ReportArgs),
     /// Train the lesion encoder, the classifier whose features `eval` compares.
     #[command(subcommand)]
     Encoder(EncoderCommand),

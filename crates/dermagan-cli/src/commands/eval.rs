@@ -90,7 +90,7 @@ impl From<FeaturesArg> for FeatureKind {
 }
 
 /// Shows an event on the progress bar.
-fn progress(bar: &ProgressBar, event: EvalEvent) {
+pub(in crate::commands) fn progress(bar: &ProgressBar, event: EvalEvent) {
     let (message, done, total) = match event {
         EvalEvent::Preparing { done, total } => ("preparing", done, total),
         EvalEvent::Real { done, total } => ("features of real images", done, total),

@@ -18,6 +18,7 @@ pub mod sample;
 mod stop;
 mod table;
 pub mod train;
+pub mod trust;
 
 /// Opens the requested device and prints its warning on standard error.
 fn select(args: &DeviceArgs) -> anyhow::Result<ComputeDevice> {

@@ -10,8 +10,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use dermagan_base::atomic::Pending;
 use dermagan_base::image::Image;
-use dermagan_base::name;
+use dermagan_base::{hex, name};
 use memmap2::Mmap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,46 @@ impl Cache {
     /// Side of the images, in pixels.
     pub fn size(&self) -> usize {
         self.header.options.size as usize
+    }
+
+    /// Writes some images of this cache, given by their indices, as a cache of their own at `target`, which is replaced only
+    /// by a complete one. Its fingerprint is that of this cache and of the choice.
+    ///
+    /// # Errors
+    /// [`DataError::Option`] if `images` is empty or `target` is a file that is no cache; [`DataError::Io`] if the system
+    /// refuses to write.
+    ///
+    /// # Panics
+    /// If an index is not less than [`Cache::len`].
+    pub fn subset(&self, images: &[u32], target: &Path) -> Result<Self, DataError> {
+        let refuse = |what: &str| Err(DataError::Option(format!("{}: {what}", target.display())));
+        if images.is_empty() {
+            return refuse("no image is left to write");
+        }
+        if target.exists() && !Self::is_cache(target) {
+            return refuse("there is a file of this name that is no cache; name another");
+        }
+        let mut hash = Sha256::new();
+        hash.update(&self.header.fingerprint);
+        images.iter().for_each(|image| hash.update(image.to_le_bytes()));
+        let header = Header {
+            fingerprint: hex(&hash.finalize()),
+            records: images.iter().map(|i| self.header.records[*i as usize].clone()).collect(),
+            hashes: images.iter().map(|i| self.header.hashes[*i as usize]).collect(),
+            ..self.header.clone()
+        };
+        let failed = DataError::io(target);
+        let write = || -> std::io::Result<()> {
+            let mut pending = Pending::create(target)?;
+            let file = pending.file();
+            file.seek(SeekFrom::Start(PIXELS_AT))?;
+            images.iter().try_for_each(|image| file.write_all(self.pixels(*image as usize)))?;
+            let length = images.len() as u64 * self.size().pow(2) as u64 * 3;
+            finish(file, length, &header)?;
+            pending.commit()
+        };
+        write().map_err(failed)?;
+        Self::open(target)
     }
 
     /// Pixels of image `index`: `size * size * 3` bytes, row by row, RGB.

@@ -200,6 +200,19 @@ impl ImageFolder {
         self.files[i].class.as_deref()
     }
 
+    /// The path of image `i` below the folder or in the zip, with `/` between folders, and the bytes of its file. The path
+    /// has no `..` and does not begin with `/`.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    ///
+    /// # Panics
+    /// If `i` is not less than [`ImageFolder::len`].
+    pub fn file(&self, i: usize) -> Result<(&str, Vec<u8>), Problem> {
+        let entry = &self.tree.entries[self.files[i].entry];
+        Ok((&entry.path, self.tree.read(entry)?))
+    }
+
     /// What limits the meaning of figures of these images: JPEG compression, alpha channels, and labels that were not
     /// used.
     pub fn notes(&self) -> Vec<String> {

@@ -12,7 +12,7 @@ const TOLERANCE: f64 = 1e-4;
 
 /// A linear classifier of rows of features.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Logistic {
+pub struct Logistic {
     /// One weight per feature.
     pub weights: Vec<f64>,
     /// The score of a row of zeros.
@@ -20,7 +20,7 @@ pub(super) struct Logistic {
 }
 
 /// Rows with a label.
-pub(super) struct Labelled<'a> {
+pub struct Labelled<'a> {
     /// The features.
     pub features: &'a Features,
     /// The rows that are used.
@@ -32,7 +32,10 @@ pub(super) struct Labelled<'a> {
 impl Logistic {
     /// Minimises the mean log-loss of `data` plus `penalty / 2` times the squared length of the weights. In
     /// scikit-learn, `C = 1 / (penalty * data.rows.len())`. The intercept has no penalty.
-    pub(super) fn fit(data: &Labelled<'_>, penalty: f64) -> Self {
+    ///
+    /// # Panics
+    /// When a row is not among the features or has no label.
+    pub fn fit(data: &Labelled<'_>, penalty: f64) -> Self {
         let fit = Fit { data, penalty };
         // The intercept is the last parameter.
         let mut at = vec![0.0; data.features.dims + 1];
@@ -63,7 +66,7 @@ impl Logistic {
     }
 
     /// The score of a row: above 0 where the label `true` is more likely.
-    pub(super) fn score(&self, row: &[f32]) -> f64 {
+    pub fn score(&self, row: &[f32]) -> f64 {
         self.intercept + dot_row(row, &self.weights)
     }
 }

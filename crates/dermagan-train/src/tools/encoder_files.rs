@@ -8,7 +8,8 @@ use dermagan_data::{Filter, Fit, Options, Reading, open_or_prepare_with};
 use dermagan_eval::encoder::{CARD_TITLE, EncoderCard, SIDE};
 use dermagan_model::ComputeDevice;
 
-use crate::encoder::{self, EncoderConfig, EncoderEvent};
+use crate::classifier::EncoderConfig;
+use crate::encoder::{self, EncoderEvent};
 use crate::error::TrainError;
 
 /// What to train an encoder on, and where its files go.

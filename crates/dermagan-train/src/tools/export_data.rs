@@ -97,7 +97,7 @@ pub fn export_data(
     let named = named.map(|part| (part.name.clone(), part.images)).collect();
     let licence = set.licence.clone();
     let mut writer = SetWriter::create(request.format, &request.out, set, request.images_per_file)?;
-    let names = names(&header.records);
+    let names = file_names(&header.records);
     let mut done = 0;
     for (side, images) in &parts {
         for batch in images.chunks(BATCH) {
@@ -107,7 +107,7 @@ pub fn export_data(
             cache.verified(batch)?;
             let items: Result<Vec<Item>, TrainError> = batch
                 .par_iter()
-                .map(|i| item(&cache, *i as usize, &names[*i as usize], *side, request))
+                .map(|i| item(&cache, *i as usize, &names[*i as usize], *side))
                 .collect();
             items?.iter().try_for_each(|item| writer.put(item))?;
             done += batch.len() as u64;
@@ -219,7 +219,7 @@ fn set_of(header: &Header, parts: &[(Side, Vec<u32>)]) -> Set {
 
 /// A name for the file of each image: its id where that can name a file and no other image has it, else a shorter or a
 /// numbered one.
-fn names(records: &[Record]) -> Vec<String> {
+pub fn file_names(records: &[Record]) -> Vec<String> {
     let mut taken = HashSet::new();
     let unique = |record: &Record| {
         let id = &record.image_id;
@@ -235,28 +235,31 @@ fn names(records: &[Record]) -> Vec<String> {
     records.iter().map(unique).collect()
 }
 
-/// One image with its metadata.
-fn item(
-    cache: &Cache,
-    image: usize,
-    name: &str,
-    side: Side,
-    request: &DataExportRequest,
-) -> Result<Item, TrainError> {
+/// The PNG of a prepared image, whose text names its source and licence. `name` is its title.
+///
+/// # Errors
+/// When the image cannot be encoded.
+pub fn prepared_png(cache: &Cache, image: usize, name: &str) -> Result<Vec<u8>, TrainError> {
     let header = cache.header();
-    let record = &header.records[image];
-    let licence = licence_of(header);
     // Without the name of the program as the software: images with it are known as those of a generator.
     let text = [
         ("Title", name.to_owned()),
         ("Source", header.name.clone()),
-        ("Copyright", licence.clone()),
+        ("Copyright", licence_of(header)),
         ("Comment", format!("Prepared by {}", producer())),
     ];
-    let png = cache.image(image).to_png(&text).map_err(|error| {
-        let error = std::io::Error::other(error);
-        TrainError::io(&request.out)(error)
-    })?;
+    cache
+        .image(image)
+        .to_png(&text)
+        .map_err(|error| TrainError::io(name)(std::io::Error::other(error)))
+}
+
+/// One image with its metadata.
+fn item(cache: &Cache, image: usize, name: &str, side: Side) -> Result<Item, TrainError> {
+    let header = cache.header();
+    let record = &header.records[image];
+    let licence = licence_of(header);
+    let png = prepared_png(cache, image, name)?;
     let unlabelled = header.classes == [UNLABELLED];
     let code = (!unlabelled).then(|| header.classes[record.class].as_str());
     // `unknown` stands for a missing value.
@@ -287,6 +290,6 @@ mod tests {
         let records = ["ISIC_1", "isic_1", "a/b", "a/b", "..", &"x".repeat(200)];
         let records: Vec<Record> = records.into_iter().map(|id| Record::bare(id, 0)).collect();
         let short = "x".repeat(40);
-        assert_eq!(names(&records), ["ISIC_1", "isic_1-2", "a-b", "a-b-2", "image", &short]);
+        assert_eq!(file_names(&records), ["ISIC_1", "isic_1-2", "a-b", "a-b-2", "image", &short]);
     }
 }

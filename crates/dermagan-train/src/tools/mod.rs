@@ -9,4 +9,5 @@ pub mod encoder_files;
 pub mod export;
 pub mod export_data;
 pub mod generated;
+pub mod judge;
 pub mod open_model;

@@ -1,0 +1,128 @@
+//! `dermagan balance`: fills the classes with few images.
+
+use anyhow::Context;
+use dermagan_eval::{EvalJob, GeneratedImages};
+use dermagan_generate::ImageGenerator;
+use dermagan_model::ModelFile;
+use dermagan_train::open_model;
+use dermagan_trust::{
+    AuditJob, AuditVerdicts, BalanceEvent, BalanceJob, Balanced, Shard, Target, audit, balance,
+};
+use indicatif::ProgressBar;
+
+use crate::args::BalanceArgs;
+use crate::commands::{eval, select};
+use crate::show::{self, complain, say};
+use crate::wording::with_flags;
+
+/// Images of the audit that comes first if no report is given.
+const AUDITED: usize = 2048;
+
+/// Writes a balanced set; returns the exit code.
+pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
+    let job = BalanceJob {
+        data: args.data.clone(),
+        reading: args.reading.reading(args.split_by),
+        to: Target::parse(&args.to)?,
+        only: args.only.iter().map(|code| code.trim().to_owned()).collect(),
+        force: args.force,
+        out: args.out.clone(),
+        shard: Shard::parse(&args.shard)?,
+        seed: args.seed,
+    };
+    let device = select(&args.device)?;
+    let (name, model) = open_model(args.model.as_deref(), None)?;
+    let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
+    let verdicts = match &args.audit {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            AuditVerdicts::of_json(&text)?
+        }
+        None => audited(&job, &name, &model, &device, &bar)?,
+    };
+    let generator = ImageGenerator::new(model, device.clone())?;
+    let mut sink = |event| progress(&bar, event);
+    let made = balance(&job, &generator, &verdicts, &device, &mut sink)?;
+    bar.finish_and_clear();
+    complain!("audit of the generator: {}", with_flags(&verdicts.words));
+    match args.json {
+        true => show::json(&made)?,
+        false => print(&made, &args),
+    }
+    Ok(0)
+}
+
+/// Audits the generator.
+fn audited(
+    job: &BalanceJob,
+    name: &str,
+    model: &ModelFile,
+    device: &dermagan_model::ComputeDevice,
+    bar: &ProgressBar,
+) -> anyhow::Result<AuditVerdicts> {
+    complain!(
+        "auditing {name} first; give --audit FILE.json to use the report of an earlier audit"
+    );
+    let first = EvalJob::new(&job.data).first_seed()?;
+    let fakes = GeneratedImages::of_model(model, name, device, first)?;
+    let request = AuditJob { reading: job.reading, number: AUDITED, ..AuditJob::new(&job.data) };
+    let found = audit(&request, &fakes, None, device, &mut |event| eval::progress(bar, event))?;
+    Ok(AuditVerdicts::from(&found.report))
+}
+
+/// Shows an event on the progress bar.
+fn progress(bar: &ProgressBar, event: BalanceEvent) {
+    match event {
+        BalanceEvent::Real(event) => eval::progress(bar, event),
+        BalanceEvent::Made { done, total } => {
+            bar.set_message("making images");
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        }
+        _ => {}
+    }
+}
+
+/// Prints what was made.
+fn print(made: &Balanced, args: &BalanceArgs) {
+    say!(
+        "{:<8} {:>6} {:>7} {:>6} {:>6}   rejected: {:>6} {:>15} {:>8} {:>6}",
+        "class",
+        "real",
+        "wanted",
+        "made",
+        "kept",
+        "copies",
+        "not recognised",
+        "outside",
+        "empty"
+    );
+    for class in &made.classes {
+        let found = &class.candidates;
+        say!(
+            "{:<8} {:>6} {:>7} {:>6} {:>6}             {:>6} {:>15} {:>8} {:>6}  {}",
+            class.class,
+            class.real,
+            class.wanted,
+            found.made,
+            found.kept,
+            found.copies,
+            found.not_recognised,
+            found.outside,
+            found.empty,
+            class.note.as_deref().unwrap_or_default()
+        );
+    }
+    match made.complete {
+        true => say!(
+            "\n{} is complete: training images and generated ones (dx_type synthetic), metadata.csv and passport.json. To \
+             train on it: --keep-synthetic --all-images; it has no validation or test images",
+            args.out.display()
+        ),
+        false => say!(
+            "\nthis share is in {}; the set is complete when all shares are there",
+            args.out.display()
+        ),
+    }
+}

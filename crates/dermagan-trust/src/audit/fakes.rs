@@ -1,0 +1,115 @@
+//! The generated images of an audit, read in batches: what is kept of each is small.
+
+use std::collections::BTreeMap;
+
+use dermagan_data::LeftOut;
+use dermagan_eval::{EvalEvent, Extractor, GeneratedImages, ImagenetEncoder, Sink};
+
+use crate::copies::search::{Closest, CopySearch};
+use crate::error::TrustError;
+
+/// Images that are read at a time.
+const AT_ONCE: usize = 256;
+/// The generated images of a class that a model makes at least.
+const OF_CLASS: usize = 512;
+/// Seeds that are searched for images of a rare class.
+const MOST_SEEDS: usize = 1_000_000;
+
+/// The generated images.
+pub(crate) struct Fakes {
+    /// The index of each image in its set.
+    pub images: Vec<usize>,
+    /// The class of each image, as an index of the real classes; empty if an image has none.
+    pub class: Vec<usize>,
+    /// What each is closest to.
+    pub closest: Vec<Closest>,
+    /// The features, `[images, ImagenetEncoder::DIMS]`.
+    pub features: Vec<f32>,
+    /// The images that could not be read.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The images to audit: all of a set; of a model `number`, and further ones until each class has [`OF_CLASS`], or `number`
+/// if that is less.
+pub(crate) fn chosen(fakes: &GeneratedImages, classes: &[String], number: usize) -> Vec<usize> {
+    if let Some(count) = fakes.count() {
+        return (0..count).collect();
+    }
+    let mut chosen: Vec<usize> = (0..number).collect();
+    let known = |i: usize| fakes.class(i).filter(|code| classes.iter().any(|known| known == code));
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for i in 0..number {
+        let Some(code) = known(i) else { return chosen };
+        *counts.entry(code).or_default() += 1;
+    }
+    let enough = OF_CLASS.min(number);
+    let missing = |counts: &BTreeMap<&str, usize>| counts.values().any(|count| *count < enough);
+    let mut i = number;
+    while missing(&counts) && i < MOST_SEEDS {
+        if let Some(code) = known(i) {
+            let count = counts.entry(code).or_default();
+            if *count < enough {
+                *count += 1;
+                chosen.push(i);
+            }
+        }
+        i += 1;
+    }
+    chosen
+}
+
+impl Fakes {
+    /// Reads the images of `wanted`.
+    ///
+    /// # Errors
+    /// [`TrustError::Input`] if none can be read; the errors of a generator and of the encoder.
+    pub fn read(
+        fakes: &GeneratedImages,
+        wanted: &[usize],
+        classes: &[String],
+        search: &CopySearch,
+        encoder: &ImagenetEncoder,
+        sink: Sink<'_>,
+    ) -> Result<Self, TrustError> {
+        let mut found = Self {
+            images: Vec::new(),
+            class: Vec::new(),
+            closest: Vec::new(),
+            features: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let mut done = 0;
+        for some in wanted.chunks(fakes.at_a_time(AT_ONCE)) {
+            let mut images = Vec::with_capacity(some.len());
+            for (i, read) in some.iter().zip(fakes.images(some)?) {
+                match read {
+                    Ok(image) => {
+                        found.images.push(*i);
+                        images.push(image);
+                    }
+                    Err(problem) => LeftOut::add_problem(&mut found.left_out, &problem),
+                }
+            }
+            found.closest.extend(search.closest(&images));
+            found.features.extend(encoder.extract(&images)?);
+            done += some.len();
+            sink(EvalEvent::Fake { done, total: wanted.len() });
+        }
+        if found.images.is_empty() {
+            let what = "none of the generated images can be read";
+            return Err(TrustError::Input(format!("{}: {what}", fakes.describe())));
+        }
+        let class = |i: &usize| {
+            let code = fakes.class(*i)?;
+            classes.iter().position(|known| known.eq_ignore_ascii_case(code))
+        };
+        found.class = found.images.iter().map(class).collect::<Option<_>>().unwrap_or_default();
+        Ok(found)
+    }
+
+    /// The places of the images of a class; of all for `None`.
+    pub fn of_class(&self, class: Option<usize>) -> Vec<usize> {
+        let is = |i: &usize| class.is_none_or(|class| self.class[*i] == class);
+        (0..self.images.len()).filter(is).collect()
+    }
+}

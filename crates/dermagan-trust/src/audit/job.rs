@@ -1,0 +1,200 @@
+//! An audit as one call.
+
+use dermagan_base::SettingError;
+use dermagan_base::image::Image;
+use dermagan_data::{Filter, Fit, Options, Reading, open_or_prepare_with};
+use dermagan_eval::{
+    EvalEvent, Extractors, GeneratedImages, ImagenetEncoder, LesionEncoder, Sink, features_of,
+};
+use dermagan_model::ComputeDevice;
+
+use crate::audit::classes::{Material, results};
+use crate::audit::control::controls;
+use crate::audit::fakes::{Fakes, chosen};
+use crate::audit::pairs::{Pair, pairs};
+use crate::audit::report::AuditReport;
+use crate::audit::verdict::Verdict;
+use crate::audit::words::words;
+use crate::copies::search::{Closest, CopySearch};
+use crate::copies::thresholds::Thresholds;
+use crate::error::TrustError;
+use crate::images::products::Points;
+use crate::images::reals::Reals;
+use crate::membership::authenticity::{Authenticity, Nearest, among_themselves, cells};
+use crate::membership::space::Space;
+
+/// Largest number of images that a model makes for an audit.
+const MOST: usize = 100_000;
+/// Held-out images that are searched at a time.
+const AT_ONCE: usize = 256;
+
+/// The settings of an audit.
+#[derive(Clone, Debug)]
+pub struct AuditJob {
+    /// The real images: a source as for [`Source::open`](dermagan_data::Source::open), or a prepared cache.
+    pub real: String,
+    /// How the source is read, where the default would refuse it or leave images out.
+    pub reading: Reading,
+    /// Number of images that a model makes, 100 to 100,000; rare classes get more. Of a folder all images are audited.
+    pub number: usize,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+}
+
+impl AuditJob {
+    /// An audit of 4,096 images of a model, or of all images of a folder.
+    pub fn new(real: impl Into<String>) -> Self {
+        Self { real: real.into(), reading: Reading::default(), number: 4096, seed: 0 }
+    }
+
+    /// Checks the settings. [`audit`] does so first.
+    ///
+    /// # Errors
+    /// Names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        match (100..=MOST).contains(&self.number) {
+            true => Ok(()),
+            false => {
+                Err(SettingError::value("number", self.number, format!("expected 100 to {MOST}")))
+            }
+        }
+    }
+}
+
+/// The result of an audit.
+#[derive(Debug)]
+pub struct Audit {
+    /// The report. It has no figure of a single image.
+    pub report: AuditReport,
+    /// The generated images that are closest to a training image, the closest first, each beside it. They show real images.
+    pub pairs: Vec<Pair>,
+    /// The indices of the generated images that count as copies.
+    pub copies: Vec<usize>,
+}
+
+/// Asks whether generated images are copies of photographs that their generator learnt from, or tell which these were: the
+/// training side of `real`, against its validation and test side together. `scores` are those that a discriminator gives
+/// the images of the prepared cache, if it is to attack too: it is called with the cache. `sink` receives the progress.
+///
+/// # Errors
+/// [`TrustError::Setting`] if a setting is out of range or there are too few real images; [`TrustError::Data`] if the real
+/// images cannot be read; [`TrustError::Input`] if no generated image can be.
+pub fn audit(
+    job: &AuditJob,
+    fakes: &GeneratedImages,
+    scores: Option<&dyn Fn(&dermagan_data::Cache) -> Result<Vec<f64>, TrustError>>,
+    device: &ComputeDevice,
+    sink: Sink<'_>,
+) -> Result<Audit, TrustError> {
+    job.check()?;
+    let side = fakes.side();
+    let options = Options { size: side as u32, fit: Fit::Crop, filter: Filter::Lanczos };
+    let cache = open_or_prepare_with(&job.real, job.reading, options, &mut |done, total| {
+        sink(EvalEvent::Preparing { done, total });
+    })?;
+    let reals = Reals::new(cache)?;
+    let scores = scores.map(|scores| scores(&reals.cache)).transpose()?;
+    let search = CopySearch::new(&reals.cache, &reals.train, &reals.lesion);
+    let encoder = ImagenetEncoder::shipped()?;
+    let space = Space::new(&reals, real_features(&reals, &encoder, device, sink)?);
+    let held = closest_of(&reals, &search);
+    let class: Vec<usize> = reals.held.iter().map(|image| reals.class(*image)).collect();
+    let thresholds = Thresholds::new(&held, &class, reals.classes().len());
+    let wanted = chosen(fakes, reals.classes(), job.number);
+    let found = Fakes::read(fakes, &wanted, reals.classes(), &search, &encoder, sink)?;
+    sink(EvalEvent::Comparing);
+    let labelled = !found.class.is_empty();
+    let (classes, all) = results(&Material {
+        space: &space,
+        fakes: &found,
+        held: &held,
+        thresholds: &thresholds,
+        discriminator: scores.as_deref(),
+        seed: job.seed,
+    });
+    let controls = controls(&space, &search, &held, labelled, job.seed)?;
+    let verdicts = classes.iter().map(|class| class.verdict).chain([all.verdict]);
+    let verdict = match controls.hold() {
+        true => Verdict::worst(verdicts),
+        false => Verdict::NoVerdict,
+    };
+    let class_of = |i: usize| found.class.get(i).copied();
+    let copies = (0..found.images.len())
+        .filter(|i| thresholds.is_copy(&found.closest[*i], class_of(*i)))
+        .map(|i| found.images[i]);
+    let report = AuditReport {
+        real: format!("{} {}", reals.cache.header().name, reals.cache.header().fingerprint),
+        fake: fakes.describe(),
+        side,
+        train: reals.train.len(),
+        held_out: reals.held.len(),
+        words: words(verdict, &classes, &controls),
+        classes,
+        all,
+        authenticity: authenticity(&space, &found, job.seed),
+        controls,
+        left_out: fakes.left_out().iter().chain(&found.left_out).cloned().collect(),
+        notes: notes(fakes, labelled),
+        verdict,
+    };
+    let copies = copies.collect();
+    Ok(Audit { pairs: pairs(&reals, fakes, &found)?, report, copies })
+}
+
+/// The features of the training images and then of the held-out ones.
+pub(crate) fn real_features(
+    reals: &Reals,
+    encoder: &ImagenetEncoder,
+    device: &ComputeDevice,
+    sink: Sink<'_>,
+) -> Result<Vec<f32>, TrustError> {
+    let lesion = LesionEncoder::shipped(&device.handle)?;
+    let extractors = Extractors { compared: vec![encoder], encoder: &lesion };
+    let mut features = Vec::new();
+    for images in [&reals.train, &reals.held] {
+        let found = features_of(&reals.cache, images, &extractors, &mut *sink)?;
+        found.into_iter().for_each(|found| features.extend(found.values));
+    }
+    Ok(features)
+}
+
+/// What each held-out image is closest to.
+pub(crate) fn closest_of(reals: &Reals, search: &CopySearch) -> Vec<Closest> {
+    let some = |images: &[u32]| -> Vec<Closest> {
+        let images: Vec<Image> = images.iter().map(|i| reals.cache.image(*i as usize)).collect();
+        search.closest(&images)
+    };
+    reals.held.chunks(AT_ONCE).flat_map(some).collect()
+}
+
+/// The published figures.
+fn authenticity(space: &Space<'_>, fakes: &Fakes, seed: u64) -> Authenticity {
+    let (reals, dims) = (space.reals, ImagenetEncoder::DIMS);
+    let train = space.side(&reals.train);
+    let [held, fake] = [space.rows(&reals.held), fakes.features.clone()];
+    let [of_fake, of_held] = cells(&space.rows(&reals.train), dims, seed, [&fake, &held]);
+    let [held, fake] = [held, fake].map(|rows| Points::new(rows, dims));
+    let nearest = Nearest {
+        fake: &train.points.nearest(&fake, |_, _| true),
+        held: &train.points.nearest(&held, |_, _| true),
+        train: &among_themselves(&train.points, &train.lesion),
+    };
+    Authenticity::new(&nearest, [&of_fake, &of_held])
+}
+
+/// What limits the meaning of the figures.
+fn notes(fakes: &GeneratedImages, labelled: bool) -> Vec<String> {
+    let mut notes = fakes.notes();
+    if !labelled {
+        notes.push(
+            "the generated images have no labels, or some have none, so classes are not told apart"
+                .to_owned(),
+        );
+    }
+    notes.push(
+        "the held-out photographs are those of the split of this program; for images of a generator that learnt from them \
+         the audit says nothing"
+            .to_owned(),
+    );
+    notes
+}

@@ -1,0 +1,72 @@
+//! A set of images without those that an audit calls copies.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dermagan_base::{SettingError, atomic, producer};
+use dermagan_eval::GeneratedImages;
+
+use crate::error::TrustError;
+
+/// The table of a set.
+const TABLE: &str = "metadata.csv";
+/// The columns of HAM10000's table.
+const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
+
+/// Writes the images of a folder, a zip or an array without those of the indices `copies` into the new folder `out`, with a
+/// `metadata.csv` that names their classes. Files of a folder or zip keep their bytes and their places. Returns the number of
+/// images. The table is written last: it marks the set as complete.
+///
+/// # Errors
+/// [`TrustError::Setting`] if `out` exists, or the images come from a generator, whose seeds can be chosen instead;
+/// [`TrustError::Io`] if the folder cannot be written.
+pub fn write_without(
+    fakes: &GeneratedImages,
+    copies: &[usize],
+    out: &Path,
+) -> Result<usize, TrustError> {
+    let refuse = |problem: &str| SettingError::value("drop", out.display(), problem);
+    if out.exists() {
+        return Err(refuse("this exists; name a new folder").into());
+    }
+    let Some(count) = fakes.count() else {
+        return Err(refuse("a generator has no set of images; choose its seeds").into());
+    };
+    let copies: BTreeSet<usize> = copies.iter().copied().collect();
+    std::fs::create_dir_all(out).map_err(TrustError::io(out))?;
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    let bad = |error: csv::Error| TrustError::io(out.join(TABLE))(std::io::Error::other(error));
+    rows.write_record(COLUMNS).map_err(bad)?;
+    let mut written = 0;
+    for i in (0..count).filter(|i| !copies.contains(i)) {
+        // What cannot be read was reported by the audit.
+        let Some((name, bytes)) = file(fakes, i)? else { continue };
+        let path = out.join(&name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(TrustError::io(folder))?;
+        }
+        atomic::write_unflushed(&path, &bytes).map_err(TrustError::io(&path))?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let class = fakes.class(i).unwrap_or("unknown");
+        rows.write_record(["", &stem, class, "synthetic", "", "unknown", "unknown"])
+            .map_err(bad)?;
+        written += 1;
+    }
+    let table = rows.into_inner().map_err(|error| TrustError::Input(error.to_string()))?;
+    let path = out.join(TABLE);
+    atomic::write(&path, &table).map_err(TrustError::io(&path))?;
+    Ok(written)
+}
+
+/// The name and the bytes of an image's file; `None` if it cannot be read.
+fn file(fakes: &GeneratedImages, i: usize) -> Result<Option<(String, Vec<u8>)>, TrustError> {
+    if let GeneratedImages::Folder { folder, .. } = fakes {
+        return Ok(folder.file(i).ok().map(|(path, bytes)| (path.to_owned(), bytes)));
+    }
+    let Some(Ok(image)) = fakes.images(&[i])?.pop() else { return Ok(None) };
+    let words = "SYNTHETIC, not for diagnosis".to_owned();
+    let png = image.to_png(&[("Software", producer()), ("Description", words)]);
+    let png =
+        png.map_err(|error| TrustError::Input(format!("image {i} cannot be encoded: {error}")))?;
+    Ok(Some((format!("image{i:06}.png"), png)))
+}

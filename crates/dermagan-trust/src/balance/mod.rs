@@ -1,0 +1,16 @@
+//! Fills the classes with few images: real training images and generated ones in a folder that a loader of HAM10000 takes.
+//!
+//! `target` says how many images a class gets, `slots` gives each missing image its candidates, `filter` rejects those that
+//! are copies or not plausible, `set` writes the folder, and `job` does all of it.
+
+mod filter;
+mod job;
+mod passport;
+mod set;
+mod slots;
+mod target;
+
+pub use filter::Tally;
+pub use job::{AuditVerdicts, BalanceEvent, BalanceJob, Balanced, ClassBalance, balance};
+pub use slots::Shard;
+pub use target::Target;

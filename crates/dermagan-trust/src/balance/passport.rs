@@ -1,0 +1,148 @@
+//! The passport of a balanced set: what is in it, where it comes from, and what it must not be used for.
+
+use dermagan_base::producer;
+use dermagan_data::split;
+use dermagan_generate::ImageGenerator;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use super::filter::Tally;
+use crate::images::reals::Reals;
+
+/// The version of the fields.
+const SCHEMA: u32 = 1;
+
+/// The passport. It has no time of writing, so that equal sets have equal passports.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Passport {
+    schema_version: u32,
+    /// Names everything that the set depends on.
+    set: String,
+    /// Whether generated images are in the set.
+    synthetic: bool,
+    not_for_diagnosis: bool,
+    tool: String,
+    generator: Generator,
+    training_data: TrainingData,
+    /// The seed, from which every image's seed is drawn.
+    seed: u64,
+    truncation: f64,
+    /// How many images each class shall have.
+    target: String,
+    resolution: usize,
+    classes: BTreeMap<String, Class>,
+    audit: Audit,
+    composition_of_the_source: BTreeMap<&'static str, BTreeMap<String, usize>>,
+    known_gaps: Vec<String>,
+    licence: String,
+    uses_to_avoid: Vec<&'static str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Generator {
+    sha256: String,
+    kimg: Option<f64>,
+    data: Option<String>,
+    licence: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct TrainingData {
+    name: String,
+    fingerprint: String,
+    licence: String,
+    split: String,
+    images: usize,
+    left_out: usize,
+}
+
+/// One class of the set.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Class {
+    pub real: usize,
+    pub generated: usize,
+    pub candidates: Tally,
+    pub audit: String,
+}
+
+/// The audit of the generator.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Audit {
+    pub generator: String,
+    pub words: String,
+}
+
+/// What a passport is made of.
+pub(crate) struct Contents<'a> {
+    pub reals: &'a Reals,
+    pub generator: &'a ImageGenerator,
+    pub seed: u64,
+    pub target: String,
+    pub classes: BTreeMap<String, Class>,
+    pub audit: Audit,
+}
+
+impl Passport {
+    pub fn new(set: String, of: Contents<'_>) -> Self {
+        let (header, model) = (of.reals.cache.header(), of.generator.model());
+        let card = model.card.as_ref();
+        let records = || of.reals.train.iter().map(|i| &header.records[*i as usize]);
+        let count = |key: &dyn Fn(&dermagan_data::Record) -> String| {
+            let mut counts = BTreeMap::new();
+            records().for_each(|record| *counts.entry(key(record)).or_default() += 1);
+            counts
+        };
+        let age = |record: &dermagan_data::Record| match record.age {
+            None => "unknown".to_owned(),
+            Some(age) if age < 40.0 => "below 40".to_owned(),
+            Some(age) if age < 65.0 => "40 to 64".to_owned(),
+            Some(_) => "65 and above".to_owned(),
+        };
+        let composition = BTreeMap::from([
+            ("sex", count(&|record| record.sex.to_string())),
+            ("age", count(&age)),
+            ("site", count(&|record| record.localization.clone())),
+            ("confirmed_by", count(&|record| record.dx_type.to_string())),
+        ]);
+        let generated = of.classes.values().any(|class| class.generated > 0);
+        Self {
+            schema_version: SCHEMA,
+            set,
+            synthetic: generated,
+            not_for_diagnosis: true,
+            tool: producer(),
+            generator: Generator {
+                sha256: model.hash.clone(),
+                kimg: card.map(|card| card.nimg as f64 / 1000.0),
+                data: card.map(|card| card.data.clone()),
+                licence: card.map(|card| card.licence.clone()),
+            },
+            training_data: TrainingData {
+                name: header.name.clone(),
+                fingerprint: header.fingerprint.clone(),
+                licence: dermagan_data::licence(header.kind),
+                split: split::name(header, split::VERSION),
+                images: of.reals.train.len(),
+                left_out: header.report.images_left_out(),
+            },
+            seed: of.seed,
+            truncation: 1.0,
+            target: of.target,
+            resolution: of.reals.cache.size(),
+            classes: of.classes,
+            audit: of.audit,
+            composition_of_the_source: composition,
+            known_gaps: vec![
+                "a generated image has no sex, age or site; nothing says whom it shows".to_owned(),
+                "the generator can only vary what its training images show".to_owned(),
+            ],
+            licence: dermagan_data::licence(header.kind),
+            uses_to_avoid: vec![
+                "diagnosis",
+                "validation and test sets",
+                "claims about groups of patients",
+                "re-identification",
+            ],
+        }
+    }
+}

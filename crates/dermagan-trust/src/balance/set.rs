@@ -1,0 +1,169 @@
+//! The folder of a balanced set.
+//!
+//! `images/` has one PNG per image, `metadata.csv` the columns of HAM10000, `passport.json` the provenance. A shard also writes
+//! its rows and counts into `shards/`; the call that finds those of all shards writes the table and the passport.
+
+use std::path::{Path, PathBuf};
+
+use dermagan_base::{SettingError, atomic};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::filter::Tally;
+use super::slots::Shard;
+use crate::error::TrustError;
+
+/// The columns of HAM10000's table.
+const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
+
+/// What one shard wrote.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ShardRecord {
+    /// Everything that the set depends on; shards of different sets do not join.
+    pub set: String,
+    /// The rows of the table, each with its place in it.
+    pub rows: Vec<(usize, [String; 7])>,
+    /// The candidates of each class.
+    pub tallies: BTreeMap<String, Tally>,
+}
+
+/// A folder of a set.
+pub(crate) struct SetFolder<'a> {
+    pub out: &'a Path,
+    /// What the set depends on.
+    pub set: String,
+}
+
+impl SetFolder<'_> {
+    /// Refuses a folder that holds anything but shards of this set.
+    pub fn check(&self) -> Result<(), TrustError> {
+        let refuse = |problem: String| SettingError::value("out", self.out.display(), problem);
+        if !self.out.exists() {
+            return Ok(());
+        }
+        let entries = std::fs::read_dir(self.out).map_err(TrustError::io(self.out))?;
+        for entry in entries {
+            let name = entry.map_err(TrustError::io(self.out))?.file_name();
+            let known = ["images", "shards", "metadata.csv", "passport.json"];
+            if !known.iter().any(|known| name == *known) {
+                let problem = format!(
+                    "it holds {}, which is no part of this set; name a new folder",
+                    name.display()
+                );
+                return Err(refuse(problem).into());
+            }
+        }
+        let other = self.records()?.into_iter().any(|record| record.set != self.set);
+        let finished = self.passport_file().exists() && self.finished().is_none();
+        match other || finished {
+            false => Ok(()),
+            true => Err(refuse(
+                "it holds a set with other settings, or of another model; name a new folder"
+                    .to_owned(),
+            )
+            .into()),
+        }
+    }
+
+    fn passport_file(&self) -> PathBuf {
+        self.out.join("passport.json")
+    }
+
+    /// The candidates of each class if an earlier call completed this set.
+    pub fn finished(&self) -> Option<BTreeMap<String, Tally>> {
+        #[derive(Deserialize)]
+        struct Class {
+            candidates: Tally,
+        }
+        #[derive(Deserialize)]
+        struct Passport {
+            set: String,
+            classes: BTreeMap<String, Class>,
+        }
+        let passport = std::fs::read(self.passport_file()).ok()?;
+        let passport: Passport = serde_json::from_slice(&passport).ok()?;
+        let classes = passport.classes.into_iter().map(|(code, class)| (code, class.candidates));
+        (passport.set == self.set).then(|| classes.collect())
+    }
+
+    fn shard_file(&self, shard: Shard) -> PathBuf {
+        self.out.join("shards").join(format!("{}-of-{}.json", shard.index + 1, shard.of))
+    }
+
+    /// The record of a shard that an earlier call completed.
+    pub fn earlier(&self, shard: Shard) -> Option<ShardRecord> {
+        read(&self.shard_file(shard))
+    }
+
+    /// The records of all shards that are complete.
+    fn records(&self) -> Result<Vec<ShardRecord>, TrustError> {
+        let folder = self.out.join("shards");
+        let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(TrustError::io(&folder))?.path();
+            found.extend(read(&path));
+        }
+        Ok(found)
+    }
+
+    /// Writes an image.
+    pub fn image(&self, name: &str, png: &[u8]) -> Result<(), TrustError> {
+        let folder = self.out.join("images");
+        std::fs::create_dir_all(&folder).map_err(TrustError::io(&folder))?;
+        let path = folder.join(format!("{name}.png"));
+        atomic::write_unflushed(&path, png).map_err(TrustError::io(&path))
+    }
+
+    /// Writes the record of a shard, which marks it as complete. Returns the records of all shards if they are there.
+    pub fn complete(
+        &self,
+        shard: Shard,
+        record: &ShardRecord,
+    ) -> Result<Option<Vec<ShardRecord>>, TrustError> {
+        let path = self.shard_file(shard);
+        let folder = self.out.join("shards");
+        std::fs::create_dir_all(&folder).map_err(TrustError::io(&folder))?;
+        let text =
+            serde_json::to_string(record).map_err(|error| TrustError::Input(error.to_string()))?;
+        atomic::write(&path, text.as_bytes()).map_err(TrustError::io(&path))?;
+        let all: Vec<Option<ShardRecord>> =
+            (0..shard.of).map(|index| self.earlier(Shard { index, of: shard.of })).collect();
+        Ok(all.into_iter().collect())
+    }
+
+    /// Writes the table, the rows in order of their places. It is written before the passport.
+    pub fn table(&self, records: &[ShardRecord]) -> Result<(), TrustError> {
+        let path = self.out.join("metadata.csv");
+        let bad = |error: csv::Error| TrustError::io(&path)(std::io::Error::other(error));
+        let mut rows: Vec<&(usize, [String; 7])> =
+            records.iter().flat_map(|record| &record.rows).collect();
+        rows.sort_by_key(|(place, _)| *place);
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table.write_record(COLUMNS).map_err(bad)?;
+        rows.iter().try_for_each(|(_, cells)| table.write_record(cells)).map_err(bad)?;
+        let bytes = table.into_inner().map_err(|error| TrustError::Input(error.to_string()))?;
+        atomic::write(&path, &bytes).map_err(TrustError::io(&path))
+    }
+
+    /// Writes the passport and removes the records of the shards: the set is complete.
+    pub fn passport(&self, passport: &impl Serialize) -> Result<(), TrustError> {
+        let path = self.passport_file();
+        let text = serde_json::to_string_pretty(passport)
+            .map_err(|error| TrustError::Input(error.to_string()))?;
+        atomic::write(&path, (text + "\n").as_bytes()).map_err(TrustError::io(&path))?;
+        let shards = self.out.join("shards");
+        match std::fs::remove_dir_all(&shards) {
+            // The call for another shard may have completed the set at the same time.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(TrustError::io(shards)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A record, if the file is whole.
+fn read(path: &Path) -> Option<ShardRecord> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}

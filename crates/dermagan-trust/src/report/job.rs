@@ -1,0 +1,159 @@
+//! A page as one call.
+
+use std::path::{Path, PathBuf};
+
+use dermagan_base::{SettingError, atomic};
+use dermagan_data::{Filter, Fit, Options, Reading, open_or_prepare_with};
+use dermagan_eval::{EvalEvent, EvalJob, GeneratedImages, evaluate};
+use dermagan_model::{ComputeDevice, ModelFile};
+use serde_json::Value;
+
+use super::facts;
+use super::page::{Content, Measured, html_of};
+use super::pictures;
+use crate::audit::{AuditJob, audit};
+use crate::bias::{BiasJob, bias};
+use crate::error::TrustError;
+use crate::images::reals::Reals;
+
+/// The largest page in bytes.
+const MOST: usize = 2 << 20;
+
+/// The settings of a page.
+#[derive(Clone, Debug)]
+pub struct PageJob {
+    /// Where the generated images come from, for the title and for the table beside them.
+    pub path: PathBuf,
+    /// The training data; `None` to measure nothing.
+    pub real: Option<String>,
+    /// How it is read.
+    pub reading: Reading,
+    /// Number of images that a model makes for each measurement, 100 to 100,000.
+    pub number: usize,
+    /// Whether real photographs are shown. Their licence binds the page then.
+    pub real_images: bool,
+    /// The JSON of a trial.
+    pub trial: Option<String>,
+    /// The file.
+    pub out: PathBuf,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+}
+
+/// The progress of a page.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum PageEvent {
+    /// The images are compared with real ones.
+    Evaluation(EvalEvent),
+    /// The audit runs.
+    Audit(EvalEvent),
+    /// The groups are compared.
+    Bias(EvalEvent),
+}
+
+/// Writes a page about generated images. `model` is their generator, if they have one that is known; a run's folder as the
+/// path adds its curves. Returns the length of the file.
+///
+/// # Errors
+/// [`TrustError::Setting`] if a setting cannot be used or the page would be larger than 2 MB; the errors of the measurements and
+/// of writing.
+pub fn page(
+    job: &PageJob,
+    fakes: &GeneratedImages,
+    model: Option<&ModelFile>,
+    device: &ComputeDevice,
+    sink: &mut dyn FnMut(PageEvent),
+) -> Result<usize, TrustError> {
+    let trial = job.trial.as_deref().map(trial_of).transpose()?;
+    let mut notes = fakes.notes();
+    let (mut measured, mut pairs) = (None, None);
+    let mut codes: Vec<String> = model
+        .and_then(|model| model.card.as_ref())
+        .map(|card| card.classes.clone())
+        .unwrap_or_default();
+    let mut photographs = None;
+    if let Some(real) = &job.real {
+        let eval = EvalJob {
+            reading: job.reading,
+            number: job.number,
+            per_class: true,
+            seed: job.seed,
+            ..EvalJob::new(real)
+        };
+        let eval =
+            evaluate(&eval, fakes, device, &mut |event| sink(PageEvent::Evaluation(event)))?.report;
+        let audited = AuditJob {
+            reading: job.reading,
+            number: job.number,
+            seed: job.seed,
+            ..AuditJob::new(real)
+        };
+        let found =
+            audit(&audited, fakes, None, device, &mut |event| sink(PageEvent::Audit(event)))?;
+        let asked = BiasJob {
+            real: real.clone(),
+            reading: job.reading,
+            number: job.number,
+            seed: job.seed,
+        };
+        let bias =
+            bias(&asked, fakes, &job.path, device, &mut |event| sink(PageEvent::Bias(event)))?;
+        notes.extend(eval.notes.iter().chain(&found.report.notes).chain(&bias.notes).cloned());
+        let options =
+            Options { size: fakes.side() as u32, fit: Fit::Crop, filter: Filter::Lanczos };
+        let reals = Reals::new(open_or_prepare_with(real, job.reading, options, &mut |_, _| ())?)?;
+        codes = reals.classes().to_vec();
+        if job.real_images {
+            pairs = pictures::pairs(&found.pairs)?;
+            photographs = Some(reals);
+        }
+        measured = Some(Measured { real: real.clone(), eval, audit: found.report, bias });
+    }
+    notes.sort();
+    notes.dedup();
+    let run = Path::new(&job.path);
+    let beside = photographs.as_ref().map(|reals| (&reals.cache, reals.held.as_slice()));
+    let mut facts = model.map(facts::of_model).unwrap_or_default();
+    if let Some(measured) = &measured {
+        facts.push(("compared with", measured.real.clone()));
+    }
+    let content = Content {
+        title: title(job, model),
+        facts,
+        grid: pictures::grid(fakes)?,
+        classes: pictures::classes(fakes, beside, &codes)?,
+        beside_real: beside.is_some(),
+        pairs,
+        losses: facts::losses(run),
+        metrics: facts::metrics(run),
+        measured,
+        trial,
+        notes,
+    };
+    let html = html_of(&content);
+    if html.len() > MOST {
+        let problem = format!("the page would have {} bytes, more than {MOST}", html.len());
+        return Err(SettingError::value("out", job.out.display(), problem).into());
+    }
+    atomic::write(&job.out, html.as_bytes()).map_err(TrustError::io(&job.out))?;
+    Ok(html.len())
+}
+
+/// The JSON of a trial.
+fn trial_of(text: &str) -> Result<Value, SettingError> {
+    let bad = || SettingError::new("trial", "this is no report of `dermagan trial --json`");
+    let report: Value = serde_json::from_str(text).map_err(|_| bad())?;
+    match report["arms"].is_array() && report["words"].is_string() {
+        true => Ok(report),
+        false => Err(bad()),
+    }
+}
+
+fn title(job: &PageJob, model: Option<&ModelFile>) -> String {
+    let data = model.and_then(|model| model.card.as_ref()).map(|card| card.data.as_str());
+    match data {
+        Some(data) => format!("Synthetic skin lesions, learnt from {data}"),
+        None => format!("Synthetic skin lesions: {}", job.path.display()),
+    }
+}

@@ -1,0 +1,566 @@
+//! A trial as one call.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dermagan_base::SettingError;
+use dermagan_base::rng::Keyed;
+use dermagan_data::{
+    Cache, Filter, Fit, Options, Reading, Window, open_or_prepare_with, resized, split,
+};
+use dermagan_eval::EvalEvent;
+use dermagan_eval::encoder::SIDE;
+use dermagan_generate::{ImageGenerator, Shot};
+use dermagan_model::ComputeDevice;
+use dermagan_train::{Classifier, EncoderConfig, Event};
+
+use super::arms::{Arm, RATIOS};
+use super::compare::{Paired, corrected_t, holm};
+use super::folds::{Fold, folds, of_split};
+use super::pool::{Generated, Pool};
+use super::report::{ArmReport, TrialReport};
+use super::score::{Predictions, Scores, mean};
+use super::state::{Logits, State};
+use super::words::words;
+use crate::error::TrustError;
+use crate::retrain::{Retraining, retrained};
+
+/// Images that are made at a time.
+const BATCH: usize = 64;
+/// Seeds of generated images are below this.
+const MOST_SEED: u64 = 1 << 53;
+
+/// The settings of a trial.
+#[derive(Clone, Debug)]
+pub struct TrialJob {
+    /// The photographs: a source as for [`Source::open`](dermagan_data::Source::open), or a prepared cache of 64 pixels.
+    pub data: String,
+    /// How the source is read.
+    pub reading: Reading,
+    /// Number of classifiers of each arm, which differ in their seed, 1 to 100.
+    pub seeds: u64,
+    /// The smallest worthwhile difference of balanced accuracy, above 0 and below 1.
+    pub margin: f64,
+    /// Thousands of images that each classifier sees.
+    pub kimg: f64,
+    /// Folder that keeps the predictions, and the generators of folds, so that a trial that was stopped goes on.
+    pub state: PathBuf,
+    /// Seed of everything else that is drawn.
+    pub seed: u64,
+}
+
+/// Where the generated images come from.
+#[derive(Debug)]
+pub enum Generators {
+    /// One generator, which learnt from the training side of the split; the other sides judge.
+    One(Box<ImageGenerator>),
+    /// A generator for each fold, which learns from the fold's training images by a preset.
+    PerFold {
+        /// Number of folds, 2 to 20.
+        folds: usize,
+        /// The preset.
+        preset: String,
+        /// The length of each training in thousands of images; `None` for the preset's.
+        kimg: Option<f64>,
+    },
+}
+
+/// The progress of a trial.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TrialEvent {
+    /// The photographs are being prepared.
+    Preparing(EvalEvent),
+    /// The generator of a fold is being trained.
+    Generator {
+        /// The fold, from 0.
+        fold: usize,
+        /// The event of its run.
+        event: Box<Event>,
+    },
+    /// Generated images are being made.
+    Generated {
+        /// Number done.
+        done: usize,
+        /// Number in all.
+        total: usize,
+    },
+    /// Classifiers are finished.
+    Classifiers {
+        /// Number done.
+        done: usize,
+        /// Number in all.
+        total: usize,
+        /// The seconds that the last one took; 0 if it was finished before.
+        seconds: f64,
+    },
+}
+
+type Sink<'a> = &'a mut dyn FnMut(TrialEvent);
+
+impl TrialJob {
+    /// A trial of six seeds, with a margin of two points.
+    pub fn new(data: impl Into<String>, state: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            reading: Reading::default(),
+            seeds: 6,
+            margin: 0.02,
+            kimg: 40.0,
+            state: state.into(),
+            seed: 0,
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingError> {
+        if !(1..=100).contains(&self.seeds) {
+            return Err(SettingError::value("seeds", self.seeds, "expected 1 to 100"));
+        }
+        if !(self.margin > 0.0 && self.margin < 1.0) {
+            return Err(SettingError::value(
+                "margin",
+                100.0 * self.margin,
+                "expected above 0 and below 100 points",
+            ));
+        }
+        self.classifier(0).check()
+    }
+
+    fn classifier(&self, seed: u64) -> EncoderConfig {
+        EncoderConfig { kimg: self.kimg, seed, ..EncoderConfig::default() }
+    }
+}
+
+/// Asks whether generated images help a classifier. Each arm is a classifier of its own per fold and seed. What is finished is
+/// kept in the state's folder; `stop` ends the trial between steps.
+///
+/// # Errors
+/// [`TrustError::Setting`] if a setting is out of range, the state belongs to another trial, or the model is not conditioned on
+/// classes; the errors of reading and of training, among them that it was stopped.
+pub fn trial(
+    job: &TrialJob,
+    generators: &Generators,
+    device: &ComputeDevice,
+    stop: &AtomicBool,
+    sink: Sink<'_>,
+) -> Result<TrialReport, TrustError> {
+    job.check()?;
+    let options = Options { size: SIDE as u32, fit: Fit::Crop, filter: Filter::Lanczos };
+    let cache = open_or_prepare_with(&job.data, job.reading, options, &mut |done, total| {
+        sink(TrialEvent::Preparing(EvalEvent::Preparing { done, total }));
+    })?;
+    let parts = match generators {
+        Generators::One(_) => vec![of_split(cache.header())],
+        Generators::PerFold { folds: count, .. } => {
+            if !(2..=20).contains(count) {
+                return Err(SettingError::value("folds", count, "expected 2 to 20").into());
+            }
+            folds(&cache, *count, job.seed)
+        }
+    };
+    check_parts(&parts)?;
+    let name = name_of(generators)?;
+    let state = State { folder: &job.state, settings: settings(job, generators, &cache, &name) };
+    state.begin()?;
+    let (arms, mut runs) = (Arm::all(), Vec::new());
+    let total = arms.len() * job.seeds as usize * parts.len();
+    let mut done = 0;
+    for (number, fold) in parts.iter().enumerate() {
+        let trial = FoldTrial { job, cache: &cache, number, fold, state: &state, device, stop };
+        runs.push(trial.run(
+            &arms,
+            generators,
+            &mut |seconds, sink| {
+                done += 1;
+                sink(TrialEvent::Classifiers { done, total, seconds });
+            },
+            sink,
+        )?);
+    }
+    Ok(report(job, &cache, &parts, &arms, &runs, &name))
+}
+
+fn check_parts(parts: &[Fold]) -> Result<(), SettingError> {
+    let empty = |fold: &Fold| fold.train.is_empty() || fold.val.is_empty() || fold.test.is_empty();
+    match parts.iter().any(empty) {
+        true => Err(SettingError::new(
+            "data",
+            "too few lesions: a trial needs training, validation and test images",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The name of the generators.
+fn name_of(generators: &Generators) -> Result<String, SettingError> {
+    match generators {
+        Generators::One(generator) => {
+            let model = generator.model();
+            if model.config.classes == 0 {
+                let problem = "this model is not conditioned on classes; train one that is, such as with the preset rare";
+                return Err(SettingError::new("model", problem));
+            }
+            Ok(model.hash.clone())
+        }
+        Generators::PerFold { folds, preset, kimg } => {
+            let length = kimg.map_or_else(String::new, |kimg| format!(", {kimg} kimg"));
+            Ok(format!("{folds} generators by the preset {preset}{length}"))
+        }
+    }
+}
+
+/// Everything that predictions depend on.
+fn settings(job: &TrialJob, generators: &Generators, cache: &Cache, name: &str) -> String {
+    let version = split::name(cache.header(), split::VERSION);
+    let folds = match generators {
+        Generators::One(_) => 1,
+        Generators::PerFold { folds, .. } => *folds,
+    };
+    format!(
+        "dermagan trial 1\ndata {}\nsplit {version}\ngenerator {name}\nfolds {folds}\nkimg {}\nseed {}\nlevel {}\n",
+        cache.header().fingerprint,
+        job.kimg,
+        job.seed,
+        dermagan_model::cpu::level()
+    )
+}
+
+/// The classifiers of one fold.
+struct FoldTrial<'a> {
+    job: &'a TrialJob,
+    cache: &'a Cache,
+    number: usize,
+    fold: &'a Fold,
+    state: &'a State<'a>,
+    device: &'a ComputeDevice,
+    stop: &'a AtomicBool,
+}
+
+impl FoldTrial<'_> {
+    /// The logits of each arm by seed: `[arms][seeds]`.
+    fn run(
+        &self,
+        arms: &[Arm],
+        generators: &Generators,
+        finished: &mut dyn FnMut(f64, &mut dyn FnMut(TrialEvent)),
+        sink: Sink<'_>,
+    ) -> Result<Vec<Vec<Logits>>, TrustError> {
+        let classes = self.cache.header().classes.len();
+        let mut generated: Option<Generated> = None;
+        let mut found: Vec<Vec<Logits>> = vec![Vec::new(); arms.len()];
+        // All arms of a seed before the next seed: a trial that is stopped has whole comparisons.
+        for seed in 0..self.job.seeds {
+            for (arm, kind) in arms.iter().enumerate() {
+                let earlier =
+                    self.state.read(self.number, seed, arm, self.fold.test.len() * classes);
+                let began = std::time::Instant::now();
+                let (logits, seconds) = match earlier {
+                    Some(logits) => (logits, 0.0),
+                    None => {
+                        let images = match &generated {
+                            Some(images) => images,
+                            None => generated.insert(self.images(arms, generators, &mut *sink)?),
+                        };
+                        (self.classify(*kind, arm, seed, images)?, began.elapsed().as_secs_f64())
+                    }
+                };
+                found[arm].push(logits);
+                finished(seconds, &mut *sink);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Trains one classifier and keeps its logits.
+    fn classify(
+        &self,
+        kind: Arm,
+        arm: usize,
+        seed: u64,
+        generated: &Generated,
+    ) -> Result<Logits, TrustError> {
+        let pool = Pool::new(kind, self.cache, &self.fold.train, generated, seed);
+        if pool.is_empty() {
+            return Err(TrustError::Input(format!(
+                "the arm \"{kind}\" has no image to learn from"
+            )));
+        }
+        let config = self.job.classifier(seed);
+        let stopped = || self.stop.load(Ordering::Relaxed);
+        let order = pool.order(kind, seed);
+        let classifier =
+            Classifier::train(&pool, &order, kind.augmented(), &config, self.device, &stopped)?;
+        let logits = |images: &[u32]| {
+            let pixels: Vec<&[u8]> =
+                images.iter().map(|image| self.cache.pixels(*image as usize)).collect();
+            classifier.logits(&pixels, kind.augmented(), self.device)
+        };
+        let (val, test) = (logits(&self.fold.val), logits(&self.fold.test));
+        self.state.write([self.number, arm], seed, val, test)
+    }
+
+    /// The generated images of the fold: as many of each class as the arm that takes most.
+    fn images(
+        &self,
+        arms: &[Arm],
+        generators: &Generators,
+        sink: Sink<'_>,
+    ) -> Result<Generated, TrustError> {
+        let trained;
+        let generator = match generators {
+            Generators::One(generator) => generator.as_ref(),
+            Generators::PerFold { preset, kimg, .. } => {
+                let (fold, name) = (self.number, format!("fold{}", self.number));
+                trained = retrained(
+                    &Retraining {
+                        cache: self.cache,
+                        images: &self.fold.train,
+                        preset,
+                        kimg: *kimg,
+                        seed: 0,
+                        folder: &self.job.state,
+                        name: &name,
+                    },
+                    self.device,
+                    self.stop,
+                    &mut |event| sink(TrialEvent::Generator { fold, event: Box::new(event) }),
+                )?;
+                &trained
+            }
+        };
+        let header = self.cache.header();
+        let count = |class: usize| {
+            self.fold
+                .train
+                .iter()
+                .filter(|image| header.records[**image as usize].class == class)
+                .count()
+        };
+        let counts: Vec<usize> = (0..header.classes.len()).map(count).collect();
+        let largest = counts.iter().copied().max().unwrap_or(0);
+        let most = |real: usize| arms.iter().map(|arm| arm.added(real, largest)).max().unwrap_or(0);
+        let total = counts.iter().filter(|real| **real > 0).map(|real| most(*real)).sum();
+        let known =
+            generator.model().card.as_ref().map(|card| card.classes.clone()).unwrap_or_default();
+        let (mut generated, mut done) = (Generated::new(), 0);
+        for (class, real) in counts.iter().enumerate().filter(|(_, real)| **real > 0) {
+            let Some(index) = known.iter().position(|code| *code == header.classes[class]) else {
+                continue;
+            };
+            let shot = |i: usize| Shot {
+                seed: Keyed::new(self.job.seed, "trial images", (class as u64) << 40 | i as u64)
+                    .below(MOST_SEED),
+                class: Some(index),
+            };
+            let mut images = Vec::with_capacity(most(*real));
+            generator.sampler().each((0..most(*real)).map(shot), 1.0, BATCH, |_, image| {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(TrustError::Eval(dermagan_eval::EvalError::Stopped));
+                }
+                images.push(small(image)?);
+                done += 1;
+                if done % BATCH == 0 {
+                    sink(TrialEvent::Generated { done, total });
+                }
+                Ok(())
+            })?;
+            generated.insert(class, images);
+        }
+        Ok(generated)
+    }
+}
+
+/// The pixels of an image at the size of the classifier.
+fn small(image: dermagan_base::image::Image) -> Result<Vec<u8>, TrustError> {
+    if image.width == SIDE {
+        return Ok(image.pixels);
+    }
+    let size = [image.width as u32, image.height as u32];
+    let window = Window { left: 0, top: 0, width: size[0], height: size[1] };
+    resized(&image.pixels, size, window, [SIDE as u32; 2], Filter::Lanczos)
+        .map_err(TrustError::Input)
+}
+
+/// The report from the logits of every fold, arm and seed.
+fn report(
+    job: &TrialJob,
+    cache: &Cache,
+    parts: &[Fold],
+    arms: &[Arm],
+    runs: &[Vec<Vec<Logits>>],
+    name: &str,
+) -> TrialReport {
+    let header = cache.header();
+    let (classes, count) = (header.classes.clone(), header.classes.len());
+    let melanoma = classes.iter().position(|code| code.eq_ignore_ascii_case("mel"));
+    let truth_of = |images: &[u32]| -> Vec<usize> {
+        images.iter().map(|image| header.records[*image as usize].class).collect()
+    };
+    let test: Vec<u32> = parts.iter().flat_map(|fold| fold.test.iter().copied()).collect();
+    let groups = split::groups(&header.records, &header.hashes);
+    let lesion: Vec<usize> = test.iter().map(|image| groups[*image as usize]).collect();
+    let truth = truth_of(&test);
+    // Pooled over folds, by arm and seed.
+    let pooled: Vec<Vec<Predictions>> = (0..arms.len())
+        .map(|arm| {
+            let of_seed = |seed: usize| {
+                let logits: Vec<f32> =
+                    runs.iter().flat_map(|fold| fold[arm][seed].test.iter().copied()).collect();
+                Predictions::of_logits(&logits, count)
+            };
+            (0..job.seeds as usize).map(of_seed).collect()
+        })
+        .collect();
+    let found: Vec<Vec<Vec<usize>>> =
+        pooled.iter().map(|of_arm| of_arm.iter().map(Predictions::most_likely).collect()).collect();
+    let validation: Vec<f64> = (0..arms.len())
+        .map(|arm| {
+            let scores = runs.iter().zip(parts).flat_map(|(fold, part)| {
+                let truth = truth_of(&part.val);
+                fold[arm].iter().map(move |logits| {
+                    Predictions::of_logits(&logits.val, count)
+                        .scores(&truth, None)
+                        .balanced_accuracy
+                })
+            });
+            mean(&scores.collect::<Vec<_>>())
+        })
+        .collect();
+    let base = arms.iter().position(|arm| *arm == Arm::Rebalanced).unwrap_or(0);
+    let paired = |arm: usize| Paired {
+        better: &found[arm],
+        base: &found[base],
+        truth: &truth,
+        lesion: &lesion,
+        classes: count,
+    };
+    let mut reports: Vec<ArmReport> = arms
+        .iter()
+        .enumerate()
+        .map(|(arm, kind)| {
+            let scores: Vec<Scores> =
+                pooled[arm].iter().map(|one| one.scores(&truth, melanoma)).collect();
+            let difference = (arm != base).then(|| {
+                let mut difference = paired(arm).difference(job.margin, job.seed);
+                difference.interval_t = by_folds(runs, parts, arm, base, count, &truth_of);
+                difference
+            });
+            ArmReport {
+                arm: kind.to_string(),
+                deviation: deviation(&scores),
+                scores: mean_scores(&scores),
+                validation: validation[arm],
+                difference,
+            }
+        })
+        .collect();
+    let generated: Vec<usize> =
+        (0..arms.len()).filter(|arm| matches!(arms[*arm], Arm::Generated(_))).collect();
+    let p: Vec<f64> =
+        generated.iter().filter_map(|arm| Some(reports[*arm].difference.as_ref()?.p)).collect();
+    for (arm, p) in generated.iter().zip(holm(&p)) {
+        if let Some(difference) = &mut reports[*arm].difference {
+            difference.p_corrected = p;
+        }
+    }
+    let chosen = generated.iter().copied().max_by(|a, b| validation[*a].total_cmp(&validation[*b]));
+    let chosen = chosen.unwrap_or(base);
+    let ratio = match arms[chosen] {
+        Arm::Generated(ratio) => ratio,
+        _ => RATIOS[0],
+    };
+    let answer_of = |is: &dyn Fn(&Arm) -> bool| {
+        let arm = arms.iter().position(is)?;
+        Some(reports[arm].difference.as_ref()?.answer)
+    };
+    let permuted = answer_of(&|arm| matches!(arm, Arm::Permuted(_)));
+    let sentence = reports[chosen].difference.as_ref();
+    let sentence =
+        sentence.map_or_else(String::new, |found| words(ratio, found, permuted, job.margin));
+    let mut lesions = lesion.clone();
+    lesions.sort_unstable();
+    lesions.dedup();
+    TrialReport {
+        data: format!("{} {}", header.name, header.fingerprint),
+        generator: name.to_owned(),
+        folds: parts.len(),
+        seeds: job.seeds,
+        kimg: job.kimg,
+        test_images: test.len(),
+        test_lesions: lesions.len(),
+        margin: job.margin,
+        classes,
+        arms: reports,
+        chosen: ratio,
+        words: sentence,
+        notes: notes(job, parts.len()),
+    }
+}
+
+/// The interval over folds.
+fn by_folds(
+    runs: &[Vec<Vec<Logits>>],
+    parts: &[Fold],
+    arm: usize,
+    base: usize,
+    classes: usize,
+    truth_of: &dyn Fn(&[u32]) -> Vec<usize>,
+) -> Option<[f64; 2]> {
+    let accuracy = |fold: &[Vec<Logits>], arm: usize, truth: &[usize]| {
+        let of = |logits: &Logits| {
+            Predictions::of_logits(&logits.test, classes).scores(truth, None).balanced_accuracy
+        };
+        mean(&fold[arm].iter().map(of).collect::<Vec<_>>())
+    };
+    let differences: Vec<f64> = runs
+        .iter()
+        .zip(parts)
+        .map(|(fold, part)| {
+            let truth = truth_of(&part.test);
+            accuracy(fold, arm, &truth) - accuracy(fold, base, &truth)
+        })
+        .collect();
+    let images = |of: &dyn Fn(&Fold) -> usize| parts.iter().map(of).sum::<usize>() as f64;
+    corrected_t(&differences, images(&|fold| fold.test.len()) / images(&|fold| fold.train.len()))
+}
+
+fn deviation(scores: &[Scores]) -> f64 {
+    let values: Vec<f64> = scores.iter().map(|one| one.balanced_accuracy).collect();
+    let middle = mean(&values);
+    let squares: f64 = values.iter().map(|v| (v - middle).powi(2)).sum();
+    if values.len() < 2 { 0.0 } else { (squares / (values.len() - 1) as f64).sqrt() }
+}
+
+/// The mean of every score.
+fn mean_scores(scores: &[Scores]) -> Scores {
+    let of = |value: &dyn Fn(&Scores) -> f64| mean(&scores.iter().map(value).collect::<Vec<_>>());
+    let classes = scores.first().map_or(0, |one| one.recall.len());
+    Scores {
+        balanced_accuracy: of(&|one| one.balanced_accuracy),
+        macro_auc: of(&|one| one.macro_auc),
+        melanoma_auc: of(&|one| one.melanoma_auc),
+        recall: (0..classes).map(|class| of(&|one| one.recall[class])).collect(),
+        calibration_error: of(&|one| one.calibration_error),
+    }
+}
+
+/// What limits the meaning of the figures.
+fn notes(job: &TrialJob, folds: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if folds == 1 {
+        notes.push(
+            "one generator and one split: a quick answer, in which a difference of some 5 points can be seen; folds give the \
+             real one"
+                .to_owned(),
+        );
+    }
+    if job.seeds < 6 {
+        notes.push("with fewer than 6 seeds the training of the classifiers is a large part of every difference".to_owned());
+    }
+    notes.push(format!(
+        "the classifier is a small network at 64x64 pixels that saw {} thousand images; larger networks and images may answer \
+         otherwise",
+        job.kimg
+    ));
+    notes
+}

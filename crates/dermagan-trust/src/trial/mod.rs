@@ -1,0 +1,25 @@
+//! The trial: do generated images help a classifier?
+//!
+//! `arms` are the training sets that are compared, `pool` holds their images, `score` judges predictions on photographs that
+//! neither the classifier nor the generator saw, `compare` says what a difference means, and `job` runs it all, one classifier
+//! at a time, so that it can be stopped and resumed.
+
+mod arms;
+mod compare;
+mod folds;
+mod job;
+mod pool;
+mod report;
+mod score;
+mod state;
+mod words;
+
+pub use arms::Arm;
+pub use compare::{Answer, Difference};
+#[cfg(test)]
+pub(crate) use compare::{corrected_t, holm};
+pub use job::{Generators, TrialEvent, TrialJob, trial};
+pub use report::{ArmReport, TrialReport};
+#[cfg(test)]
+pub(crate) use score::Predictions;
+pub use score::Scores;

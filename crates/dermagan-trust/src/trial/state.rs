@@ -1,0 +1,81 @@
+//! The predictions of classifiers that are finished, in a folder, so that a trial can be stopped and go on.
+
+use std::path::{Path, PathBuf};
+
+use dermagan_base::{SettingError, atomic};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrustError;
+
+/// The folder of a trial.
+pub(crate) struct State<'a> {
+    pub folder: &'a Path,
+    /// Everything that the predictions depend on.
+    pub settings: String,
+}
+
+/// The logits of one classifier for the images of a fold's validation and test part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Logits {
+    settings: String,
+    pub val: Vec<f32>,
+    pub test: Vec<f32>,
+}
+
+impl State<'_> {
+    /// Refuses a folder of another trial, and marks it as this trial's.
+    pub fn begin(&self) -> Result<(), TrustError> {
+        let mark = self.folder.join("trial.txt");
+        let refuse = |problem: &str| SettingError::value("state", self.folder.display(), problem);
+        if self.folder.is_file() {
+            return Err(refuse("this is a file; name a folder").into());
+        }
+        std::fs::create_dir_all(self.folder).map_err(TrustError::io(self.folder))?;
+        match std::fs::read_to_string(&mark) {
+            Ok(found) if found == self.settings => return Ok(()),
+            Ok(_) => {
+                return Err(refuse(
+                    "it holds a trial with other settings, data or model; name a new folder",
+                )
+                .into());
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TrustError::io(mark)(error));
+            }
+            Err(_) => {}
+        }
+        let empty =
+            std::fs::read_dir(self.folder).map_err(TrustError::io(self.folder))?.next().is_none();
+        if !empty {
+            return Err(refuse("it holds other files; name a new folder").into());
+        }
+        atomic::write(&mark, self.settings.as_bytes()).map_err(TrustError::io(mark))
+    }
+
+    fn file(&self, fold: usize, seed: u64, arm: usize) -> PathBuf {
+        self.folder.join(format!("fold{fold}-seed{seed}-arm{arm}.json"))
+    }
+
+    /// The logits of a classifier that is finished; `test` is the number of logits that it must have for the test part.
+    pub fn read(&self, fold: usize, seed: u64, arm: usize, test: usize) -> Option<Logits> {
+        let bytes = std::fs::read(self.file(fold, seed, arm)).ok()?;
+        let found: Logits = serde_json::from_slice(&bytes).ok()?;
+        (found.settings == self.settings && found.test.len() == test).then_some(found)
+    }
+
+    /// Keeps the logits of a classifier.
+    pub fn write(
+        &self,
+        [fold, arm]: [usize; 2],
+        seed: u64,
+        val: Vec<f32>,
+        test: Vec<f32>,
+    ) -> Result<Logits, TrustError> {
+        let logits = Logits { settings: self.settings.clone(), val, test };
+        let path = self.file(fold, seed, arm);
+        let text =
+            serde_json::to_vec(&logits).map_err(|error| TrustError::Input(error.to_string()))?;
+        atomic::write(&path, &text).map_err(TrustError::io(path))?;
+        Ok(logits)
+    }
+}
