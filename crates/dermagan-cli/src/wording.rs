@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 64] = [
+const SETTINGS: [&str; 65] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -73,6 +73,7 @@ const SETTINGS: [&str; 64] = [
     "to",
     "only",
     "force",
+    "unaudited",
     "shard",
     "audit",
     "model",

@@ -22,6 +22,7 @@
 mod audit;
 mod balance;
 mod bias;
+mod claim;
 mod copies;
 mod error;
 mod images;
@@ -34,8 +35,8 @@ mod statistics;
 mod trial;
 
 pub use audit::{
-    Audit, AuditJob, AuditReport, ClassAudit, Controls, Pair, TwinEvent, TwinReport, TwinsJob,
-    Verdict, audit, twins, write_without,
+    Audit, AuditJob, AuditReport, ClassAudit, Controls, Learnt, Pair, TwinEvent, TwinReport,
+    TwinsJob, Verdict, audit, twins, write_without,
 };
 pub use balance::{
     AuditVerdicts, BalanceEvent, BalanceJob, Balanced, ClassBalance, Shard, Tally, Target, balance,

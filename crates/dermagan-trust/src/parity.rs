@@ -7,8 +7,8 @@ use crate::images::products::Points;
 use crate::membership::authenticity::{Nearest, among_themselves};
 use crate::membership::lesions::ToLesions;
 use crate::membership::{Authenticity, share};
-use crate::statistics::{Clusters, Rate, auc, clusters};
-use crate::trial::{Predictions, corrected_t, holm};
+use crate::statistics::{Clusters, Rate, auc, clusters, holm};
+use crate::trial::{Predictions, corrected_t};
 
 fn fixture() -> Value {
     serde_json::from_str(include_str!("../tests/data/audit.json")).unwrap()

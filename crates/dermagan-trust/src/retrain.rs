@@ -8,9 +8,15 @@ use dermagan_data::Cache;
 use dermagan_eval::EvalError;
 use dermagan_generate::ImageGenerator;
 use dermagan_model::ComputeDevice;
-use dermagan_train::{Event, ResumeRequest, TrainRequest, newest_run, resume, start};
+use dermagan_train::{Event, Preset, ResumeRequest, TrainRequest, newest_run, resume, start};
 
 use crate::error::TrustError;
+
+/// Whether a generator makes the class that it is asked for.
+pub(crate) fn is_conditioned(generator: &ImageGenerator) -> bool {
+    let model = generator.model();
+    model.config.classes > 0 && model.card.as_ref().is_some_and(|card| card.condition > 0.0)
+}
 
 /// What to train on, and where.
 pub(crate) struct Retraining<'a> {
@@ -38,6 +44,11 @@ pub(crate) fn retrained(
     stop: &AtomicBool,
     events: &mut dyn FnMut(Event),
 ) -> Result<ImageGenerator, TrustError> {
+    if !Preset::named(of.preset, &[])?.condition.classes {
+        let problem =
+            "its generator is not conditioned on classes; expected one that is, such as rare";
+        return Err(SettingError::value("preset", of.preset, problem).into());
+    }
     let runs = of.folder.join(of.name);
     let data = of.folder.join(format!("{}.dermagan", of.name));
     if !data.is_file() {
@@ -60,13 +71,5 @@ pub(crate) fn retrained(
         return Err(EvalError::Stopped.into());
     }
     let file = outcome.run.join("generator.safetensors");
-    let generator = ImageGenerator::open(&file, device.clone())?;
-    match generator.model().config.classes {
-        0 => {
-            let problem =
-                "its generator is not conditioned on classes; expected one that is, such as rare";
-            Err(SettingError::value("preset", of.preset, problem).into())
-        }
-        _ => Ok(generator),
-    }
+    Ok(ImageGenerator::open(&file, device.clone())?)
 }

@@ -14,17 +14,21 @@ use dermagan_model::ComputeDevice;
 use dermagan_trust::{AuditVerdicts, BalanceJob, Balanced, Shard, Target, TrustError, balance};
 
 /// The verdicts of an audit of a generator.
-fn verdicts(generator: &ImageGenerator, failed: &str) -> AuditVerdicts {
+fn verdicts(generator: &ImageGenerator, data: &str, failed: &str, void: bool) -> AuditVerdicts {
     let class = |code: &str| {
         let verdict = if code == failed { "fail" } else { "no_verdict" };
-        format!("{{\"class\": \"{code}\", \"verdict\": \"{verdict}\"}}")
+        serde_json::json!({"class": code, "verdict": verdict})
     };
-    let classes = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"].map(class).join(", ");
-    let text = format!(
-        "{{\"fake\": \"x {}\", \"words\": \"no verdict\", \"classes\": [{classes}], \"all\": {{\"verdict\": \"no_verdict\"}}}}",
-        generator.model().hash
-    );
-    AuditVerdicts::of_json(&text).unwrap()
+    let classes = ["akiec", "bcc", "bkl", "DF", "mel", "nv", "vasc"].map(class);
+    let text = serde_json::json!({
+        "real": format!("x {}", cache(data).header().fingerprint),
+        "fake": format!("x {}", generator.model().hash),
+        "words": "no verdict",
+        "classes": classes,
+        "all": {"verdict": "no_verdict"},
+        "controls": {"held_out_passes": !void, "planted_fails": true}
+    });
+    AuditVerdicts::of_json(&text.to_string()).unwrap()
 }
 
 fn job(data: &str, out: &Path, shard: &str) -> BalanceJob {
@@ -34,6 +38,7 @@ fn job(data: &str, out: &Path, shard: &str) -> BalanceJob {
         to: Target::Times(1.1),
         only: vec!["df".into(), "vasc".into()],
         force: false,
+        unaudited: false,
         out: out.to_owned(),
         shard: Shard::parse(shard).unwrap(),
         seed: 3,
@@ -41,7 +46,13 @@ fn job(data: &str, out: &Path, shard: &str) -> BalanceJob {
 }
 
 fn made(job: &BalanceJob, generator: &ImageGenerator) -> Result<Balanced, TrustError> {
-    balance(job, generator, &verdicts(generator, "vasc"), &ComputeDevice::cpu(), &mut |_| ())
+    balance(
+        job,
+        generator,
+        &verdicts(generator, &job.data, "vasc", false),
+        &ComputeDevice::cpu(),
+        &mut |_| (),
+    )
 }
 
 /// The bytes of every file below a folder.
@@ -124,11 +135,19 @@ fn wrong_requests_are_refused_before_anything_is_written() {
     let unknown = made(&job(&source, &out, "1/1"), &generator).unwrap_err().to_string();
     assert!(unknown.contains("`only` = df: no class of the training side"), "{unknown}");
     let base = BalanceJob { only: Vec::new(), ..job(&source, &out, "1/1") };
-    let mut other = verdicts(&generator, "");
-    other.fake = "another model".into();
-    let refused =
-        balance(&base, &generator, &other, &ComputeDevice::cpu(), &mut |_| ()).unwrap_err();
-    assert!(refused.to_string().contains("`audit`"), "{refused}");
+    let with = |audit: &AuditVerdicts, job: &BalanceJob| {
+        balance(job, &generator, audit, &ComputeDevice::cpu(), &mut |_| ())
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let good = verdicts(&generator, &source, "", false);
+    let other = AuditVerdicts { fake: "another model".into(), ..good.clone() };
+    assert!(with(&other, &base).contains("`audit`"));
+    let other = AuditVerdicts { real: "other photographs".into(), ..good.clone() };
+    assert!(with(&other, &base).contains("other photographs"));
+    let void = verdicts(&generator, &source, "", true);
+    assert!(with(&void, &base).contains("`unaudited`"));
     assert!(!out.exists());
     std::fs::create_dir(&out).unwrap();
     std::fs::write(out.join("thesis.txt"), "mine").unwrap();

@@ -63,7 +63,7 @@ fn a_set_with_all_women_removed_is_flagged_and_a_fair_one_is_not() {
     );
     assert!(found.recall.iter().all(|recall| recall.recall.is_some() == (recall.lesions >= 10)));
     assert!(found.surround.iter().all(|colour| !colour.differs), "{:?}", found.surround);
-    // Whatever is measured is measured well enough, and the classifier's errors are taken out.
+    // Whatever is measured is measured well enough; without the classifier's errors its shares are those of the table.
     for of in &found.amplification {
         assert_eq!(of.measurable, of.auc >= 0.7, "{of:?}");
         assert!(

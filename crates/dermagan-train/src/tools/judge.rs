@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use dermagan_base::SettingError;
 use dermagan_base::orientation::Orientation;
 use dermagan_data::Cache;
 use dermagan_data::order::to_planes;
 use dermagan_model::tensor::{to_vec, upload};
-use dermagan_model::{ComputeDevice, Discriminator, Network, Precision};
+use dermagan_model::{ComputeDevice, Discriminator, ModelConfig, Network, Precision};
 
 use crate::error::TrainError;
 use crate::step::batch::class_rows;
@@ -68,26 +68,61 @@ pub fn discriminator_logits(path: &Path, cache: &Cache) -> Result<Vec<f64>, Trai
         .iter()
         .map(|code| config.source.classes.iter().position(|known| known == code))
         .collect();
-    let side = cache.size();
+    // A run that turned its images has seen each in all orientations.
+    let orientations = match config.augment.turns {
+        true => Orientation::all().to_vec(),
+        false => vec![Orientation::default()],
+    };
+    let judge = Judge {
+        discriminator: &discriminator,
+        cache,
+        classes: &classes,
+        model: config.model,
+        device: &device,
+    };
     let images: Vec<usize> = (0..cache.len()).collect();
     let mut logits = Vec::with_capacity(images.len());
     for some in images.chunks(BATCH) {
-        let mut planes = vec![0.0; some.len() * 3 * side * side];
-        for (image, planes) in some.iter().zip(planes.chunks_exact_mut(3 * side * side)) {
-            to_planes(cache.pixels(*image), side, Orientation::default(), planes);
+        let mut sums = vec![0.0; some.len()];
+        for orientation in &orientations {
+            let found = judge.logits(some, *orientation);
+            sums.iter_mut().zip(found).for_each(|(sum, logit)| *sum += f64::from(logit));
         }
-        let x: Tensor<4> = upload(TensorData::new(planes, [some.len(), 3, side, side]), &device);
-        let class = (config.model.classes > 0).then(|| {
-            let class = |image: &usize| classes[header.records[*image].class];
-            let known = |image: &usize| class(image).unwrap_or(0);
-            let rows = class_rows(some.iter().map(known), config.model.classes, 1.0, &device);
-            let weight: Vec<f32> =
-                some.iter().map(|image| if class(image).is_some() { 1.0 } else { 0.0 }).collect();
-            let weight: Tensor<2> = upload(TensorData::new(weight, [some.len(), 1]), &device);
-            rows * weight
-        });
-        let judged = discriminator.forward_train(x, class, 1, Precision::F32);
-        logits.extend(to_vec(judged.logits).into_iter().map(f64::from));
+        logits.extend(sums.into_iter().map(|sum| sum / orientations.len() as f64));
     }
     Ok(logits)
+}
+
+/// A discriminator and the images that it judges.
+struct Judge<'a> {
+    discriminator: &'a Discriminator,
+    cache: &'a Cache,
+    /// For each class of the cache, that of the run.
+    classes: &'a [Option<usize>],
+    model: ModelConfig,
+    device: &'a Device,
+}
+
+impl Judge<'_> {
+    /// The logits of some images in one orientation. A DCGAN normalises over these images, so that its logits also depend on
+    /// the other images of the batch.
+    fn logits(&self, images: &[usize], orientation: Orientation) -> Vec<f32> {
+        let side = self.cache.size();
+        let mut planes = vec![0.0; images.len() * 3 * side * side];
+        for (image, planes) in images.iter().zip(planes.chunks_exact_mut(3 * side * side)) {
+            to_planes(self.cache.pixels(*image), side, orientation, planes);
+        }
+        let x: Tensor<4> =
+            upload(TensorData::new(planes, [images.len(), 3, side, side]), self.device);
+        let class = (self.model.classes > 0).then(|| {
+            let class = |image: &usize| self.classes[self.cache.header().records[*image].class];
+            let known = images.iter().map(|image| class(image).unwrap_or(0));
+            let rows = class_rows(known, self.model.classes, 1.0, self.device);
+            let weight = |image: &usize| if class(image).is_some() { 1.0 } else { 0.0 };
+            let weight: Vec<f32> = images.iter().map(weight).collect();
+            let weight: Tensor<2> = upload(TensorData::new(weight, [images.len(), 1]), self.device);
+            rows * weight
+        });
+        to_vec(self.discriminator.forward_train(x, class, 1, Precision::F32).logits)
+    }
 }

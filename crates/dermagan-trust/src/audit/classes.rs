@@ -1,13 +1,13 @@
 //! The results by class, and those of all images.
 
-use crate::audit::fakes::Fakes;
+use crate::audit::fakes::{Fakes, Group};
 use crate::audit::report::ClassAudit;
 use crate::audit::verdict::{self, Verdict};
 use crate::copies::search::Closest;
 use crate::copies::thresholds::Thresholds;
 use crate::membership::attack::Attack;
 use crate::membership::share::ShareDraws;
-use crate::membership::space::{Scores, Space};
+use crate::membership::space::{self, Scores, Space};
 use crate::statistics::Rate;
 use dermagan_eval::ImagenetEncoder;
 
@@ -45,24 +45,32 @@ struct Counts {
 
 /// The results by class, empty without labels, and that of all images.
 pub(crate) fn results(of: &Material<'_>) -> (Vec<ClassAudit>, ClassAudit) {
-    let classes: Vec<usize> = match of.fakes.class.is_empty() {
-        true => Vec::new(),
-        false => {
-            let has = |class: &usize| of.fakes.class.contains(class);
-            (0..of.space.reals.classes().len()).filter(has).collect()
-        }
-    };
-    if classes.is_empty() {
-        let pieces = of.pieces(None, 0);
+    let classes = (0..of.space.reals.classes().len()).map(Group::Class);
+    let groups = classes.chain([Group::Unlabelled]).map(|group| (group, of.fakes.of(group)));
+    let groups: Vec<(Group, Vec<usize>)> =
+        groups.filter(|(_, places)| !places.is_empty()).collect();
+    if !of.fakes.labelled() {
+        let places: Vec<usize> = (0..of.fakes.images.len()).collect();
+        let pieces = of.pieces(Group::Unlabelled, &places, 0);
         return (Vec::new(), of.result("all".into(), &pieces, None, 1, 0));
     }
-    let tests = classes.len() + 1;
-    let pieces: Vec<Pieces> =
-        classes.iter().zip(1..).map(|(class, index)| of.pieces(Some(*class), index)).collect();
-    let unseen = Counts::joined(&pieces);
+    let tests = groups.len() + 1;
+    let pieces: Vec<Pieces> = groups
+        .iter()
+        .zip(1..)
+        .map(|((group, places), index)| of.pieces(*group, places, index))
+        .collect();
+    let mut unseen = Counts::joined(&pieces);
+    // Each photograph once, whatever groups it is compared with.
+    let of_all = of.counts(None, &[]);
+    (unseen.held, unseen.held_copies) = (of_all.held, of_all.held_copies);
+    (unseen.train_lesions, unseen.held_lesions) = (of_all.train_lesions, of_all.held_lesions);
     let all = Rate::new(unseen.held_copies, unseen.held);
-    let results = classes.iter().zip(&pieces).zip(1..).map(|((class, pieces), index)| {
-        let code = of.space.reals.classes()[*class].clone();
+    let results = groups.iter().zip(&pieces).zip(1..).map(|(((group, _), pieces), index)| {
+        let code = match group {
+            Group::Class(class) => of.space.reals.classes()[*class].clone(),
+            Group::Unlabelled => "no class".to_owned(),
+        };
         of.result(code, pieces, Some(all), tests, index)
     });
     let results: Vec<ClassAudit> = results.collect();
@@ -96,26 +104,37 @@ impl Counts {
 }
 
 impl Material<'_> {
-    /// The pieces of a class, or of all images for `None`.
-    fn pieces(&self, class: Option<usize>, index: u64) -> Pieces {
+    /// The numbers of a class, or of all classes, with the generated images at `places`.
+    fn counts(&self, class: Option<usize>, places: &[usize]) -> Counts {
         let reals = self.space.reals;
-        let places = self.fakes.of_class(class);
-        let train = reals.of_class(&reals.train, class);
-        let held = reals.of_class(&reals.held, class);
-        let is_copy = |closest: &&Closest| self.thresholds.is_copy(closest, class);
         let found = || places.iter().map(|i| &self.fakes.closest[*i]);
+        let is_copy = |closest: &&Closest| self.thresholds.is_copy(closest, class);
+        // A photograph is judged by the threshold of the group, or of its own class.
         let unseen = reals.held.iter().zip(self.held);
         let unseen =
             unseen.filter(|(image, _)| class.is_none_or(|class| reals.class(**image) == class));
-        let counts = Counts {
+        let own = |image: u32| self.fakes.labelled().then(|| reals.class(image));
+        let held_copies = unseen
+            .filter(|(image, closest)| self.thresholds.is_copy(closest, class.or(own(**image))))
+            .count();
+        let [train, held] = [&reals.train, &reals.held].map(|images| reals.of_class(images, class));
+        Counts {
             images: places.len(),
             copies: found().filter(is_copy).count(),
             identical: found().filter(|closest| closest.identical).count(),
             held: held.len(),
-            held_copies: unseen.map(|(_, closest)| closest).filter(is_copy).count(),
+            held_copies,
             train_lesions: reals.lesions(&train).len(),
             held_lesions: reals.lesions(&held).len(),
-        };
+        }
+    }
+
+    /// The pieces of a group, whose images are at `places`.
+    fn pieces(&self, group: Group, places: &[usize], index: u64) -> Pieces {
+        let (reals, class) = (self.space.reals, group.class());
+        let train = reals.of_class(&reals.train, class);
+        let held = reals.of_class(&reals.held, class);
+        let counts = self.counts(class, places);
         let dims = ImagenetEncoder::DIMS;
         let rows: Vec<f32> = places
             .iter()
@@ -132,7 +151,7 @@ impl Material<'_> {
             share: self.space.share(&rows, [&train, &held], self.seed, index),
             scores: self.space.scores(&rows, &train, &held),
             by_discriminator: by_discriminator
-                .filter(|scores| !scores.members.is_empty() && !scores.held_out.is_empty()),
+                .filter(|scores| scores.members.len().min(scores.held_out.len()) >= space::FEWEST),
         }
     }
 
@@ -165,7 +184,8 @@ impl Material<'_> {
         let verdicts = [copies_verdict, target_share_verdict, membership_verdict];
         let verdict = Verdict::worst(verdicts.into_iter().chain(discriminator_verdict));
         let images_needed = (copies_verdict == none).then(|| verdict::images_needed(&unseen));
-        let lesions_needed = [target_share_verdict, membership_verdict].contains(&none);
+        let lesions_needed = [target_share_verdict, membership_verdict].contains(&none)
+            || discriminator_verdict == Some(none);
         let lesions_needed = lesions_needed.then(|| {
             let lesions = share.as_ref().zip(membership.as_ref());
             match lesions {
@@ -198,8 +218,8 @@ impl Material<'_> {
 fn needed(images: Option<usize>, lesions: Option<Option<usize>>) -> String {
     let images = images.map(|n| format!("at least {n} generated images"));
     let lesions = lesions.map(|n| match n {
-        Some(n) => format!("some {n} held-out lesions"),
-        None => "many more held-out lesions: the figures are near their limit".to_owned(),
+        Some(n) => format!("about {n} held-out lesions"),
+        None => "many more held-out lesions: the target share is close to 0.55".to_owned(),
     });
     images.into_iter().chain(lesions).collect::<Vec<_>>().join(", ")
 }

@@ -10,11 +10,15 @@ use crate::copies::planted::planted;
 use crate::copies::search::{Closest, CopySearch};
 use crate::copies::thresholds::Thresholds;
 use crate::error::TrustError;
+use crate::membership::Attack;
 use crate::membership::space::Space;
 use crate::statistics::Rate;
 
 /// The fewest copies that are planted. With few held-out images, 1 % of them are less than one.
 const FEWEST_PLANTED: usize = 20;
+
+/// The attack on held-out photographs may be above chance in one of twenty times this number of audits.
+const TESTS: usize = 10;
 
 /// Checks the audit. `closest` is what each held-out image is closest to. `labelled` says whether classes are told apart.
 pub(crate) fn controls(
@@ -53,7 +57,12 @@ pub(crate) fn controls(
     let unseen = Rate::new(copies(&of_held, &held_images), of_held.len());
     let share = space.share(&space.rows(&fake_images), [&reals.train, &held_images], seed, 1000);
     let share = share.map(|draws| draws.summary());
-    let failed = verdict::of_copies(&found, &unseen, 0) == Verdict::Fail
+    // Rarely above chance, however many audits there are: a void audit should mean something.
+    let scores = space.scores(&space.rows(&fake_images), &reals.train, &held_images);
+    let attack =
+        scores.map(|scores| Attack::new(&scores.members, &scores.held_out, TESTS, seed, 1000));
+    let failed = attack.as_ref().is_some_and(Attack::succeeds)
+        || verdict::of_copies(&found, &unseen, 0) == Verdict::Fail
         || share.as_ref().is_some_and(|share| verdict::of_share(share) == Verdict::Fail);
 
     let all = Thresholds::new(
@@ -74,8 +83,10 @@ pub(crate) fn controls(
     Ok(Controls {
         held_out_copies: found,
         held_out_share: share,
+        held_out_attack: attack,
         held_out_passes: !failed,
         planted: number,
+        planted_share: number as f64 / (reals.held.len() + number) as f64,
         planted_found,
         planted_fails: verdict::of_copies(&mixed, &unseen, 0) == Verdict::Fail,
     })

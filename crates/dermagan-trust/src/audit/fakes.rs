@@ -15,12 +15,31 @@ const OF_CLASS: usize = 512;
 /// Seeds that are searched for images of a rare class.
 const MOST_SEEDS: usize = 1_000_000;
 
+/// Generated images that are judged together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// Those of a class, by its index in the real data. They are compared with photographs of the class.
+    Class(usize),
+    /// Those without a class. They are compared with all photographs.
+    Unlabelled,
+}
+
+impl Group {
+    /// The class of the photographs that the group is compared with; `None` for all.
+    pub fn class(self) -> Option<usize> {
+        match self {
+            Self::Class(class) => Some(class),
+            Self::Unlabelled => None,
+        }
+    }
+}
+
 /// The generated images.
 pub(crate) struct Fakes {
     /// The index of each image in its set.
     pub images: Vec<usize>,
-    /// The class of each image, as an index of the real classes; empty if an image has none.
-    pub class: Vec<usize>,
+    /// The class of each image, as an index of the real classes; `None` if it has none of these.
+    pub class: Vec<Option<usize>>,
     /// What each is closest to.
     pub closest: Vec<Closest>,
     /// The features, `[images, ImagenetEncoder::DIMS]`.
@@ -36,7 +55,9 @@ pub(crate) fn chosen(fakes: &GeneratedImages, classes: &[String], number: usize)
         return (0..count).collect();
     }
     let mut chosen: Vec<usize> = (0..number).collect();
-    let known = |i: usize| fakes.class(i).filter(|code| classes.iter().any(|known| known == code));
+    let known = |i: usize| {
+        fakes.class(i).filter(|code| classes.iter().any(|known| known.eq_ignore_ascii_case(code)))
+    };
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for i in 0..number {
         let Some(code) = known(i) else { return chosen };
@@ -103,13 +124,21 @@ impl Fakes {
             let code = fakes.class(*i)?;
             classes.iter().position(|known| known.eq_ignore_ascii_case(code))
         };
-        found.class = found.images.iter().map(class).collect::<Option<_>>().unwrap_or_default();
+        found.class = found.images.iter().map(class).collect();
         Ok(found)
     }
 
-    /// The places of the images of a class; of all for `None`.
-    pub fn of_class(&self, class: Option<usize>) -> Vec<usize> {
-        let is = |i: &usize| class.is_none_or(|class| self.class[*i] == class);
+    /// Whether an image has a class.
+    pub fn labelled(&self) -> bool {
+        self.class.iter().any(Option::is_some)
+    }
+
+    /// The places of the images of a group.
+    pub fn of(&self, group: Group) -> Vec<usize> {
+        let is = |i: &usize| match group {
+            Group::Class(class) => self.class[*i] == Some(class),
+            Group::Unlabelled => self.class[*i].is_none(),
+        };
         (0..self.images.len()).filter(is).collect()
     }
 }

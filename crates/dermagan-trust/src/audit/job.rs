@@ -2,11 +2,11 @@
 
 use dermagan_base::SettingError;
 use dermagan_base::image::Image;
-use dermagan_data::{Filter, Fit, Options, Reading, open_or_prepare_with};
+use dermagan_data::{Header, Reading};
 use dermagan_eval::{
     EvalEvent, Extractors, GeneratedImages, ImagenetEncoder, LesionEncoder, Sink, features_of,
 };
-use dermagan_model::ComputeDevice;
+use dermagan_model::{ComputeDevice, ModelFile};
 
 use crate::audit::classes::{Material, results};
 use crate::audit::control::controls;
@@ -19,7 +19,7 @@ use crate::copies::search::{Closest, CopySearch};
 use crate::copies::thresholds::Thresholds;
 use crate::error::TrustError;
 use crate::images::products::Points;
-use crate::images::reals::Reals;
+use crate::images::reals::{Reals, open_at};
 use crate::membership::authenticity::{Authenticity, Nearest, among_themselves, cells};
 use crate::membership::space::Space;
 
@@ -39,12 +39,51 @@ pub struct AuditJob {
     pub number: usize,
     /// Seed of everything that is drawn.
     pub seed: u64,
+    /// What the generator learnt from, if that is known: one that learnt from more images than the training side has, has seen
+    /// held-out photographs.
+    pub learnt: Option<Learnt>,
+}
+
+/// What a generator learnt from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learnt {
+    /// Name of the data.
+    pub data: String,
+    /// Number of images of each class.
+    pub images: Vec<(String, u64)>,
+}
+
+impl Learnt {
+    /// By the card of a model; `None` without one.
+    pub fn of(model: &ModelFile) -> Option<Self> {
+        let card = model.card.as_ref()?;
+        let images = card.classes.iter().cloned().zip(card.class_images.iter().copied()).collect();
+        Some(Self { data: card.data.clone(), images })
+    }
+
+    /// Why the generator has seen held-out photographs of `reals`, if it learnt from more images of a class of this data than
+    /// are on the training side.
+    pub(crate) fn too_many(&self, header: &Header, train: &[u32]) -> Option<String> {
+        let same = self.data == header.name;
+        self.images.iter().filter(|_| same).find_map(|(code, images)| {
+            let is = |image: &&u32| {
+                header.classes[header.records[**image as usize].class].eq_ignore_ascii_case(code)
+            };
+            let here = train.iter().filter(is).count() as u64;
+            (here > 0 && *images > here).then(|| {
+                format!(
+                    "the generator learnt from {images} images of {code}, and the training side has {here}, so it has seen \
+                     held-out photographs"
+                )
+            })
+        })
+    }
 }
 
 impl AuditJob {
     /// An audit of 4,096 images of a model, or of all images of a folder.
     pub fn new(real: impl Into<String>) -> Self {
-        Self { real: real.into(), reading: Reading::default(), number: 4096, seed: 0 }
+        Self { real: real.into(), reading: Reading::default(), number: 4096, seed: 0, learnt: None }
     }
 
     /// Checks the settings. [`audit`] does so first.
@@ -88,8 +127,7 @@ pub fn audit(
 ) -> Result<Audit, TrustError> {
     job.check()?;
     let side = fakes.side();
-    let options = Options { size: side as u32, fit: Fit::Crop, filter: Filter::Lanczos };
-    let cache = open_or_prepare_with(&job.real, job.reading, options, &mut |done, total| {
+    let cache = open_at("real", &job.real, job.reading, side, &mut |done, total| {
         sink(EvalEvent::Preparing { done, total });
     })?;
     let reals = Reals::new(cache)?;
@@ -103,8 +141,8 @@ pub fn audit(
     let wanted = chosen(fakes, reals.classes(), job.number);
     let found = Fakes::read(fakes, &wanted, reals.classes(), &search, &encoder, sink)?;
     sink(EvalEvent::Comparing);
-    let labelled = !found.class.is_empty();
-    let (classes, all) = results(&Material {
+    let labelled = found.labelled();
+    let (mut classes, mut all) = results(&Material {
         space: &space,
         fakes: &found,
         held: &held,
@@ -113,12 +151,16 @@ pub fn audit(
         seed: job.seed,
     });
     let controls = controls(&space, &search, &held, labelled, job.seed)?;
-    let verdicts = classes.iter().map(|class| class.verdict).chain([all.verdict]);
-    let verdict = match controls.hold() {
-        true => Verdict::worst(verdicts),
-        false => Verdict::NoVerdict,
-    };
-    let class_of = |i: usize| found.class.get(i).copied();
+    let header = reals.cache.header();
+    let learnt = job.learnt.as_ref().and_then(|learnt| learnt.too_many(header, &reals.train));
+    if !controls.hold() || learnt.is_some() {
+        // A void audit decides nothing, except that an image equals a training image.
+        for class in classes.iter_mut().chain([&mut all]) {
+            class.void();
+        }
+    }
+    let verdict = Verdict::worst(classes.iter().map(|class| class.verdict).chain([all.verdict]));
+    let class_of = |i: usize| found.class[i];
     let copies = (0..found.images.len())
         .filter(|i| thresholds.is_copy(&found.closest[*i], class_of(*i)))
         .map(|i| found.images[i]);
@@ -128,13 +170,13 @@ pub fn audit(
         side,
         train: reals.train.len(),
         held_out: reals.held.len(),
-        words: words(verdict, &classes, &controls),
+        words: words(verdict, &classes, &all, &controls, learnt.as_deref()),
         classes,
         all,
         authenticity: authenticity(&space, &found, job.seed),
         controls,
         left_out: fakes.left_out().iter().chain(&found.left_out).cloned().collect(),
-        notes: notes(fakes, labelled),
+        notes: notes(job, fakes, &found, &reals),
         verdict,
     };
     let copies = copies.collect();
@@ -183,17 +225,29 @@ fn authenticity(space: &Space<'_>, fakes: &Fakes, seed: u64) -> Authenticity {
 }
 
 /// What limits the meaning of the figures.
-fn notes(fakes: &GeneratedImages, labelled: bool) -> Vec<String> {
+fn notes(job: &AuditJob, fakes: &GeneratedImages, found: &Fakes, reals: &Reals) -> Vec<String> {
     let mut notes = fakes.notes();
-    if !labelled {
-        notes.push(
-            "the generated images have no labels, or some have none, so classes are not told apart"
-                .to_owned(),
-        );
+    let name = &reals.cache.header().name;
+    if let Some(learnt) = job.learnt.as_ref().filter(|learnt| learnt.data != *name) {
+        notes.push(format!(
+            "the generator learnt from {}, and the photographs are {name}: if they are others, the audit says nothing",
+            learnt.data
+        ));
     }
+    let unlabelled = found.class.iter().filter(|class| class.is_none()).count();
+    match unlabelled {
+        0 => {}
+        _ if !found.labelled() => notes.push(
+            "no generated image has a class of the data, so classes are not told apart".to_owned(),
+        ),
+        n => notes.push(format!(
+            "{n} generated images have no class of the data; they are compared with all photographs"
+        )),
+    }
+    notes.extend(reals.notes());
     notes.push(
-        "the held-out photographs are those of the split of this program; for images of a generator that learnt from them \
-         the audit says nothing"
+        "held out are the validation and the test side of this program's split; if the generator learnt from them, the audit says \
+         nothing"
             .to_owned(),
     );
     notes

@@ -37,11 +37,11 @@ pub fn write_without(
     let mut rows = csv::Writer::from_writer(Vec::new());
     let bad = |error: csv::Error| TrustError::io(out.join(TABLE))(std::io::Error::other(error));
     rows.write_record(COLUMNS).map_err(bad)?;
-    let mut written = 0;
+    let (mut written, mut taken) = (0, BTreeSet::new());
     for i in (0..count).filter(|i| !copies.contains(i)) {
         // What cannot be read was reported by the audit.
         let Some((name, bytes)) = file(fakes, i)? else { continue };
-        let path = out.join(&name);
+        let path = out.join(unused(&name, &mut taken));
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(TrustError::io(folder))?;
         }
@@ -58,6 +58,21 @@ pub fn write_without(
     Ok(written)
 }
 
+/// A path whose name without ending no earlier image has: a table names an image by it.
+fn unused(path: &str, taken: &mut BTreeSet<String>) -> String {
+    let (folder, name) =
+        path.rsplit_once('/').map_or((None, path), |(folder, name)| (Some(folder), name));
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "png"));
+    let numbered = (2..).map(|number| format!("{stem}-{number}"));
+    let mut stems = std::iter::once(stem.to_owned()).chain(numbered);
+    // Some systems take names that differ in case for the same.
+    let stem = stems.find(|stem| taken.insert(stem.to_lowercase())).unwrap_or_default();
+    match folder {
+        Some(folder) => format!("{folder}/{stem}.{ending}"),
+        None => format!("{stem}.{ending}"),
+    }
+}
+
 /// The name and the bytes of an image's file; `None` if it cannot be read.
 fn file(fakes: &GeneratedImages, i: usize) -> Result<Option<(String, Vec<u8>)>, TrustError> {
     if let GeneratedImages::Folder { folder, .. } = fakes {
@@ -69,4 +84,17 @@ fn file(fakes: &GeneratedImages, i: usize) -> Result<Option<(String, Vec<u8>)>, 
     let png =
         png.map_err(|error| TrustError::Input(format!("image {i} cannot be encoded: {error}")))?;
     Ok(Some((format!("image{i:06}.png"), png)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_two_folders_get_names_of_their_own() {
+        let mut taken = BTreeSet::new();
+        let names =
+            ["mel/1.png", "nv/1.png", "NV/1.jpg", "2.png"].map(|path| unused(path, &mut taken));
+        assert_eq!(names, ["mel/1.png", "nv/1-2.png", "NV/1-3.jpg", "2.png"]);
+    }
 }

@@ -46,6 +46,35 @@ pub struct ClassAudit {
     pub needed: Option<String>,
 }
 
+impl ClassAudit {
+    /// Takes the verdicts back, because the audit cannot be trusted. That images equal a training image stays certain.
+    pub(crate) fn void(&mut self) {
+        if self.identical == 0 {
+            self.copies_verdict = Verdict::NoVerdict;
+        }
+        self.target_share_verdict = Verdict::NoVerdict;
+        self.membership_verdict = Verdict::NoVerdict;
+        self.discriminator_verdict = self.discriminator_verdict.map(|_| Verdict::NoVerdict);
+        self.verdict = Verdict::worst([self.copies_verdict, self.target_share_verdict]);
+        self.needed = None;
+    }
+
+    /// The tests that fail.
+    pub(crate) fn failed(&self) -> Vec<&'static str> {
+        let tests = [
+            (Some(self.copies_verdict), "copies"),
+            (Some(self.target_share_verdict), "target share"),
+            (Some(self.membership_verdict), "attack"),
+            (self.discriminator_verdict, "attack with the discriminator"),
+        ];
+        tests
+            .into_iter()
+            .filter(|(verdict, _)| *verdict == Some(Verdict::Fail))
+            .map(|(_, name)| name)
+            .collect()
+    }
+}
+
 /// The checks of the audit itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Controls {
@@ -53,10 +82,14 @@ pub struct Controls {
     pub held_out_copies: Rate,
     /// Their target share.
     pub held_out_share: Option<TargetShare>,
+    /// The attack by them on the training side, against the other half.
+    pub held_out_attack: Option<Attack>,
     /// Whether they pass or give no verdict, as they must.
     pub held_out_passes: bool,
     /// Planted copies of training images.
     pub planted: usize,
+    /// Their share of the set that they are planted in.
+    pub planted_share: f64,
     /// The planted copies that were found.
     pub planted_found: usize,
     /// Whether a set of held-out photographs with these copies in it fails, as it must.

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use dermagan_base::SettingError;
 use dermagan_base::rng::Keyed;
-use dermagan_data::{Cache, Filter, Fit, Options, Reading, open_or_prepare_with};
+use dermagan_data::{Cache, Reading, split};
 use dermagan_eval::{EvalEvent, Extractor, ImagenetEncoder};
 use dermagan_generate::ImageGenerator;
 use dermagan_model::ComputeDevice;
@@ -18,9 +18,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::audit::verdict::Verdict;
+use crate::claim::Claim;
 use crate::error::TrustError;
 use crate::images::products::Points;
-use crate::images::reals::Reals;
+use crate::images::reals::{Reals, open_at};
 use crate::retrain::{Retraining, retrained};
 use crate::statistics::{drawn, interval};
 
@@ -28,8 +29,8 @@ use crate::statistics::{drawn, interval};
 const DRAWS: u64 = 2000;
 /// The largest p of no memory with which the recipe fails.
 const LEVEL: f64 = 0.01;
-/// The half-width of the interval of the share below which the absence of memory says something.
-const WIDEST: f64 = 0.05;
+/// The share that a recipe without memory must stay below to pass.
+const LARGEST: f64 = 0.55;
 /// Images that are made and looked at at a time.
 const BATCH: usize = 64;
 /// The fewest lesions of a class in each half.
@@ -106,12 +107,23 @@ pub fn twins(
     if !(20..=10_000).contains(&job.number) {
         return Err(SettingError::value("number", job.number, "expected 20 to 10000").into());
     }
-    let options = Options { size: side as u32, fit: Fit::Crop, filter: Filter::Lanczos };
-    let cache = open_or_prepare_with(&job.real, job.reading, options, &mut |done, total| {
+    let cache = open_at("real", &job.real, job.reading, side, &mut |done, total| {
         sink(TwinEvent::Images(EvalEvent::Preparing { done, total }));
     })?;
-    std::fs::create_dir_all(&job.state).map_err(TrustError::io(&job.state))?;
     let reals = Reals::new(cache)?;
+    let kimg = job.kimg.map_or_else(|| "of the preset".to_owned(), |kimg| kimg.to_string());
+    Claim {
+        folder: &job.state,
+        what: "twins",
+        settings: format!(
+            "dermagan twins 1\ndata {}\nsplit {}\npreset {}\nkimg {kimg}\nside {side}\nseed {}\n",
+            reals.cache.header().fingerprint,
+            split::name(reals.cache.header(), split::VERSION),
+            job.preset,
+            job.seed
+        ),
+    }
+    .make()?;
     let halves = halves(&reals, job.seed);
     let mut generators = Vec::with_capacity(2);
     for (twin, images) in ["a", "b"].into_iter().zip(&halves) {
@@ -252,7 +264,7 @@ fn report(job: &TwinsJob, scores: &[f64]) -> TwinReport {
     let share = share_of(&mut scores.iter().copied());
     let verdict = match () {
         () if p <= LEVEL => Verdict::Fail,
-        () if (interval[1] - interval[0]) / 2.0 <= WIDEST => Verdict::Pass,
+        () if interval[1] < LARGEST && interval[0] <= 0.5 => Verdict::Pass,
         () => Verdict::NoVerdict,
     };
     let figures = format!(

@@ -13,6 +13,9 @@ const LARGEST_SHARE: f64 = 0.55;
 /// The half-width of the interval of an attack's AUC above which the attack says nothing.
 const WIDEST: f64 = 0.1;
 
+/// The fewest lesions on each side with which an attack can pass: 1.96 standard errors of 1/√(12 n) are below [`WIDEST`].
+const ENOUGH_FOR_ATTACK: usize = 32;
+
 /// The answer to a question of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,7 +67,11 @@ pub(crate) fn of_share(share: &TargetShare) -> Verdict {
 pub(crate) fn of_attack(attack: &Attack) -> Verdict {
     match () {
         () if attack.succeeds() => Verdict::Fail,
-        () if (attack.high - attack.low) / 2.0 <= WIDEST => Verdict::Pass,
+        () if attack.members.min(attack.held_out) >= ENOUGH_FOR_ATTACK
+            && (attack.high - attack.low) / 2.0 <= WIDEST =>
+        {
+            Verdict::Pass
+        }
         () => Verdict::NoVerdict,
     }
 }

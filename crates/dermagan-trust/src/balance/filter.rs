@@ -14,15 +14,17 @@ use crate::statistics::quantile;
 
 /// The neighbour that the ball of a real image reaches to, as for precision (Kynkäänniemi et al. 2019).
 const NEAREST: usize = 5;
-/// The share of a class's training images that are recognised less surely than a candidate must be.
+/// The share of a class's held-out images that are recognised less surely than a candidate must be.
 const UNSURE: f64 = 0.1;
+/// The fewest held-out images that decide how sure is sure enough; with fewer the training images do.
+const FEWEST_UNSEEN: usize = 10;
 
 /// Why a candidate was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rejection {
     /// It is closer to one training image than held-out photographs are.
     Copy,
-    /// The lesion encoder is less sure of its class than it is of nine tenths of the training images.
+    /// The lesion encoder is less sure of its class than it is of nine tenths of the held-out images.
     NotRecognised,
     /// It lies in the neighbourhood of no training image of its class.
     Outside,
@@ -121,8 +123,11 @@ impl<'a> Filter<'a> {
         let surely = match known {
             None => None,
             Some(index) => {
+                // The encoder is too sure of the images that it learnt from. With few held-out ones there is no other.
+                let held = reals.of_class(&reals.held, Some(class));
+                let judged = if held.len() >= FEWEST_UNSEEN { &held } else { &images };
                 let images: Vec<Image> =
-                    images.iter().map(|image| reals.cache.image(*image as usize)).collect();
+                    judged.iter().map(|image| reals.cache.image(*image as usize)).collect();
                 let sure = probabilities(judges.lesion, &images, index)?;
                 Some((index, quantile(&sure, UNSURE)))
             }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dermagan_base::image::Image;
-use dermagan_base::{SettingError, hex, stop_requested};
-use dermagan_data::{Filter as Resize, Fit, Options, Reading, Record, open_or_prepare_with};
+use dermagan_base::{SettingError, hex, producer, stop_requested};
+use dermagan_data::{Reading, Record};
 use dermagan_eval::{EvalEvent, ImagenetEncoder, LesionEncoder};
 use dermagan_generate::{ImageGenerator, Shot};
 use dermagan_model::{ComputeDevice, ModelError};
@@ -13,6 +13,7 @@ use dermagan_train::{file_names, prepared_png};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::croissant::croissant;
 use super::filter::{Filter, Judges, Tally};
 use super::passport::{Audit, Class, Contents, Passport};
 use super::set::{SetFolder, ShardRecord};
@@ -22,8 +23,9 @@ use crate::audit::{AuditReport, Verdict, closest_of, real_features};
 use crate::copies::search::CopySearch;
 use crate::copies::thresholds::Thresholds;
 use crate::error::TrustError;
-use crate::images::reals::Reals;
+use crate::images::reals::{Reals, open_at};
 use crate::membership::space::Space;
+use crate::retrain::is_conditioned;
 
 /// Candidates that are made at a time.
 const BATCH: usize = 64;
@@ -41,6 +43,8 @@ pub struct BalanceJob {
     pub only: Vec<String>,
     /// Whether a class may get more than twice its real images.
     pub force: bool,
+    /// Whether images are made although the audit is void.
+    pub unaudited: bool,
     /// The folder.
     pub out: PathBuf,
     /// The share of the images that this call makes.
@@ -52,8 +56,12 @@ pub struct BalanceJob {
 /// The verdicts of an audit of the generator, as [`AuditReport`] or its JSON has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditVerdicts {
+    /// The photographs that it was audited against; names them by their fingerprint.
+    pub real: String,
     /// The images that were audited; names the generator by its SHA-256.
     pub fake: String,
+    /// Whether the controls of the audit hold.
+    pub valid: bool,
     /// The verdict on all images.
     pub all: Verdict,
     /// The verdict by class.
@@ -78,22 +86,33 @@ impl AuditVerdicts {
         };
         let classes = report["classes"].as_array().ok_or_else(bad)?;
         let class = |of: &serde_json::Value| {
-            Ok((of["class"].as_str().ok_or_else(bad)?.to_owned(), verdict(of)?))
+            Ok((of["class"].as_str().ok_or_else(bad)?.to_lowercase(), verdict(of)?))
         };
+        let text = |key: &str| Ok(report[key].as_str().ok_or_else(bad)?.to_owned());
+        let held = |key: &str| report["controls"][key].as_bool().ok_or_else(bad);
         Ok(Self {
-            fake: report["fake"].as_str().ok_or_else(bad)?.to_owned(),
+            real: text("real")?,
+            fake: text("fake")?,
+            valid: held("held_out_passes")? && held("planted_fails")?,
             all: verdict(&report["all"])?,
             classes: classes.iter().map(class).collect::<Result<_, SettingError>>()?,
-            words: report["words"].as_str().ok_or_else(bad)?.to_owned(),
+            words: text("words")?,
         })
+    }
+
+    /// The verdict on a class; that on all images if the audit did not see the class.
+    fn of(&self, code: &str) -> Verdict {
+        self.classes.get(&code.to_lowercase()).copied().unwrap_or(self.all)
     }
 }
 
 impl From<&AuditReport> for AuditVerdicts {
     fn from(report: &AuditReport) -> Self {
-        let class = |class: &crate::ClassAudit| (class.class.clone(), class.verdict);
+        let class = |class: &crate::ClassAudit| (class.class.to_lowercase(), class.verdict);
         Self {
+            real: report.real.clone(),
             fake: report.fake.clone(),
+            valid: report.controls.hold(),
             all: report.all.verdict,
             classes: report.classes.iter().map(class).collect(),
             words: report.words.clone(),
@@ -162,18 +181,20 @@ pub fn balance(
     sink: &mut dyn FnMut(BalanceEvent),
 ) -> Result<Balanced, TrustError> {
     check(job, generator, audit)?;
-    let size = generator.model().config.resolution as u32;
-    let options = Options { size, fit: Fit::Crop, filter: Resize::Lanczos };
-    let cache = open_or_prepare_with(&job.data, job.reading, options, &mut |done, total| {
+    let size = generator.model().config.resolution;
+    let cache = open_at("data", &job.data, job.reading, size, &mut |done, total| {
         sink(BalanceEvent::Real(EvalEvent::Preparing { done, total }));
     })?;
     let reals = Reals::new(cache)?;
+    check_audit(job, &reals, audit)?;
     let plans = plans(job, &reals, generator, audit)?;
     let header = reals.cache.header();
     let folder = SetFolder {
         out: &job.out,
         set: digest(&format!(
-            "{} {} {:?} {} {} {:?}",
+            "{} {} {} {} {:?} {} {} {:?}",
+            producer(),
+            dermagan_model::cpu::level(),
             generator.model().hash,
             header.fingerprint,
             header.options,
@@ -182,7 +203,7 @@ pub fn balance(
             plans.iter().map(|plan| (plan.class, plan.wanted)).collect::<Vec<_>>()
         )),
     };
-    folder.check()?;
+    folder.begin()?;
     let (tallies, complete) = match folder.finished() {
         Some(tallies) => (tallies, true),
         None => {
@@ -192,11 +213,14 @@ pub fn balance(
             };
             let all = folder.complete(job.shard, &record)?;
             if let Some(all) = &all {
-                folder.table(all)?;
+                let table = folder.table(all)?;
+                folder.croissant(&croissant(&reals, &generator.model().hash, &table))?;
                 let contents = contents(job, &reals, &plans, generator, audit, all);
                 folder.passport(&Passport::new(folder.set.clone(), contents))?;
             }
-            (record.tallies, all.is_some())
+            // The call for another shard may have completed the set at this moment.
+            let complete = all.is_some() || folder.finished().is_some();
+            (record.tallies, complete)
         }
     };
     let class = |plan: &Plan| {
@@ -222,12 +246,13 @@ fn check(
     generator: &ImageGenerator,
     audit: &AuditVerdicts,
 ) -> Result<(), TrustError> {
-    if generator.model().config.classes == 0 {
+    if !is_conditioned(generator) {
         let problem = "this model is not conditioned on classes; train one that is, such as with the preset rare";
         return Err(SettingError::new("model", problem).into());
     }
     if !audit.fake.contains(&generator.model().hash) {
-        let problem = "this audit is of other images than those of the model; audit the model";
+        let problem =
+            "this report is of other images; make one with `dermagan audit --fake MODEL --json`";
         return Err(SettingError::new("audit", problem).into());
     }
     if job.out.is_file() {
@@ -236,6 +261,21 @@ fn check(
         );
     }
     Ok(())
+}
+
+/// Refuses an audit that says nothing of these images.
+fn check_audit(job: &BalanceJob, reals: &Reals, audit: &AuditVerdicts) -> Result<(), SettingError> {
+    if !audit.real.contains(&reals.cache.header().fingerprint) {
+        let problem = "this report is of an audit against other photographs than `data`";
+        return Err(SettingError::new("audit", problem));
+    }
+    match audit.valid || job.unaudited {
+        true => Ok(()),
+        false => Err(SettingError::new(
+            "unaudited",
+            format!("is needed, because the audit cannot tell copies: {}", audit.words),
+        )),
+    }
 }
 
 /// What each class gets.
@@ -252,7 +292,7 @@ fn plans(
         .map(|class| classes[class].as_str())
         .collect();
     if let Some(unknown) =
-        job.only.iter().find(|code| !classes.iter().any(|known| known.eq_ignore_ascii_case(code)))
+        job.only.iter().find(|code| !present.iter().any(|known| known.eq_ignore_ascii_case(code)))
     {
         let problem = format!("no class of the training side; it has {}", present.join(", "));
         return Err(SettingError::value("only", unknown, problem).into());
@@ -265,12 +305,13 @@ fn plans(
         let asked =
             job.only.is_empty() || job.only.iter().any(|only| only.eq_ignore_ascii_case(code));
         let (wanted, limited) = job.to.missing(count(class), largest, job.force);
-        let failed = audit.all == Verdict::Fail && audit.classes.is_empty()
-            || audit.classes.get(code) == Some(&Verdict::Fail);
+        let failed = audit.of(code) == Verdict::Fail;
         let (wanted, note) = match () {
             () if !asked || wanted == 0 => (0, None),
             () if failed => (0, Some("its audit failed, so no image of it is made".to_owned())),
-            () if !known.contains(code) => (0, Some("the model does not know it".to_owned())),
+            () if !known.iter().any(|known| known.eq_ignore_ascii_case(code)) => {
+                (0, Some("the model does not know it".to_owned()))
+            }
             () if limited => (wanted, Some("limited to twice its real images".to_owned())),
             () => (wanted, None),
         };
@@ -292,6 +333,7 @@ fn make(
     let mut record = ShardRecord { set: folder.set.clone(), ..ShardRecord::default() };
     let header = reals.cache.header();
     let names = file_names(&header.records);
+    let prefix = prefix_of(&names);
     for (place, image) in reals.train.iter().enumerate().filter(|(place, _)| job.shard.has(*place))
     {
         let (image, of) = (*image as usize, &header.records[*image as usize]);
@@ -320,7 +362,7 @@ fn make(
         if places(job, plan).next().is_some() {
             let filter = Filter::new(plan.class, reals, &space, &judges)?;
             let mut give = |place: usize, shot: Shot, image: &Image| {
-                let name = format!("{code}-{place:06}");
+                let name = format!("{prefix}-{code}-{place:06}");
                 let path = job.out.join("images").join(format!("{name}.png"));
                 let png = generator.png(shot, 1.0, image, &path)?;
                 folder.image(&name, &png)?;
@@ -350,6 +392,15 @@ fn make(
     Ok(record)
 }
 
+/// What the names of generated images begin with: no photograph's name begins so.
+fn prefix_of(names: &[String]) -> String {
+    let mut prefix = "synthetic".to_owned();
+    while names.iter().any(|name| name.to_lowercase().starts_with(&prefix)) {
+        prefix.push('x');
+    }
+    prefix
+}
+
 /// The places of a class in this share.
 fn places(job: &BalanceJob, plan: &Plan) -> impl Iterator<Item = usize> + use<> {
     let shard = job.shard;
@@ -368,7 +419,7 @@ fn fill(
 ) -> Result<Tally, TrustError> {
     let index = generator.model().card.as_ref().and_then(|card| {
         let code = filter.code();
-        card.classes.iter().position(|known| known == code)
+        card.classes.iter().position(|known| known.eq_ignore_ascii_case(code))
     });
     let mut tally = Tally::default();
     let mut open: Vec<usize> = places.to_vec();
@@ -437,7 +488,7 @@ fn contents<'a>(
             .iter()
             .filter_map(|record| record.tallies.get(&code))
             .for_each(|tally| candidates.add(tally));
-        let verdict = audit.classes.get(&code).copied().unwrap_or(audit.all);
+        let verdict = audit.of(&code);
         let real = reals.of_class(&reals.train, Some(plan.class)).len();
         (
             code,
@@ -455,6 +506,6 @@ fn contents<'a>(
         seed: job.seed,
         target: job.to.to_string(),
         classes: plans.iter().map(class).collect(),
-        audit: Audit { generator: audit.fake.clone(), words: audit.words.clone() },
+        audit: Audit { data: audit.real.clone(), words: audit.words.clone() },
     }
 }

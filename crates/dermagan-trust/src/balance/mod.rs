@@ -3,6 +3,7 @@
 //! `target` says how many images a class gets, `slots` gives each missing image its candidates, `filter` rejects those that
 //! are copies or not plausible, `set` writes the folder, and `job` does all of it.
 
+mod croissant;
 mod filter;
 mod job;
 mod passport;

@@ -68,7 +68,8 @@ pub(crate) struct Class {
 /// The audit of the generator.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Audit {
-    pub generator: String,
+    /// The photographs that it was audited against.
+    pub data: String,
     pub words: String,
 }
 

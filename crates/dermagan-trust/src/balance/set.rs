@@ -35,34 +35,44 @@ pub(crate) struct SetFolder<'a> {
 }
 
 impl SetFolder<'_> {
-    /// Refuses a folder that holds anything but shards of this set.
-    pub fn check(&self) -> Result<(), TrustError> {
-        let refuse = |problem: String| SettingError::value("out", self.out.display(), problem);
-        if !self.out.exists() {
+    /// Makes the folder, or accepts one with this set, complete or not. Nothing that is there is touched.
+    ///
+    /// # Errors
+    /// If the folder holds another set, or other files.
+    pub fn begin(&self) -> Result<(), TrustError> {
+        let out = self.out;
+        let refuse = |problem: &str| SettingError::value("out", out.display(), problem);
+        if self.finished().is_some() {
             return Ok(());
         }
-        let entries = std::fs::read_dir(self.out).map_err(TrustError::io(self.out))?;
-        for entry in entries {
-            let name = entry.map_err(TrustError::io(self.out))?.file_name();
-            let known = ["images", "shards", "metadata.csv", "passport.json"];
-            if !known.iter().any(|known| name == *known) {
-                let problem = format!(
-                    "it holds {}, which is no part of this set; name a new folder",
-                    name.display()
-                );
+        let shards = out.join("shards");
+        let mark = shards.join("set.txt");
+        match std::fs::read_to_string(&mark) {
+            Ok(found) if found == self.set => return Ok(()),
+            Ok(_) => {
+                let problem =
+                    "it holds a set with other settings, or of another model; name a new folder";
                 return Err(refuse(problem).into());
             }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TrustError::io(mark)(error));
+            }
+            Err(_) => {}
         }
-        let other = self.records()?.into_iter().any(|record| record.set != self.set);
-        let finished = self.passport_file().exists() && self.finished().is_none();
-        match other || finished {
-            false => Ok(()),
-            true => Err(refuse(
-                "it holds a set with other settings, or of another model; name a new folder"
-                    .to_owned(),
-            )
-            .into()),
+        std::fs::create_dir_all(out).map_err(TrustError::io(out))?;
+        let entries = std::fs::read_dir(out).map_err(TrustError::io(out))?;
+        for entry in entries {
+            let name = entry.map_err(TrustError::io(out))?.file_name();
+            // The call for another shard may make its mark at this moment.
+            if name != "shards" {
+                let name = name.display();
+                let what =
+                    if self.passport_file().exists() { "a set with other settings: " } else { "" };
+                return Err(refuse(&format!("it holds {what}{name}; name a new folder")).into());
+            }
         }
+        std::fs::create_dir_all(&shards).map_err(TrustError::io(&shards))?;
+        atomic::write(&mark, self.set.as_bytes()).map_err(TrustError::io(mark))
     }
 
     fn passport_file(&self) -> PathBuf {
@@ -92,19 +102,7 @@ impl SetFolder<'_> {
 
     /// The record of a shard that an earlier call completed.
     pub fn earlier(&self, shard: Shard) -> Option<ShardRecord> {
-        read(&self.shard_file(shard))
-    }
-
-    /// The records of all shards that are complete.
-    fn records(&self) -> Result<Vec<ShardRecord>, TrustError> {
-        let folder = self.out.join("shards");
-        let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(TrustError::io(&folder))?.path();
-            found.extend(read(&path));
-        }
-        Ok(found)
+        read(&self.shard_file(shard)).filter(|record| record.set == self.set)
     }
 
     /// Writes an image.
@@ -132,8 +130,8 @@ impl SetFolder<'_> {
         Ok(all.into_iter().collect())
     }
 
-    /// Writes the table, the rows in order of their places. It is written before the passport.
-    pub fn table(&self, records: &[ShardRecord]) -> Result<(), TrustError> {
+    /// Writes the table, the rows in order of their places, and returns its bytes. It is written before the passport.
+    pub fn table(&self, records: &[ShardRecord]) -> Result<Vec<u8>, TrustError> {
         let path = self.out.join("metadata.csv");
         let bad = |error: csv::Error| TrustError::io(&path)(std::io::Error::other(error));
         let mut rows: Vec<&(usize, [String; 7])> =
@@ -143,15 +141,18 @@ impl SetFolder<'_> {
         table.write_record(COLUMNS).map_err(bad)?;
         rows.iter().try_for_each(|(_, cells)| table.write_record(cells)).map_err(bad)?;
         let bytes = table.into_inner().map_err(|error| TrustError::Input(error.to_string()))?;
-        atomic::write(&path, &bytes).map_err(TrustError::io(&path))
+        atomic::write(&path, &bytes).map_err(TrustError::io(&path))?;
+        Ok(bytes)
+    }
+
+    /// Writes the metadata for programs that read Croissant.
+    pub fn croissant(&self, metadata: &impl Serialize) -> Result<(), TrustError> {
+        write_json(&self.out.join("croissant.json"), metadata)
     }
 
     /// Writes the passport and removes the records of the shards: the set is complete.
     pub fn passport(&self, passport: &impl Serialize) -> Result<(), TrustError> {
-        let path = self.passport_file();
-        let text = serde_json::to_string_pretty(passport)
-            .map_err(|error| TrustError::Input(error.to_string()))?;
-        atomic::write(&path, (text + "\n").as_bytes()).map_err(TrustError::io(&path))?;
+        write_json(&self.passport_file(), passport)?;
         let shards = self.out.join("shards");
         match std::fs::remove_dir_all(&shards) {
             // The call for another shard may have completed the set at the same time.
@@ -166,4 +167,11 @@ impl SetFolder<'_> {
 /// A record, if the file is whole.
 fn read(path: &Path) -> Option<ShardRecord> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Writes a file of JSON.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrustError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| TrustError::Input(error.to_string()))?;
+    atomic::write(path, (text + "\n").as_bytes()).map_err(TrustError::io(path))
 }

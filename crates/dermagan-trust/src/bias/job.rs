@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dermagan_base::SettingError;
 use dermagan_base::image::Image;
-use dermagan_data::{Filter, Fit, LeftOut, Options, Reading, Record, Source, open_or_prepare_with};
+use dermagan_data::{LeftOut, Reading, Record, Source};
 use dermagan_eval::{
     EvalEvent, Extractor, Features, GeneratedImages, ImagenetEncoder, LesionEncoder, Sink,
 };
@@ -19,11 +19,14 @@ use super::recall::{GroupRecall, recalls};
 use super::surround::{SurroundColour, surround_colour};
 use crate::audit::real_features;
 use crate::error::TrustError;
-use crate::images::reals::Reals;
+use crate::images::reals::{Reals, open_at};
 use crate::membership::space::Space;
+use crate::statistics::holm;
 
 /// Images that are read at a time.
 const AT_ONCE: usize = 256;
+/// The chance that one of all shifts is called a difference where there is none.
+const LEVEL: f64 = 0.05;
 /// The fewest generated images of a class whose colour is compared.
 const FEWEST: usize = 20;
 
@@ -89,8 +92,7 @@ pub fn bias(
     if !(100..=100_000).contains(&job.number) {
         return Err(SettingError::value("number", job.number, "expected 100 to 100000").into());
     }
-    let options = Options { size: fakes.side() as u32, fit: Fit::Crop, filter: Filter::Lanczos };
-    let cache = open_or_prepare_with(&job.real, job.reading, options, &mut |done, total| {
+    let cache = open_at("real", &job.real, job.reading, fakes.side(), &mut |done, total| {
         sink(EvalEvent::Preparing { done, total });
     })?;
     let reals = Reals::new(cache)?;
@@ -98,7 +100,8 @@ pub fn bias(
     let space = Space::new(&reals, real_features(&reals, &imagenet, device, sink)?);
     let made = read(fakes, job.number, reals.classes(), &imagenet, sink)?;
     sink(EvalEvent::Comparing);
-    let table = table_of(fakes, path);
+    let mut notes = Vec::new();
+    let table = table_of(fakes, path, &mut notes);
     let composition = compositions(&reals, &made, &table);
     let surround = surrounds(&reals, &made);
     let amplification = amplifications(&space, &made, job.seed);
@@ -113,7 +116,7 @@ pub fn bias(
         amplification,
         recall,
         left_out: fakes.left_out().iter().chain(&made.left_out).cloned().collect(),
-        notes: notes(&table, &reals),
+        notes: notes.into_iter().chain(notes_of(&table.0, &reals)).collect(),
         findings,
     })
 }
@@ -158,28 +161,45 @@ fn read(
     }
 }
 
-/// The rows of the table of a folder or zip; none if it has none, or it says nothing of the people.
-fn table_of(fakes: &GeneratedImages, path: &Path) -> Vec<Record> {
-    let GeneratedImages::Folder { .. } = fakes else { return Vec::new() };
+/// The rows of the table of a folder or zip, with the codes of its classes; none if it has none.
+fn table_of(
+    fakes: &GeneratedImages,
+    path: &Path,
+    notes: &mut Vec<String>,
+) -> (Vec<Record>, Vec<String>) {
+    let GeneratedImages::Folder { .. } = fakes else { return Default::default() };
     let reading = Reading { keep_synthetic: true, keep_odd: true, ..Reading::default() };
-    Source::open_with(&path.to_string_lossy(), reading)
-        .map(|source| source.records)
-        .unwrap_or_default()
+    match Source::open_with(&path.to_string_lossy(), reading) {
+        Ok(source) => (source.records, source.classes),
+        Err(error) => {
+            notes.push(format!("the table of the generated images was not used: {error}"));
+            Default::default()
+        }
+    }
 }
 
-fn compositions(reals: &Reals, made: &Fakes, table: &[Record]) -> Vec<Composition> {
+fn compositions(
+    reals: &Reals,
+    made: &Fakes,
+    (table, classes): &(Vec<Record>, Vec<String>),
+) -> Vec<Composition> {
     let codes = reals.classes();
     let of = |images: &[u32]| {
         images.iter().map(|image| Some(codes[reals.class(*image)].clone())).collect()
     };
     let fake = made.class.iter().map(|class| class.map(|class| codes[class].clone())).collect();
-    let classes = of_classes([of(&reals.train), of(&reals.held), fake]);
+    let mut all = vec![of_classes([of(&reals.train), of(&reals.held), fake])];
+    // People are counted by their lesions, not by their photographs.
     let records = |images: &[u32]| -> Vec<&Record> {
+        let images = reals.one_per_lesion(images);
         images.iter().map(|image| &reals.cache.header().records[*image as usize]).collect()
     };
-    let table: Vec<&Record> = table.iter().collect();
-    let mut all = vec![classes];
-    all.extend(of_tables(&records(&reals.train), &records(&reals.held), &table));
+    let rows = table.iter().filter_map(|record| {
+        let code = &classes[record.class];
+        Some((codes.iter().position(|known| known.eq_ignore_ascii_case(code))?, record))
+    });
+    let rows: Vec<(usize, &Record)> = rows.collect();
+    all.extend(of_tables(&records(&reals.train), &records(&reals.held), &rows));
     all
 }
 
@@ -197,7 +217,9 @@ fn surrounds(reals: &Reals, made: &Fakes) -> Vec<SurroundColour> {
     };
     let classes =
         reals.classes().iter().enumerate().map(|(class, code)| compared(code, Some(class)));
-    std::iter::once(compared("all", None)).chain(classes).flatten().collect()
+    let found: Vec<SurroundColour> = classes.flatten().collect();
+    // Over all classes the colour also differs if the shares of classes do.
+    if found.is_empty() { compared("all", None).into_iter().collect() } else { found }
 }
 
 fn amplifications(space: &Space<'_>, made: &Fakes, seed: u64) -> Vec<Amplification> {
@@ -230,7 +252,11 @@ fn amplifications(space: &Space<'_>, made: &Fakes, seed: u64) -> Vec<Amplificati
         (both(&train) && both(&held))
             .then(|| amplification(question.name(), [&train, &held, &fake], reals.classes(), seed))
     };
-    Question::ALL.into_iter().filter_map(ask).collect()
+    let mut found: Vec<Amplification> = Question::ALL.into_iter().filter_map(ask).collect();
+    let p: Vec<f64> = found.iter().flat_map(|of| of.classes.iter().map(|shift| shift.p)).collect();
+    let shifts = found.iter_mut().flat_map(|of| &mut of.classes);
+    shifts.zip(holm(&p)).for_each(|(shift, p)| shift.differs = p < LEVEL);
+    found
 }
 
 /// The recall of the lesion encoder on one photograph of each held-out lesion.
@@ -247,6 +273,11 @@ fn recall(reals: &Reals, encoder: &LesionEncoder) -> Result<Vec<GroupRecall>, Tr
             let record = &reals.cache.header().records[*image as usize];
             (record, known[class].eq_ignore_ascii_case(&reals.classes()[record.class]))
         })
+        // The encoder cannot recognise what it never learnt.
+        .filter(|(record, _)| {
+            let code = &reals.classes()[record.class];
+            known.iter().any(|known| known.eq_ignore_ascii_case(code))
+        })
         .collect();
     Ok(recalls(reals.classes(), &lesions))
 }
@@ -261,12 +292,13 @@ fn findings(
     let groups = composition.iter().flat_map(|of| of.groups.iter().map(move |group| (of, group)));
     let of_groups = groups.filter(|(_, group)| group.differs).map(|(of, group)| {
         let fake = group.fake.as_ref().map_or(0.0, |fake| fake.share());
+        let with = if group.expected.is_some() { " of the same classes" } else { "" };
         format!(
-            "{} {}: {} of the generated images, {} of the training images",
+            "{} {}: {} of the generated images, {} of training images{with}",
             of.attribute,
             group.group,
             percent(fake),
-            percent(group.train.share())
+            percent(group.expected.unwrap_or(group.train.share()))
         )
     });
     let of_colour = surround.iter().filter(|of| of.differs).map(|of| {
@@ -293,7 +325,7 @@ fn findings(
 }
 
 /// What limits the meaning of the figures.
-fn notes(table: &[Record], reals: &Reals) -> Vec<String> {
+fn notes_of(table: &[Record], reals: &Reals) -> Vec<String> {
     let mut notes = Vec::new();
     if table.is_empty() {
         notes.push(

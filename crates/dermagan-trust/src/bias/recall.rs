@@ -30,6 +30,9 @@ pub(crate) fn recalls(classes: &[String], lesions: &[(&Record, bool)]) -> Vec<Gr
     for (class, code) in classes.iter().enumerate() {
         let here: Vec<&(&Record, bool)> =
             lesions.iter().filter(|(record, _)| record.class == class).collect();
+        if here.is_empty() {
+            continue;
+        }
         let mut add = |attribute: &str, group: &str, of: &[&&(&Record, bool)]| {
             let right = of.iter().filter(|(_, right)| *right).count();
             found.push(GroupRecall {
@@ -41,7 +44,7 @@ pub(crate) fn recalls(classes: &[String], lesions: &[(&Record, bool)]) -> Vec<Gr
             });
         };
         add("all", "all", &here.iter().collect::<Vec<_>>());
-        for attribute in [Attribute::Sex, Attribute::Age, Attribute::ConfirmedBy] {
+        for attribute in Attribute::ALL {
             let mut groups: Vec<String> =
                 here.iter().filter_map(|(record, _)| attribute.of(record)).collect();
             groups.sort_unstable();

@@ -1,5 +1,6 @@
 //! The features of the real images, and the questions that are asked of them class by class.
 
+use dermagan_base::rng::Keyed;
 use dermagan_eval::ImagenetEncoder;
 
 use crate::images::products::Points;
@@ -8,7 +9,7 @@ use crate::membership::lesions::ToLesions;
 use crate::membership::share::ShareDraws;
 
 /// The fewest lesions on a side, and the fewest generated images, of which a target share or an attack is computed.
-const FEWEST: usize = 5;
+pub(crate) const FEWEST: usize = 5;
 const FEWEST_IMAGES: usize = 20;
 /// The most generated images of a class whose nearest lesions are drawn again and again.
 const MOST_QUERIES: usize = 2000;
@@ -76,8 +77,12 @@ impl<'a> Space<'a> {
         if too_few || fakes.len() / ImagenetEncoder::DIMS < FEWEST_IMAGES {
             return None;
         }
-        let most = fakes.len().min(MOST_QUERIES * ImagenetEncoder::DIMS);
-        let queries = Points::new(fakes[..most].to_vec(), ImagenetEncoder::DIMS);
+        // Drawn, because the images of a set may be in an order that means something.
+        let dims = ImagenetEncoder::DIMS;
+        let mut order = Keyed::new(seed, "audit queries", index).permutation(fakes.len() / dims);
+        order.truncate(MOST_QUERIES);
+        let rows = order.iter().flat_map(|i| &fakes[*i as usize * dims..(*i as usize + 1) * dims]);
+        let queries = Points::new(rows.copied().collect(), dims);
         let [train, held] = sides.map(|images| {
             let side = self.side(images);
             ToLesions::new(&queries, &side.points, &side.lesion)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dermagan_base::{SettingError, atomic};
-use dermagan_data::{Filter, Fit, Options, Reading, open_or_prepare_with};
+use dermagan_data::Reading;
 use dermagan_eval::{EvalEvent, EvalJob, GeneratedImages, evaluate};
 use dermagan_model::{ComputeDevice, ModelFile};
 use serde_json::Value;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::facts;
 use super::page::{Content, Measured, html_of};
 use super::pictures;
-use crate::audit::{AuditJob, audit};
+use crate::audit::{AuditJob, Learnt, audit};
 use crate::bias::{BiasJob, bias};
 use crate::error::TrustError;
-use crate::images::reals::Reals;
+use crate::images::reals::{Reals, open_at};
 
 /// The largest page in bytes.
 const MOST: usize = 2 << 20;
@@ -38,6 +38,8 @@ pub struct PageJob {
     pub out: PathBuf,
     /// Seed of everything that is drawn.
     pub seed: u64,
+    /// As [`AuditJob::learnt`].
+    pub learnt: Option<Learnt>,
 }
 
 /// The progress of a page.
@@ -66,6 +68,9 @@ pub fn page(
     sink: &mut dyn FnMut(PageEvent),
 ) -> Result<usize, TrustError> {
     let trial = job.trial.as_deref().map(trial_of).transpose()?;
+    if let Some(trial) = &trial {
+        check_trial(trial, model)?;
+    }
     let mut notes = fakes.notes();
     let (mut measured, mut pairs) = (None, None);
     let mut codes: Vec<String> = model
@@ -87,6 +92,7 @@ pub fn page(
             reading: job.reading,
             number: job.number,
             seed: job.seed,
+            learnt: job.learnt.clone(),
             ..AuditJob::new(real)
         };
         let found =
@@ -100,9 +106,8 @@ pub fn page(
         let bias =
             bias(&asked, fakes, &job.path, device, &mut |event| sink(PageEvent::Bias(event)))?;
         notes.extend(eval.notes.iter().chain(&found.report.notes).chain(&bias.notes).cloned());
-        let options =
-            Options { size: fakes.side() as u32, fit: Fit::Crop, filter: Filter::Lanczos };
-        let reals = Reals::new(open_or_prepare_with(real, job.reading, options, &mut |_, _| ())?)?;
+        let cache = open_at("real", real, job.reading, fakes.side(), &mut |_, _| ())?;
+        let reals = Reals::new(cache)?;
         codes = reals.classes().to_vec();
         if job.real_images {
             pairs = pictures::pairs(&found.pairs)?;
@@ -147,6 +152,21 @@ fn trial_of(text: &str) -> Result<Value, SettingError> {
     match report["arms"].is_array() && report["words"].is_string() {
         true => Ok(report),
         false => Err(bad()),
+    }
+}
+
+/// Refuses a trial of another generator. A trial with folds is one of a recipe, and its generators are not kept.
+fn check_trial(trial: &Value, model: Option<&ModelFile>) -> Result<(), SettingError> {
+    let generator = trial["generator"].as_str().unwrap_or_default();
+    let folds = trial["folds"].as_u64().unwrap_or(1) > 1;
+    match folds || model.is_none_or(|model| model.hash == generator) {
+        true => Ok(()),
+        false => Err(SettingError::new(
+            "trial",
+            format!(
+                "this is a trial of another generator ({generator}); make one with `dermagan trial --model MODEL --json`"
+            ),
+        )),
     }
 }
 

@@ -52,7 +52,12 @@ pub(super) fn html_of(of: &Content) -> String {
             body {
                 main {
                     h1 { (of.title) }
-                    p.notice { b { "Synthetic images, not for diagnosis. " } "No image of the grid below shows a person's skin. The licence of the training data binds the images." }
+                    p.notice {
+                        b { "Synthetic images, not for diagnosis. " }
+                        @if of.measured.as_ref().is_none_or(|measured| measured.audit.all.identical == 0) { "A generative model made the images of the grid below. " }
+                        @else { "Some of these images equal a training photograph. " }
+                        "The licence of the training data binds them."
+                    }
                     (summary(of))
                     (picture(&of.grid, "The first images, not selected."))
                     (congruence(of)) (coverage(of)) (constraint(of)) (completeness(of)) (compliance(of)) (comprehension(of)) (consistency(of))

@@ -1,7 +1,7 @@
 //! The images of a page, small enough for a single file.
 
 use dermagan_base::image::Image;
-use dermagan_data::Cache;
+use dermagan_data::{Cache, Filter, Window, resized};
 use dermagan_eval::GeneratedImages;
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
@@ -17,6 +17,8 @@ const GRID: usize = 8;
 const PER_CLASS: usize = 6;
 /// Seeds, or images of a folder, that are searched for images of a class.
 const SEARCHED: usize = 20_000;
+/// The largest side of an image in pixels: a page of larger ones would be too long.
+const MOST_SIDE: u32 = 128;
 /// Pixels between generated and real images.
 const GAP: usize = 12;
 
@@ -50,11 +52,23 @@ pub(super) fn data_address(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
+/// An image of at most [`MOST_SIDE`] pixels.
+fn small(image: Image) -> Image {
+    let side = image.width as u32;
+    if side <= MOST_SIDE || image.height != image.width {
+        return image;
+    }
+    let window = Window { left: 0, top: 0, width: side, height: side };
+    let pixels = resized(&image.pixels, [side; 2], window, [MOST_SIDE; 2], Filter::Lanczos);
+    let to = MOST_SIDE as usize;
+    pixels.map_or(image, |pixels| Image { width: to, height: to, pixels })
+}
+
 /// The first images as a grid.
 pub(super) fn grid(fakes: &GeneratedImages) -> Result<Picture, TrustError> {
     let count = fakes.count().unwrap_or(GRID * GRID).min(GRID * GRID);
     let wanted: Vec<usize> = (0..count).collect();
-    let images: Vec<Image> = fakes.images(&wanted)?.into_iter().flatten().collect();
+    let images: Vec<Image> = fakes.images(&wanted)?.into_iter().flatten().map(small).collect();
     let words = format!("the first {} generated images", images.len());
     Picture::new(&Image::grid(&images, GRID), words)
 }
@@ -70,10 +84,10 @@ pub(super) fn classes(
     for (class, code) in codes.iter().enumerate() {
         let is = |i: &usize| fakes.class(*i).is_some_and(|found| found.eq_ignore_ascii_case(code));
         let wanted: Vec<usize> = (0..most).filter(is).take(PER_CLASS).collect();
-        let made: Vec<Image> = fakes.images(&wanted)?.into_iter().flatten().collect();
+        let made: Vec<Image> = fakes.images(&wanted)?.into_iter().flatten().map(small).collect();
         let photographs = real.map_or_else(Vec::new, |(cache, images)| {
             let of = images.iter().filter(|i| cache.header().records[**i as usize].class == class);
-            of.take(PER_CLASS).map(|i| cache.image(*i as usize)).collect()
+            of.take(PER_CLASS).map(|i| small(cache.image(*i as usize))).collect()
         });
         if !made.is_empty() {
             rows.push((code.clone(), made, photographs));
@@ -99,7 +113,7 @@ pub(super) fn classes(
 /// The closest pairs.
 pub(super) fn pairs(pairs: &[Pair]) -> Result<Option<Picture>, TrustError> {
     let Some(first) = pairs.first() else { return Ok(None) };
-    let side = first.real.width;
+    let side = small(first.real.clone()).width;
     let (width, height) = (2 * side + GAP, side + GAP);
     let columns = 4;
     let mut sheet = Image::filled(
@@ -109,8 +123,8 @@ pub(super) fn pairs(pairs: &[Pair]) -> Result<Option<Picture>, TrustError> {
     );
     for (i, pair) in pairs.iter().enumerate() {
         let (x, y) = (i % columns * width, i / columns * height);
-        sheet.paste(&pair.fake, x, y);
-        sheet.paste(&pair.real, x + side, y);
+        sheet.paste(&small(pair.fake.clone()), x, y);
+        sheet.paste(&small(pair.real.clone()), x + side, y);
     }
     let words = "generated images, each with the closest training image on its right".to_owned();
     Picture::new(&sheet, words).map(Some)

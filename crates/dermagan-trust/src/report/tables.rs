@@ -130,12 +130,13 @@ pub(super) fn composition(report: &BiasReport) -> Markup {
     let percent = |rate: &Rate| format!("{:.1} %", 100.0 * rate.share());
     html! {
         div.scroll { table {
-            caption { "Shares of images. Generated images have a sex, an age or a site only if a table says so." }
-            thead { tr { th.text { "attribute" } th.text { "group" } th { "training" } th { "held out" } th { "generated" } } }
+            caption { "Shares of images by class, and of lesions by all else. Generated images have a sex, an age or a site only if a table says so; expected is the share of training lesions with the classes of the generated images." }
+            thead { tr { th.text { "attribute" } th.text { "group" } th { "training" } th { "held out" } th { "expected" } th { "generated" } } }
             tbody { @for of in &report.composition { @for (i, group) in of.groups.iter().enumerate() {
                 tr {
                     td.text { @if i == 0 { (of.attribute) } } td.text { (group.group) }
                     td { (percent(&group.train)) } td { (percent(&group.held_out)) }
+                    td { (group.expected.map_or("–".to_owned(), |share| format!("{:.1} %", 100.0 * share))) }
                     td { (group.fake.as_ref().map_or("–".into(), percent)) @if group.differs { " " span.fail { "differs" } } }
                 }
             } } }

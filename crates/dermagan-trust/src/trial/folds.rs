@@ -6,8 +6,8 @@ use dermagan_base::rng::Keyed;
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, Header};
 
-/// The share of the lesions of a fold's training part that choose the ratio instead.
-const VALIDATION: f64 = 0.1;
+/// Of the lesions outside of a fold's test part, every tenth chooses the ratio, and the others are learnt from.
+const VALIDATES: usize = 10;
 
 /// The images of one classifier: no lesion is in two of the parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,18 +48,20 @@ pub(crate) fn folds(cache: &Cache, count: usize, seed: u64) -> Vec<Fold> {
     let mut found = vec![Fold::default(); count];
     for (class, lesions) in by_class {
         let order = Keyed::new(seed, "trial folds", class as u64).permutation(lesions.len());
-        for (place, lesion) in order.iter().enumerate() {
-            let images = &lesions[*lesion as usize];
-            for (number, fold) in found.iter_mut().enumerate() {
-                // The lesions of the other folds come in the same order in each; every tenth of them validates.
-                let validates = (place / count).is_multiple_of((1.0 / VALIDATION) as usize)
-                    && (place + 1) % count == number;
-                let part = match () {
-                    () if place % count == number => &mut fold.test,
-                    () if validates => &mut fold.val,
-                    () => &mut fold.train,
+        for (number, fold) in found.iter_mut().enumerate() {
+            let mut others = 0;
+            for (place, lesion) in order.iter().enumerate() {
+                let part = match place % count == number {
+                    true => &mut fold.test,
+                    false => {
+                        others += 1;
+                        match others % VALIDATES == 1 {
+                            true => &mut fold.val,
+                            false => &mut fold.train,
+                        }
+                    }
                 };
-                part.extend(images);
+                part.extend(&lesions[*lesion as usize]);
             }
         }
     }
@@ -69,4 +71,33 @@ pub(crate) fn folds(cache: &Cache, count: usize, seed: u64) -> Vec<Fold> {
             .for_each(|part| part.sort_unstable());
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dermagan_data::{Filter, Fit, Options, open_or_prepare};
+
+    #[test]
+    fn every_image_judges_once_and_a_tenth_of_the_others_validates() {
+        let options = Options { size: 16, fit: Fit::Crop, filter: Filter::Lanczos };
+        let cache = open_or_prepare("phantom:700", options, &mut |_, _| ()).unwrap();
+        let header = cache.header();
+        let lesion = split::groups(&header.records, &header.hashes);
+        let found = folds(&cache, 5, 0);
+        let mut tested: Vec<u32> =
+            found.iter().flat_map(|fold| fold.test.iter().copied()).collect();
+        tested.sort_unstable();
+        assert_eq!(tested, (0..cache.len() as u32).collect::<Vec<_>>());
+        for fold in &found {
+            let others = (fold.train.len() + fold.val.len()) as f64;
+            let share = fold.val.len() as f64 / others;
+            assert!((0.07..0.16).contains(&share), "{share}");
+            let of = |part: &[u32]| -> std::collections::BTreeSet<usize> {
+                part.iter().map(|image| lesion[*image as usize]).collect()
+            };
+            let (train, val, test) = (of(&fold.train), of(&fold.val), of(&fold.test));
+            assert!(train.is_disjoint(&val) && train.is_disjoint(&test) && val.is_disjoint(&test));
+        }
+    }
 }

@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dermagan_base::SettingError;
 use dermagan_base::rng::Keyed;
-use dermagan_data::{
-    Cache, Filter, Fit, Options, Reading, Window, open_or_prepare_with, resized, split,
-};
+use dermagan_data::{Cache, Filter, Reading, Window, resized, split};
 use dermagan_eval::EvalEvent;
 use dermagan_eval::encoder::SIDE;
 use dermagan_generate::{ImageGenerator, Shot};
@@ -15,15 +13,18 @@ use dermagan_model::ComputeDevice;
 use dermagan_train::{Classifier, EncoderConfig, Event};
 
 use super::arms::{Arm, RATIOS};
-use super::compare::{Paired, corrected_t, holm};
+use super::compare::{FEWEST_SEEDS, Paired, corrected_t};
 use super::folds::{Fold, folds, of_split};
 use super::pool::{Generated, Pool};
 use super::report::{ArmReport, TrialReport};
 use super::score::{Predictions, Scores, mean};
 use super::state::{Logits, State};
 use super::words::words;
+use crate::audit::Learnt;
 use crate::error::TrustError;
-use crate::retrain::{Retraining, retrained};
+use crate::images::reals::open_at;
+use crate::retrain::{Retraining, is_conditioned, retrained};
+use crate::statistics::holm;
 
 /// Images that are made at a time.
 const BATCH: usize = 64;
@@ -145,8 +146,7 @@ pub fn trial(
     sink: Sink<'_>,
 ) -> Result<TrialReport, TrustError> {
     job.check()?;
-    let options = Options { size: SIDE as u32, fit: Fit::Crop, filter: Filter::Lanczos };
-    let cache = open_or_prepare_with(&job.data, job.reading, options, &mut |done, total| {
+    let cache = open_at("data", &job.data, job.reading, SIDE, &mut |done, total| {
         sink(TrialEvent::Preparing(EvalEvent::Preparing { done, total }));
     })?;
     let parts = match generators {
@@ -160,6 +160,7 @@ pub fn trial(
     };
     check_parts(&parts)?;
     let name = name_of(generators)?;
+    let unknown = check_classes(generators, &cache, &parts)?;
     let state = State { folder: &job.state, settings: settings(job, generators, &cache, &name) };
     state.begin()?;
     let (arms, mut runs) = (Arm::all(), Vec::new());
@@ -177,7 +178,7 @@ pub fn trial(
             sink,
         )?);
     }
-    Ok(report(job, &cache, &parts, &arms, &runs, &name))
+    Ok(report(job, &cache, &parts, &arms, &runs, &name, &unknown))
 }
 
 fn check_parts(parts: &[Fold]) -> Result<(), SettingError> {
@@ -191,12 +192,51 @@ fn check_parts(parts: &[Fold]) -> Result<(), SettingError> {
     }
 }
 
+/// Refuses data of one class, and a generator that knows none of the classes or has seen the images that judge. Returns the codes
+/// of the classes that it does not know.
+fn check_classes(
+    generators: &Generators,
+    cache: &Cache,
+    parts: &[Fold],
+) -> Result<Vec<String>, SettingError> {
+    let header = cache.header();
+    let count = |class: usize| {
+        let train = parts.first().map(|fold| fold.train.as_slice()).unwrap_or_default();
+        train.iter().filter(|image| header.records[**image as usize].class == class).count()
+    };
+    let present: Vec<usize> = (0..header.classes.len()).filter(|class| count(*class) > 0).collect();
+    if present.len() < 2 {
+        let problem = "a trial needs two classes or more with training images";
+        return Err(SettingError::new("data", problem));
+    }
+    let Generators::One(generator) = generators else { return Ok(Vec::new()) };
+    let Some(card) = &generator.model().card else { return Ok(Vec::new()) };
+    let train = parts.first().map(|fold| fold.train.as_slice()).unwrap_or_default();
+    let learnt = Learnt::of(generator.model());
+    if let Some(problem) = learnt.and_then(|learnt| learnt.too_many(header, train)) {
+        return Err(SettingError::new(
+            "model",
+            format!("{problem}; train one on the training side"),
+        ));
+    }
+    let is_unknown =
+        |code: &String| !card.classes.iter().any(|known| known.eq_ignore_ascii_case(code));
+    let codes = present.iter().map(|class| header.classes[*class].clone());
+    let unknown: Vec<String> = codes.filter(is_unknown).collect();
+    match unknown.len() == present.len() {
+        true => {
+            Err(SettingError::new("model", "this generator knows none of the classes of the data"))
+        }
+        false => Ok(unknown),
+    }
+}
+
 /// The name of the generators.
 fn name_of(generators: &Generators) -> Result<String, SettingError> {
     match generators {
         Generators::One(generator) => {
             let model = generator.model();
-            if model.config.classes == 0 {
+            if !is_conditioned(generator) {
                 let problem = "this model is not conditioned on classes; train one that is, such as with the preset rare";
                 return Err(SettingError::new("model", problem));
             }
@@ -344,7 +384,9 @@ impl FoldTrial<'_> {
             generator.model().card.as_ref().map(|card| card.classes.clone()).unwrap_or_default();
         let (mut generated, mut done) = (Generated::new(), 0);
         for (class, real) in counts.iter().enumerate().filter(|(_, real)| **real > 0) {
-            let Some(index) = known.iter().position(|code| *code == header.classes[class]) else {
+            let Some(index) =
+                known.iter().position(|code| code.eq_ignore_ascii_case(&header.classes[class]))
+            else {
                 continue;
             };
             let shot = |i: usize| Shot {
@@ -389,6 +431,7 @@ fn report(
     arms: &[Arm],
     runs: &[Vec<Vec<Logits>>],
     name: &str,
+    unknown: &[String],
 ) -> TrialReport {
     let header = cache.header();
     let (classes, count) = (header.classes.clone(), header.classes.len());
@@ -413,19 +456,20 @@ fn report(
         .collect();
     let found: Vec<Vec<Vec<usize>>> =
         pooled.iter().map(|of_arm| of_arm.iter().map(Predictions::most_likely).collect()).collect();
-    let validation: Vec<f64> = (0..arms.len())
-        .map(|arm| {
-            let scores = runs.iter().zip(parts).flat_map(|(fold, part)| {
-                let truth = truth_of(&part.val);
-                fold[arm].iter().map(move |logits| {
-                    Predictions::of_logits(&logits.val, count)
-                        .scores(&truth, None)
-                        .balanced_accuracy
-                })
-            });
-            mean(&scores.collect::<Vec<_>>())
+    // By fold and arm.
+    let by_fold: Vec<Vec<f64>> = runs
+        .iter()
+        .zip(parts)
+        .map(|(fold, part)| {
+            let truth = truth_of(&part.val);
+            let of = |logits: &Logits| {
+                Predictions::of_logits(&logits.val, count).scores(&truth, None).balanced_accuracy
+            };
+            let of_arm = |seeds: &Vec<Logits>| mean(&seeds.iter().map(of).collect::<Vec<_>>());
+            fold.iter().map(of_arm).collect()
         })
         .collect();
+    let validation = |arm: usize| mean(&by_fold.iter().map(|fold| fold[arm]).collect::<Vec<_>>());
     let base = arms.iter().position(|arm| *arm == Arm::Rebalanced).unwrap_or(0);
     let paired = |arm: usize| Paired {
         better: &found[arm],
@@ -449,7 +493,7 @@ fn report(
                 arm: kind.to_string(),
                 deviation: deviation(&scores),
                 scores: mean_scores(&scores),
-                validation: validation[arm],
+                validation: validation(arm),
                 difference,
             }
         })
@@ -463,20 +507,33 @@ fn report(
             difference.p_corrected = p;
         }
     }
-    let chosen = generated.iter().copied().max_by(|a, b| validation[*a].total_cmp(&validation[*b]));
-    let chosen = chosen.unwrap_or(base);
-    let ratio = match arms[chosen] {
+    // Each fold chooses by its own validation images, which judge in other folds only.
+    let choose = |fold: &Vec<f64>| {
+        generated.iter().copied().max_by(|a, b| fold[*a].total_cmp(&fold[*b])).unwrap_or(base)
+    };
+    let chosen: Vec<usize> = by_fold.iter().map(choose).collect();
+    let ratio = |arm: &usize| match arms[*arm] {
         Arm::Generated(ratio) => ratio,
         _ => RATIOS[0],
     };
+    let ratios: Vec<f64> = chosen.iter().map(ratio).collect();
+    let of_chosen: Vec<Vec<usize>> = (0..job.seeds as usize)
+        .map(|seed| {
+            let logits: Vec<f32> = runs
+                .iter()
+                .zip(&chosen)
+                .flat_map(|(fold, arm)| fold[*arm][seed].test.iter().copied())
+                .collect();
+            Predictions::of_logits(&logits, count).most_likely()
+        })
+        .collect();
+    let primary = Paired { better: &of_chosen, ..paired(base) }.difference(job.margin, job.seed);
     let answer_of = |is: &dyn Fn(&Arm) -> bool| {
         let arm = arms.iter().position(is)?;
         Some(reports[arm].difference.as_ref()?.answer)
     };
     let permuted = answer_of(&|arm| matches!(arm, Arm::Permuted(_)));
-    let sentence = reports[chosen].difference.as_ref();
-    let sentence =
-        sentence.map_or_else(String::new, |found| words(ratio, found, permuted, job.margin));
+    let sentence = words(&ratios, &primary, permuted, job.margin);
     let mut lesions = lesion.clone();
     lesions.sort_unstable();
     lesions.dedup();
@@ -491,9 +548,10 @@ fn report(
         margin: job.margin,
         classes,
         arms: reports,
-        chosen: ratio,
+        chosen: ratios,
+        primary,
         words: sentence,
-        notes: notes(job, parts.len()),
+        notes: notes(job, parts.len(), unknown),
     }
 }
 
@@ -545,8 +603,14 @@ fn mean_scores(scores: &[Scores]) -> Scores {
 }
 
 /// What limits the meaning of the figures.
-fn notes(job: &TrialJob, folds: usize) -> Vec<String> {
+fn notes(job: &TrialJob, folds: usize, unknown: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
+    if !unknown.is_empty() {
+        notes.push(format!(
+            "the generator does not know {}; these classes got no generated image",
+            unknown.join(", ")
+        ));
+    }
     if folds == 1 {
         notes.push(
             "one generator and one split: a quick answer, in which a difference of some 5 points can be seen; folds give the \
@@ -554,8 +618,9 @@ fn notes(job: &TrialJob, folds: usize) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if job.seeds < 6 {
-        notes.push("with fewer than 6 seeds the training of the classifiers is a large part of every difference".to_owned());
+    if job.seeds < FEWEST_SEEDS as u64 {
+        notes.push("with fewer than 6 seeds nothing is concluded: the training of the classifiers is a large part of every difference"
+                .to_owned());
     }
     notes.push(format!(
         "the classifier is a small network at 64x64 pixels that saw {} thousand images; larger networks and images may answer \

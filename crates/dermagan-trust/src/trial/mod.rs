@@ -15,9 +15,9 @@ mod state;
 mod words;
 
 pub use arms::Arm;
-pub use compare::{Answer, Difference};
 #[cfg(test)]
-pub(crate) use compare::{corrected_t, holm};
+pub(crate) use compare::corrected_t;
+pub use compare::{Answer, Difference};
 pub use job::{Generators, TrialEvent, TrialJob, trial};
 pub use report::{ArmReport, TrialReport};
 #[cfg(test)]

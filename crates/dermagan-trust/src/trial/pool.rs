@@ -50,9 +50,19 @@ impl<'a> Pool<'a> {
             }
         }
         if matches!(arm, Arm::Permuted(_)) {
-            let order = Keyed::new(seed, "trial permuted", 0).permutation(chosen.len());
-            let labels: Vec<usize> = order.iter().map(|i| chosen[*i as usize].1).collect();
-            chosen.iter_mut().zip(labels).for_each(|(image, label)| image.1 = label);
+            // Each image gets the label of another class: with two classes a permutation of the labels of one of them would
+            // change nothing.
+            let present: Vec<usize> =
+                (0..classes).filter(|class| !members[*class].is_empty()).collect();
+            for (i, (_, label)) in chosen.iter_mut().enumerate() {
+                let mut random = Keyed::new(seed, "trial permuted", i as u64);
+                let others: Vec<usize> =
+                    present.iter().copied().filter(|class| class != label).collect();
+                *label = others
+                    .get(random.below(others.len() as u64) as usize)
+                    .copied()
+                    .unwrap_or(*label);
+            }
         }
         let first = cache.len() as u32;
         images.extend((0..chosen.len() as u32).map(|i| first + i));
@@ -91,5 +101,38 @@ impl Learnt for Pool<'_> {
 
     fn classes(&self) -> usize {
         self.cache.header().classes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dermagan_data::{Filter, Fit, Options, open_or_prepare};
+
+    #[test]
+    fn arms_have_the_images_that_they_say_and_wrong_labels_are_all_wrong() {
+        let options = Options { size: 16, fit: Fit::Crop, filter: Filter::Lanczos };
+        let cache = open_or_prepare("phantom:700", options, &mut |_, _| ()).unwrap();
+        // Two classes: 30 and 6 images.
+        let class = |wanted: usize| -> Vec<u32> {
+            (0..cache.len() as u32).filter(|i| Learnt::class(&cache, *i) == wanted).collect()
+        };
+        let (nv, mel) = (5, 4);
+        let train: Vec<u32> = class(nv)[..30].iter().chain(&class(mel)[..6]).copied().collect();
+        let images =
+            Generated::from([(nv, vec![vec![1; 768]; 100]), (mel, vec![vec![2; 768]; 100])]);
+        let pool = |arm| Pool::new(arm, &cache, &train, &images, 0);
+        let count = |arm| pool(arm).images.len();
+        assert_eq!(count(Arm::Rebalanced), 36);
+        assert_eq!((count(Arm::Generated(0.5)), count(Arm::Generated(2.0))), (36 + 12, 36 + 48));
+        assert_eq!((count(Arm::Duplicated(1.0)), count(Arm::GeneratedOnly)), (36 + 24, 36));
+        let added = |arm: Arm| -> Vec<usize> {
+            let pool = pool(arm);
+            pool.images[36..].iter().map(|image| pool.class(*image)).collect()
+        };
+        assert_eq!(added(Arm::Generated(1.0)), [mel; 24]);
+        assert_eq!(added(Arm::Permuted(1.0)), [nv; 24]);
+        let pool = pool(Arm::Generated(1.0));
+        assert_eq!(pool.pixels(*pool.images.last().unwrap())[0], 2);
     }
 }

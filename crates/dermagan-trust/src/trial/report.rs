@@ -43,8 +43,10 @@ pub struct TrialReport {
     pub classes: Vec<String>,
     /// The arms.
     pub arms: Vec<ArmReport>,
-    /// The ratio that the validation images chose.
-    pub chosen: f64,
+    /// The ratio that the validation images of each fold chose.
+    pub chosen: Vec<f64>,
+    /// The difference of generated images at the chosen ratios from rebalanced photographs.
+    pub primary: Difference,
     /// The verdict in a sentence.
     pub words: String,
     /// What limits the meaning of the figures.

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use dermagan_base::{SettingError, atomic};
+use dermagan_base::atomic;
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claim;
 use crate::error::TrustError;
 
 /// The folder of a trial.
@@ -23,33 +24,9 @@ pub(crate) struct Logits {
 }
 
 impl State<'_> {
-    /// Refuses a folder of another trial, and marks it as this trial's.
+    /// Makes the folder, or accepts that of this trial.
     pub fn begin(&self) -> Result<(), TrustError> {
-        let mark = self.folder.join("trial.txt");
-        let refuse = |problem: &str| SettingError::value("state", self.folder.display(), problem);
-        if self.folder.is_file() {
-            return Err(refuse("this is a file; name a folder").into());
-        }
-        std::fs::create_dir_all(self.folder).map_err(TrustError::io(self.folder))?;
-        match std::fs::read_to_string(&mark) {
-            Ok(found) if found == self.settings => return Ok(()),
-            Ok(_) => {
-                return Err(refuse(
-                    "it holds a trial with other settings, data or model; name a new folder",
-                )
-                .into());
-            }
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(TrustError::io(mark)(error));
-            }
-            Err(_) => {}
-        }
-        let empty =
-            std::fs::read_dir(self.folder).map_err(TrustError::io(self.folder))?.next().is_none();
-        if !empty {
-            return Err(refuse("it holds other files; name a new folder").into());
-        }
-        atomic::write(&mark, self.settings.as_bytes()).map_err(TrustError::io(mark))
+        Claim { folder: self.folder, what: "trial", settings: self.settings.clone() }.make()
     }
 
     fn file(&self, fold: usize, seed: u64, arm: usize) -> PathBuf {

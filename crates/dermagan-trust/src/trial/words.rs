@@ -7,10 +7,10 @@ fn points(share: f64) -> String {
     format!("{:+.1}", 100.0 * share)
 }
 
-/// The verdict on generated images at a ratio, by their difference from rebalanced photographs. `permuted` is the answer of
+/// The verdict on generated images at the ratios of the folds, by their difference from rebalanced photographs. `permuted` is the answer of
 /// the arm whose labels were permuted.
 pub(crate) fn words(
-    ratio: f64,
+    ratios: &[f64],
     found: &Difference,
     permuted: Option<Answer>,
     margin: f64,
@@ -20,24 +20,30 @@ pub(crate) fn words(
                 too few images"
             .to_owned();
     }
+    let mut different = ratios.to_vec();
+    different.sort_by(f64::total_cmp);
+    different.dedup();
+    let ratio = different.iter().map(f64::to_string).collect::<Vec<_>>().join(" or ");
     let figures = format!(
-        "{} points of balanced accuracy over rebalanced photographs (95 % {} to {}) at {ratio} x gap",
+        "by {} points (95 % {} to {}) over rebalanced photographs, with generated images at {ratio} x gap",
         points(found.difference),
         points(found.interval[0]),
         points(found.interval[1])
     );
     match found.answer {
-        Answer::Benefit => format!("benefit: generated images bring {figures}"),
-        Answer::Harm => format!("harm: generated images bring {figures}"),
-        Answer::NoBenefit => format!(
-            "no benefit worth {:.1} points: generated images bring {figures}",
-            100.0 * margin
-        ),
+        Answer::Benefit => format!("benefit: balanced accuracy rises {figures}"),
+        Answer::Harm => format!("harm: balanced accuracy changes {figures}"),
+        Answer::NoBenefit => {
+            format!(
+                "no benefit worth {:.1} points: balanced accuracy changes {figures}",
+                100.0 * margin
+            )
+        }
         Answer::Inconclusive => {
             let needed = found
                 .lesions_needed
-                .map_or_else(String::new, |n| format!("; some {n} held-out lesions would tell"));
-            format!("inconclusive: generated images bring {figures}{needed}")
+                .map_or_else(String::new, |n| format!("; about {n} held-out lesions would tell"));
+            format!("inconclusive: balanced accuracy changes {figures}{needed}")
         }
     }
 }

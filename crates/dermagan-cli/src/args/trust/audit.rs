@@ -16,7 +16,7 @@ pub struct AuditArgs {
     pub real: String,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Which split says what the generator saw [default: official if the data names its parts, lesion otherwise].
+    /// The split that decides which images count as training images [default: official if the data names its parts, lesion otherwise].
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest
@@ -36,7 +36,8 @@ pub struct AuditArgs {
     /// Folder in which `--fake latest` is looked for.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
-    /// Images that a model makes, 100 to 100000; it makes up to 512 of each rare class. Of a folder all images are audited.
+    /// Images that a model makes, 100 to 100000, and more until each class has 512. Of a folder all images are audited. With
+    /// --twins: images of each class that each twin makes, 20 to 10000.
     #[arg(short = 'n', long, default_value_t = 4096)]
     pub number: usize,
     /// Also attack with the discriminator of this checkpoint or run, as someone could who gets the checkpoint.

@@ -15,7 +15,7 @@ pub struct BalanceArgs {
     pub data: String,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Which split says what the training side is [default: official if the data names its parts, lesion otherwise].
+    /// The split that decides which images count as training images [default: official if the data names its parts, lesion otherwise].
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// The generator: a model, a checkpoint, a run, `latest` or `shipped`; it must be conditioned on classes [default: the
@@ -32,7 +32,10 @@ pub struct BalanceArgs {
     /// Allow more than twice the real images of a class.
     #[arg(long)]
     pub force: bool,
-    /// The new folder: images/, metadata.csv with the columns of HAM10000, and passport.json.
+    /// Make images although the audit is void, as it is for small data.
+    #[arg(long)]
+    pub unaudited: bool,
+    /// The new folder: images/, metadata.csv with the columns of HAM10000, croissant.json and passport.json.
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// The report of `dermagan audit --json` of this generator. Without it the generator is audited first, which takes a

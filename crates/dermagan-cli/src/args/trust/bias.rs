@@ -15,7 +15,7 @@ pub struct BiasArgs {
     pub real: String,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Which split says what the training side is [default: official if the data names its parts, lesion otherwise].
+    /// The split that decides which images count as training images [default: official if the data names its parts, lesion otherwise].
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest

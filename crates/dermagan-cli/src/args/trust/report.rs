@@ -21,7 +21,7 @@ pub struct ReportArgs {
     pub real: Option<String>,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Which split says what the generator saw [default: official if the data names its parts, lesion otherwise].
+    /// The split that decides which images count as training images [default: official if the data names its parts, lesion otherwise].
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// The JSON that `dermagan trial --json` printed.

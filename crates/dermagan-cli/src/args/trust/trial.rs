@@ -15,7 +15,7 @@ pub struct TrialArgs {
     pub data: String,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Which split says what the generator saw [default: official if the data names its parts, lesion otherwise].
+    /// The split that decides which images count as training images [default: official if the data names its parts, lesion otherwise].
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// Try this generator on its own held-out side, for a quick answer: a model, a checkpoint, a run, `latest` or `shipped`.
@@ -23,7 +23,7 @@ pub struct TrialArgs {
     /// comes with the program].
     #[arg(long, value_name = "MODEL|RUN", conflicts_with = "folds")]
     pub model: Option<PathBuf>,
-    /// Train a generator for each of N folds instead, for the real answer: 2 to 20. It takes N trainings of the preset.
+    /// Train a generator for each of N folds instead, 2 to 20: a more reliable answer, which takes N trainings of the preset.
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
     /// Preset of the generators of folds.

@@ -8,10 +8,10 @@ use dermagan_base::image::Image;
 use dermagan_base::{atomic, producer};
 use dermagan_eval::{EvalJob, GeneratedImages};
 use dermagan_generate::{FilesRequest, ImageGenerator, Selection};
-use dermagan_model::ComputeDevice;
-use dermagan_train::{Preset, discriminator_logits, open_generated, open_model};
+use dermagan_model::{ComputeDevice, ModelFile};
+use dermagan_train::{LATEST, Preset, discriminator_logits, open_generated, open_model};
 use dermagan_trust::{
-    Attack, Audit, AuditJob, AuditReport, ClassAudit, Pair, Rate, TargetShare, TrustError,
+    Attack, Audit, AuditJob, AuditReport, ClassAudit, Learnt, Pair, Rate, TargetShare, TrustError,
     TwinEvent, TwinsJob, Verdict, audit, twins, write_without,
 };
 
@@ -38,6 +38,7 @@ pub fn run(args: AuditArgs) -> anyhow::Result<u8> {
         reading: args.reading.reading(args.split_by),
         number: args.number,
         seed: args.seed,
+        learnt: None,
     };
     job.check()?;
     if let Some(path) = &args.sheet {
@@ -49,6 +50,11 @@ pub fn run(args: AuditArgs) -> anyhow::Result<u8> {
     let device = select(&args.device)?;
     let opening = EvalJob { seed: args.seed, ..EvalJob::new(&args.real) };
     let fakes = open_generated(&opening, fake, &args.outdir, &device)?;
+    let model = match &fakes {
+        GeneratedImages::Model { .. } => Some(open_fake(fake, &args.outdir)?),
+        _ => None,
+    };
+    let job = AuditJob { learnt: model.as_ref().and_then(Learnt::of), ..job };
     let scores = args.discriminator.as_deref().map(|path| {
         move |cache: &dermagan_data::Cache| Ok::<_, TrustError>(discriminator_logits(path, cache)?)
     });
@@ -66,7 +72,7 @@ pub fn run(args: AuditArgs) -> anyhow::Result<u8> {
         complain!("closest pairs: {}", path.display());
     }
     if let Some(out) = &args.drop {
-        let kept = drop_copies(&args, &fakes, &found, out, device)?;
+        let kept = drop_copies(&args, (&fakes, model), &found, out, device)?;
         complain!("{kept} images without {} copies: {}", found.copies.len(), out.display());
     }
     Ok(code_of(found.report.verdict))
@@ -111,19 +117,24 @@ fn of_twins(args: &AuditArgs, preset: &str) -> anyhow::Result<u8> {
     Ok(code_of(found.verdict))
 }
 
+/// The generator of `--fake`.
+pub(super) fn open_fake(fake: &Path, outdir: &Path) -> anyhow::Result<ModelFile> {
+    let latest = fake.to_str() == Some(LATEST);
+    Ok(open_model(Some(fake), latest.then_some(outdir))?.1)
+}
+
 /// Writes the images that are no copies; returns their number.
 fn drop_copies(
     args: &AuditArgs,
-    fakes: &GeneratedImages,
+    (fakes, model): (&GeneratedImages, Option<ModelFile>),
     found: &Audit,
     out: &Path,
     device: ComputeDevice,
 ) -> anyhow::Result<u64> {
-    let GeneratedImages::Model { first, .. } = fakes else {
+    let (GeneratedImages::Model { first, .. }, Some(model)) = (fakes, model) else {
         return Ok(write_without(fakes, &found.copies, out)? as u64);
     };
     // Each seed that was audited and is no copy.
-    let (_, model) = open_model(args.fake.as_deref(), None)?;
     let seeds: Vec<Range<u64>> = (0..args.number)
         .filter(|i| !found.copies.contains(i))
         .map(|i| first + i as u64..first + i as u64 + 1)
@@ -219,15 +230,20 @@ fn others(report: &AuditReport) {
         .held_out_share
         .as_ref()
         .map_or_else(String::new, |share| format!(", target share {}", share_words(share)));
+    let attack = controls
+        .held_out_attack
+        .as_ref()
+        .map_or_else(String::new, |attack| format!(", attack {}", attack_words(attack)));
     say!(
-        "\ncontrols:\n  held-out photographs in the place of generated images: copies {}{share}: {}",
+        "\ncontrols:\n  held-out photographs in the place of generated images: copies {}{share}{attack}: {}",
         rate_words(&controls.held_out_copies),
         word(controls.held_out_passes)
     );
     say!(
-        "  planted copies, turned, shifted and compressed: {} of {} found: {}",
+        "  planted copies, turned, shifted and compressed: {} of {} found ({:.1} % of the set): {}",
         controls.planted_found,
         controls.planted,
+        100.0 * controls.planted_share,
         word(controls.planted_fails)
     );
 }

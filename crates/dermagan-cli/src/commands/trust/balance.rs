@@ -6,7 +6,8 @@ use dermagan_generate::ImageGenerator;
 use dermagan_model::ModelFile;
 use dermagan_train::open_model;
 use dermagan_trust::{
-    AuditJob, AuditVerdicts, BalanceEvent, BalanceJob, Balanced, Shard, Target, audit, balance,
+    AuditJob, AuditVerdicts, BalanceEvent, BalanceJob, Balanced, Learnt, Shard, Target, audit,
+    balance,
 };
 use indicatif::ProgressBar;
 
@@ -26,6 +27,7 @@ pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
         to: Target::parse(&args.to)?,
         only: args.only.iter().map(|code| code.trim().to_owned()).collect(),
         force: args.force,
+        unaudited: args.unaudited,
         out: args.out.clone(),
         shard: Shard::parse(&args.shard)?,
         seed: args.seed,
@@ -66,7 +68,12 @@ fn audited(
     );
     let first = EvalJob::new(&job.data).first_seed()?;
     let fakes = GeneratedImages::of_model(model, name, device, first)?;
-    let request = AuditJob { reading: job.reading, number: AUDITED, ..AuditJob::new(&job.data) };
+    let request = AuditJob {
+        reading: job.reading,
+        number: AUDITED,
+        learnt: Learnt::of(model),
+        ..AuditJob::new(&job.data)
+    };
     let found = audit(&request, &fakes, None, device, &mut |event| eval::progress(bar, event))?;
     Ok(AuditVerdicts::from(&found.report))
 }

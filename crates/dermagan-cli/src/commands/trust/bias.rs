@@ -60,7 +60,7 @@ fn print(report: &BiasReport) {
         }
     }
     match report.findings.as_slice() {
-        [] => say!("\nnothing differs by more than chance"),
+        [] => say!("\nnothing differs by more than chance, as far as it can be measured"),
         some => {
             say!("\ndiffers by more than chance:");
             some.iter().for_each(|finding| say!("  {finding}"));
@@ -77,9 +77,12 @@ fn composition(of: &Composition) {
     say!("\n{}: share of training / held-out / generated images{unknown}", of.attribute);
     for group in &of.groups {
         let fake = group.fake.as_ref().map_or("-".to_owned(), percent);
+        let expected = group.expected.map_or_else(String::new, |share| {
+            format!("  (training images of the same classes: {:.1} %)", 100.0 * share)
+        });
         let mark = if group.differs { "  differs" } else { "" };
         say!(
-            "  {:<18} {:>6} / {:>6} / {:>6}{mark}",
+            "  {:<18} {:>6} / {:>6} / {:>6}{expected}{mark}",
             group.group,
             percent(&group.train),
             percent(&group.held_out),

@@ -2,10 +2,11 @@
 
 use anyhow::{Context, ensure};
 use dermagan_eval::{EvalJob, GeneratedImages};
-use dermagan_train::{open_generated, open_model};
-use dermagan_trust::{PageEvent, PageJob, page};
+use dermagan_train::{LATEST, newest_run, open_generated};
+use dermagan_trust::{Learnt, PageEvent, PageJob, page};
 
 use crate::args::ReportArgs;
+use crate::commands::trust::audit::open_fake;
 use crate::commands::{eval, select};
 use crate::show::{self, say};
 
@@ -30,18 +31,23 @@ pub fn run(args: ReportArgs) -> anyhow::Result<u8> {
         trial: trial.transpose()?,
         out: args.out.clone(),
         seed: args.seed,
+        learnt: None,
     };
     let device = select(&args.device)?;
     let opening =
         EvalJob { seed: args.seed, ..EvalJob::new(args.real.as_deref().unwrap_or("phantom")) };
     let fakes = open_generated(&opening, &args.fake, &args.outdir, &device)?;
     let model = match &fakes {
-        GeneratedImages::Model { .. } => {
-            let latest = args.fake.to_str() == Some("latest");
-            Some(open_model(Some(&args.fake), latest.then_some(args.outdir.as_path()))?.1)
-        }
+        GeneratedImages::Model { .. } => Some(open_fake(&args.fake, &args.outdir)?),
         _ => None,
     };
+    // The newest run by its own name, so that its curves are found.
+    let path = match args.fake.to_str() {
+        Some(LATEST) => newest_run(&args.outdir).unwrap_or_else(|| args.fake.clone()),
+        _ => args.fake.clone(),
+    };
+    let learnt = model.as_ref().and_then(Learnt::of);
+    let job = PageJob { path, learnt, ..job };
     let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
     let length = page(&job, &fakes, model.as_ref(), &device, &mut |event| match event {
         PageEvent::Evaluation(event) | PageEvent::Audit(event) | PageEvent::Bias(event) => {
