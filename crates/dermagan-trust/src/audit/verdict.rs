@@ -95,7 +95,8 @@ pub(crate) fn lesions_needed(share: &TargetShare, attack: &Attack) -> Option<usi
     }?;
     let half = (attack.high - attack.low) / 2.0;
     let for_attack = attack.held_out as f64 * (half / WIDEST).powi(2);
-    Some(for_share.max(for_attack).ceil() as usize)
+    // More than there are: these gave no verdict.
+    Some((for_share.max(for_attack).ceil() as usize).max(attack.held_out + 1))
 }
 
 #[cfg(test)]
