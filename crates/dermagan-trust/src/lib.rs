@@ -35,8 +35,8 @@ mod statistics;
 mod trial;
 
 pub use audit::{
-    Audit, AuditJob, AuditReport, ClassAudit, Controls, Learnt, Pair, TwinEvent, TwinReport,
-    TwinsJob, Verdict, audit, twins, write_without,
+    Audit, AuditJob, AuditReport, ClassAudit, Controls, Learnt, Pair, ScoresOf, TwinEvent,
+    TwinReport, TwinsJob, Verdict, audit, twins, write_without,
 };
 pub use balance::{
     AuditVerdicts, BalanceEvent, BalanceJob, Balanced, ClassBalance, Shard, Tally, Target, balance,

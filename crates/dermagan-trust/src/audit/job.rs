@@ -2,7 +2,7 @@
 
 use dermagan_base::SettingError;
 use dermagan_base::image::Image;
-use dermagan_data::{Header, Reading};
+use dermagan_data::{Cache, Header, Reading};
 use dermagan_eval::{
     EvalEvent, Extractors, GeneratedImages, ImagenetEncoder, LesionEncoder, Sink, features_of,
 };
@@ -43,6 +43,9 @@ pub struct AuditJob {
     /// held-out photographs.
     pub learnt: Option<Learnt>,
 }
+
+/// Gives the scores of a discriminator for the images of a cache.
+pub type ScoresOf<'a> = &'a dyn Fn(&Cache) -> Result<Vec<f64>, TrustError>;
 
 /// What a generator learnt from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +124,7 @@ pub struct Audit {
 pub fn audit(
     job: &AuditJob,
     fakes: &GeneratedImages,
-    scores: Option<&dyn Fn(&dermagan_data::Cache) -> Result<Vec<f64>, TrustError>>,
+    scores: Option<ScoresOf<'_>>,
     device: &ComputeDevice,
     sink: Sink<'_>,
 ) -> Result<Audit, TrustError> {

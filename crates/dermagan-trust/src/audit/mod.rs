@@ -11,7 +11,7 @@ mod twins;
 mod verdict;
 mod words;
 
-pub use job::{Audit, AuditJob, Learnt, audit};
+pub use job::{Audit, AuditJob, Learnt, ScoresOf, audit};
 pub(crate) use job::{closest_of, real_features};
 pub use keep::write_without;
 pub use pairs::Pair;

@@ -78,7 +78,7 @@ fn composition(attribute: &str, sets: &[Vec<Member>; 3], matched: bool) -> Compo
         }
     };
     let mut groups: Vec<GroupShare> = names.iter().map(group).collect();
-    groups.sort_by(|a, b| b.train.events.cmp(&a.train.events));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.train.events));
     let unknown = sets[0].len() - known[0].len();
     Composition { attribute: attribute.to_owned(), groups, unknown }
 }

@@ -338,6 +338,11 @@ fn notes_of(table: &[Record], reals: &Reals) -> Vec<String> {
          about dark skin: of 10,010 images of HAM10000, 34 are published with an angle of 28° or less"
             .to_owned(),
     );
+    notes.push(
+        "a classifier of photographs may see a group in a generated image for another reason than the person: read what it sees \
+         beside the AUC by which `eval` tells generated images apart"
+            .to_owned(),
+    );
     let images: Vec<u32> = reals.train.iter().chain(&reals.held).copied().collect();
     let sexes = images
         .iter()

@@ -38,31 +38,7 @@ pub(super) fn chart(lines: &[Line], x: &str, y: &str) -> Option<String> {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" role=\"img\" font-family=\"sans-serif\" font-size=\"12\">",
         SIZE[0], SIZE[1]
     );
-    let mut value = 0.0;
-    while value <= top + step / 2.0 {
-        let (_, row) = at(&(left, value));
-        let _ = write!(
-            svg,
-            "<line x1=\"{}\" x2=\"{}\" y1=\"{row:.1}\" y2=\"{row:.1}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" \
-             text-anchor=\"end\">{}</text>",
-            MARGIN[0],
-            MARGIN[0] + width,
-            MARGIN[0] - 6.0,
-            row + 4.0,
-            short(value)
-        );
-        value += step;
-    }
-    for part in 0..=4 {
-        let value = left + (right - left) * f64::from(part) / 4.0;
-        let (column, _) = at(&(value, 0.0));
-        let _ = write!(
-            svg,
-            "<text x=\"{column:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            SIZE[1] - MARGIN[3] + 16.0,
-            short(value)
-        );
-    }
+    axes(&mut svg, [left, right], [step, top], &at);
     for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
         let path: Vec<String> =
             line.points.iter().map(at).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
@@ -88,6 +64,41 @@ pub(super) fn chart(lines: &[Line], x: &str, y: &str) -> Option<String> {
         SIZE[1] - 2.0
     );
     Some(svg)
+}
+
+/// Writes the lines and labels of both axes.
+fn axes(
+    svg: &mut String,
+    [left, right]: [f64; 2],
+    [step, top]: [f64; 2],
+    at: &impl Fn(&(f64, f64)) -> (f64, f64),
+) {
+    let width = SIZE[0] - MARGIN[0] - MARGIN[2];
+    let mut value = 0.0;
+    while value <= top + step / 2.0 {
+        let (_, row) = at(&(left, value));
+        let _ = write!(
+            svg,
+            "<line x1=\"{}\" x2=\"{}\" y1=\"{row:.1}\" y2=\"{row:.1}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" \
+             text-anchor=\"end\">{}</text>",
+            MARGIN[0],
+            MARGIN[0] + width,
+            MARGIN[0] - 6.0,
+            row + 4.0,
+            short(value)
+        );
+        value += step;
+    }
+    for part in 0..=4 {
+        let value = left + (right - left) * f64::from(part) / 4.0;
+        let (column, _) = at(&(value, 0.0));
+        let _ = write!(
+            svg,
+            "<text x=\"{column:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            SIZE[1] - MARGIN[3] + 16.0,
+            short(value)
+        );
+    }
 }
 
 /// The next of 1, 2 and 5 times a power of ten.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::facts;
 use super::page::{Content, Measured, html_of};
 use super::pictures;
-use crate::audit::{AuditJob, Learnt, audit};
+use crate::audit::{AuditJob, Learnt, Pair, audit};
 use crate::bias::{BiasJob, bias};
 use crate::error::TrustError;
 use crate::images::reals::{Reals, open_at};
@@ -72,49 +72,24 @@ pub fn page(
         check_trial(trial, model)?;
     }
     let mut notes = fakes.notes();
-    let (mut measured, mut pairs) = (None, None);
-    let mut codes: Vec<String> = model
-        .and_then(|model| model.card.as_ref())
-        .map(|card| card.classes.clone())
-        .unwrap_or_default();
-    let mut photographs = None;
-    if let Some(real) = &job.real {
-        let eval = EvalJob {
-            reading: job.reading,
-            number: job.number,
-            per_class: true,
-            seed: job.seed,
-            ..EvalJob::new(real)
-        };
-        let eval =
-            evaluate(&eval, fakes, device, &mut |event| sink(PageEvent::Evaluation(event)))?.report;
-        let audited = AuditJob {
-            reading: job.reading,
-            number: job.number,
-            seed: job.seed,
-            learnt: job.learnt.clone(),
-            ..AuditJob::new(real)
-        };
-        let found =
-            audit(&audited, fakes, None, device, &mut |event| sink(PageEvent::Audit(event)))?;
-        let asked = BiasJob {
-            real: real.clone(),
-            reading: job.reading,
-            number: job.number,
-            seed: job.seed,
-        };
-        let bias =
-            bias(&asked, fakes, &job.path, device, &mut |event| sink(PageEvent::Bias(event)))?;
-        notes.extend(eval.notes.iter().chain(&found.report.notes).chain(&bias.notes).cloned());
-        let cache = open_at("real", real, job.reading, fakes.side(), &mut |_, _| ())?;
-        let reals = Reals::new(cache)?;
-        codes = reals.classes().to_vec();
-        if job.real_images {
-            pairs = pictures::pairs(&found.pairs)?;
-            photographs = Some(reals);
+    let card = model.and_then(|model| model.card.as_ref());
+    let mut codes = card.map(|card| card.classes.clone()).unwrap_or_default();
+    let (mut pairs, mut photographs) = (None, None);
+    let measured =
+        job.real.as_deref().map(|real| measure(job, real, fakes, device, sink)).transpose()?;
+    let measured = match measured {
+        None => None,
+        Some((measured, found, reals)) => {
+            let of = [&measured.eval.notes, &measured.audit.notes, &measured.bias.notes];
+            notes.extend(of.into_iter().flatten().cloned());
+            codes = reals.classes().to_vec();
+            if job.real_images {
+                pairs = pictures::pairs(&found)?;
+                photographs = Some(reals);
+            }
+            Some(measured)
         }
-        measured = Some(Measured { real: real.clone(), eval, audit: found.report, bias });
-    }
+    };
     notes.sort();
     notes.dedup();
     let run = Path::new(&job.path);
@@ -143,6 +118,27 @@ pub fn page(
     }
     atomic::write(&job.out, html.as_bytes()).map_err(TrustError::io(&job.out))?;
     Ok(html.len())
+}
+
+/// Measures the images against the photographs of `real`. Returns the closest pairs and the photographs, too.
+fn measure(
+    job: &PageJob,
+    real: &str,
+    fakes: &GeneratedImages,
+    device: &ComputeDevice,
+    sink: &mut dyn FnMut(PageEvent),
+) -> Result<(Measured, Vec<Pair>, Reals), TrustError> {
+    let PageJob { reading, number, seed, .. } = *job;
+    let asked = EvalJob { reading, number, per_class: true, seed, ..EvalJob::new(real) };
+    let eval = evaluate(&asked, fakes, device, &mut |event| sink(PageEvent::Evaluation(event)))?;
+    let asked =
+        AuditJob { reading, number, seed, learnt: job.learnt.clone(), ..AuditJob::new(real) };
+    let found = audit(&asked, fakes, None, device, &mut |event| sink(PageEvent::Audit(event)))?;
+    let asked = BiasJob { real: real.to_owned(), reading, number, seed };
+    let bias = bias(&asked, fakes, &job.path, device, &mut |event| sink(PageEvent::Bias(event)))?;
+    let reals = Reals::new(open_at("real", real, reading, fakes.side(), &mut |_, _| ())?)?;
+    let measured = Measured { real: real.to_owned(), eval: eval.report, audit: found.report, bias };
+    Ok((measured, found.pairs, reals))
 }
 
 /// The JSON of a trial.

@@ -90,11 +90,12 @@ fn summary(of: &Content) -> Markup {
         ul.verdicts {
             @if let Some(measured) = &of.measured {
                 li { b { "Do they look real and varied?" } (measured.eval.words) }
-                li { b { "Are they copies of patients?" } (tables::verdict(measured.audit.verdict)) ". " (measured.audit.words) }
+                li { b { "Are they copies of patients?" } (tables::verdict(measured.audit.verdict)) " – " (after_verdict(&measured.audit.words)) }
                 li { b { "Whom do they leave out?" }
                     @match measured.bias.findings.len() {
                         0 => "No group differs by more than chance, as far as it can be measured.",
-                        n => (format!("{n} differences by more than chance, listed under Coverage and Consistency.")),
+                        1 => "One difference by more than chance, listed under Consistency.",
+                        n => (format!("{n} differences by more than chance, listed under Consistency.")),
                     }
                 }
             }
@@ -106,6 +107,11 @@ fn summary(of: &Content) -> Markup {
             }
         }
     }
+}
+
+/// The words of a verdict without the verdict itself.
+fn after_verdict(words: &str) -> &str {
+    words.split_once(": ").map_or(words, |(_, rest)| rest)
 }
 
 fn congruence(of: &Content) -> Markup {

@@ -12,19 +12,17 @@ use dermagan_generate::{ImageGenerator, Shot};
 use dermagan_model::ComputeDevice;
 use dermagan_train::{Classifier, EncoderConfig, Event};
 
-use super::arms::{Arm, RATIOS};
-use super::compare::{FEWEST_SEEDS, Paired, corrected_t};
+use super::arms::Arm;
+use super::compare::FEWEST_SEEDS;
 use super::folds::{Fold, folds, of_split};
 use super::pool::{Generated, Pool};
-use super::report::{ArmReport, TrialReport};
-use super::score::{Predictions, Scores, mean};
+use super::report::TrialReport;
 use super::state::{Logits, State};
-use super::words::words;
+use super::summary::Finished;
 use crate::audit::Learnt;
 use crate::error::TrustError;
 use crate::images::reals::open_at;
 use crate::retrain::{Retraining, is_conditioned, retrained};
-use crate::statistics::holm;
 
 /// Images that are made at a time.
 const BATCH: usize = 64;
@@ -98,6 +96,8 @@ pub enum TrialEvent {
 }
 
 type Sink<'a> = &'a mut dyn FnMut(TrialEvent);
+/// Receives the seconds that a classifier took, and passes an event on.
+type Done<'a> = &'a mut dyn FnMut(f64, &mut dyn FnMut(TrialEvent));
 
 impl TrialJob {
     /// A trial of six seeds, with a margin of two points.
@@ -178,7 +178,8 @@ pub fn trial(
             sink,
         )?);
     }
-    Ok(report(job, &cache, &parts, &arms, &runs, &name, &unknown))
+    let trial = Finished { job, cache: &cache, parts: &parts, arms: &arms, runs: &runs };
+    Ok(trial.report(&name, notes(job, parts.len(), &unknown)))
 }
 
 fn check_parts(parts: &[Fold]) -> Result<(), SettingError> {
@@ -282,7 +283,7 @@ impl FoldTrial<'_> {
         &self,
         arms: &[Arm],
         generators: &Generators,
-        finished: &mut dyn FnMut(f64, &mut dyn FnMut(TrialEvent)),
+        finished: Done<'_>,
         sink: Sink<'_>,
     ) -> Result<Vec<Vec<Logits>>, TrustError> {
         let classes = self.cache.header().classes.len();
@@ -421,185 +422,6 @@ fn small(image: dermagan_base::image::Image) -> Result<Vec<u8>, TrustError> {
     let window = Window { left: 0, top: 0, width: size[0], height: size[1] };
     resized(&image.pixels, size, window, [SIDE as u32; 2], Filter::Lanczos)
         .map_err(TrustError::Input)
-}
-
-/// The report from the logits of every fold, arm and seed.
-fn report(
-    job: &TrialJob,
-    cache: &Cache,
-    parts: &[Fold],
-    arms: &[Arm],
-    runs: &[Vec<Vec<Logits>>],
-    name: &str,
-    unknown: &[String],
-) -> TrialReport {
-    let header = cache.header();
-    let (classes, count) = (header.classes.clone(), header.classes.len());
-    let melanoma = classes.iter().position(|code| code.eq_ignore_ascii_case("mel"));
-    let truth_of = |images: &[u32]| -> Vec<usize> {
-        images.iter().map(|image| header.records[*image as usize].class).collect()
-    };
-    let test: Vec<u32> = parts.iter().flat_map(|fold| fold.test.iter().copied()).collect();
-    let groups = split::groups(&header.records, &header.hashes);
-    let lesion: Vec<usize> = test.iter().map(|image| groups[*image as usize]).collect();
-    let truth = truth_of(&test);
-    // Pooled over folds, by arm and seed.
-    let pooled: Vec<Vec<Predictions>> = (0..arms.len())
-        .map(|arm| {
-            let of_seed = |seed: usize| {
-                let logits: Vec<f32> =
-                    runs.iter().flat_map(|fold| fold[arm][seed].test.iter().copied()).collect();
-                Predictions::of_logits(&logits, count)
-            };
-            (0..job.seeds as usize).map(of_seed).collect()
-        })
-        .collect();
-    let found: Vec<Vec<Vec<usize>>> =
-        pooled.iter().map(|of_arm| of_arm.iter().map(Predictions::most_likely).collect()).collect();
-    // By fold and arm.
-    let by_fold: Vec<Vec<f64>> = runs
-        .iter()
-        .zip(parts)
-        .map(|(fold, part)| {
-            let truth = truth_of(&part.val);
-            let of = |logits: &Logits| {
-                Predictions::of_logits(&logits.val, count).scores(&truth, None).balanced_accuracy
-            };
-            let of_arm = |seeds: &Vec<Logits>| mean(&seeds.iter().map(of).collect::<Vec<_>>());
-            fold.iter().map(of_arm).collect()
-        })
-        .collect();
-    let validation = |arm: usize| mean(&by_fold.iter().map(|fold| fold[arm]).collect::<Vec<_>>());
-    let base = arms.iter().position(|arm| *arm == Arm::Rebalanced).unwrap_or(0);
-    let paired = |arm: usize| Paired {
-        better: &found[arm],
-        base: &found[base],
-        truth: &truth,
-        lesion: &lesion,
-        classes: count,
-    };
-    let mut reports: Vec<ArmReport> = arms
-        .iter()
-        .enumerate()
-        .map(|(arm, kind)| {
-            let scores: Vec<Scores> =
-                pooled[arm].iter().map(|one| one.scores(&truth, melanoma)).collect();
-            let difference = (arm != base).then(|| {
-                let mut difference = paired(arm).difference(job.margin, job.seed);
-                difference.interval_t = by_folds(runs, parts, arm, base, count, &truth_of);
-                difference
-            });
-            ArmReport {
-                arm: kind.to_string(),
-                deviation: deviation(&scores),
-                scores: mean_scores(&scores),
-                validation: validation(arm),
-                difference,
-            }
-        })
-        .collect();
-    let generated: Vec<usize> =
-        (0..arms.len()).filter(|arm| matches!(arms[*arm], Arm::Generated(_))).collect();
-    let p: Vec<f64> =
-        generated.iter().filter_map(|arm| Some(reports[*arm].difference.as_ref()?.p)).collect();
-    for (arm, p) in generated.iter().zip(holm(&p)) {
-        if let Some(difference) = &mut reports[*arm].difference {
-            difference.p_corrected = p;
-        }
-    }
-    // Each fold chooses by its own validation images, which judge in other folds only.
-    let choose = |fold: &Vec<f64>| {
-        generated.iter().copied().max_by(|a, b| fold[*a].total_cmp(&fold[*b])).unwrap_or(base)
-    };
-    let chosen: Vec<usize> = by_fold.iter().map(choose).collect();
-    let ratio = |arm: &usize| match arms[*arm] {
-        Arm::Generated(ratio) => ratio,
-        _ => RATIOS[0],
-    };
-    let ratios: Vec<f64> = chosen.iter().map(ratio).collect();
-    let of_chosen: Vec<Vec<usize>> = (0..job.seeds as usize)
-        .map(|seed| {
-            let logits: Vec<f32> = runs
-                .iter()
-                .zip(&chosen)
-                .flat_map(|(fold, arm)| fold[*arm][seed].test.iter().copied())
-                .collect();
-            Predictions::of_logits(&logits, count).most_likely()
-        })
-        .collect();
-    let primary = Paired { better: &of_chosen, ..paired(base) }.difference(job.margin, job.seed);
-    let answer_of = |is: &dyn Fn(&Arm) -> bool| {
-        let arm = arms.iter().position(is)?;
-        Some(reports[arm].difference.as_ref()?.answer)
-    };
-    let permuted = answer_of(&|arm| matches!(arm, Arm::Permuted(_)));
-    let sentence = words(&ratios, &primary, permuted, job.margin);
-    let mut lesions = lesion.clone();
-    lesions.sort_unstable();
-    lesions.dedup();
-    TrialReport {
-        data: format!("{} {}", header.name, header.fingerprint),
-        generator: name.to_owned(),
-        folds: parts.len(),
-        seeds: job.seeds,
-        kimg: job.kimg,
-        test_images: test.len(),
-        test_lesions: lesions.len(),
-        margin: job.margin,
-        classes,
-        arms: reports,
-        chosen: ratios,
-        primary,
-        words: sentence,
-        notes: notes(job, parts.len(), unknown),
-    }
-}
-
-/// The interval over folds.
-fn by_folds(
-    runs: &[Vec<Vec<Logits>>],
-    parts: &[Fold],
-    arm: usize,
-    base: usize,
-    classes: usize,
-    truth_of: &dyn Fn(&[u32]) -> Vec<usize>,
-) -> Option<[f64; 2]> {
-    let accuracy = |fold: &[Vec<Logits>], arm: usize, truth: &[usize]| {
-        let of = |logits: &Logits| {
-            Predictions::of_logits(&logits.test, classes).scores(truth, None).balanced_accuracy
-        };
-        mean(&fold[arm].iter().map(of).collect::<Vec<_>>())
-    };
-    let differences: Vec<f64> = runs
-        .iter()
-        .zip(parts)
-        .map(|(fold, part)| {
-            let truth = truth_of(&part.test);
-            accuracy(fold, arm, &truth) - accuracy(fold, base, &truth)
-        })
-        .collect();
-    let images = |of: &dyn Fn(&Fold) -> usize| parts.iter().map(of).sum::<usize>() as f64;
-    corrected_t(&differences, images(&|fold| fold.test.len()) / images(&|fold| fold.train.len()))
-}
-
-fn deviation(scores: &[Scores]) -> f64 {
-    let values: Vec<f64> = scores.iter().map(|one| one.balanced_accuracy).collect();
-    let middle = mean(&values);
-    let squares: f64 = values.iter().map(|v| (v - middle).powi(2)).sum();
-    if values.len() < 2 { 0.0 } else { (squares / (values.len() - 1) as f64).sqrt() }
-}
-
-/// The mean of every score.
-fn mean_scores(scores: &[Scores]) -> Scores {
-    let of = |value: &dyn Fn(&Scores) -> f64| mean(&scores.iter().map(value).collect::<Vec<_>>());
-    let classes = scores.first().map_or(0, |one| one.recall.len());
-    Scores {
-        balanced_accuracy: of(&|one| one.balanced_accuracy),
-        macro_auc: of(&|one| one.macro_auc),
-        melanoma_auc: of(&|one| one.melanoma_auc),
-        recall: (0..classes).map(|class| of(&|one| one.recall[class])).collect(),
-        calibration_error: of(&|one| one.calibration_error),
-    }
 }
 
 /// What limits the meaning of the figures.

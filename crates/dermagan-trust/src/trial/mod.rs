@@ -12,6 +12,7 @@ mod pool;
 mod report;
 mod score;
 mod state;
+mod summary;
 mod words;
 
 pub use arms::Arm;

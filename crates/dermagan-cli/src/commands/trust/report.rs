@@ -56,6 +56,6 @@ pub fn run(args: ReportArgs) -> anyhow::Result<u8> {
         _ => {}
     })?;
     bar.finish_and_clear();
-    say!("{} ({})", args.out.display(), show::megabytes(length));
+    say!("{} ({} KB)", args.out.display(), length.div_ceil(1000));
     Ok(0)
 }
