@@ -285,7 +285,7 @@ impl GeneratedImages {
     }
 
     /// The number of images to ask for at a time, for an extractor that takes `batch` of them. A compressed array is read
-    /// from its beginning each time, so as many are read as fit into [`AT_ONCE`].
+    /// from its beginning each time, so as many are read as fit into 64 MB.
     pub fn at_a_time(&self, batch: usize) -> usize {
         match self {
             Self::Array { side, .. } => batch.max(AT_ONCE / (3 * side * side).max(1)),
