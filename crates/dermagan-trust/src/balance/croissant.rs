@@ -1,6 +1,7 @@
 //! The metadata of a balanced set in Croissant (MLCommons, version 1.1, with the fields of responsible AI 1.0).
 
 use dermagan_base::{hex, producer};
+use dermagan_data::{HAM10000, Kind};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -13,6 +14,10 @@ pub(crate) fn croissant(reals: &Reals, generator: &str, table: &[u8]) -> Value {
     let licence = match licence.as_str() {
         "CC BY-NC 4.0" => "https://creativecommons.org/licenses/by-nc/4.0/".to_owned(),
         other => other.to_owned(),
+    };
+    let cite = match header.kind {
+        Kind::Ham10000 => format!("https://doi.org/{}", HAM10000.doi),
+        _ => header.name.clone(),
     };
     let column = |name: &str, kind: &str, what: &str| {
         json!({
@@ -36,7 +41,8 @@ pub(crate) fn croissant(reals: &Reals, generator: &str, table: &[u8]) -> Value {
         ),
         "license": licence,
         "url": "https://github.com/dermagan/dermagan",
-        "creator": { "@type": "sc:SoftwareApplication", "name": producer() },
+        "citeAs": cite,
+        "creator": { "@type": "sc:Organization", "name": producer() },
         "version": "1.0.0",
         "distribution": [
             {
@@ -84,6 +90,7 @@ fn context() -> Value {
         "data": { "@id": "cr:data", "@type": "@json" },
         "dataType": { "@id": "cr:dataType", "@type": "@vocab" },
         "dct": "http://purl.org/dc/terms/",
+        "equivalentProperty": "cr:equivalentProperty",
         "examples": { "@id": "cr:examples", "@type": "@json" },
         "extract": "cr:extract",
         "field": "cr:field",
