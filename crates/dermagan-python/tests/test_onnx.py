@@ -47,7 +47,7 @@ def test_the_shipped_generator_has_two_inputs_and_says_where_it_comes_from(derma
     found = session.get_modelmeta().custom_metadata_map
     assert found["licence"] == "CC BY-NC 4.0"
     assert json.loads(found["classes"]) == CLASSES
-    assert (found["kimg"], found["turns"], found["data"]) == ("540", "true", "ham10000-200x150")
+    assert (found["kimg"], found["turns"], found["data"]) == ("400", "true", "ham10000-200x150")
     assert found["model_sha256"] == json.loads(dermagan("info", "shipped", "--json"))["sha256"]
     assert "not for diagnosis" in found["synthetic"] and "not for diagnosis" in model.doc_string
     first = (tmp_path / "g.onnx").read_bytes()
