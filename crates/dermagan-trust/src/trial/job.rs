@@ -1,22 +1,22 @@
 //! A trial as one call.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dermagan_base::SettingError;
 use dermagan_base::rng::Keyed;
-use dermagan_data::{Cache, Filter, Reading, Window, resized, split};
+use dermagan_data::{Cache, Filter, Window, resized, split};
 use dermagan_eval::EvalEvent;
 use dermagan_eval::encoder::SIDE;
 use dermagan_generate::{ImageGenerator, Shot};
 use dermagan_model::ComputeDevice;
-use dermagan_train::{Classifier, EncoderConfig, Event};
+use dermagan_train::{Classifier, Event};
 
 use super::arms::Arm;
 use super::compare::FEWEST_SEEDS;
 use super::folds::{Fold, folds, of_split};
 use super::pool::{Generated, Pool};
 use super::report::TrialReport;
+use super::settings::TrialJob;
 use super::state::{Logits, State};
 use super::summary::Finished;
 use crate::audit::Learnt;
@@ -28,25 +28,6 @@ use crate::retrain::{Retraining, is_conditioned, retrained};
 const BATCH: usize = 64;
 /// Seeds of generated images are below this.
 const MOST_SEED: u64 = 1 << 53;
-
-/// The settings of a trial.
-#[derive(Clone, Debug)]
-pub struct TrialJob {
-    /// The photographs: a source as for [`Source::open`](dermagan_data::Source::open), or a prepared cache of 64 pixels.
-    pub data: String,
-    /// How the source is read.
-    pub reading: Reading,
-    /// Number of classifiers of each arm, which differ in their seed, 1 to 100.
-    pub seeds: u64,
-    /// The smallest worthwhile difference of balanced accuracy, above 0 and below 1.
-    pub margin: f64,
-    /// Thousands of images that each classifier sees.
-    pub kimg: f64,
-    /// Folder that keeps the predictions, and the generators of folds, so that a trial that was stopped goes on.
-    pub state: PathBuf,
-    /// Seed of everything else that is drawn.
-    pub seed: u64,
-}
 
 /// Where the generated images come from.
 #[derive(Debug)]
@@ -98,39 +79,6 @@ pub enum TrialEvent {
 type Sink<'a> = &'a mut dyn FnMut(TrialEvent);
 /// Receives the seconds that a classifier took, and passes an event on.
 type Done<'a> = &'a mut dyn FnMut(f64, &mut dyn FnMut(TrialEvent));
-
-impl TrialJob {
-    /// A trial of six seeds, with a margin of two points.
-    pub fn new(data: impl Into<String>, state: impl Into<PathBuf>) -> Self {
-        Self {
-            data: data.into(),
-            reading: Reading::default(),
-            seeds: 6,
-            margin: 0.02,
-            kimg: 40.0,
-            state: state.into(),
-            seed: 0,
-        }
-    }
-
-    fn check(&self) -> Result<(), SettingError> {
-        if !(1..=100).contains(&self.seeds) {
-            return Err(SettingError::value("seeds", self.seeds, "expected 1 to 100"));
-        }
-        if !(self.margin > 0.0 && self.margin < 1.0) {
-            return Err(SettingError::value(
-                "margin",
-                100.0 * self.margin,
-                "expected above 0 and below 100 points",
-            ));
-        }
-        self.classifier(0).check()
-    }
-
-    fn classifier(&self, seed: u64) -> EncoderConfig {
-        EncoderConfig { kimg: self.kimg, seed, ..EncoderConfig::default() }
-    }
-}
 
 /// Asks whether generated images help a classifier. Each arm is a classifier of its own per fold and seed. What is finished is
 /// kept in the state's folder; `stop` ends the trial between steps.

@@ -11,6 +11,7 @@ mod job;
 mod pool;
 mod report;
 mod score;
+mod settings;
 mod state;
 mod summary;
 mod words;
@@ -19,8 +20,9 @@ pub use arms::Arm;
 #[cfg(test)]
 pub(crate) use compare::corrected_t;
 pub use compare::{Answer, Difference};
-pub use job::{Generators, TrialEvent, TrialJob, trial};
+pub use job::{Generators, TrialEvent, trial};
 pub use report::{ArmReport, TrialReport};
 #[cfg(test)]
 pub(crate) use score::Predictions;
 pub use score::Scores;
+pub use settings::TrialJob;
