@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes the values that dermagan-trust's statistics are compared with, by SciPy, scikit-learn, statsmodels and baycomp.
+"""Makes the values that dermagan-trust's statistics are compared with, by SciPy, scikit-learn and packages for audits.
 
     python3 -m venv /tmp/fixtures && /tmp/fixtures/bin/pip install -r scripts/requirements.txt
+    /tmp/fixtures/bin/pip install --no-deps domias==0.0.5 syntheval==1.7.3 bias-amplification==0.2.1 derm-ita==0.0.8
     /tmp/fixtures/bin/python scripts/make_audit_fixtures.py
 
 Writes crates/dermagan-trust/tests/data/audit.json, from a fixed seed:
@@ -19,6 +20,12 @@ Writes crates/dermagan-trust/tests/data/audit.json, from a fixed seed:
   scores      logits of 60 images in three classes, their classes, and balanced accuracy, macro AUC and the AUC of class 1 by
               scikit-learn
   distances   two sets of numbers, and their Wasserstein distance and Kolmogorov-Smirnov statistic by SciPy
+  t_peers     the two-sided p of these differences by hidimstat's test of Nadeau and Bengio, and the ends of the interval without
+              a correction for overlapping training parts by pingouin
+  squared     the squared distance of each row of `held` to the nearest of `fake`, by domias's GAN-Leaks score
+  distance    the same distance, not squared, by syntheval
+  directional counts of yes and no by class in two sets, and the directional amplification by bias-amplification
+  angles      colours, and the typology angle of an image of each by derm-ita
   share       the share of `fake` nearer to `train[:30]` than to `held`, ties half: mostlyai-qa's DCR share
 """
 
@@ -26,13 +33,22 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pingouin
+import torch
 from baycomp.single import CorrelatedTTest
+from bias_amplification.metrics.CoOccurMetrics import DBA
+from derm_ita import get_ita
+from domias.baselines import GAN_leaks
+from hidimstat.statistical_tools import nadeau_bengio_ttest
+from PIL import Image
 from scipy.special import softmax
 from scipy.stats import binomtest, ks_2samp, mannwhitneyu, t, wasserstein_distance
 from sklearn.cluster import KMeans
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from statsmodels.stats.multitest import multipletests
+from syntheval.utils.nn_distance import _knn_distance
 
 TARGET = Path(__file__).resolve().parent.parent / "crates/dermagan-trust/tests/data/audit.json"
 CELLS = 3
@@ -66,6 +82,22 @@ def farther(train, held, fake, centres):
     return total / weight
 
 
+def directional(before, after):
+    """The directional amplification of a yes-or-no answer; `before` and `after` have a row of yes and no per class."""
+    one_hot = lambda counts, of: torch.tensor(
+        [of(c, t) for c, row in enumerate(counts) for t, n in enumerate(row) for _ in range(n)], dtype=torch.float64
+    )
+    classes = lambda counts: one_hot(counts, lambda c, _: [float(c == k) for k in range(len(counts))])
+    answers = lambda counts: one_hot(counts, lambda _, t: [float(t == k) for k in range(2)])
+    # The sizes of the classes are equal before and after, so the rows belong to the same classes.
+    return float(DBA().computeBiasAmp(classes(before), answers(before), answers(after))[0])
+
+
+def sample_interval(folds):
+    pingouin.options["round.column.CI95%"] = 15
+    return pingouin.ttest(folds, 0)["CI95%"].iloc[0]
+
+
 def main():
     rng = np.random.default_rng(20261130)
     rates = []
@@ -90,6 +122,13 @@ def main():
     logits[np.arange(60), truth] += 1
     probabilities = softmax(logits.astype(np.float64), axis=1)
     a, b = rng.normal(size=80).round(1), (rng.normal(size=50) * 1.3 + 0.4).round(1)
+    # GAN-Leaks is exp of minus the squared distance.
+    squared = [-np.log(GAN_leaks(row[None].astype(np.float64) / 8, fake.astype(np.float64) / 8)[0]) * 64 for row in held]
+    frame = lambda rows: pd.DataFrame(rows.astype(np.float64), columns=list("abcd"))
+    distance = np.ravel(_knn_distance(frame(held), frame(fake), [], 1, "euclid")[0])
+    before, after = [[30, 70], [55, 45], [10, 30]], [[20, 80], [60, 40], [14, 26]]
+    colours = [[224, 172, 150], [198, 134, 66], [141, 85, 36], [90, 60, 40], [200, 180, 190], [160, 150, 200]]
+    angle = lambda colour: get_ita(Image.new("RGB", (64, 64), tuple(colour)))
     TARGET.write_text(
         json.dumps(
             {
@@ -103,6 +142,14 @@ def main():
                 "farther": farther(train, held, fake, means.cluster_centers_),
                 "holm": [p, multipletests(p, method="holm")[1].tolist()],
                 "t": [folds.tolist(), [sample.mean - half, sample.mean + half]],
+                "t_peers": [
+                    float(nadeau_bengio_ttest(folds, 0, 0.25, alternative="two-sided").pvalue),
+                    [float(end) for end in sample_interval(folds)],
+                ],
+                "squared": [float(value) for value in squared],
+                "distance": distance.tolist(),
+                "directional": [before, after, directional(before, after)],
+                "angles": [[colour, float(angle(colour))] for colour in colours],
                 "scores": [
                     logits.ravel().tolist(),
                     truth.tolist(),

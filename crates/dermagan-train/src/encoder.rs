@@ -76,8 +76,8 @@ pub fn train(
 ) -> Result<TrainedEncoder, TrainError> {
     config.check()?;
     let sides = Sides::of(cache)?;
-    let order = Order::balanced(config.seed, &sides.train, |i| class_of(cache, i), 1.0)
-        .augmented(true, true);
+    let order =
+        Order::balanced(config.seed, &sides.train, |i| cache.class(i), 1.0).augmented(true, true);
     let autodiff = device.handle.clone().autodiff();
     let steps = config.steps();
     let interval = (steps / VALIDATIONS).max(1);
@@ -157,7 +157,7 @@ impl Sides {
         }
         let of = |side| of_side(cache, Some(side));
         let sides = Self { train: of(Side::Train), val: of(Side::Val), test: of(Side::Test) };
-        let mut seen: Vec<usize> = sides.train.iter().map(|i| class_of(cache, *i)).collect();
+        let mut seen: Vec<usize> = sides.train.iter().map(|i| cache.class(*i)).collect();
         seen.sort_unstable();
         seen.dedup();
         if seen.len() < 2 || sides.val.is_empty() || sides.test.is_empty() {
@@ -172,10 +172,6 @@ impl Sides {
         }
         Ok(sides)
     }
-}
-
-fn class_of(cache: &Cache, image: u32) -> usize {
-    cache.class(image)
 }
 
 /// The mean of losses, read back to the host.
@@ -214,7 +210,7 @@ fn over(
 fn score(network: &LesionNet, cache: &Cache, images: &[u32], device: &ComputeDevice) -> Score {
     let mut all = Vec::new();
     over(network, cache, images, device, |_, logits| all.extend(logits));
-    let truth: Vec<usize> = images.iter().map(|i| class_of(cache, *i)).collect();
+    let truth: Vec<usize> = images.iter().map(|i| cache.class(*i)).collect();
     encoder::score(&all, &truth, cache.header().classes.len())
 }
 

@@ -32,11 +32,12 @@ mod parity;
 mod report;
 mod retrain;
 mod statistics;
+mod table;
 mod trial;
 
 pub use audit::{
     Audit, AuditJob, AuditReport, ClassAudit, Controls, Learnt, Pair, ScoresOf, TwinEvent,
-    TwinReport, TwinsJob, Verdict, audit, twins, write_without,
+    TwinReport, TwinsJob, Verdict, audit, sheet, twins, write_without,
 };
 pub use balance::{
     AuditVerdicts, BalanceEvent, BalanceJob, Balanced, ClassBalance, Shard, Tally, Target, balance,

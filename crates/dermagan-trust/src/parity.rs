@@ -1,8 +1,10 @@
-//! The statistics against those of SciPy, scikit-learn, statsmodels and baycomp (`scripts/make_audit_fixtures.py`).
+//! The statistics against those of SciPy, scikit-learn and packages for audits (`scripts/make_audit_fixtures.py`).
 
+use dermagan_base::image::Image;
 use serde_json::Value;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use crate::bias::{largest_difference, wasserstein};
+use crate::bias::{directional, largest_difference, surround_colour, wasserstein};
 use crate::images::products::Points;
 use crate::membership::authenticity::{Nearest, among_themselves};
 use crate::membership::lesions::ToLesions;
@@ -127,4 +129,62 @@ fn distances_of_distributions_are_scipys() {
         found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12),
         "{found:?} {expected:?}"
     );
+}
+
+#[test]
+fn the_corrected_t_is_hidimstats_and_without_correction_pingouins() {
+    let fixture = fixture();
+    let folds = numbers(&fixture["t"][0]);
+    let [low, high] = corrected_t(&folds, 0.25).unwrap();
+    let student = StudentsT::new(0.0, 1.0, folds.len() as f64 - 1.0).unwrap();
+    let error = (high - low) / 2.0 / student.inverse_cdf(0.975);
+    let p = 2.0 * student.cdf(-(low + high).abs() / 2.0 / error);
+    let expected = fixture["t_peers"][0].as_f64().unwrap();
+    assert!((p - expected).abs() < 1e-9, "{p} {expected}");
+    let (found, expected) = (corrected_t(&folds, 0.0).unwrap(), numbers(&fixture["t_peers"][1]));
+    assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}");
+}
+
+#[test]
+fn nearest_distances_are_those_of_domias_and_syntheval() {
+    let fixture = fixture();
+    let found = points(&fixture["fake"]).nearest(&points(&fixture["held"]), |_, _| true);
+    let expected = ["squared", "distance"].map(|name| numbers(&fixture[name]));
+    assert_eq!(found.len(), expected[0].len());
+    for ((found, squared), distance) in found.iter().zip(&expected[0]).zip(&expected[1]) {
+        let value = f64::from(found.squared);
+        // Ours are differences of products in single precision.
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-4 * (1.0 + b);
+        assert!(near(value, *squared), "{value} {squared}");
+        assert!(value < 0.01 || near(value.sqrt(), *distance), "{value} {distance}");
+    }
+}
+
+#[test]
+fn directional_amplification_is_that_of_the_package_of_its_name() {
+    let fixture = fixture();
+    let of = |set: usize| -> Vec<[f64; 2]> {
+        let rows = fixture["directional"][set].as_array().unwrap();
+        rows.iter().map(|row| numbers(row).try_into().unwrap()).collect()
+    };
+    let (before, after) = (of(0), of(1));
+    let share = |[yes, no]: [f64; 2]| yes / (yes + no);
+    let all = before.iter().fold([0.0; 2], |sum, row| [sum[0] + row[0], sum[1] + row[1]]);
+    let shifts: Vec<(f64, f64)> =
+        before.iter().zip(&after).map(|(a, b)| (share(*a), share(*b) - share(*a))).collect();
+    let expected = fixture["directional"][2].as_f64().unwrap();
+    let found = directional(&shifts, share(all)).unwrap();
+    assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+}
+
+#[test]
+fn the_angle_of_a_colour_is_that_of_derm_ita() {
+    for row in fixture()["angles"].as_array().unwrap() {
+        let colour: Vec<u8> = numbers(&row[0]).iter().map(|v| *v as u8).collect();
+        let (pixels, expected) = (colour.repeat(64 * 64), row[1].as_f64().unwrap());
+        let image = Image { width: 64, height: 64, pixels };
+        let found = surround_colour(&image).unwrap();
+        // Two tables of the same standard's constants.
+        assert!((found - expected).abs() < 0.1, "{found} {expected}");
+    }
 }

@@ -12,10 +12,17 @@ use dermagan_train::{Event, Preset, ResumeRequest, TrainRequest, newest_run, res
 
 use crate::error::TrustError;
 
-/// Whether a generator makes the class that it is asked for.
-pub(crate) fn is_conditioned(generator: &ImageGenerator) -> bool {
+/// Refuses a generator that does not make the class that it is asked for.
+pub(crate) fn check_conditioned(generator: &ImageGenerator) -> Result<(), SettingError> {
     let model = generator.model();
-    model.config.classes > 0 && model.card.as_ref().is_some_and(|card| card.condition > 0.0)
+    let condition = model.card.as_ref().map_or(0.0, |card| card.condition);
+    match model.config.classes > 0 && condition > 0.0 {
+        true => Ok(()),
+        false => Err(SettingError::new(
+            "model",
+            "this model is not conditioned on classes; train one that is, such as with the preset rare",
+        )),
+    }
 }
 
 /// What to train on, and where.

@@ -20,11 +20,12 @@ const FEWEST_PLANTED: usize = 20;
 /// The attack on held-out photographs may be above chance in one of twenty times this number of audits.
 const TESTS: usize = 10;
 
-/// Checks the audit. `closest` is what each held-out image is closest to. `labelled` says whether classes are told apart.
+/// Checks the audit. `closest` is what each held-out image is closest to, and `all` are the thresholds from that. `labelled`
+/// says whether classes are told apart.
 pub(crate) fn controls(
     space: &Space<'_>,
     search: &CopySearch,
-    closest: &[Closest],
+    (closest, all): (&[Closest], &Thresholds),
     labelled: bool,
     seed: u64,
 ) -> Result<Controls, TrustError> {
@@ -65,11 +66,6 @@ pub(crate) fn controls(
         || verdict::of_copies(&found, &unseen, 0) == Verdict::Fail
         || share.as_ref().is_some_and(|share| verdict::of_share(share) == Verdict::Fail);
 
-    let all = Thresholds::new(
-        closest,
-        &reals.held.iter().map(|i| reals.class(*i)).collect::<Vec<_>>(),
-        classes,
-    );
     let number = ((TOLERATED * reals.held.len() as f64).round() as usize).max(FEWEST_PLANTED);
     let (images, classes) = copies_of_training_images(space, number, seed)?;
     let planted = search.closest(&images);

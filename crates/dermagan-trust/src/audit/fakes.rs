@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use dermagan_data::LeftOut;
-use dermagan_eval::{EvalEvent, Extractor, GeneratedImages, ImagenetEncoder, Sink};
+use dermagan_eval::{Extractor, GeneratedImages, ImagenetEncoder, Sink};
 
 use crate::copies::search::{Closest, CopySearch};
 use crate::error::TrustError;
+use crate::images::classes::place_of;
+use crate::images::generated::in_batches;
 
-/// Images that are read at a time.
-const AT_ONCE: usize = 256;
 /// The generated images of a class that a model makes at least.
 const OF_CLASS: usize = 512;
 /// Seeds that are searched for images of a rare class.
@@ -55,9 +55,7 @@ pub(crate) fn chosen(fakes: &GeneratedImages, classes: &[String], number: usize)
         return (0..count).collect();
     }
     let mut chosen: Vec<usize> = (0..number).collect();
-    let known = |i: usize| {
-        fakes.class(i).filter(|code| classes.iter().any(|known| known.eq_ignore_ascii_case(code)))
-    };
+    let known = |i: usize| fakes.class(i).filter(|code| place_of(classes, code).is_some());
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for i in 0..number {
         let Some(code) = known(i) else { return chosen };
@@ -99,31 +97,17 @@ impl Fakes {
             features: Vec::new(),
             left_out: Vec::new(),
         };
-        let mut done = 0;
-        for some in wanted.chunks(fakes.at_a_time(AT_ONCE)) {
-            let mut images = Vec::with_capacity(some.len());
-            for (i, read) in some.iter().zip(fakes.images(some)?) {
-                match read {
-                    Ok(image) => {
-                        found.images.push(*i);
-                        images.push(image);
-                    }
-                    Err(problem) => LeftOut::add_problem(&mut found.left_out, &problem),
-                }
-            }
-            found.closest.extend(search.closest(&images));
-            found.features.extend(encoder.extract(&images)?);
-            done += some.len();
-            sink(EvalEvent::Fake { done, total: wanted.len() });
-        }
+        found.left_out = in_batches(fakes, wanted, sink, |indices, images| {
+            found.images.extend(indices);
+            found.closest.extend(search.closest(images));
+            found.features.extend(encoder.extract(images)?);
+            Ok(())
+        })?;
         if found.images.is_empty() {
             let what = "none of the generated images can be read";
             return Err(TrustError::Input(format!("{}: {what}", fakes.describe())));
         }
-        let class = |i: &usize| {
-            let code = fakes.class(*i)?;
-            classes.iter().position(|known| known.eq_ignore_ascii_case(code))
-        };
+        let class = |i: &usize| place_of(classes, fakes.class(*i)?);
         found.class = found.images.iter().map(class).collect();
         Ok(found)
     }

@@ -137,10 +137,10 @@ pub fn audit(
     let scores = scores.map(|scores| scores(&reals.cache)).transpose()?;
     let search = CopySearch::new(&reals.cache, &reals.train, &reals.lesion);
     let encoder = ImagenetEncoder::shipped()?;
-    let space = Space::new(&reals, real_features(&reals, &encoder, device, sink)?);
+    let lesion = LesionEncoder::shipped(&device.handle)?;
+    let space = Space::new(&reals, real_features(&reals, &encoder, &lesion, sink)?);
     let held = closest_of(&reals, &search);
-    let class: Vec<usize> = reals.held.iter().map(|image| reals.class(*image)).collect();
-    let thresholds = Thresholds::new(&held, &class, reals.classes().len());
+    let thresholds = Thresholds::of_held_out(&reals, &held);
     let wanted = chosen(fakes, reals.classes(), job.number);
     let found = Fakes::read(fakes, &wanted, reals.classes(), &search, &encoder, sink)?;
     sink(EvalEvent::Comparing);
@@ -153,7 +153,7 @@ pub fn audit(
         discriminator: scores.as_deref(),
         seed: job.seed,
     });
-    let controls = controls(&space, &search, &held, labelled, job.seed)?;
+    let controls = controls(&space, &search, (&held, &thresholds), labelled, job.seed)?;
     let header = reals.cache.header();
     let learnt = job.learnt.as_ref().and_then(|learnt| learnt.too_many(header, &reals.train));
     if !controls.hold() || learnt.is_some() {
@@ -190,11 +190,10 @@ pub fn audit(
 pub(crate) fn real_features(
     reals: &Reals,
     encoder: &ImagenetEncoder,
-    device: &ComputeDevice,
+    lesion: &LesionEncoder,
     sink: Sink<'_>,
 ) -> Result<Vec<f32>, TrustError> {
-    let lesion = LesionEncoder::shipped(&device.handle)?;
-    let extractors = Extractors { compared: vec![encoder], encoder: &lesion };
+    let extractors = Extractors { compared: vec![encoder], encoder: lesion };
     let mut features = Vec::new();
     for images in [&reals.train, &reals.held] {
         let found = features_of(&reals.cache, images, &extractors, &mut *sink)?;

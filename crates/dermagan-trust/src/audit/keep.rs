@@ -7,11 +7,7 @@ use dermagan_base::{SettingError, atomic, producer};
 use dermagan_eval::GeneratedImages;
 
 use crate::error::TrustError;
-
-/// The table of a set.
-const TABLE: &str = "metadata.csv";
-/// The columns of HAM10000's table.
-const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
+use crate::table;
 
 /// Writes the images of a folder, a zip or an array without those of the indices `copies` into the new folder `out`, with a
 /// `metadata.csv` that names their classes. Files of a folder or zip keep their bytes and their places. Returns the number of
@@ -34,10 +30,7 @@ pub fn write_without(
     };
     let copies: BTreeSet<usize> = copies.iter().copied().collect();
     std::fs::create_dir_all(out).map_err(TrustError::io(out))?;
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    let bad = |error: csv::Error| TrustError::io(out.join(TABLE))(std::io::Error::other(error));
-    rows.write_record(COLUMNS).map_err(bad)?;
-    let (mut written, mut taken) = (0, BTreeSet::new());
+    let (mut rows, mut taken) = (Vec::new(), BTreeSet::new());
     for i in (0..count).filter(|i| !copies.contains(i)) {
         // What cannot be read was reported by the audit.
         let Some((name, bytes)) = file(fakes, i)? else { continue };
@@ -48,14 +41,10 @@ pub fn write_without(
         atomic::write_unflushed(&path, &bytes).map_err(TrustError::io(&path))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let class = fakes.class(i).unwrap_or("unknown");
-        rows.write_record(["", &stem, class, "synthetic", "", "unknown", "unknown"])
-            .map_err(bad)?;
-        written += 1;
+        rows.push(table::synthetic(String::new(), stem, class.to_owned()));
     }
-    let table = rows.into_inner().map_err(|error| TrustError::Input(error.to_string()))?;
-    let path = out.join(TABLE);
-    atomic::write(&path, &table).map_err(TrustError::io(&path))?;
-    Ok(written)
+    table::write(out, &rows)?;
+    Ok(rows.len())
 }
 
 /// A path whose name without ending no earlier image has: a table names an image by it.

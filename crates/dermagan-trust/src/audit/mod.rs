@@ -14,7 +14,7 @@ mod words;
 pub use job::{Audit, AuditJob, Learnt, ScoresOf, audit};
 pub(crate) use job::{closest_of, real_features};
 pub use keep::write_without;
-pub use pairs::Pair;
+pub use pairs::{Pair, sheet};
 pub use report::{AuditReport, ClassAudit, Controls};
 pub use twins::{TwinEvent, TwinReport, TwinsJob, twins};
 pub use verdict::Verdict;

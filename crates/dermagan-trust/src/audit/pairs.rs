@@ -23,6 +23,25 @@ pub struct Pair {
     pub real_id: String,
 }
 
+/// The pairs as one image: each generated image with the training image on its right, `columns` pairs in a row, `gap` white
+/// pixels between pairs. All images have the size of the first.
+pub fn sheet<'a>(
+    pairs: impl ExactSizeIterator<Item = [&'a Image; 2]> + Clone,
+    columns: usize,
+    gap: usize,
+) -> Image {
+    let side = pairs.clone().next().map_or(1, |[_, real]| real.width);
+    let (width, height) = (2 * side + gap, side + gap);
+    let rows = pairs.len().div_ceil(columns).max(1);
+    let mut sheet = Image::filled(width * columns - gap, height * rows - gap, [255; 3]);
+    for (i, [fake, real]) in pairs.enumerate() {
+        let (x, y) = (i % columns * width, i / columns * height);
+        sheet.paste(fake, x, y);
+        sheet.paste(real, x + side, y);
+    }
+    sheet
+}
+
 /// The closest pairs, the closest first.
 pub(crate) fn pairs(
     reals: &Reals,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::copies::search::{Closest, CopySearch};
 use crate::copies::thresholds::Thresholds;
 use crate::error::TrustError;
+use crate::images::classes::place_of;
 use crate::images::products::Points;
 use crate::images::reals::Reals;
 use crate::membership::space::Space;
@@ -118,9 +119,7 @@ impl<'a> Filter<'a> {
         };
         let radii = side.points.distances(&side.points, ball);
         let code = &reals.classes()[class];
-        let known = &judges.lesion.card().classes;
-        let known = known.iter().position(|known| known.eq_ignore_ascii_case(code));
-        let surely = match known {
+        let surely = match place_of(&judges.lesion.card().classes, code) {
             None => None,
             Some(index) => {
                 // The encoder is too sure of the images that it learnt from. With few held-out ones there is no other.

@@ -23,9 +23,11 @@ use crate::audit::{AuditReport, Verdict, closest_of, real_features};
 use crate::copies::search::CopySearch;
 use crate::copies::thresholds::Thresholds;
 use crate::error::TrustError;
+use crate::images::classes::{index_of, place_of};
 use crate::images::reals::{Reals, open_at};
 use crate::membership::space::Space;
-use crate::retrain::is_conditioned;
+use crate::retrain::check_conditioned;
+use crate::table::{self, Row};
 
 /// Candidates that are made at a time.
 const BATCH: usize = 64;
@@ -246,10 +248,7 @@ fn check(
     generator: &ImageGenerator,
     audit: &AuditVerdicts,
 ) -> Result<(), TrustError> {
-    if !is_conditioned(generator) {
-        let problem = "this model is not conditioned on classes; train one that is, such as with the preset rare";
-        return Err(SettingError::new("model", problem).into());
-    }
+    check_conditioned(generator)?;
     if !audit.fake.contains(&generator.model().hash) {
         let problem =
             "this report is of other images; make one with `dermagan audit --fake MODEL --json`";
@@ -298,18 +297,15 @@ fn plans(
         return Err(SettingError::value("only", unknown, problem).into());
     }
     let largest = (0..classes.len()).map(count).max().unwrap_or(0);
-    let known =
-        generator.model().card.as_ref().map(|card| card.classes.as_slice()).unwrap_or_default();
     let plan = |class: usize| {
         let code = &classes[class];
-        let asked =
-            job.only.is_empty() || job.only.iter().any(|only| only.eq_ignore_ascii_case(code));
+        let asked = job.only.is_empty() || place_of(&job.only, code).is_some();
         let (wanted, limited) = job.to.missing(count(class), largest, job.force);
         let failed = audit.of(code) == Verdict::Fail;
         let (wanted, note) = match () {
             () if !asked || wanted == 0 => (0, None),
             () if failed => (0, Some("its audit failed, so no image of it is made".to_owned())),
-            () if !known.iter().any(|known| known.eq_ignore_ascii_case(code)) => {
+            () if index_of(generator, code).is_none() => {
                 (0, Some("the model does not know it".to_owned()))
             }
             () if limited => (wanted, Some("limited to twice its real images".to_owned())),
@@ -348,11 +344,10 @@ fn make(
     let (imagenet, lesion) = (ImagenetEncoder::shipped()?, LesionEncoder::shipped(&device.handle)?);
     let search = CopySearch::new(&reals.cache, &reals.train, &reals.lesion);
     let features =
-        real_features(reals, &imagenet, device, &mut |event| sink(BalanceEvent::Real(event)))?;
+        real_features(reals, &imagenet, &lesion, &mut |event| sink(BalanceEvent::Real(event)))?;
     let space = Space::new(reals, features);
     let held = closest_of(reals, &search);
-    let class: Vec<usize> = reals.held.iter().map(|image| reals.class(*image)).collect();
-    let thresholds = Thresholds::new(&held, &class, reals.classes().len());
+    let thresholds = Thresholds::of_held_out(reals, &held);
     let judges =
         Judges { search: &search, thresholds: &thresholds, imagenet: &imagenet, lesion: &lesion };
     let mut done = 0;
@@ -367,17 +362,8 @@ fn make(
                 let png = generator.png(shot, 1.0, image, &path)?;
                 folder.image(&name, &png)?;
                 let lesion = generator.lesion_id(&name);
-                let unknown = || "unknown".to_owned();
-                let cells = [
-                    lesion,
-                    name,
-                    code.clone(),
-                    "synthetic".to_owned(),
-                    String::new(),
-                    unknown(),
-                    unknown(),
-                ];
-                record.rows.push((first + place, cells));
+                let row = table::synthetic(lesion, name, code.clone());
+                record.rows.push((first + place, row));
                 Ok(())
             };
             let places: Vec<usize> = places(job, plan).collect();
@@ -417,10 +403,7 @@ fn fill(
     give: &mut dyn FnMut(usize, Shot, &Image) -> Result<(), TrustError>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Tally, TrustError> {
-    let index = generator.model().card.as_ref().and_then(|card| {
-        let code = filter.code();
-        card.classes.iter().position(|known| known.eq_ignore_ascii_case(code))
-    });
+    let index = index_of(generator, filter.code());
     let mut tally = Tally::default();
     let mut open: Vec<usize> = places.to_vec();
     for attempt in 0..ATTEMPTS {
@@ -460,7 +443,7 @@ fn fill(
 }
 
 /// The row of a real image.
-fn row(classes: &[String], record: &Record, name: &str) -> [String; 7] {
+fn row(classes: &[String], record: &Record, name: &str) -> Row {
     [
         record.lesion_id.clone().unwrap_or_default(),
         name.to_owned(),

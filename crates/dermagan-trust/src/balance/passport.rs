@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::filter::Tally;
+use crate::images::groups::Attribute;
 use crate::images::reals::Reals;
 
 /// The version of the fields.
@@ -88,22 +89,19 @@ impl Passport {
         let (header, model) = (of.reals.cache.header(), of.generator.model());
         let card = model.card.as_ref();
         let records = || of.reals.train.iter().map(|i| &header.records[*i as usize]);
-        let count = |key: &dyn Fn(&dermagan_data::Record) -> String| {
+        let count = |attribute: Attribute| {
             let mut counts = BTreeMap::new();
-            records().for_each(|record| *counts.entry(key(record)).or_default() += 1);
+            for record in records() {
+                let group = attribute.of(record).unwrap_or_else(|| "unknown".to_owned());
+                *counts.entry(group).or_default() += 1;
+            }
             counts
         };
-        let age = |record: &dermagan_data::Record| match record.age {
-            None => "unknown".to_owned(),
-            Some(age) if age < 40.0 => "below 40".to_owned(),
-            Some(age) if age < 65.0 => "40 to 64".to_owned(),
-            Some(_) => "65 and above".to_owned(),
-        };
         let composition = BTreeMap::from([
-            ("sex", count(&|record| record.sex.to_string())),
-            ("age", count(&age)),
-            ("site", count(&|record| record.localization.clone())),
-            ("confirmed_by", count(&|record| record.dx_type.to_string())),
+            ("sex", count(Attribute::Sex)),
+            ("age", count(Attribute::Age)),
+            ("site", count(Attribute::Site)),
+            ("confirmed_by", count(Attribute::ConfirmedBy)),
         ]);
         let generated = of.classes.values().any(|class| class.generated > 0);
         Self {

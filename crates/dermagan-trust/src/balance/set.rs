@@ -12,9 +12,7 @@ use std::collections::BTreeMap;
 use super::filter::Tally;
 use super::slots::Shard;
 use crate::error::TrustError;
-
-/// The columns of HAM10000's table.
-const COLUMNS: [&str; 7] = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"];
+use crate::table::{self, Row};
 
 /// What one shard wrote.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +20,7 @@ pub(crate) struct ShardRecord {
     /// Everything that the set depends on; shards of different sets do not join.
     pub set: String,
     /// The rows of the table, each with its place in it.
-    pub rows: Vec<(usize, [String; 7])>,
+    pub rows: Vec<(usize, Row)>,
     /// The candidates of each class.
     pub tallies: BTreeMap<String, Tally>,
 }
@@ -132,17 +130,9 @@ impl SetFolder<'_> {
 
     /// Writes the table, the rows in order of their places, and returns its bytes. It is written before the passport.
     pub fn table(&self, records: &[ShardRecord]) -> Result<Vec<u8>, TrustError> {
-        let path = self.out.join("metadata.csv");
-        let bad = |error: csv::Error| TrustError::io(&path)(std::io::Error::other(error));
-        let mut rows: Vec<&(usize, [String; 7])> =
-            records.iter().flat_map(|record| &record.rows).collect();
+        let mut rows: Vec<&(usize, Row)> = records.iter().flat_map(|record| &record.rows).collect();
         rows.sort_by_key(|(place, _)| *place);
-        let mut table = csv::Writer::from_writer(Vec::new());
-        table.write_record(COLUMNS).map_err(bad)?;
-        rows.iter().try_for_each(|(_, cells)| table.write_record(cells)).map_err(bad)?;
-        let bytes = table.into_inner().map_err(|error| TrustError::Input(error.to_string()))?;
-        atomic::write(&path, &bytes).map_err(TrustError::io(&path))?;
-        Ok(bytes)
+        table::write(self.out, rows.into_iter().map(|(_, row)| row))
     }
 
     /// Writes the metadata for programs that read Croissant.

@@ -6,7 +6,7 @@ use dermagan_eval::{Features, Labelled, Logistic};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::statistics::{auc, drawn, interval, quantile};
+use crate::statistics::{auc, drawn, interval, quantile, two_sided};
 
 /// The area under the ROC curve from which an answer counts as measurable.
 const MEASURABLE: f64 = 0.7;
@@ -133,7 +133,9 @@ pub(crate) fn amplification(
     let shifts: Vec<ClassShift> = (0..classes.len())
         .filter_map(|class| shift(class, &classes[class], &answered, &fakes, seed))
         .collect();
-    let directional = directional(&shifts, yes);
+    let of_table: Vec<(f64, f64)> =
+        shifts.iter().map(|shift| (shift.by_table, shift.difference)).collect();
+    let directional = directional(&of_table, yes);
     Amplification {
         question: question.to_owned(),
         auc: area,
@@ -199,12 +201,6 @@ fn shift(
     })
 }
 
-/// The two-sided p of 0 by draws of a difference, at least one draw.
-fn two_sided(draws: &[f64]) -> f64 {
-    let share = |is: &dyn Fn(&f64) -> bool| share(draws.iter().map(is));
-    (2.0 * share(&|v| *v <= 0.0).min(share(&|v| *v >= 0.0))).clamp(1.0 / draws.len() as f64, 1.0)
-}
-
 /// The share of yes.
 fn share(answers: impl Iterator<Item = bool>) -> f64 {
     let (yes, all) = answers.fold((0, 0usize), |(yes, all), one| (yes + usize::from(one), all + 1));
@@ -218,11 +214,9 @@ fn corrected(found: f64, sensitivity: f64, specificity: f64) -> f64 {
 }
 
 /// The directional amplification: a shift counts as positive where it goes the way in which the class differs from all
-/// images already. `overall` is the share of all held-out lesions.
-fn directional(shifts: &[ClassShift], overall: f64) -> Option<f64> {
-    let one = |shift: &ClassShift| {
-        if shift.by_table > overall { shift.difference } else { -shift.difference }
-    };
+/// images already. `shifts` has the share of each class and its shift; `overall` is the share of all lesions.
+pub(crate) fn directional(shifts: &[(f64, f64)], overall: f64) -> Option<f64> {
+    let one = |(share, shift): &(f64, f64)| if *share > overall { *shift } else { -shift };
     (!shifts.is_empty()).then(|| shifts.iter().map(one).sum::<f64>() / shifts.len() as f64)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dermagan_data::Record;
 use serde::Serialize;
 
-use super::groups::Attribute;
+use crate::images::groups::Attribute;
 use crate::statistics::Rate;
 
 /// The shares of the groups of one attribute.

@@ -14,17 +14,17 @@ use serde::Serialize;
 
 use super::amplification::{Amplification, Asked, amplification};
 use super::composition::{Composition, of_classes, of_tables};
-use super::groups::Question;
 use super::recall::{GroupRecall, recalls};
 use super::surround::{SurroundColour, surround_colour};
 use crate::audit::real_features;
 use crate::error::TrustError;
+use crate::images::classes::place_of;
+use crate::images::generated::in_batches;
+use crate::images::groups::Question;
 use crate::images::reals::{Reals, open_at};
 use crate::membership::space::Space;
 use crate::statistics::holm;
 
-/// Images that are read at a time.
-const AT_ONCE: usize = 256;
 /// The chance that one of all shifts is called a difference where there is none.
 const LEVEL: f64 = 0.05;
 /// The fewest generated images of a class whose colour is compared.
@@ -97,7 +97,7 @@ pub fn bias(
     })?;
     let reals = Reals::new(cache)?;
     let (imagenet, lesion) = (ImagenetEncoder::shipped()?, LesionEncoder::shipped(&device.handle)?);
-    let space = Space::new(&reals, real_features(&reals, &imagenet, device, sink)?);
+    let space = Space::new(&reals, real_features(&reals, &imagenet, &lesion, sink)?);
     let made = read(fakes, job.number, reals.classes(), &imagenet, sink)?;
     sink(EvalEvent::Comparing);
     let mut notes = Vec::new();
@@ -132,27 +132,13 @@ fn read(
     let wanted: Vec<usize> = (0..fakes.count().unwrap_or(number)).collect();
     let mut made =
         Fakes { class: Vec::new(), angles: Vec::new(), features: Vec::new(), left_out: Vec::new() };
-    let mut done = 0;
-    for some in wanted.chunks(fakes.at_a_time(AT_ONCE)) {
-        let mut images: Vec<Image> = Vec::with_capacity(some.len());
-        for (i, read) in some.iter().zip(fakes.images(some)?) {
-            match read {
-                Ok(image) => {
-                    let code = fakes.class(*i);
-                    let known = |code: &str| {
-                        classes.iter().position(|known| known.eq_ignore_ascii_case(code))
-                    };
-                    made.class.push(code.and_then(known));
-                    images.push(image);
-                }
-                Err(problem) => LeftOut::add_problem(&mut made.left_out, &problem),
-            }
-        }
+    let class = |i: &usize| place_of(classes, fakes.class(*i)?);
+    made.left_out = in_batches(fakes, &wanted, sink, |indices, images| {
+        made.class.extend(indices.iter().map(class));
         made.angles.par_extend(images.par_iter().map(surround_colour));
-        made.features.extend(imagenet.extract(&images)?);
-        done += some.len();
-        sink(EvalEvent::Fake { done, total: wanted.len() });
-    }
+        made.features.extend(imagenet.extract(images)?);
+        Ok(())
+    })?;
     match made.class.is_empty() {
         true => {
             Err(TrustError::Input(format!("{}: no generated image can be read", fakes.describe())))
@@ -194,10 +180,8 @@ fn compositions(
         let images = reals.one_per_lesion(images);
         images.iter().map(|image| &reals.cache.header().records[*image as usize]).collect()
     };
-    let rows = table.iter().filter_map(|record| {
-        let code = &classes[record.class];
-        Some((codes.iter().position(|known| known.eq_ignore_ascii_case(code))?, record))
-    });
+    let rows =
+        table.iter().filter_map(|record| Some((place_of(codes, &classes[record.class])?, record)));
     let rows: Vec<(usize, &Record)> = rows.collect();
     all.extend(of_tables(&records(&reals.train), &records(&reals.held), &rows));
     all
@@ -274,10 +258,7 @@ fn recall(reals: &Reals, encoder: &LesionEncoder) -> Result<Vec<GroupRecall>, Tr
             (record, known[class].eq_ignore_ascii_case(&reals.classes()[record.class]))
         })
         // The encoder cannot recognise what it never learnt.
-        .filter(|(record, _)| {
-            let code = &reals.classes()[record.class];
-            known.iter().any(|known| known.eq_ignore_ascii_case(code))
-        })
+        .filter(|(record, _)| place_of(known, &reals.classes()[record.class]).is_some())
         .collect();
     Ok(recalls(reals.classes(), &lesions))
 }

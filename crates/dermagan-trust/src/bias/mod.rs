@@ -2,11 +2,12 @@
 
 mod amplification;
 mod composition;
-mod groups;
 mod job;
 mod recall;
 mod surround;
 
+#[cfg(test)]
+pub(crate) use amplification::directional;
 pub use amplification::{Amplification, ClassShift};
 pub use composition::{Composition, GroupShare};
 pub use job::{BiasJob, BiasReport, bias};

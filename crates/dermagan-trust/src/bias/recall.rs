@@ -3,7 +3,7 @@
 use dermagan_data::Record;
 use serde::Serialize;
 
-use super::groups::Attribute;
+use crate::images::groups::Attribute;
 use crate::statistics::Rate;
 
 /// The fewest lesions of which a recall is given.

@@ -1,6 +1,7 @@
 //! How close to a training image counts as a copy.
 
 use crate::copies::search::Closest;
+use crate::images::reals::Reals;
 use crate::statistics::quantile;
 
 /// The share of held-out images below a threshold. Small, so that few innocent images are called copies, and so that 1 % of
@@ -29,6 +30,12 @@ impl Thresholds {
         let mut of: Vec<[f64; 2]> = (0..classes).map(|class| smaller(of(Some(class)))).collect();
         of.push(all);
         Self { of }
+    }
+
+    /// The thresholds from what each held-out image is closest to.
+    pub fn of_held_out(reals: &Reals, closest: &[Closest]) -> Self {
+        let class: Vec<usize> = reals.held.iter().map(|image| reals.class(*image)).collect();
+        Self::new(closest, &class, reals.classes().len())
     }
 
     /// Whether an image of a class, or of any, is a copy.

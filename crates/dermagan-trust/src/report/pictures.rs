@@ -6,7 +6,7 @@ use dermagan_eval::GeneratedImages;
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
-use crate::audit::Pair;
+use crate::audit::{Pair, sheet};
 use crate::error::TrustError;
 
 /// JPEG quality of the images in the page.
@@ -19,6 +19,8 @@ const PER_CLASS: usize = 6;
 const SEARCHED: usize = 20_000;
 /// The largest side of an image in pixels: a page of larger ones would be too long.
 const MOST_SIDE: u32 = 128;
+/// Closest pairs per row.
+const PAIRS_PER_ROW: usize = 4;
 /// Pixels between generated and real images.
 const GAP: usize = 12;
 
@@ -112,20 +114,14 @@ pub(super) fn classes(
 
 /// The closest pairs.
 pub(super) fn pairs(pairs: &[Pair]) -> Result<Option<Picture>, TrustError> {
-    let Some(first) = pairs.first() else { return Ok(None) };
-    let side = small(first.real.clone()).width;
-    let (width, height) = (2 * side + GAP, side + GAP);
-    let columns = 4;
-    let mut sheet = Image::filled(
-        width * columns - GAP,
-        height * pairs.len().div_ceil(columns) - GAP,
-        [255; 3],
-    );
-    for (i, pair) in pairs.iter().enumerate() {
-        let (x, y) = (i % columns * width, i / columns * height);
-        sheet.paste(&small(pair.fake.clone()), x, y);
-        sheet.paste(&small(pair.real.clone()), x + side, y);
+    if pairs.is_empty() {
+        return Ok(None);
     }
+    let images: Vec<[Image; 2]> = pairs
+        .iter()
+        .map(|pair| [&pair.fake, &pair.real].map(|image| small(image.clone())))
+        .collect();
+    let sheet = sheet(images.iter().map(|pair| pair.each_ref()), PAIRS_PER_ROW, GAP);
     let words = "generated images, each with the closest training image on its right".to_owned();
     Picture::new(&sheet, words).map(Some)
 }

@@ -219,7 +219,7 @@ pub(super) fn trial(report: &Value) -> Markup {
         div.scroll { table {
             caption {
                 "Classifiers that learnt from these images, judged on held-out photographs; the difference is in points of balanced \
-                 accuracy from rebalanced photographs, with its 95 % interval."
+                 accuracy from " (report["base"].as_str().unwrap_or("rebalanced photographs")) ", with its 95 % interval."
             }
             thead { tr { th.text { "trained on" } th { "balanced accuracy" } th { "macro AUC" } th { "melanoma AUC" } th { "calibration error" } th { "difference" } } }
             tbody { @for arm in arms {

@@ -13,4 +13,4 @@ pub(crate) use holm::holm;
 pub use interval::Rate;
 pub(crate) use interval::trials_that_exclude;
 pub(crate) use ranks::{auc, true_positive_rate};
-pub(crate) use resample::{drawn, interval, quantile};
+pub(crate) use resample::{drawn, interval, quantile, two_sided};

@@ -18,6 +18,13 @@ pub fn interval(draws: &[f64]) -> [f64; 2] {
     [quantile(draws, 0.025), quantile(draws, 0.975)]
 }
 
+/// The two-sided p of 0 by draws of a difference, at least that of a single draw.
+pub fn two_sided(draws: &[f64]) -> f64 {
+    let n = draws.len() as f64;
+    let share = |is: &dyn Fn(&f64) -> bool| draws.iter().filter(|v| is(v)).count() as f64 / n;
+    (2.0 * share(&|v| *v <= 0.0).min(share(&|v| *v >= 0.0))).clamp(1.0 / n, 1.0)
+}
+
 /// `n` indices below `count`, with repetition.
 pub fn drawn(random: &mut Keyed, count: usize, n: usize) -> Vec<usize> {
     (0..n).map(|_| random.below(count as u64) as usize).collect()

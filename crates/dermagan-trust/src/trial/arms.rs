@@ -13,8 +13,8 @@ pub enum Arm {
     /// Photographs, mirrored, rotated, shifted and changed in colour; predictions are the mean over eight orientations. So are
     /// those of all further arms.
     Augmented,
-    /// As [`Arm::Augmented`], with every class drawn equally often. It is what the next arms are compared with: without it,
-    /// rebalancing alone looks like a benefit of generated images.
+    /// As [`Arm::Augmented`], with every class drawn equally often. This or [`Arm::Adjusted`] is what the next arms are
+    /// compared with: without it, rebalancing alone looks like a benefit of generated images.
     Rebalanced,
     /// As [`Arm::Rebalanced`], with generated images that fill this multiple of each class's gap to the largest class.
     Generated(f64),
@@ -24,11 +24,14 @@ pub enum Arm {
     Permuted(f64),
     /// Generated images alone, as many of each class as there are photographs.
     GeneratedOnly,
+    /// The classifiers of [`Arm::Augmented`] with the logarithm of each class's share of the training images subtracted from its
+    /// logit (logit adjustment; Menon et al. 2021, arXiv:2007.07314), which needs no training of its own.
+    Adjusted,
 }
 
 impl Arm {
-    /// The arms of a trial.
-    pub(crate) fn all() -> Vec<Self> {
+    /// The arms of a trial that are trained.
+    pub(crate) fn trained() -> Vec<Self> {
         let mut arms = vec![Self::Real, Self::Augmented, Self::Rebalanced];
         arms.extend(RATIOS.map(Self::Generated));
         arms.extend([Self::Duplicated(1.0), Self::Permuted(1.0), Self::GeneratedOnly]);
@@ -42,7 +45,7 @@ impl Arm {
 
     /// Whether every class is drawn equally often.
     pub(crate) fn balanced(self) -> bool {
-        !matches!(self, Self::Real | Self::Augmented)
+        !matches!(self, Self::Real | Self::Augmented | Self::Adjusted)
     }
 
     /// The number of generated images, or of repeated ones, of a class of `real` photographs, where the largest class has
@@ -54,7 +57,7 @@ impl Arm {
                 (ratio * gap).round() as usize
             }
             Self::GeneratedOnly => real,
-            Self::Real | Self::Augmented | Self::Rebalanced => 0,
+            Self::Real | Self::Augmented | Self::Rebalanced | Self::Adjusted => 0,
         }
     }
 }
@@ -71,6 +74,7 @@ impl fmt::Display for Arm {
                 write!(f, "with generated images of permuted labels, {ratio} x gap")
             }
             Self::GeneratedOnly => f.write_str("generated images only"),
+            Self::Adjusted => f.write_str("real, augmented, logits adjusted"),
         }
     }
 }

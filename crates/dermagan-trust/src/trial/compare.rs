@@ -6,7 +6,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::score::{mean, recalls};
-use crate::statistics::{drawn, quantile};
+use crate::statistics::{drawn, quantile, two_sided};
 
 /// With fewer seeds a difference may be that of a few trainings, so nothing is concluded.
 pub(crate) const FEWEST_SEEDS: usize = 6;
@@ -79,11 +79,7 @@ impl Paired<'_> {
         let draws: Vec<f64> = (0..DRAWS).into_par_iter().map(draw).collect();
         let ends = |tail: f64| [quantile(&draws, tail), quantile(&draws, 1.0 - tail)];
         let (interval, interval_90) = (ends(0.025), ends(0.05));
-        let share = |is: &dyn Fn(&f64) -> bool| {
-            draws.iter().filter(|v| is(v)).count() as f64 / DRAWS as f64
-        };
-        let p =
-            (2.0 * share(&|v| *v <= 0.0).min(share(&|v| *v >= 0.0))).clamp(1.0 / DRAWS as f64, 1.0);
+        let p = two_sided(&draws);
         let answer = match self.better.len() < FEWEST_SEEDS {
             true => Answer::Inconclusive,
             false => answer(interval, interval_90, margin),

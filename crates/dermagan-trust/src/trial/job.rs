@@ -21,8 +21,9 @@ use super::state::{Logits, State};
 use super::summary::Finished;
 use crate::audit::Learnt;
 use crate::error::TrustError;
+use crate::images::classes::index_of;
 use crate::images::reals::open_at;
-use crate::retrain::{Retraining, is_conditioned, retrained};
+use crate::retrain::{Retraining, check_conditioned, retrained};
 
 /// Images that are made at a time.
 const BATCH: usize = 64;
@@ -111,7 +112,7 @@ pub fn trial(
     let unknown = check_classes(generators, &cache, &parts)?;
     let state = State { folder: &job.state, settings: settings(job, generators, &cache, &name) };
     state.begin()?;
-    let (arms, mut runs) = (Arm::all(), Vec::new());
+    let (arms, mut runs) = (Arm::trained(), Vec::new());
     let total = arms.len() * job.seeds as usize * parts.len();
     let mut done = 0;
     for (number, fold) in parts.iter().enumerate() {
@@ -126,7 +127,7 @@ pub fn trial(
             sink,
         )?);
     }
-    let trial = Finished { job, cache: &cache, parts: &parts, arms: &arms, runs: &runs };
+    let trial = Finished::new(job, &cache, &parts, arms, runs);
     Ok(trial.report(&name, notes(job, parts.len(), &unknown)))
 }
 
@@ -159,7 +160,6 @@ fn check_classes(
         return Err(SettingError::new("data", problem));
     }
     let Generators::One(generator) = generators else { return Ok(Vec::new()) };
-    let Some(card) = &generator.model().card else { return Ok(Vec::new()) };
     let train = parts.first().map(|fold| fold.train.as_slice()).unwrap_or_default();
     let learnt = Learnt::of(generator.model());
     if let Some(problem) = learnt.and_then(|learnt| learnt.too_many(header, train)) {
@@ -168,8 +168,7 @@ fn check_classes(
             format!("{problem}; train one on the training side"),
         ));
     }
-    let is_unknown =
-        |code: &String| !card.classes.iter().any(|known| known.eq_ignore_ascii_case(code));
+    let is_unknown = |code: &String| index_of(generator, code).is_none();
     let codes = present.iter().map(|class| header.classes[*class].clone());
     let unknown: Vec<String> = codes.filter(is_unknown).collect();
     match unknown.len() == present.len() {
@@ -184,12 +183,8 @@ fn check_classes(
 fn name_of(generators: &Generators) -> Result<String, SettingError> {
     match generators {
         Generators::One(generator) => {
-            let model = generator.model();
-            if !is_conditioned(generator) {
-                let problem = "this model is not conditioned on classes; train one that is, such as with the preset rare";
-                return Err(SettingError::new("model", problem));
-            }
-            Ok(model.hash.clone())
+            check_conditioned(generator)?;
+            Ok(generator.model().hash.clone())
         }
         Generators::PerFold { folds, preset, kimg } => {
             let length = kimg.map_or_else(String::new, |kimg| format!(", {kimg} kimg"));
@@ -329,15 +324,9 @@ impl FoldTrial<'_> {
         let largest = counts.iter().copied().max().unwrap_or(0);
         let most = |real: usize| arms.iter().map(|arm| arm.added(real, largest)).max().unwrap_or(0);
         let total = counts.iter().filter(|real| **real > 0).map(|real| most(*real)).sum();
-        let known =
-            generator.model().card.as_ref().map(|card| card.classes.clone()).unwrap_or_default();
         let (mut generated, mut done) = (Generated::new(), 0);
         for (class, real) in counts.iter().enumerate().filter(|(_, real)| **real > 0) {
-            let Some(index) =
-                known.iter().position(|code| code.eq_ignore_ascii_case(&header.classes[class]))
-            else {
-                continue;
-            };
+            let Some(index) = index_of(generator, &header.classes[class]) else { continue };
             let shot = |i: usize| Shot {
                 seed: Keyed::new(self.job.seed, "trial images", (class as u64) << 40 | i as u64)
                     .below(MOST_SEED),

@@ -16,7 +16,7 @@ pub struct ArmReport {
     pub deviation: f64,
     /// The mean balanced accuracy on the images that choose the ratio.
     pub validation: f64,
-    /// The difference from rebalanced photographs; `None` for these.
+    /// The difference from the arm that is [`TrialReport::base`]; `None` for that one.
     pub difference: Option<Difference>,
 }
 
@@ -41,11 +41,14 @@ pub struct TrialReport {
     pub margin: f64,
     /// The codes of the classes, in the order of the recalls.
     pub classes: Vec<String>,
+    /// The arm that others are compared with: photographs rebalanced, or with adjusted logits, whichever the validation images
+    /// find better.
+    pub base: String,
     /// The arms.
     pub arms: Vec<ArmReport>,
     /// The ratio that the validation images of each fold chose.
     pub chosen: Vec<f64>,
-    /// The difference of generated images at the chosen ratios from rebalanced photographs.
+    /// The difference of generated images at the chosen ratios from [`TrialReport::base`].
     pub primary: Difference,
     /// The verdict in a sentence.
     pub words: String,

@@ -8,6 +8,20 @@ use serde::{Deserialize, Serialize};
 use crate::claim::Claim;
 use crate::error::TrustError;
 
+impl Logits {
+    /// The logits with one number per class subtracted.
+    pub fn less(&self, numbers: &[f32]) -> Self {
+        let less = |logits: &[f32]| {
+            logits
+                .iter()
+                .zip(numbers.iter().cycle())
+                .map(|(logit, number)| logit - number)
+                .collect()
+        };
+        Self { settings: self.settings.clone(), val: less(&self.val), test: less(&self.test) }
+    }
+}
+
 /// The folder of a trial.
 pub(crate) struct State<'a> {
     pub folder: &'a Path,

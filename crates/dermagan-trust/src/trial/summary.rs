@@ -10,16 +10,17 @@ use super::score::{Predictions, Scores, mean};
 use super::settings::TrialJob;
 use super::state::Logits;
 use super::words::words;
+use crate::images::classes::place_of;
 use crate::statistics::holm;
 
 /// A trial whose classifiers are all finished.
 pub(crate) struct Finished<'a> {
-    pub job: &'a TrialJob,
-    pub cache: &'a Cache,
-    pub parts: &'a [Fold],
-    pub arms: &'a [Arm],
+    job: &'a TrialJob,
+    cache: &'a Cache,
+    parts: &'a [Fold],
+    arms: Vec<Arm>,
     /// By fold, arm and seed.
-    pub runs: &'a [Vec<Vec<Logits>>],
+    runs: Vec<Vec<Vec<Logits>>>,
 }
 
 /// What the pooled test images are, and what each arm predicts of them, by seed.
@@ -30,14 +31,35 @@ struct Pooled {
     found: Vec<Vec<Vec<usize>>>,
 }
 
-impl Finished<'_> {
+impl<'a> Finished<'a> {
+    /// A trial whose arms `trained` have the logits `runs`, by fold, arm and seed. It has the arm of adjusted logits too.
+    pub fn new(
+        job: &'a TrialJob,
+        cache: &'a Cache,
+        parts: &'a [Fold],
+        trained: Vec<Arm>,
+        mut runs: Vec<Vec<Vec<Logits>>>,
+    ) -> Self {
+        let mut arms = trained;
+        if let Some(plain) = arms.iter().position(|arm| *arm == Arm::Augmented) {
+            for (run, part) in runs.iter_mut().zip(parts) {
+                let priors = log_shares(cache, &part.train);
+                let adjusted = run[plain].iter().map(|logits| logits.less(&priors)).collect();
+                run.push(adjusted);
+            }
+            arms.push(Arm::Adjusted);
+        }
+        Self { job, cache, parts, arms, runs }
+    }
+
     /// The report. `generator` names the generators.
     pub fn report(&self, generator: &str, notes: Vec<String>) -> TrialReport {
         let header = self.cache.header();
         let pooled = self.pooled();
         let by_fold = self.validation();
+        let base = self.base(&by_fold);
         let mut arms: Vec<ArmReport> =
-            (0..self.arms.len()).map(|arm| self.arm(arm, &pooled, &by_fold)).collect();
+            (0..self.arms.len()).map(|arm| self.arm(arm, base, &pooled, &by_fold)).collect();
         let generated = self.generated();
         let p: Vec<f64> =
             generated.iter().filter_map(|arm| Some(arms[*arm].difference.as_ref()?.p)).collect();
@@ -47,7 +69,6 @@ impl Finished<'_> {
             }
         }
         // Each fold chooses by its own validation images, which judge in other folds only.
-        let base = self.base();
         let choose = |fold: &Vec<f64>| {
             generated.iter().copied().max_by(|a, b| fold[*a].total_cmp(&fold[*b])).unwrap_or(base)
         };
@@ -60,7 +81,7 @@ impl Finished<'_> {
         let of_chosen: Vec<Vec<usize>> = (0..self.job.seeds as usize)
             .map(|seed| self.predictions(|fold| chosen[fold], seed).most_likely())
             .collect();
-        let primary = Paired { better: &of_chosen, ..self.paired(base, &pooled) }
+        let primary = Paired { better: &of_chosen, ..self.paired(base, base, &pooled) }
             .difference(self.job.margin, self.job.seed);
         let permuted = self.arms.iter().position(|arm| matches!(arm, Arm::Permuted(_)));
         let permuted = permuted.and_then(|arm| Some(arms[arm].difference.as_ref()?.answer));
@@ -77,7 +98,8 @@ impl Finished<'_> {
             test_lesions: lesions.len(),
             margin: self.job.margin,
             classes: header.classes.clone(),
-            words: words(&ratios, &primary, permuted, self.job.margin),
+            words: words(&ratios, &self.arms[base], &primary, permuted, self.job.margin),
+            base: self.arms[base].to_string(),
             arms,
             chosen: ratios,
             primary,
@@ -85,9 +107,14 @@ impl Finished<'_> {
         }
     }
 
-    /// The number of the arm that others are compared with.
-    fn base(&self) -> usize {
-        self.arms.iter().position(|arm| *arm == Arm::Rebalanced).unwrap_or(0)
+    /// The number of the arm that others are compared with: of the two that correct for the classes' sizes, the one that the
+    /// validation images find better.
+    fn base(&self, by_fold: &[Vec<f64>]) -> usize {
+        let accuracy =
+            |arm: &usize| mean(&by_fold.iter().map(|fold| fold[*arm]).collect::<Vec<_>>());
+        let corrects = |arm: &usize| matches!(self.arms[*arm], Arm::Rebalanced | Arm::Adjusted);
+        let arms = (0..self.arms.len()).filter(corrects);
+        arms.max_by(|a, b| accuracy(a).total_cmp(&accuracy(b))).unwrap_or(0)
     }
 
     /// The numbers of the arms with generated images.
@@ -146,25 +173,25 @@ impl Finished<'_> {
         mean(&logits.map(one).collect::<Vec<_>>())
     }
 
-    fn paired<'b>(&self, arm: usize, pooled: &'b Pooled) -> Paired<'b> {
+    fn paired<'b>(&self, arm: usize, base: usize, pooled: &'b Pooled) -> Paired<'b> {
         Paired {
             better: &pooled.found[arm],
-            base: &pooled.found[self.base()],
+            base: &pooled.found[base],
             truth: &pooled.truth,
             lesion: &pooled.lesion,
             classes: self.classes(),
         }
     }
 
-    fn arm(&self, arm: usize, pooled: &Pooled, by_fold: &[Vec<f64>]) -> ArmReport {
+    fn arm(&self, arm: usize, base: usize, pooled: &Pooled, by_fold: &[Vec<f64>]) -> ArmReport {
         let codes = &self.cache.header().classes;
-        let melanoma = codes.iter().position(|code| code.eq_ignore_ascii_case("mel"));
+        let melanoma = place_of(codes, "mel");
         let scores: Vec<Scores> =
             pooled.predictions[arm].iter().map(|one| one.scores(&pooled.truth, melanoma)).collect();
-        let difference = (arm != self.base()).then(|| {
-            let mut difference =
-                self.paired(arm, pooled).difference(self.job.margin, self.job.seed);
-            difference.interval_t = self.by_folds(arm);
+        let difference = (arm != base).then(|| {
+            let paired = self.paired(arm, base, pooled);
+            let mut difference = paired.difference(self.job.margin, self.job.seed);
+            difference.interval_t = self.by_folds(arm, base);
             difference
         });
         ArmReport {
@@ -177,11 +204,11 @@ impl Finished<'_> {
     }
 
     /// The interval of an arm's difference over folds.
-    fn by_folds(&self, arm: usize) -> Option<[f64; 2]> {
+    fn by_folds(&self, arm: usize, base: usize) -> Option<[f64; 2]> {
         let difference = |(run, part): (&Vec<Vec<Logits>>, &Fold)| {
             let truth = self.truth_of(&part.test);
             let of = |arm: usize| self.accuracy(run[arm].iter().map(|of| &of.test), &truth);
-            of(arm) - of(self.base())
+            of(arm) - of(base)
         };
         let differences: Vec<f64> = self.runs.iter().zip(self.parts).map(difference).collect();
         let images = |of: &dyn Fn(&Fold) -> usize| self.parts.iter().map(of).sum::<usize>() as f64;
@@ -190,6 +217,15 @@ impl Finished<'_> {
             images(&|fold| fold.test.len()) / images(&|fold| fold.train.len()),
         )
     }
+}
+
+/// The logarithm of each class's share of the training images; that of one image for a class without any.
+fn log_shares(cache: &Cache, train: &[u32]) -> Vec<f32> {
+    let header = cache.header();
+    let mut counts = vec![0usize; header.classes.len()];
+    train.iter().for_each(|image| counts[header.records[*image as usize].class] += 1);
+    let share = |count: &usize| ((*count).max(1) as f32 / train.len().max(1) as f32).ln();
+    counts.iter().map(share).collect()
 }
 
 fn deviation(scores: &[Scores]) -> f64 {

@@ -1,5 +1,6 @@
 //! The verdict of a trial in a sentence.
 
+use super::arms::Arm;
 use super::compare::{Answer, Difference};
 
 /// Percentage points.
@@ -7,10 +8,11 @@ fn points(share: f64) -> String {
     format!("{:+.1}", 100.0 * share)
 }
 
-/// The verdict on generated images at the ratios of the folds, by their difference from rebalanced photographs. `permuted` is the answer of
+/// The verdict on generated images at the ratios of the folds, by their difference from the arm `base`. `permuted` is the answer of
 /// the arm whose labels were permuted.
 pub(crate) fn words(
     ratios: &[f64],
+    base: &Arm,
     found: &Difference,
     permuted: Option<Answer>,
     margin: f64,
@@ -25,7 +27,7 @@ pub(crate) fn words(
     different.dedup();
     let ratio = different.iter().map(f64::to_string).collect::<Vec<_>>().join(" or ");
     let figures = format!(
-        "by {} points (95 % {} to {}) over rebalanced photographs, with generated images at {ratio} x gap",
+        "by {} points (95 % {} to {}) over \"{base}\", with generated images at {ratio} x gap",
         points(found.difference),
         points(found.interval[0]),
         points(found.interval[1])

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use dermagan_base::image::Image;
 use dermagan_base::{atomic, producer};
 use dermagan_eval::{EvalJob, GeneratedImages};
 use dermagan_generate::{FilesRequest, ImageGenerator, Selection};
@@ -12,7 +11,7 @@ use dermagan_model::{ComputeDevice, ModelFile};
 use dermagan_train::{LATEST, Preset, discriminator_logits, open_generated, open_model};
 use dermagan_trust::{
     Attack, Audit, AuditJob, AuditReport, ClassAudit, Learnt, Pair, Rate, TargetShare, TrustError,
-    TwinEvent, TwinsJob, Verdict, audit, twins, write_without,
+    TwinEvent, TwinsJob, Verdict, audit, sheet, twins, write_without,
 };
 
 use crate::args::AuditArgs;
@@ -147,15 +146,7 @@ fn drop_copies(
 
 /// Writes the closest pairs as a PNG that says what it shows.
 fn write_sheet(path: &Path, pairs: &[Pair]) -> anyhow::Result<()> {
-    let side = pairs.first().map_or(1, |pair| pair.real.width);
-    let (width, height) = (2 * side + GAP, side + GAP);
-    let rows = pairs.len().div_ceil(COLUMNS).max(1);
-    let mut sheet = Image::filled(width * COLUMNS - GAP, height * rows - GAP, [255; 3]);
-    for (i, pair) in pairs.iter().enumerate() {
-        let (x, y) = (i % COLUMNS * width, i / COLUMNS * height);
-        sheet.paste(&pair.fake, x, y);
-        sheet.paste(&pair.real, x + side, y);
-    }
+    let sheet = sheet(pairs.iter().map(|pair| [&pair.fake, &pair.real]), COLUMNS, GAP);
     let names = pairs.iter().map(|pair| format!("{} beside {}", pair.index, pair.real_id));
     let words = format!(
         "The generated images that are closest to a training image, the closest first, each with that REAL image on its \

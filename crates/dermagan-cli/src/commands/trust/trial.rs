@@ -80,13 +80,14 @@ fn print(report: &TrialReport) {
         report.generator
     );
     say!(
-        "\n{:<54} {:>15} {:>10} {:>9} {:>9} {:>7}   difference from rebalanced photographs, points (95 %)",
+        "\n{:<54} {:>15} {:>10} {:>9} {:>9} {:>7}   difference from \"{}\", points (95 %)",
         "arm",
         "balanced acc.",
         "validation",
         "macro AUC",
         "mel AUC",
-        "ECE"
+        "ECE",
+        report.base
     );
     report.arms.iter().for_each(arm);
     say!("\nrecall by class, %:  {}", report.classes.join("  "));
