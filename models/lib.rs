@@ -30,10 +30,13 @@ pub static IMAGENET_ENCODER: &[u8] = include_bytes!("imagenet-encoder/encoder.sa
 pub static LESION_GENERATOR: &[u8] = include_bytes!("lesion-generator/generator.safetensors");
 
 /// The presets: name, and the text of the TOML file of that name. `README.md` has their measurements.
-pub const PRESETS: [(&str, &str); 6] = [
+pub const PRESETS: [(&str, &str); 9] = [
     ("reference", include_str!("reference.toml")),
     ("fast", include_str!("fast.toml")),
     ("rare", include_str!("rare.toml")),
+    ("refine", include_str!("refine.toml")),
+    ("fast128", include_str!("fast128.toml")),
+    ("rare128", include_str!("rare128.toml")),
     ("best", include_str!("best.toml")),
     ("notebook", include_str!("notebook.toml")),
     ("tiny", include_str!("tiny.toml")),

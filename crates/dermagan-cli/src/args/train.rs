@@ -24,14 +24,15 @@ pub struct TrainArgs {
     /// Folder of runs; each run gets a numbered folder in it.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
-    /// Preset: reference, fast, rare, best, notebook, tiny, a FILE.toml, or auto [default: auto]. With auto, the preset is
-    /// tiny for the phantom, rare for other data with two or more classes, and fast otherwise.
+    /// Preset: reference, fast, rare, refine, fast128, rare128, best, notebook, tiny, a FILE.toml, or auto [default: auto].
+    /// With auto, the preset is tiny for the phantom, rare for other data with two or more classes, and fast otherwise.
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
     /// Start from trained networks: a model file, a run, a checkpoint, `latest`, `shipped` for the generator that comes with
     /// the program, or a generator of PyTorch. Tensors are taken by name and shape, embeddings by the code of the class; what
     /// is not taken is listed. The sizes of the networks are the model's. A model without a discriminator gets a new one, and
-    /// the generator does not move for the first 10 kimg (--set optimiser.frozen_kimg=N).
+    /// the generator does not move for the first 10 kimg, or for five passes over the images if that is less
+    /// (--set optimiser.frozen_kimg=N), unless it gets new layers for another --size.
     #[arg(long, value_name = "MODEL|RUN")]
     pub init: Option<String>,
     /// Change one setting of the preset, such as objective.r1=0.1. Repeat it for more settings. A flag such as --batch

@@ -193,8 +193,8 @@ def train(
 
     ``data`` is a :class:`Dataset`, whose prepared images are used as they are, or a source as for :meth:`Dataset.open`;
     None is the built-in phantom. The training side of the split is used. ``preset`` is ``auto``, ``fast``, ``rare``,
-    ``best``, ``reference``, ``notebook``, ``tiny`` or a ``FILE.toml``; ``settings`` changes single settings of it, such as
-    ``{"objective.r1": 0.1}``. ``init`` are trained networks to start from: a :class:`Run`, the path of a model or of a
+    ``refine``, ``fast128``, ``rare128``, ``best``, ``reference``, ``notebook``, ``tiny`` or a ``FILE.toml``; ``settings``
+    changes single settings of it, such as ``{"objective.r1": 0.1}``. ``init`` are trained networks to start from: a :class:`Run`, the path of a model or of a
     checkpoint, ``latest``, or ``shipped`` for the generator that comes with the program. ``minutes`` or ``kimg`` (thousands of images) is the length. The other arguments are those of
     ``dermagan train``.
 

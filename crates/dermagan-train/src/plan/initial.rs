@@ -19,6 +19,9 @@ use crate::store::rundir::{self, LATEST, is_named};
 /// Thousands of images for which a generator does not move if it comes without a discriminator: a new discriminator's first
 /// gradients would undo what it has learnt.
 const FROZEN_KIMG: f64 = 10.0;
+/// The same in passes over the training images, if that is less: with 200 images, a discriminator that learnt alone for 10
+/// kimg had won after 1 kimg.
+const FROZEN_PASSES: f64 = 5.0;
 /// The tensor with a row per class.
 const EMBEDDING: &str = "embed";
 
@@ -170,10 +173,16 @@ impl Initial {
         if model.classes > 0 && !starts.iter().any(|key| request.sets(key)) {
             (preset.condition.from_kimg, preset.condition.to_kimg) = (0.0, 0.0);
         }
-        if self.discriminator.is_none() && !request.sets("optimiser.frozen_kimg") {
-            preset.optimiser.frozen_kimg = FROZEN_KIMG;
-        }
         Ok(())
+    }
+
+    /// Thousands of images for which the generator should not move, for a run on `images` training images of
+    /// `resolution` pixels. At another resolution the generator has new layers, which must learn with the discriminator.
+    pub fn frozen_kimg(&self, resolution: usize, images: usize) -> f64 {
+        match self.discriminator.is_some() || resolution != self.model.resolution {
+            true => 0.0,
+            false => FROZEN_KIMG.min(FROZEN_PASSES * images as f64 / 1000.0),
+        }
     }
 
     /// What the networks of a run take: a generator and a discriminator with the weights `fresh`, for the classes `classes`.

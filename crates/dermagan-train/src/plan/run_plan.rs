@@ -99,6 +99,13 @@ impl Plan {
             choose(source, &request.classes, preset.data.split, split::VERSION, &cache)?;
         let mut config = preset.configure(name, seed, precision, source)?;
         config.initial = initial.as_ref().map(|initial| initial.origin.clone());
+        if let Some(initial) = &initial
+            && config.optimiser.frozen_kimg == 0.0
+            && !request.sets("optimiser.frozen_kimg")
+        {
+            config.optimiser.frozen_kimg =
+                initial.frozen_kimg(config.model.resolution, config.source.images);
+        }
         let initial = initial.map(|initial| transfer(initial, &config)).transpose()?;
         if let Some((_, transfer)) = &initial {
             sink(Event::Initialised(transfer.clone()));

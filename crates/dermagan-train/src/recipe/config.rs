@@ -373,8 +373,8 @@ impl TrainConfig {
     /// Whether any setting that has an effect changes over the run.
     pub fn changes(&self) -> bool {
         let (o, j, augment) = (&self.optimiser, &self.objective, &self.augment);
-        let adapts = augment.target > 0.0;
-        [
+        let (adapts, judged) = (augment.target > 0.0, self.judged_share());
+        let ramps = [
             o.learning_rate,
             o.d_rate(),
             o.lookahead_back,
@@ -386,7 +386,8 @@ impl TrainConfig {
             augment.rare_probability.unwrap_or_default(),
         ]
         .iter()
-        .any(|setting| matches!(setting, Scheduled::Ramp { .. }))
+        .any(|setting| matches!(setting, Scheduled::Ramp { .. }));
+        ramps || (judged > 0.0 && judged < 1.0)
     }
 
     /// The share of the horizon that is done after `nimg` images, 0 to 1. Without a horizon it is 1.
@@ -394,6 +395,14 @@ impl TrainConfig {
         match self.horizon_kimg > 0.0 {
             true => (nimg as f64 / (self.horizon_kimg * 1000.0)).min(1.0),
             false => 1.0,
+        }
+    }
+
+    /// The share of the run in which the discriminator judges features too, 0 to 1.
+    pub fn judged_share(&self) -> f64 {
+        match self.model.projected && self.objective.projected > 0.0 {
+            true => 1.0 - self.objective.projected_from,
+            false => 0.0,
         }
     }
 

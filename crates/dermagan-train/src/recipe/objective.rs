@@ -99,6 +99,10 @@ pub struct Objective {
     /// has an effect with `model.projected` only.
     #[serde(skip_serializing_if = "is_one")]
     pub projected: f64,
+    /// The share of the run after which the judges of features take part, 0 to 1. Before it a step takes the time of one
+    /// without them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub projected_from: f64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -106,10 +110,15 @@ fn is_one(weight: &f64) -> bool {
     *weight == 1.0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
 impl Default for Objective {
     fn default() -> Self {
         let none = Scheduled::Constant(0.0);
-        Self { loss: Loss::Bce, r1: none, r2: none, every: 1, projected: 1.0 }
+        Self { loss: Loss::Bce, r1: none, r2: none, every: 1, projected: 1.0, projected_from: 0.0 }
     }
 }
 
@@ -127,6 +136,8 @@ impl Objective {
         self.r1.check("objective.r1", 0.0, 1e6)?;
         self.r2.check("objective.r2", 0.0, 1e6)?;
         Scheduled::Constant(self.projected).check("objective.projected", 0.0, 1e6)?;
+        let from = Scheduled::Constant(self.projected_from);
+        from.check("objective.projected_from", 0.0, 1.0)?;
         if !(1..=1024).contains(&self.every) {
             let what = format!("objective.every = {}: expected 1 to 1024 steps", self.every);
             return Err(TrainError::Invalid(what));

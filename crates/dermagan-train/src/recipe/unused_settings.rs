@@ -73,7 +73,9 @@ fn reason(config: &TrainConfig, key: &str) -> Option<&'static str> {
         "objective.every" if !config.objective.has_penalty() => {
             Some("objective.r1 and objective.r2 are 0")
         }
-        "objective.projected" if !config.model.projected => Some("model.projected is false"),
+        "objective.projected" | "objective.projected_from" if !config.model.projected => {
+            Some("model.projected is false")
+        }
         "optimiser.lookahead_back" if o.lookahead == 0 => Some("optimiser.lookahead is 0"),
         "optimiser.ema_rampup" if o.ema_kimg.most() == 0.0 => Some("optimiser.ema_kimg is 0"),
         "augment.probability"

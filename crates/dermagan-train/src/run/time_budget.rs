@@ -10,6 +10,7 @@ use dermagan_model::ComputeDevice;
 use crate::error::TrainError;
 use crate::event::Event;
 use crate::plan::run_plan::Plan;
+use crate::plan::speed::parts;
 use crate::run::trainer::{ADAPT_EVERY, Trainer};
 
 /// Groups of steps are timed for this long, or for a twentieth of the budget if that is shorter.
@@ -35,7 +36,12 @@ pub fn fit(
 ) -> Result<(), TrainError> {
     let Some(minutes) = plan.minutes else { return Ok(()) };
     let timed = Duration::from_secs_f64(minutes * 60.0 / 20.0).min(TIMED);
-    let seconds_per_kimg = seconds_per_kimg(plan, device, timed, stop)?;
+    let parts = parts(&plan.config);
+    let mut seconds_per_kimg = 0.0;
+    for (share, nimg) in &parts {
+        let timed = timed.div_f64(parts.len() as f64);
+        seconds_per_kimg += share * seconds_per_kimg_at(*nimg, plan, device, timed, stop)?;
+    }
     let kimg = length(minutes, seconds_per_kimg);
     let step = plan.config.optimiser.batch as f64 / 1000.0;
     if kimg < step {
@@ -68,15 +74,16 @@ fn group(every: u64, on_cpu: bool) -> u64 {
     if on_cpu { every } else { every * ADAPT_EVERY.div_ceil(every) }
 }
 
-/// Seconds per thousand images: the median over groups of steps. The first group is not counted, because a GPU chooses
+/// Seconds per thousand images as after `nimg` images: the median over groups of steps. The first group is not counted, because a GPU chooses
 /// and builds its kernels in it.
-fn seconds_per_kimg(
+fn seconds_per_kimg_at(
+    nimg: u64,
     plan: &Arc<Plan>,
     device: &ComputeDevice,
     timed: Duration,
     stop: &AtomicBool,
 ) -> Result<f64, TrainError> {
-    let mut trainer = Trainer::in_the_middle(plan.clone(), device.clone());
+    let mut trainer = Trainer::after(nimg, plan.clone(), device.clone());
     let steps = group(plan.config.objective.every, device.is_cpu);
     let mut seconds = Vec::new();
     let start = Instant::now();

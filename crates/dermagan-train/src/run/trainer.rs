@@ -16,7 +16,7 @@ use crate::augment::transforms::Transforms;
 use crate::plan::estimate::parameters;
 use crate::plan::run_plan::Plan;
 use crate::recipe::augment::rarity;
-use crate::recipe::config::{TrainConfig, images_of_kimg};
+use crate::recipe::config::TrainConfig;
 use crate::run::defence::{Broken, Defence, ReadBack};
 use crate::run::prefetch::{HostBatch, Images, Prefetch};
 use crate::step::batch::{Batch, class_rows};
@@ -139,10 +139,9 @@ impl Trainer {
         Ok(run)
     }
 
-    /// New networks in the middle of the run's length, to measure its steps. There the networks are conditioned on classes,
-    /// and scheduled probabilities of transforms, which take time, are halfway. An adaptive probability is taken as 0.5.
-    pub fn in_the_middle(plan: Arc<Plan>, device: ComputeDevice) -> Self {
-        let nimg = images_of_kimg(plan.config.schedule.kimg / 2.0);
+    /// New networks whose next step is one after `nimg` images, to measure it. An adaptive probability of transforms, which
+    /// take time, is taken as 0.5.
+    pub fn after(nimg: u64, plan: Arc<Plan>, device: ComputeDevice) -> Self {
         let mut trainer = Self::new(plan, device);
         trainer.nimg = nimg;
         trainer.adaptive.probability = 0.5;

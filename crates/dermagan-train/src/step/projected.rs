@@ -30,14 +30,14 @@ pub(super) struct Projected {
 
 impl Players {
     /// The judges' part of the discriminator's loss on `both`, real images followed by as many fakes, with penalties.
-    /// `None` if the discriminator is not projected.
+    /// `None` if the discriminator is not projected, or its judges of features have no weight in this step.
     pub(super) fn judge_features(
         &self,
         both: Tensor<4>,
         classes: Option<&Tensor<2>>,
         settings: &StepSettings,
     ) -> Option<(Tensor<1>, Projected)> {
-        let network = self.taps.as_ref()?;
+        let network = self.taps.as_ref().filter(|_| settings.projected > 0.0)?;
         let [count, _, side, _] = both.dims();
         let (n, device) = (count / 2, both.device());
         let pixels = to_vec(both.inner().permute([0, 2, 3, 1]).flatten::<1>(0, 3));

@@ -18,7 +18,8 @@ pub struct StepSettings {
     pub r1: f64,
     /// Weight γ of R2 in this step; 0 for none.
     pub r2: f64,
-    /// Weight of the judges of features beside the judge of images; without effect if there are none.
+    /// Weight of the judges of features beside the judge of images; 0 if they take no part, without effect if there are
+    /// none.
     pub projected: f64,
 }
 
@@ -44,12 +45,32 @@ impl StepSettings {
             loss: objective.loss,
             r1: gamma(objective.r1.at(share)),
             r2: gamma(objective.r2.at(share)),
-            projected: objective.projected,
+            projected: match share < objective.projected_from {
+                true => 0.0,
+                false => objective.projected,
+            },
         }
     }
 
     /// The same step with players that stay where they are, to compare gradients.
     pub fn without_moving(self) -> Self {
         Self { g_learning_rate: 0.0, d_learning_rate: 0.0, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{plan, request};
+
+    #[test]
+    fn judges_of_features_take_part_from_their_share_of_the_run_on() {
+        let set = ["model.projected=true", "objective.projected_from=0.5", "schedule.kimg=2"];
+        let config = plan(request("rare", &set)).unwrap().config;
+        assert!(config.changes() && config.judged_share() == 0.5);
+        let weight = |nimg| StepSettings::at(&config, 1, nimg).projected;
+        assert_eq!([0, 999, 1000, 1999].map(weight), [0.0, 0.0, 1.0, 1.0]);
+        let always = plan(request("rare", &set[..1])).unwrap().config;
+        assert_eq!(StepSettings::at(&always, 1, 0).projected, 1.0);
     }
 }
