@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 65] = [
+const SETTINGS: [&str; 67] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -79,6 +79,8 @@ const SETTINGS: [&str; 65] = [
     "model",
     "margin",
     "trial",
+    "twins",
+    "medigan",
     "state",
     "folds",
     "full",

@@ -37,6 +37,15 @@ fn samples_are_named_by_seed_and_do_not_depend_on_the_batch_size() {
     let table = std::fs::read_to_string(desk.join("a/metadata.csv")).unwrap();
     assert_eq!(table.lines().next(), Some("lesion_id,image_id,dx,dx_type,age,sex,localization"));
     assert_eq!(table.lines().count(), 12);
+    let passport = std::fs::read(desk.join("a/passport.json")).unwrap();
+    let passport: serde_json::Value = serde_json::from_slice(&passport).unwrap();
+    assert_eq!(
+        (&passport["synthetic"], &passport["not_for_diagnosis"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(passport["seeds"], serde_json::json!(["0-9", "42-42"]));
+    assert_eq!(passport["classes"], serde_json::json!({"unknown": 11}));
+    assert_eq!(passport["generator"]["data"], "phantom");
     let reader = png::Decoder::new(std::io::BufReader::new(
         std::fs::File::open(desk.join("a/seed0042.png")).unwrap(),
     ))
@@ -182,6 +191,7 @@ fn a_folder_with_files_of_others_is_refused_and_stays_as_it_is() {
         ("metadata.csv", [table, others].concat()),
         ("metadata.csv", "file_name,text\na.png,b\n".to_owned()),
         ("metadata.csv.partial", "years of work".to_owned()),
+        ("passport.json", "{\"name\": \"of a person\"}".to_owned()),
         ("ISIC_0.jpg", "a photograph".to_owned()),
         ("seed0000.png", "not even a PNG".to_owned()),
         ("notes.txt", String::new()),
@@ -444,9 +454,10 @@ fn a_full_disk_names_the_file_and_what_is_missing_and_the_set_can_be_finished() 
             && error.contains("give the same command again"),
         "{error}"
     );
-    let files = contents(&desk.join("s"));
+    let mut files = contents(&desk.join("s"));
+    assert!(files.remove("passport.json").is_some());
     assert_eq!(files.len(), 300, "no table and no part of a file");
     assert!(files.keys().all(|name| name.ends_with(".png")));
     assert!(desk.ok(&args).contains("; 300 of them were there already"));
-    assert_eq!(contents(&desk.join("s")).len(), 301);
+    assert_eq!(contents(&desk.join("s")).len(), 302);
 }

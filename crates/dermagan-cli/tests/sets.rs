@@ -98,6 +98,9 @@ fn every_format_holds_the_images_of_the_folder_and_has_the_same_bytes_each_time(
     let zipped: BTreeMap<PathBuf, Vec<u8>> =
         unzip(&desk.join("z.zip")).into_iter().map(|(name, bytes)| (name.into(), bytes)).collect();
     let mut expected = folder.clone();
+    // A set in one file has its passport beside it.
+    let passport = expected.remove(Path::new("passport.json")).unwrap();
+    assert_eq!(std::fs::read(desk.join("z.zip.passport.json")).unwrap(), passport);
     expected.insert("README.md".into(), zipped[Path::new("README.md")].clone());
     assert!(zipped == expected);
     let readme = text(&zipped[Path::new("README.md")]);

@@ -11,6 +11,7 @@ use dermagan_formats::HAM10000;
 use rayon::prelude::*;
 
 use crate::error::GenerateError;
+use crate::passport::{self, PASSPORT};
 use crate::provenance::MODEL;
 
 /// The table of a folder of images.
@@ -91,6 +92,7 @@ fn look_at(
         // replaced, and not followed.
         let ours = match name.strip_suffix(".png") {
             Some(stem) => expected(stem).is_some(),
+            None if name == PASSPORT => true,
             None => name == TABLE && is_start_of_table(file).map_err(GenerateError::io(file))?,
         };
         return if ours { Ok(None) } else { refuse(FOREIGN) };
@@ -102,6 +104,13 @@ fn look_at(
         return match table_of(file) {
             Some(of) if of.is_empty() || of == lesion_id(model, "") => Ok(None),
             Some(_) => refuse("the table of images of another model"),
+            None => refuse(FOREIGN),
+        };
+    }
+    if name == PASSPORT {
+        return match passport::generator_of(file) {
+            Some(of) if of.is_empty() || of == model => Ok(None),
+            Some(_) => refuse("the passport of images of another model"),
             None => refuse(FOREIGN),
         };
     }

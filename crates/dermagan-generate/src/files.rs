@@ -1,5 +1,6 @@
 //! Images as files: a folder of PNGs with a table.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
@@ -14,6 +15,7 @@ use crate::classes;
 use crate::earlier::{self, Expected, SYNTHETIC, TABLE};
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
+use crate::passport::{PASSPORT, SetPassport};
 use crate::provenance;
 use crate::sampler::Shot;
 use crate::selection::Selection;
@@ -100,8 +102,8 @@ impl ImageGenerator {
         Ok(selection.count(codes.len()))
     }
 
-    /// Writes a folder of PNG files, each whole or absent, and a table `metadata.csv` with the columns of HAM10000. The
-    /// table is written last: it marks the set as complete. Images of the same set that an earlier call left in the folder
+    /// Writes a folder of PNG files, each whole or absent, the provenance in [`PASSPORT`], and a table `metadata.csv` with the
+    /// columns of HAM10000. The table is written last: it marks the set as complete. Images of the same set that an earlier call left in the folder
     /// stay, so a call that was stopped goes on where it was. `progress` receives the number of images done.
     ///
     /// # Errors
@@ -128,7 +130,9 @@ impl ImageGenerator {
         if table.exists() || !kept.is_empty() {
             kept = look()?;
         }
-        remove_table(&table)?;
+        let passport = folder.join(PASSPORT);
+        remove(&table)?;
+        remove(&passport)?;
         let count = selection.count(selection.classes.len());
         let mut done = kept.len() as u64;
         progress(done);
@@ -145,10 +149,20 @@ impl ImageGenerator {
                 progress(done);
                 Ok::<(), GenerateError>(())
             });
-        made.and_then(|()| self.write_table(pending.file(), &selection, &indices, &table))
+        made.and_then(|()| self.passport(&selection, &indices).write(&passport))
+            .and_then(|()| self.write_table(pending.file(), &selection, &indices, &table))
             .and_then(|()| pending.commit().map_err(GenerateError::io(&table)))
             .map_err(|error| error.unfinished(done, count))?;
         Ok(Written { images: count, kept: kept.len() as u64 })
+    }
+
+    /// The passport of a selection whose classes have these indices.
+    pub(crate) fn passport(&self, selection: &Selection, indices: &[usize]) -> SetPassport {
+        let mut classes = BTreeMap::new();
+        for shot in selection.shots(indices) {
+            *classes.entry(self.class_of(shot).unwrap_or("unknown").to_owned()).or_default() += 1;
+        }
+        SetPassport::new(self.model(), selection.ranges(), selection.truncation, classes)
     }
 
     /// Writes the rows of the table. They do not depend on which images were there before.
@@ -239,11 +253,11 @@ impl ImageGenerator {
     }
 }
 
-/// Removes the table of an earlier call. The table marks a set as complete, so if the present call is killed, the table of
-/// an earlier model must not describe the images of this one.
-fn remove_table(table: &Path) -> Result<(), GenerateError> {
-    match std::fs::remove_file(table) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(GenerateError::io(table)(e)),
+/// Removes the table or the passport of an earlier call. The table marks a set as complete, so if the present call is killed,
+/// those of an earlier model must not describe the images of this one.
+fn remove(file: &Path) -> Result<(), GenerateError> {
+    match std::fs::remove_file(file) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(GenerateError::io(file)(e)),
         _ => Ok(()),
     }
 }

@@ -76,6 +76,12 @@ impl Selection {
         }
     }
 
+    /// The ranges of seeds in words, such as `0-63`.
+    pub(crate) fn ranges(&self) -> Vec<String> {
+        let range = |seeds: &Range<u64>| format!("{}-{}", seeds.start, seeds.end.saturating_sub(1));
+        self.seeds.iter().map(range).collect()
+    }
+
     /// The images: all seeds of the first class, then of the next.
     pub(crate) fn shots(&self, classes: &[usize]) -> impl Iterator<Item = Shot> + use<> {
         let classes: Vec<Option<usize>> = match classes {

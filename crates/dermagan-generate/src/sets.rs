@@ -11,6 +11,7 @@ use crate::earlier::SYNTHETIC;
 use crate::error::GenerateError;
 use crate::files::{FilesRequest, Written};
 use crate::generator::ImageGenerator;
+use crate::passport;
 use crate::sampler::Shot;
 use crate::selection::Selection;
 
@@ -50,7 +51,8 @@ impl SetRequest {
 impl ImageGenerator {
     /// Writes a set of images. The PNG of an image has the same bytes in every format, those of
     /// [`ImageGenerator::write_files`], which writes [`Format::Folder`]. The metadata says that the image is synthetic, and
-    /// names model, seed, class and the licence of the training data. Memory is that of a batch of images and of a batch of
+    /// names model, seed, class and the licence of the training data. The passport of the set is beside it, in
+    /// `OUT.passport.json`. Memory is that of a batch of images and of a batch of
     /// rows. `progress` receives the number of images done.
     ///
     /// # Errors
@@ -71,6 +73,8 @@ impl ImageGenerator {
         selection.check(selection.classes.len())?;
         let count = selection.count(selection.classes.len());
         let set = self.set_of(&selection, count);
+        let passport = passport::beside(out);
+        passport::check(&passport)?;
         let labels = set.classes.clone();
         let mut writer = SetWriter::create(*format, out, set, *images_per_file)?;
         let mut done = 0;
@@ -87,6 +91,7 @@ impl ImageGenerator {
             Ok::<(), GenerateError>(())
         })?;
         writer.finish()?;
+        self.passport(&selection, &indices).write(&passport)?;
         Ok(Written { images: count, kept: 0 })
     }
 
@@ -106,11 +111,6 @@ impl ImageGenerator {
                 plain_markdown(&selection.classes.join(", "))
             ),
         };
-        let seeds: Vec<String> = selection
-            .seeds
-            .iter()
-            .map(|seeds| format!("{}-{}", seeds.start, seeds.end.saturating_sub(1)))
-            .collect();
         Set {
             title: match data.as_str() {
                 Card::UNKNOWN => "Synthetic images of a generator of another program".to_owned(),
@@ -127,7 +127,7 @@ impl ImageGenerator {
                     "Generator: SHA-256 {}, trained on {}. Seeds {}{of_classes}, truncation {}. Written by {}.",
                     model.hash,
                     plain_markdown(&data),
-                    seeds.join(", "),
+                    selection.ranges().join(", "),
                     selection.truncation,
                     producer()
                 ),

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import dermagan
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -368,3 +369,17 @@ def test_a_pipe_is_refused(dermagan, tmp_path):
         words = ["sample", "shipped", "-n", "1"] if name.endswith("zip") else ["export", "shipped"]
         with pytest.raises(AssertionError, match="not a regular file"):
             dermagan(*words, "--out", tmp_path / name, timeout=60)
+
+
+def test_medigan_gets_a_folder_or_an_array(tmp_path: Path) -> None:
+    from dermagan import medigan
+
+    assert medigan.generate("shipped", 3, tmp_path / "m", classes=["df", "mel"], seed=5) is None
+    names = {path.name for path in (tmp_path / "m").glob("*.png")}
+    assert names == {f"{code}-seed{seed:04}.png" for code in ("df", "mel") for seed in (5, 6, 7)}
+    passport = json.loads((tmp_path / "m" / "passport.json").read_text())
+    assert passport["classes"] == {"df": 3, "mel": 3}
+    images = medigan.generate("shipped", 3, save_images=False, classes="df", seed=5)
+    assert images is not None and images.shape == (3, 64, 64, 3)
+    drawn = medigan.generate("shipped", 2, save_images=False)
+    assert drawn is not None and np.array_equal(drawn, dermagan.Generator.load("shipped").sample(2))

@@ -26,6 +26,7 @@ mod claim;
 mod copies;
 mod error;
 mod images;
+mod json;
 mod membership;
 #[cfg(test)]
 mod parity;

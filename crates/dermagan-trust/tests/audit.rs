@@ -11,8 +11,10 @@ use dermagan_base::image::Image;
 use dermagan_base::orientation::Orientation;
 use dermagan_data::Cache;
 use dermagan_eval::GeneratedImages;
+use dermagan_generate::{ImageGenerator, Selection};
 use dermagan_model::ComputeDevice;
 use dermagan_trust::{AuditJob, AuditReport, TrustError, Verdict, audit, write_without};
+use serde_json::json;
 
 /// Writes images with their classes as a folder and opens it.
 fn folder(
@@ -73,14 +75,22 @@ fn a_generator_that_memorised_fifty_images_fails_and_held_out_photographs_do_not
     assert_eq!(result.copies.len(), found.all.copies.events);
     // Without the copies, few images are left, with their bytes and classes.
     let kept = out.path().join("kept");
-    let left = write_without(&fakes, &result.copies, &kept).unwrap();
+    let left = write_without(&fakes, &result, &kept).unwrap();
     assert_eq!(left, 500 - result.copies.len());
     let first = (0..500).find(|i| !result.copies.contains(i));
     if let Some(first) = first {
         let name = format!("{first:05}.png");
         assert_eq!(std::fs::read(kept.join(&name)).unwrap(), std::fs::read(b.join(&name)).unwrap());
     }
-    let refused: TrustError = write_without(&fakes, &result.copies, &kept).unwrap_err();
+    let passport: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(kept.join("passport.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&passport["dropped"], &passport["synthetic"]),
+        (&json!(result.copies.len()), &json!(true))
+    );
+    let counts = passport["classes"].as_object().unwrap().values();
+    assert_eq!(counts.filter_map(serde_json::Value::as_u64).sum::<u64>(), left as u64);
+    let refused: TrustError = write_without(&fakes, &result, &kept).unwrap_err();
     assert!(matches!(refused, TrustError::Setting(_)), "{refused}");
 }
 
@@ -113,6 +123,30 @@ fn a_set_with_one_percent_of_copies_fails_on_the_real_archive() {
     // Classes of 15 held-out lesions say nothing, and the report says what it would take.
     let of = |code: &str| found.classes.iter().find(|class| class.class == code).unwrap();
     assert!(of("df").verdict != Verdict::Pass && of("df").held_out_lesions < 20);
+}
+
+#[test]
+fn one_percent_of_copies_fails_in_rare_classes_with_two_thousand_images() {
+    let Some(source) = real_data("ham10000-200x150.zip") else { return };
+    let source = source.to_string_lossy().into_owned();
+    let (cache, out) = (cache(&source), tempfile::tempdir().unwrap());
+    let header = cache.header();
+    let generator = ImageGenerator::shipped(ComputeDevice::cpu()).unwrap();
+    let mut images = Vec::new();
+    for code in ["df", "bkl"] {
+        let class = header.classes.iter().position(|c| c == code).unwrap();
+        let train: Vec<usize> =
+            on(&cache, true).into_iter().filter(|i| header.records[*i].class == class).collect();
+        let made = Selection { classes: vec![code.into()], ..Selection::first(1980) };
+        images.extend(generator.images(&made).unwrap().into_iter().map(|image| (train[0], image)));
+        images.extend((0..20).map(|n| (train[n * 4], disguised(&cache, train[n * 4], n))));
+    }
+    let found = report(&source, &folder(out.path(), &cache, images.into_iter()));
+    assert!(found.controls.hold(), "{:#?}", found.controls);
+    for code in ["df", "bkl"] {
+        let class = found.classes.iter().find(|class| class.class == code).unwrap();
+        assert_eq!((class.images, class.copies_verdict), (2000, Verdict::Fail), "{class:?}");
+    }
 }
 
 #[test]

@@ -1,24 +1,55 @@
 //! A set of images without those that an audit calls copies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dermagan_base::{SettingError, atomic, producer};
 use dermagan_eval::GeneratedImages;
+use dermagan_generate::{KNOWN_GAPS, PASSPORT, PASSPORT_VERSION, USES_TO_AVOID};
+use serde::Serialize;
 
+use super::job::Audit;
 use crate::error::TrustError;
-use crate::table;
+use crate::{json, table};
 
-/// Writes the images of a folder, a zip or an array without those of the indices `copies` into the new folder `out`, with a
-/// `metadata.csv` that names their classes. Files of a folder or zip keep their bytes and their places. Returns the number of
-/// images. The table is written last: it marks the set as complete.
+/// What is known of a set of images that others made.
+#[derive(Serialize)]
+struct Passport<'a> {
+    schema_version: u32,
+    synthetic: bool,
+    not_for_diagnosis: bool,
+    tool: String,
+    /// The images that were audited.
+    source: &'a str,
+    /// The number of images that the audit calls copies, and that are not in the set.
+    dropped: usize,
+    /// The number of images of each class.
+    classes: BTreeMap<String, usize>,
+    audit: AuditFacts<'a>,
+    known_gaps: [&'static str; 2],
+    licence: &'static str,
+    uses_to_avoid: [&'static str; 4],
+}
+
+/// The audit that chose the images.
+#[derive(Serialize)]
+struct AuditFacts<'a> {
+    /// The photographs.
+    data: &'a str,
+    /// The verdict on all images, copies among them.
+    words: &'a str,
+}
+
+/// Writes the images of a folder, a zip or an array without the copies that an audit found into the new folder `out`, with
+/// `passport.json` and a `metadata.csv` that names their classes. Files of a folder or zip keep their bytes and their places.
+/// Returns the number of images. The table is written last: it marks the set as complete.
 ///
 /// # Errors
 /// [`TrustError::Setting`] if `out` exists, or the images come from a generator, whose seeds can be chosen instead;
 /// [`TrustError::Io`] if the folder cannot be written.
 pub fn write_without(
     fakes: &GeneratedImages,
-    copies: &[usize],
+    found: &Audit,
     out: &Path,
 ) -> Result<usize, TrustError> {
     let refuse = |problem: &str| SettingError::value("drop", out.display(), problem);
@@ -28,7 +59,7 @@ pub fn write_without(
     let Some(count) = fakes.count() else {
         return Err(refuse("a generator has no set of images; choose its seeds").into());
     };
-    let copies: BTreeSet<usize> = copies.iter().copied().collect();
+    let copies: BTreeSet<usize> = found.copies.iter().copied().collect();
     std::fs::create_dir_all(out).map_err(TrustError::io(out))?;
     let (mut rows, mut taken) = (Vec::new(), BTreeSet::new());
     for i in (0..count).filter(|i| !copies.contains(i)) {
@@ -43,6 +74,25 @@ pub fn write_without(
         let class = fakes.class(i).unwrap_or("unknown");
         rows.push(table::synthetic(String::new(), stem, class.to_owned()));
     }
+    let mut classes = BTreeMap::new();
+    for [_, _, class, ..] in &rows {
+        *classes.entry(class.clone()).or_default() += 1;
+    }
+    let report = &found.report;
+    let passport = Passport {
+        schema_version: PASSPORT_VERSION,
+        synthetic: true,
+        not_for_diagnosis: true,
+        tool: producer(),
+        source: &report.fake,
+        dropped: copies.len(),
+        classes,
+        audit: AuditFacts { data: &report.real, words: &report.words },
+        known_gaps: KNOWN_GAPS,
+        licence: "unknown; that of the images' source and of what their generator learnt from",
+        uses_to_avoid: USES_TO_AVOID,
+    };
+    json::write(&out.join(PASSPORT), &passport)?;
     table::write(out, &rows)?;
     Ok(rows.len())
 }

@@ -55,6 +55,22 @@ pub struct BalanceJob {
     pub seed: u64,
 }
 
+impl BalanceJob {
+    /// Checks what can be checked without an audit, which takes time.
+    ///
+    /// # Errors
+    /// When the generator is not conditioned on classes, or `out` is a file.
+    pub fn check(&self, generator: &ImageGenerator) -> Result<(), SettingError> {
+        check_conditioned(generator)?;
+        match self.out.is_file() {
+            true => {
+                Err(SettingError::value("out", self.out.display(), "this is a file; name a folder"))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
 /// The verdicts of an audit of the generator, as [`AuditReport`] or its JSON has them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditVerdicts {
@@ -248,16 +264,11 @@ fn check(
     generator: &ImageGenerator,
     audit: &AuditVerdicts,
 ) -> Result<(), TrustError> {
-    check_conditioned(generator)?;
+    job.check(generator)?;
     if !audit.fake.contains(&generator.model().hash) {
         let problem =
             "this report is of other images; make one with `dermagan audit --fake MODEL --json`";
         return Err(SettingError::new("audit", problem).into());
-    }
-    if job.out.is_file() {
-        return Err(
-            SettingError::value("out", job.out.display(), "this is a file; name a folder").into()
-        );
     }
     Ok(())
 }

@@ -2,16 +2,15 @@
 
 use dermagan_base::producer;
 use dermagan_data::split;
-use dermagan_generate::ImageGenerator;
+use dermagan_generate::{
+    GeneratorFacts, ImageGenerator, KNOWN_GAPS, PASSPORT_VERSION, USES_TO_AVOID,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::filter::Tally;
 use crate::images::groups::Attribute;
 use crate::images::reals::Reals;
-
-/// The version of the fields.
-const SCHEMA: u32 = 1;
 
 /// The passport. It has no time of writing, so that equal sets have equal passports.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +22,7 @@ pub(crate) struct Passport {
     synthetic: bool,
     not_for_diagnosis: bool,
     tool: String,
-    generator: Generator,
+    generator: GeneratorFacts,
     training_data: TrainingData,
     /// The seed, from which every image's seed is drawn.
     seed: u64,
@@ -34,17 +33,9 @@ pub(crate) struct Passport {
     classes: BTreeMap<String, Class>,
     audit: Audit,
     composition_of_the_source: BTreeMap<&'static str, BTreeMap<String, usize>>,
-    known_gaps: Vec<String>,
+    known_gaps: [&'static str; 2],
     licence: String,
-    uses_to_avoid: Vec<&'static str>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Generator {
-    sha256: String,
-    kimg: Option<f64>,
-    data: Option<String>,
-    licence: Option<String>,
+    uses_to_avoid: [&'static str; 4],
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -86,8 +77,7 @@ pub(crate) struct Contents<'a> {
 
 impl Passport {
     pub fn new(set: String, of: Contents<'_>) -> Self {
-        let (header, model) = (of.reals.cache.header(), of.generator.model());
-        let card = model.card.as_ref();
+        let header = of.reals.cache.header();
         let records = || of.reals.train.iter().map(|i| &header.records[*i as usize]);
         let count = |attribute: Attribute| {
             let mut counts = BTreeMap::new();
@@ -105,17 +95,12 @@ impl Passport {
         ]);
         let generated = of.classes.values().any(|class| class.generated > 0);
         Self {
-            schema_version: SCHEMA,
+            schema_version: PASSPORT_VERSION,
             set,
             synthetic: generated,
             not_for_diagnosis: true,
             tool: producer(),
-            generator: Generator {
-                sha256: model.hash.clone(),
-                kimg: card.map(|card| card.nimg as f64 / 1000.0),
-                data: card.map(|card| card.data.clone()),
-                licence: card.map(|card| card.licence.clone()),
-            },
+            generator: GeneratorFacts::of(of.generator.model()),
             training_data: TrainingData {
                 name: header.name.clone(),
                 fingerprint: header.fingerprint.clone(),
@@ -131,17 +116,9 @@ impl Passport {
             classes: of.classes,
             audit: of.audit,
             composition_of_the_source: composition,
-            known_gaps: vec![
-                "a generated image has no sex, age or site; nothing says whom it shows".to_owned(),
-                "the generator can only vary what its training images show".to_owned(),
-            ],
+            known_gaps: KNOWN_GAPS,
             licence: dermagan_data::licence(header.kind),
-            uses_to_avoid: vec![
-                "diagnosis",
-                "validation and test sets",
-                "claims about groups of patients",
-                "re-identification",
-            ],
+            uses_to_avoid: USES_TO_AVOID,
         }
     }
 }

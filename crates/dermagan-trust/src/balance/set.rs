@@ -6,12 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use dermagan_base::{SettingError, atomic};
+use dermagan_generate::PASSPORT;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::filter::Tally;
 use super::slots::Shard;
 use crate::error::TrustError;
+use crate::json;
 use crate::table::{self, Row};
 
 /// What one shard wrote.
@@ -74,7 +76,7 @@ impl SetFolder<'_> {
     }
 
     fn passport_file(&self) -> PathBuf {
-        self.out.join("passport.json")
+        self.out.join(PASSPORT)
     }
 
     /// The candidates of each class if an earlier call completed this set.
@@ -137,12 +139,12 @@ impl SetFolder<'_> {
 
     /// Writes the metadata for programs that read Croissant.
     pub fn croissant(&self, metadata: &impl Serialize) -> Result<(), TrustError> {
-        write_json(&self.out.join("croissant.json"), metadata)
+        json::write(&self.out.join("croissant.json"), metadata)
     }
 
     /// Writes the passport and removes the records of the shards: the set is complete.
     pub fn passport(&self, passport: &impl Serialize) -> Result<(), TrustError> {
-        write_json(&self.passport_file(), passport)?;
+        json::write(&self.passport_file(), passport)?;
         let shards = self.out.join("shards");
         match std::fs::remove_dir_all(&shards) {
             // The call for another shard may have completed the set at the same time.
@@ -157,11 +159,4 @@ impl SetFolder<'_> {
 /// A record, if the file is whole.
 fn read(path: &Path) -> Option<ShardRecord> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-/// Writes a file of JSON.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrustError> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| TrustError::Input(error.to_string()))?;
-    atomic::write(path, (text + "\n").as_bytes()).map_err(TrustError::io(path))
 }

@@ -4,7 +4,8 @@
 //! figure is the ratio of the distance to the closest lesion and the mean distance to the next fifty (after Carlini et al.
 //! 2023, arXiv:2301.13188, whose mean includes the closest): an image without detail is near to many, a copy to one. The
 //! first step compares thumbnails of 16×16 pixels without the mean of each channel and of length 1, so that brightness,
-//! contrast and colour casts do not hide a copy. The second aligns the image with the closest fifty.
+//! contrast and colour casts do not hide a copy. The second aligns the image with the closest fifty,
+//! and more finely with the closest two of these.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use dermagan_base::orientation::Orientation;
 use dermagan_data::Cache;
 use rayon::prelude::*;
 
-use crate::copies::align::{CORE, CORE_DIMS, SMALL, core, views};
+use crate::copies::align::{CORE, CORE_DIMS, SMALL, core, finer, moved, views};
 use crate::images::products::Packed;
 use crate::images::thumbnail::{oriented, reduced, sources, standardise};
 
@@ -22,6 +23,8 @@ const SIDE: usize = 16;
 const DIMS: usize = SIDE * SIDE * 3;
 /// Lesions that an image is aligned with.
 const CLOSEST: usize = 50;
+/// Lesions of these that a finer alignment looks at.
+const REFINED: usize = 2;
 /// Images whose thumbnails are compared at a time.
 const AT_ONCE: usize = 8;
 
@@ -165,24 +168,40 @@ impl CopySearch {
         self.starts.windows(2).map(of_lesion).collect()
     }
 
-    /// The distance of the closest view of an image to each candidate.
+    /// The distance of the closest view of an image to each candidate. For the closest candidates it is that of a finer search.
     fn aligned(&self, image: &Image, candidates: &[Candidate]) -> Vec<f64> {
-        let views = views(&reduced(image, SMALL));
-        // The targets are oriented back instead of the views, of which there are more.
-        let mut back = vec![0.0; candidates.len() * CORE_DIMS];
-        for (candidate, into) in candidates.iter().zip(back.chunks_exact_mut(CORE_DIMS)) {
-            let core = &self.cores[candidate.target * CORE_DIMS..][..CORE_DIMS];
-            for (to, from) in self.core_sources[candidate.orientation].iter().zip(0..) {
-                into[to * 3..to * 3 + 3].copy_from_slice(&core[from * 3..from * 3 + 3]);
+        let cores: Vec<Vec<f32>> = candidates.iter().map(|one| self.core_of(one)).collect();
+        let closest = |cores: &[f32], views: &[f32]| {
+            let mut products = Vec::new();
+            Packed::new(cores, CORE_DIMS).dots(views, &mut products);
+            let mut best = vec![(f32::MIN, 0); cores.len() / CORE_DIMS];
+            for (view, row) in products.chunks_exact(best.len()).enumerate() {
+                for (best, product) in best.iter_mut().zip(row).filter(|(best, v)| **v > best.0) {
+                    *best = (*product, view);
+                }
             }
+            best
+        };
+        let mut best = closest(&cores.concat(), &views(&reduced(image, SMALL)));
+        let mut order: Vec<usize> = (0..best.len()).collect();
+        order.sort_by(|a, b| best[*b].0.total_cmp(&best[*a].0));
+        let small = moved(image);
+        for place in order.into_iter().take(REFINED) {
+            let (product, view) = best[place];
+            let finer = closest(&cores[place], &finer(&small, view));
+            best[place].0 = finer.first().map_or(product, |(finer, _)| finer.max(product));
         }
-        let mut products = Vec::new();
-        Packed::new(&back, CORE_DIMS).dots(&views, &mut products);
-        let mut best = vec![f32::MIN; candidates.len()];
-        for row in products.chunks_exact(candidates.len()) {
-            best.iter_mut().zip(row).for_each(|(best, v)| *best = best.max(*v));
+        best.into_iter().map(|(product, _)| distance(product)).collect()
+    }
+
+    /// The centre of a candidate's target, oriented back: there are more views than targets.
+    fn core_of(&self, candidate: &Candidate) -> Vec<f32> {
+        let core = &self.cores[candidate.target * CORE_DIMS..][..CORE_DIMS];
+        let mut back = vec![0.0; CORE_DIMS];
+        for (to, from) in self.core_sources[candidate.orientation].iter().zip(0..) {
+            back[to * 3..to * 3 + 3].copy_from_slice(&core[from * 3..from * 3 + 3]);
         }
-        best.into_iter().map(distance).collect()
+        back
     }
 
     /// The target with the same pixels, and the orientation in which they are the same.

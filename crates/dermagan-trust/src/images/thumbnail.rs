@@ -8,7 +8,13 @@ type Weights = Vec<(usize, f32)>;
 
 /// The image reduced to `[side, side, 3]`: each value is the mean over its square of the image.
 pub(crate) fn reduced(image: &Image, side: usize) -> Vec<f32> {
-    let (columns, rows) = (weights(image.width, side), weights(image.height, side));
+    reduced_from(image, side, [0.0; 2])
+}
+
+/// As [`reduced`], with all squares moved right and down by `offset`, in squares. What is left of a square at the edge counts.
+pub(crate) fn reduced_from(image: &Image, side: usize, offset: [f64; 2]) -> Vec<f32> {
+    let (columns, rows) =
+        (weights(image.width, side, offset[0]), weights(image.height, side, offset[1]));
     let mut small = vec![0.0; side * side * 3];
     for (row, target) in rows.iter().zip(small.chunks_exact_mut(side * 3)) {
         for (y, by_row) in row {
@@ -25,15 +31,17 @@ pub(crate) fn reduced(image: &Image, side: usize) -> Vec<f32> {
     small
 }
 
-/// For each of `side` cells along an axis of `length` pixels, the pixels under it and their shares of it.
-fn weights(length: usize, side: usize) -> Vec<Weights> {
+/// For each of `side` cells along an axis of `length` pixels, moved by `offset` cells, the pixels under it and their shares of
+/// it.
+fn weights(length: usize, side: usize, offset: f64) -> Vec<Weights> {
     let scale = length as f64 / side as f64;
     let of = |cell: usize| {
-        let (from, to) = (cell as f64 * scale, (cell + 1) as f64 * scale);
+        let from = (cell as f64 + offset) * scale;
+        let to = (from + scale).min(length as f64);
         let pixels = from as usize..(to.ceil() as usize).clamp(1, length);
         let share = |pixel: usize| {
             let covered = to.min((pixel + 1) as f64) - from.max(pixel as f64);
-            (pixel, (covered / scale) as f32)
+            (pixel, (covered / (to - from)) as f32)
         };
         pixels.map(share).filter(|(_, share)| *share > 0.0).collect()
     };

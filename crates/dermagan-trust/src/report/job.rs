@@ -8,13 +8,14 @@ use dermagan_eval::{EvalEvent, EvalJob, GeneratedImages, evaluate};
 use dermagan_model::{ComputeDevice, ModelFile};
 use serde_json::Value;
 
-use super::facts;
 use super::page::{Content, Measured, html_of};
 use super::pictures;
+use super::{facts, medigan};
 use crate::audit::{AuditJob, Learnt, Pair, audit};
 use crate::bias::{BiasJob, bias};
 use crate::error::TrustError;
 use crate::images::reals::{Reals, open_at};
+use crate::json;
 
 /// The largest page in bytes.
 const MOST: usize = 2 << 20;
@@ -34,6 +35,10 @@ pub struct PageJob {
     pub real_images: bool,
     /// The JSON of a trial.
     pub trial: Option<String>,
+    /// The JSON of an audit of the recipe by twins.
+    pub twins: Option<String>,
+    /// A second file, for the entry of the model in medigan's list.
+    pub medigan: Option<PathBuf>,
     /// The file.
     pub out: PathBuf,
     /// Seed of everything that is drawn.
@@ -70,6 +75,14 @@ pub fn page(
     let trial = job.trial.as_deref().map(trial_of).transpose()?;
     if let Some(trial) = &trial {
         check_trial(trial, model)?;
+    }
+    let twins = job.twins.as_deref().map(twins_of).transpose()?;
+    if job.medigan.is_some() && model.is_none() {
+        return Err(SettingError::new(
+            "medigan",
+            "the entry is one of a generator; name a model or a run",
+        )
+        .into());
     }
     let mut notes = fakes.notes();
     let card = model.and_then(|model| model.card.as_ref());
@@ -109,12 +122,19 @@ pub fn page(
         metrics: facts::metrics(run),
         measured,
         trial,
+        twins,
         notes,
     };
     let html = html_of(&content);
     if html.len() > MOST {
         let problem = format!("the page would have {} bytes, more than {MOST}", html.len());
         return Err(SettingError::value("out", job.out.display(), problem).into());
+    }
+    if let (Some(file), Some(model)) = (&job.medigan, model) {
+        json::write(
+            file,
+            &medigan::entry(model, content.measured.as_ref(), content.trial.as_ref()),
+        )?;
     }
     atomic::write(&job.out, html.as_bytes()).map_err(TrustError::io(&job.out))?;
     Ok(html.len())
@@ -139,6 +159,16 @@ fn measure(
     let reals = Reals::new(open_at("real", real, reading, fakes.side(), &mut |_, _| ())?)?;
     let measured = Measured { real: real.to_owned(), eval: eval.report, audit: found.report, bias };
     Ok((measured, found.pairs, reals))
+}
+
+/// The JSON of an audit by twins.
+fn twins_of(text: &str) -> Result<Value, SettingError> {
+    let bad = || SettingError::new("twins", "this is no report of `dermagan audit --twins --json`");
+    let report: Value = serde_json::from_str(text).map_err(|_| bad())?;
+    match report["recipe"].is_string() && report["words"].is_string() {
+        true => Ok(report),
+        false => Err(bad()),
+    }
 }
 
 /// The JSON of a trial.

@@ -7,6 +7,7 @@
 mod chart;
 mod facts;
 mod job;
+mod medigan;
 mod page;
 mod pictures;
 mod tables;

@@ -24,6 +24,7 @@ pub(super) struct Content {
     pub metrics: Option<String>,
     pub measured: Option<Measured>,
     pub trial: Option<Value>,
+    pub twins: Option<Value>,
     /// What was left out, and what limits the figures.
     pub notes: Vec<String>,
 }
@@ -183,6 +184,13 @@ fn compliance(of: &Content) -> Markup {
                     p { "The audit states what these attacks found at these numbers of images. It does not state that the images are anonymous: other attacks may find more." }
                 }
                 None => (missing("Whether the images are copies", NEEDS_REAL)),
+            }
+            @if let Some(twins) = &of.twins {
+                h3 { "Twins: the recipe" }
+                p {
+                    "Two generators learnt from disjoint halves of the lesions (" (twins["recipe"].as_str().unwrap_or_default()) "). "
+                    (twins["words"].as_str().unwrap_or_default())
+                }
             }
             @if let Some(pairs) = &of.pairs {
                 (picture(pairs, "The generated images that are closest to a training image, each with that real photograph on its right. Pass on only as the licence of the photographs permits."))

@@ -27,6 +27,12 @@ pub struct ReportArgs {
     /// The JSON that `dermagan trial --json` printed.
     #[arg(long, value_name = "FILE.json")]
     pub trial: Option<PathBuf>,
+    /// The JSON that `dermagan audit --twins --json` printed.
+    #[arg(long, value_name = "FILE.json")]
+    pub twins: Option<PathBuf>,
+    /// Also write the generator's entry for medigan's list of models, a JSON file.
+    #[arg(long, value_name = "FILE.json")]
+    pub medigan: Option<PathBuf>,
     /// Show no real photographs, whose licence would bind the page.
     #[arg(long)]
     pub without_real_images: bool,

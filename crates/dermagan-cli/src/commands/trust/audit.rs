@@ -131,7 +131,7 @@ fn drop_copies(
     device: ComputeDevice,
 ) -> anyhow::Result<u64> {
     let (GeneratedImages::Model { first, .. }, Some(model)) = (fakes, model) else {
-        return Ok(write_without(fakes, &found.copies, out)? as u64);
+        return Ok(write_without(fakes, found, out)? as u64);
     };
     // Each seed that was audited and is no copy.
     let seeds: Vec<Range<u64>> = (0..args.number)

@@ -34,6 +34,8 @@ pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
     };
     let device = select(&args.device)?;
     let (name, model) = open_model(args.model.as_deref(), None)?;
+    let generator = ImageGenerator::new(model.clone(), device.clone())?;
+    job.check(&generator)?;
     let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
     let verdicts = match &args.audit {
         Some(path) => {
@@ -43,7 +45,6 @@ pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
         }
         None => audited(&job, &name, &model, &device, &bar)?,
     };
-    let generator = ImageGenerator::new(model, device.clone())?;
     let mut sink = |event| progress(&bar, event);
     let made = balance(&job, &generator, &verdicts, &device, &mut sink)?;
     bar.finish_and_clear();

@@ -1,5 +1,7 @@
 //! `dermagan report`: a page about a generator or a set of images.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, ensure};
 use dermagan_eval::{EvalJob, GeneratedImages};
 use dermagan_train::{LATEST, newest_run, open_generated};
@@ -19,16 +21,27 @@ pub fn run(args: ReportArgs) -> anyhow::Result<u8> {
         "--out {}: there is a file of this name, which dermagan did not write; name a new file",
         args.out.display()
     );
-    let trial = args.trial.as_ref().map(|path| {
+    if let Some(path) = &args.medigan {
+        show::check_ending("--medigan", path, "json")?;
+        let old = std::fs::read_to_string(path).unwrap_or_default();
+        ensure!(
+            !path.exists() || old.contains("Written by dermagan"),
+            "--medigan {}: there is a file of this name, which dermagan did not write; name a new file",
+            path.display()
+        );
+    }
+    let text = |path: &PathBuf| {
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-    });
+    };
     let job = PageJob {
         path: args.fake.clone(),
         real: args.real.clone(),
         reading: args.reading.reading(args.split_by),
         number: args.number,
         real_images: !args.without_real_images,
-        trial: trial.transpose()?,
+        trial: args.trial.as_ref().map(text).transpose()?,
+        twins: args.twins.as_ref().map(text).transpose()?,
+        medigan: args.medigan.clone(),
         out: args.out.clone(),
         seed: args.seed,
         learnt: None,
