@@ -87,6 +87,36 @@ proptest! {
     }
 
     #[test]
+    fn pixels_in_bfloat16_match_the_definition_where_it_is_exact(
+        image in [1usize..12, 1usize..12], channels in 1usize..70, deep in 1usize..70,
+        before in 0usize..3, after in 0usize..3, activation in 0usize..3,
+    ) {
+        // Whole numbers that bfloat16 holds, whose sums are exact in float32.
+        let whole = |i: usize| ((i * 7919 + 13) % 17) as f32 - 8.0;
+        let filter: Vec<f32> = (0..deep * channels).map(whole).collect();
+        let bias: Vec<f32> = (0..deep).map(|i| whole(i + 5)).collect();
+        let values: Vec<f32> = (0..image[0] * image[1] * channels).map(|i| whole(i + 99)).collect();
+        let (activation, [low, high]) = ACTIVATIONS[activation];
+        let layer = Filter::of_pixels_in_bf16(&filter, &bias, channels, activation);
+        let row = before + deep + after;
+        let mut into = vec![0.5; image[0] * image[1] * row];
+        layer.apply(Image { values: &values, extent: image }, &mut into, row, before);
+        for (pixel, into) in into.chunks_exact(row).enumerate() {
+            for (at, found) in into.iter().enumerate() {
+                let expected = match at.checked_sub(before).filter(|n| *n < deep) {
+                    Some(n) => {
+                        let products = (0..channels)
+                            .map(|c| values[pixel * channels + c] * filter[n * channels + c]);
+                        f64::from(bias[n] + products.sum::<f32>()).clamp(low, high) as f32
+                    }
+                    None => 0.5,
+                };
+                prop_assert_eq!(*found, expected, "pixel {}, channel {}", pixel, at);
+            }
+        }
+    }
+
+    #[test]
     fn depthwise_convolutions_match_their_definition(
         image in [1usize..12, 1usize..12], (window, _) in windows(), channels in 1usize..70,
         activation in 0usize..3,

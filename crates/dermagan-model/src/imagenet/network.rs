@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 
-use dermagan_kernels::conv::direct::{Depthwise, Filter, Image, Window};
+use dermagan_kernels::conv::direct::{Activation, Depthwise, Filter, Image, Window};
 use dermagan_kernels::{Buffer, Lane};
 use rayon::prelude::*;
 
 use super::architecture::{Block, ConvSpec, DIMS, Layers};
 use super::weights::{self, Weighted};
+use crate::ops::Precision;
 
 /// A convolution in the order that the kernels read.
 #[derive(Debug)]
@@ -31,11 +32,14 @@ impl ConvSpec {
 }
 
 impl Conv {
-    fn new(Weighted { spec, weight, bias }: Weighted) -> Self {
-        let (window, channels) = (spec.window(), spec.shape[1]);
+    fn new(Weighted { spec, weight, bias }: Weighted, precision: Precision) -> Self {
+        let (window, channels, activation) = (spec.window(), spec.shape[1], spec.activation);
         match spec.depthwise {
-            true => Self::Depthwise(Depthwise::new(&weight, &bias, window, spec.activation)),
-            false => Self::Dense(Filter::new(&weight, &bias, channels, window, spec.activation)),
+            true => Self::Depthwise(Depthwise::new(&weight, &bias, window, activation)),
+            false if window.kernel == [1; 2] => {
+                Self::Dense(of_pixels([&weight, &bias], channels, activation, precision))
+            }
+            false => Self::Dense(Filter::new(&weight, &bias, channels, window, activation)),
         }
     }
 
@@ -52,6 +56,22 @@ impl Conv {
             Self::Depthwise(filter) => filter.apply(image, &mut values),
         }
         Activations { values, extent }
+    }
+}
+
+/// The 1×1 convolution with this filter and bias in the number format of its products.
+pub(super) fn of_pixels(
+    [filter, bias]: [&[f32]; 2],
+    channels: usize,
+    activation: Activation,
+    precision: Precision,
+) -> Filter {
+    match precision {
+        Precision::Bf16 => Filter::of_pixels_in_bf16(filter, bias, channels, activation),
+        _ => {
+            let window = Window::symmetric([1; 2], 1, [0; 2]);
+            Filter::new(filter, bias, channels, window, activation)
+        }
     }
 }
 
@@ -93,11 +113,11 @@ impl EfficientNet {
     /// # Errors
     /// When it is another file. The message names the first tensor that is missing or has another shape or type.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        Ok(Self::new(weights::network(bytes)?))
+        Ok(Self::new(weights::network(bytes)?, Precision::F32))
     }
 
-    pub(super) fn new(layers: Layers<Weighted>) -> Self {
-        match layers.try_map(|conv| Ok::<_, Infallible>(Conv::new(conv))) {
+    pub(super) fn new(layers: Layers<Weighted>, precision: Precision) -> Self {
+        match layers.try_map(|conv| Ok::<_, Infallible>(Conv::new(conv, precision))) {
             Ok(layers) => Self(layers),
         }
     }

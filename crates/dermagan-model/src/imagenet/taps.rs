@@ -1,14 +1,15 @@
 //! The features of four blocks of the network, and the gradient of the image with respect to them.
 
-use dermagan_kernels::conv::direct::{Activation, Filter, Image, Transposed, Window};
+use dermagan_kernels::conv::direct::{Activation, Filter, Image, Transposed, gate_relu6};
 use dermagan_kernels::{Buffer, Lane};
 use rayon::prelude::*;
 
 use super::architecture::{Block, Layers};
 use super::enlarge::{enlarged, reduced};
-use super::network::{Activations, Conv, EfficientNet, Inside, block};
+use super::network::{Activations, Conv, EfficientNet, Inside, block, of_pixels};
 use super::standard::{DEVIATION, MEAN};
 use super::weights::{self, Weighted};
+use crate::ops::Precision;
 
 /// The smallest side of the network's input. Smaller images are enlarged: the network was trained on larger ones.
 const SIDE: usize = 128;
@@ -62,14 +63,15 @@ struct KeptImage {
 }
 
 impl Taps {
-    /// Reads the network from the bytes of its safetensors file.
+    /// Reads the network from the bytes of its safetensors file. With [`Precision::Bf16`], the products of its 1×1
+    /// convolutions are in bfloat16, forward and back.
     ///
     /// # Errors
     /// As [`EfficientNet::from_bytes`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    pub fn from_bytes(bytes: &[u8], precision: Precision) -> Result<Self, String> {
         let layers = weights::network(bytes)?;
-        let back = Back::new(&layers);
-        Ok(Self { network: EfficientNet::new(layers), back })
+        let back = Back::new(&layers, precision);
+        Ok(Self { network: EfficientNet::new(layers, precision), back })
     }
 
     /// The side of the network's input for images of `side` pixels.
@@ -162,7 +164,7 @@ impl Taps {
             }
             gradient = self.block_gradient(i, gradient, inside);
         }
-        gate(&mut gradient, &kept.stem.values);
+        gate_relu6(&mut gradient, &kept.stem.values);
         let mut image = vec![0.0; 3 * input * input];
         let stem = Image { values: &gradient, extent: kept.stem.extent };
         self.back.stem.apply(stem, [input; 2], &mut image);
@@ -186,7 +188,7 @@ impl Taps {
         let mut alone = <f32 as Lane>::scratch(inside.alone.values.len());
         let image = Image { values: &out, extent: inside.alone.extent };
         project.apply(image, &mut alone, project.channels(), 0);
-        gate(&mut alone, &inside.alone.values);
+        gate_relu6(&mut alone, &inside.alone.values);
         let Conv::Depthwise(depthwise) = &layers.depthwise else {
             unreachable!("the architecture makes the filter of each channel its own here")
         };
@@ -197,7 +199,7 @@ impl Taps {
         depthwise.apply_transposed(alone, before, &mut wide);
         let mut result = match (expand, &inside.wide) {
             (Some(expand), Some(active)) => {
-                gate(&mut wide, &active.values);
+                gate_relu6(&mut wide, &active.values);
                 let channels = expand.channels();
                 let mut result = <f32 as Lane>::scratch(before[0] * before[1] * channels);
                 let wide = Image { values: &wide, extent: before };
@@ -213,17 +215,9 @@ impl Taps {
     }
 }
 
-/// Keeps the gradient where ReLU6 is neither 0 nor 6, and makes it zero elsewhere.
-fn gate(gradient: &mut [f32], active: &[f32]) {
-    for (g, active) in gradient.iter_mut().zip(active) {
-        if *active <= 0.0 || *active >= 6.0 {
-            *g = 0.0;
-        }
-    }
-}
-
 impl Back {
-    fn new(layers: &Layers<Weighted>) -> Self {
+    fn new(layers: &Layers<Weighted>, precision: Precision) -> Self {
+        let transposed = |weighted: &Weighted| transposed(weighted, precision);
         let block = |block: &Block<Weighted>| {
             (block.expand.as_ref().map(transposed), transposed(&block.project))
         };
@@ -237,10 +231,9 @@ impl Back {
 }
 
 /// The transpose of a 1×1 convolution, without a bias.
-fn transposed(Weighted { spec, weight, .. }: &Weighted) -> Filter {
+fn transposed(Weighted { spec, weight, .. }: &Weighted, precision: Precision) -> Filter {
     let [to, from, ..] = spec.shape;
     let value = |at: usize| weight[at % to * from + at / to];
     let weight: Vec<f32> = (0..from * to).map(value).collect();
-    let window = Window::symmetric([1; 2], 1, [0; 2]);
-    Filter::new(&weight, &vec![0.0; from], to, window, Activation::Identity)
+    of_pixels([&weight, &vec![0.0; from]], to, Activation::Identity, precision)
 }

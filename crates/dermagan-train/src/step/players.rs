@@ -1,6 +1,6 @@
 //! Both players and their optimisers.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
 use dermagan_model::Precision;
@@ -49,7 +49,7 @@ impl Players {
             discriminator: Flat::new(init.discriminator(&config.model, config.seed, &device)),
             g_adam: adam.clone(),
             d_adam: adam,
-            taps: config.model.projected.then(taps).flatten(),
+            taps: config.model.projected.then(|| taps(config.precision)).flatten(),
             precision: config.precision,
             g_scale: scale.clone(),
             d_scale: scale,
@@ -73,11 +73,11 @@ impl Players {
     }
 }
 
-/// The network that comes with the program, loaded once.
-fn taps() -> Option<Arc<Taps>> {
-    static TAPS: LazyLock<Option<Arc<Taps>>> = LazyLock::new(|| {
-        // A test reads the file, so it can only be right.
-        Taps::from_bytes(dermagan_models::IMAGENET_ENCODER).ok().map(Arc::new)
-    });
-    TAPS.clone()
+/// The network that comes with the program in this number format, loaded once.
+fn taps(precision: Precision) -> Option<Arc<Taps>> {
+    static TAPS: [OnceLock<Option<Arc<Taps>>>; 2] = [const { OnceLock::new() }; 2];
+    let in_bf16 = precision == Precision::Bf16;
+    // A test reads the file, so it can only be right.
+    let read = || Taps::from_bytes(dermagan_models::IMAGENET_ENCODER, precision).ok().map(Arc::new);
+    TAPS[usize::from(in_bf16)].get_or_init(read).clone()
 }

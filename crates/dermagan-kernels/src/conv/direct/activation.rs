@@ -1,5 +1,7 @@
 //! What follows a convolution of a trained classifier.
 
+use crate::vectorised::vectorised;
+
 /// A function of every value of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -22,5 +24,16 @@ impl Activation {
         };
         let x = if x < least { least } else { x };
         if x > most { most } else { x }
+    }
+}
+
+vectorised! {
+    /// Makes the gradient zero where ReLU6, whose results are `active`, is at one of its bounds. With a branch per value it took
+    /// an eighth of a training step.
+    pub fn gate_relu6[](gradient: &mut [f32], active: &[f32]) {
+        for (g, active) in gradient.iter_mut().zip(active) {
+            let at_a_bound = (*active <= 0.0) | (*active >= 6.0);
+            *g = if at_a_bound { 0.0 } else { *g };
+        }
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::activation::Activation;
 use super::window::{Image, Window};
 use super::winograd_3x3;
-use crate::matmul::{Extents, Into, Lane, Left, Out, PANEL, Right, gemm, pack};
+use crate::matmul::{Extents, Into, Lane, Left, Out, PANEL, Pair, Right, gemm, pack};
 use crate::scratch::Buffer;
 use crate::vectorised::vectorised;
 
@@ -29,6 +29,8 @@ pub struct Filter {
 enum Form {
     /// The right operand of a product with windows as rows.
     Direct(Buffer<f32>),
+    /// The same in bfloat16, and the number of lanes in a row; windows of one pixel only.
+    Pairs(Buffer<Pair>, usize),
     /// The nodes of minimal filtering.
     Winograd(winograd_3x3::Filter),
 }
@@ -61,6 +63,25 @@ impl Filter {
         Self { form, bias: bias.to_vec(), channels, window, activation }
     }
 
+    /// As [`Filter::new`] for a window of one pixel, with products in bfloat16 that are summed in float32. On a CPU without such
+    /// products it is slower than [`Filter::new`].
+    ///
+    /// # Panics
+    /// If the filter does not have its extent, or an extent is 0.
+    pub fn of_pixels_in_bf16(
+        filter: &[f32],
+        bias: &[f32],
+        channels: usize,
+        activation: Activation,
+    ) -> Self {
+        assert!(channels * bias.len() > 0, "the extents must be at least 1");
+        assert_eq!(filter.len(), bias.len() * channels, "the filter's extent");
+        let (packed, lanes) = pack::<Pair>(channels, bias.len(), |k, n| filter[n * channels + k]);
+        let window = Window::symmetric([1; 2], 1, [0; 2]);
+        let form = Form::Pairs(packed, lanes);
+        Self { form, bias: bias.to_vec(), channels, window, activation }
+    }
+
     /// Number of channels of the result.
     pub fn channels(&self) -> usize {
         self.bias.len()
@@ -81,6 +102,9 @@ impl Filter {
         let extent = self.window.checked(image, self.channels, (into.len(), row), first + n);
         let packed = match &self.form {
             Form::Direct(packed) => packed,
+            Form::Pairs(packed, lanes) => {
+                return self.apply_pairs((packed, *lanes), image, into, row, first);
+            }
             Form::Winograd(filter) => {
                 let end = (&self.bias[..], self.activation);
                 return filter.apply(self.window, image, end, (into, row, first), extent);
@@ -104,6 +128,38 @@ impl Filter {
             }
             add_bias(&mut into[first..], row, &self.bias, self.activation);
         });
+    }
+
+    /// As [`Filter::apply`], with products in bfloat16.
+    fn apply_pairs(
+        &self,
+        (packed, lanes): (&[Pair], usize),
+        image: Image<'_>,
+        into: &mut [f32],
+        row: usize,
+        first: usize,
+    ) {
+        let (n, k) = (self.channels(), self.channels);
+        let b = Right { data: packed, panel: lanes * PANEL, row: PANEL };
+        let each = (WINDOWS / k).clamp(PIXELS.0, PIXELS.1);
+        into.par_chunks_mut(each * row).enumerate().for_each(|(task, into)| {
+            let m = into.len() / row;
+            let mut pairs = Pair::scratch(m * lanes);
+            pack_pixels(&image.values[task * each * k..][..m * k], k, &mut pairs, lanes);
+            let a = Left { data: &pairs[..], row: lanes, col: 1 };
+            let mut out = Out { data: &mut into[first..], row };
+            gemm(Extents { m, n, k: lanes }, a, b, &mut out, Into::Replace);
+            add_bias(&mut into[first..], row, &self.bias, self.activation);
+        });
+    }
+}
+
+vectorised! {
+    /// Packs pixels of `k` channels to rows of `lanes` pairs.
+    fn pack_pixels[](from: &[f32], k: usize, into: &mut [Pair], lanes: usize) {
+        for (from, into) in from.chunks_exact(k).zip(into.chunks_exact_mut(lanes)) {
+            Pair::pack_row(from, into);
+        }
     }
 }
 

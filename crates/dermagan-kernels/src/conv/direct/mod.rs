@@ -13,7 +13,7 @@ mod transposed;
 mod window;
 mod winograd_3x3;
 
-pub use self::activation::Activation;
+pub use self::activation::{Activation, gate_relu6};
 pub use self::depthwise::Depthwise;
 pub use self::filter::Filter;
 pub use self::pool::{Pool, pool};

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::depthwise::Depthwise;
+use super::activation::Activation;
+use super::depthwise::{Depthwise, all_channels};
 use super::window::{Image, Window};
-use crate::conv::channel_blocks::BLOCK;
 use crate::vectorised::vectorised;
 
 /// The transpose of a convolution with few channels, such as the first of a network.
@@ -130,31 +130,17 @@ vectorised! {
     /// Computes row `i` of the image's gradient.
     fn depthwise_row[](layer: &Depthwise, gradient: Image<'_>, i: usize, into: &mut [f32]) {
         let (filter, window, n) = (layer.filter(), layer.window(), layer.channels());
+        let mut places = Vec::with_capacity(window.kernel[0] * window.kernel[1]);
         for (j, into) in into.chunks_exact_mut(n).enumerate() {
-            for channel in (0..n).step_by(BLOCK) {
-                let width = BLOCK.min(n - channel);
-                let mut sums = [0.0f32; BLOCK];
-                for u in 0..window.kernel[0] {
-                    let Some(row) = source(window, 0, i, u, gradient.extent[0]) else { continue };
-                    for v in 0..window.kernel[1] {
-                        let Some(column) = source(window, 1, j, v, gradient.extent[1]) else { continue };
-                        let g = &gradient.values[(row * gradient.extent[1] + column) * n + channel..];
-                        let taps = &filter[(u * window.kernel[1] + v) * n + channel..];
-                        if let (Some(g), Some(taps)) = (g.first_chunk::<BLOCK>(), taps.first_chunk::<BLOCK>())
-                            && width == BLOCK
-                        {
-                            for c in 0..BLOCK {
-                                sums[c] += g[c] * taps[c];
-                            }
-                        } else {
-                            for c in 0..width {
-                                sums[c] += g[c] * taps[c];
-                            }
-                        }
-                    }
+            places.clear();
+            for u in 0..window.kernel[0] {
+                let Some(row) = source(window, 0, i, u, gradient.extent[0]) else { continue };
+                for v in 0..window.kernel[1] {
+                    let Some(column) = source(window, 1, j, v, gradient.extent[1]) else { continue };
+                    places.push(((row * gradient.extent[1] + column) * n, (u * window.kernel[1] + v) * n));
                 }
-                into[channel..][..width].copy_from_slice(&sums[..width]);
             }
+            all_channels(&places, [gradient.values, filter], None, Activation::Identity, into);
         }
     }
 }
