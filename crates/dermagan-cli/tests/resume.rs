@@ -430,16 +430,24 @@ fn a_projected_discriminator_resumes_to_the_same_bytes() {
     let small = ["cpu", "--width", "8", "--batch", "4", "--precision", "f32", "--snap", "0.016"];
     let projected = ["--set", "model.projected=true", "--set", "optimiser.learning_rate=1e-4"];
     let constant = ["--set", "optimiser.lookahead_back=0.5", "--set", "augment.probability=0.5"];
-    let train = |outdir: &str, kimg: &str| {
-        let length = ["--kimg", kimg, "--outdir", outdir];
+    let train = |outdir: &str, kimg: &str, from: &str| {
+        let length = ["--kimg", kimg, "--outdir", outdir, "--set", from];
         desk.ok(&[&base[..], &small, &length, &projected, &constant].concat())
     };
-    train("whole", "0.032");
-    train("parts", "0.016");
-    desk.ok(&[
-        "train", "--resume", "latest", "--outdir", "parts", "--kimg", "0.032", "--device", "cpu",
-    ]);
-    assert_same_end(&desk.run_folder("whole"), &desk.run_folder("parts"), "000000.032");
+    // The judges take part from the first step, or from the image at which the run is resumed.
+    for (name, from) in [("always", 0.0), ("later", 0.5)] {
+        let [whole, parts] = ["whole", "parts"].map(|part| format!("{name}-{part}"));
+        let from = format!("objective.projected_from={from}");
+        train(&whole, "0.032", &from);
+        let run = desk.run_folder(&whole);
+        std::fs::create_dir(desk.join(&parts)).unwrap();
+        let cut = desk.join(&parts).join("00000-phantom-rare");
+        let copied = std::process::Command::new("cp").arg("-r").args([&run, &cut]).status();
+        assert!(copied.unwrap().success());
+        std::fs::remove_file(cut.join("checkpoint-000000.032.safetensors")).unwrap();
+        desk.ok(&["train", "--resume", "latest", "--outdir", &parts, "--device", "cpu"]);
+        assert_same_end(&run, &cut, "000000.032");
+    }
     let alone = ["--set", "objective.projected=2", "--kimg", "0.01", "--preset", "rare"];
     let error = desk.fails(&[&["train", "--data", "phantom:60"], &alone[..]].concat(), 1);
     assert!(error.contains("model.projected is false"), "{error}");

@@ -282,8 +282,8 @@ impl Trainer {
                 weights.into_iter().map(|(name, array)| (format!("{prefix}.{name}"), array)),
             );
         }
-        self.players.g_adam.save("adam_G", &mut tensors);
-        self.players.d_adam.save("adam_D", &mut tensors);
+        self.players.g_adam.save("adam_G", &self.players.generator, &mut tensors);
+        self.players.d_adam.save("adam_D", &self.players.discriminator, &mut tensors);
         for (name, scale) in
             [("scale_G", &self.players.g_scale), ("scale_D", &self.players.d_scale)]
         {

@@ -151,17 +151,26 @@ impl Adam {
         }
     }
 
-    /// Adds the state to `into`, as tensors `PREFIX.m.NAME` (first moment) and `PREFIX.v.NAME` (second moment).
-    pub fn save(&self, prefix: &str, into: &mut Weights) {
+    /// Adds the state for the trainable parameters of `network` to `into`, as tensors `PREFIX.m.NAME` (first moment) and
+    /// `PREFIX.v.NAME` (second moment). A parameter that has had no gradient yet, such as those of judges of features that join
+    /// later, has moments of zero. Before the first step there is no state.
+    pub fn save<N: Network>(&self, prefix: &str, network: &Flat<N>, into: &mut Weights) {
         let mut add = |name: &str, kind: &str, values: Vec<f32>| {
             let array = Array { shape: vec![values.len()], values };
             into.insert(format!("{prefix}.{kind}.{name}"), array);
         };
         match &self.state {
             State::Named(known) => {
-                for (name, Moments { first, second }) in known {
-                    add(name, "m", to_vec(first.clone()));
-                    add(name, "v", to_vec(second.clone()));
+                for parameter in network.parameters().into_iter().filter(|_| !known.is_empty()) {
+                    let (name, moments) = (&parameter.name, known.get(&parameter.name));
+                    if let Some(Moments { first, second }) = moments {
+                        add(name, "m", to_vec(first.clone()));
+                        add(name, "v", to_vec(second.clone()));
+                    } else if parameter.trainable {
+                        let zeros = vec![0.0; parameter.shape.iter().product()];
+                        add(name, "m", zeros.clone());
+                        add(name, "v", zeros);
+                    }
                 }
             }
             State::Joined(layout, Moments { first, second }) => {
