@@ -57,6 +57,8 @@ pub fn run(line: Vec<OsString>) -> ! {
         Command::Bias(args) => trust::bias::run(args),
         Command::Trial(args) => trust::trial::run(args),
         Command::Report(args) => trust::report::run(args),
+        #[cfg(feature = "c2pa")]
+        Command::Sign(args) => trust::sign::run(args),
         Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => completions::run(shell),

@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 67] = [
+const SETTINGS: [&str; 71] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -81,6 +81,10 @@ const SETTINGS: [&str; 67] = [
     "trial",
     "twins",
     "medigan",
+    "certificates",
+    "key",
+    "algorithm",
+    "time_authority",
     "state",
     "folds",
     "full",

@@ -249,6 +249,15 @@ fn encoder_train_is_deterministic_and_eval_accepts_its_encoder() {
     let args = ["--real", "phantom:300", "--fake", "real.dermagan", "-n", "60"];
     let found = report(&desk, &[&args[..], &["--weights", "a/encoder.safetensors"]].concat());
     assert_eq!(found["features"][0]["dims"], 16 * 12);
+    // An encoder of larger images has a layer more and looks at their whole size.
+    let large = ["encoder", "train", "--data", "phantom:300", "--kimg", "0.2", "--width", "4"];
+    desk.ok(&[&large[..], &["--size", "128", "--out", "large"], &CPU[..]].concat());
+    let found = report(&desk, &[&args[..], &["--weights", "large/encoder.safetensors"]].concat());
+    assert_eq!(found["features"][0]["dims"], 4 * 24);
+    let card = std::fs::read_to_string(desk.join("large/README.md")).unwrap();
+    assert!(card.contains("128×128 RGB") && card.contains("--size 128"), "{card}");
+    let odd = [&large[..], &["--size", "96", "--out", "odd"], &CPU[..]].concat();
+    assert!(desk.fails(&odd, 1).contains("--size 96: expected 64 or 128"));
     std::fs::write(desk.join("cut.safetensors"), &read("a")[..20_000]).unwrap();
     let args = [&["eval"], &args[..], &["--weights", "cut.safetensors"], &CPU[..]].concat();
     assert!(desk.fails(&args, 1).contains("train one"));

@@ -217,8 +217,11 @@ pub fn is_own_png(file: &Path) -> bool {
         || File::open(file).ok().and_then(|file| text_of(BufReader::new(file))).is_some_and(own)
 }
 
-/// Whether a file is a PNG or a GIF of generated images.
-fn is_generated(file: &Path) -> std::io::Result<bool> {
+/// Whether a file is a PNG or a GIF of generated images, by the text that dermagan writes into it, or is empty.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_generated(file: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();
     File::open(file)?.take(GIF_START).read_to_end(&mut start)?;
     let comment = format!("{MODEL}: ");

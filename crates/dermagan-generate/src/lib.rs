@@ -37,7 +37,7 @@ mod walk;
 
 pub use animation::{Shown, write_gif};
 pub use classes::{class_caution, class_index};
-pub use earlier::is_own_png;
+pub use earlier::{is_generated, is_own_png};
 pub use error::GenerateError;
 pub use files::{FilesRequest, Written};
 pub use generator::{ImageGenerator, shipped_model};

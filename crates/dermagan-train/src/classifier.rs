@@ -8,7 +8,7 @@ use dermagan_base::orientation::Orientation;
 use dermagan_base::rng::Keyed;
 use dermagan_data::Cache;
 use dermagan_data::order::{Draw, Order, to_planes};
-use dermagan_eval::encoder::{self, LesionNet, SIDE};
+use dermagan_eval::encoder::{self, LesionNet};
 use dermagan_model::ops::lerp;
 use dermagan_model::{ComputeDevice, Flat, Init, Network, Precision};
 use rayon::prelude::*;
@@ -18,8 +18,8 @@ use crate::step::adam::Adam;
 
 /// Half-life of the averaged weights, as a share of the training.
 const HALF_LIFE: f64 = 0.01;
-/// Largest shift in pixels.
-const SHIFT: u64 = 5;
+/// Largest shift in pixels of 64; proportionally more in larger images.
+const SHIFT: usize = 5;
 /// Largest change of brightness, contrast and saturation.
 const COLOUR: f64 = 0.15;
 /// Largest number of channels of the first block.
@@ -82,9 +82,11 @@ impl EncoderConfig {
     }
 }
 
-/// Images of [`SIDE`] pixels with classes.
+/// Square images of one size with classes.
 pub trait Learnt: Sync {
-    /// The pixels of an image: `SIDE * SIDE * 3` bytes, row by row, RGB.
+    /// The side of the images in pixels, one of [`SIDES`](dermagan_eval::encoder::SIDES).
+    fn side(&self) -> usize;
+    /// The pixels of an image: `side * side * 3` bytes, row by row, RGB.
     fn pixels(&self, image: u32) -> &[u8];
     /// Its class.
     fn class(&self, image: u32) -> usize;
@@ -93,6 +95,10 @@ pub trait Learnt: Sync {
 }
 
 impl Learnt for Cache {
+    fn side(&self) -> usize {
+        self.size()
+    }
+
     fn pixels(&self, image: u32) -> &[u8] {
         Cache::pixels(self, image as usize)
     }
@@ -110,6 +116,7 @@ impl Learnt for Cache {
 #[derive(Clone, Debug)]
 pub struct Classifier {
     network: LesionNet,
+    side: usize,
 }
 
 impl Classifier {
@@ -129,7 +136,7 @@ impl Classifier {
         config.check()?;
         let autodiff = device.handle.clone().autodiff();
         let steps = config.steps();
-        let mut training = Training::new(config, learnt.classes(), steps, &autodiff);
+        let mut training = Training::new(config, learnt, steps, &autodiff);
         for step in 0..steps {
             if stopped() {
                 return Err(TrainError::Stopped("before the classifier was complete"));
@@ -139,10 +146,10 @@ impl Classifier {
             // Losses are read by nobody here.
             training.losses.clear();
         }
-        Ok(Self { network: training.average })
+        Ok(Self { network: training.average, side: learnt.side() })
     }
 
-    /// The logits of images of [`SIDE`] pixels, one row per image; with `turned` the mean over the eight orientations.
+    /// The logits of images of the size that it learnt from, one row per image; with `turned` the mean over the eight orientations.
     pub fn logits(&self, images: &[&[u8]], turned: bool, device: &ComputeDevice) -> Vec<f32> {
         let orientations =
             if turned { Orientation::all().to_vec() } else { vec![Orientation::default()] };
@@ -150,12 +157,12 @@ impl Classifier {
         for orientation in &orientations {
             let mut all = Vec::new();
             for some in images.chunks(PASS) {
-                let size = 3 * SIDE * SIDE;
+                let (side, size) = (self.side, 3 * self.side * self.side);
                 let mut planes = vec![0.0; some.len() * size];
                 planes.par_chunks_mut(size).zip(some).for_each(|(planes, pixels)| {
-                    to_planes(pixels, SIDE, *orientation, planes);
+                    to_planes(pixels, side, *orientation, planes);
                 });
-                all.extend(encoder::encode(&self.network, planes, &device.handle).1);
+                all.extend(encoder::encode(&self.network, planes, side, &device.handle).1);
             }
             match sum.is_empty() {
                 true => sum = all,
@@ -180,8 +187,13 @@ pub(crate) struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    pub fn new(config: &'a EncoderConfig, classes: usize, steps: u64, autodiff: &Device) -> Self {
-        let empty = LesionNet::new(config.width, classes, autodiff);
+    pub fn new(
+        config: &'a EncoderConfig,
+        learnt: &impl Learnt,
+        steps: u64,
+        autodiff: &Device,
+    ) -> Self {
+        let empty = LesionNet::new(config.width, learnt.side(), learnt.classes(), autodiff);
         let network = Flat::new(Init::Pytorch.fill(empty, config.seed, "init encoder"));
         let average = network.clone().into_network().valid();
         // The authors' settings (Kingma and Ba 2015).
@@ -230,12 +242,13 @@ pub(crate) fn batch(
     let first = step * config.batch as u64;
     let draws: Vec<(u64, Draw)> =
         (first..first + config.batch as u64).map(|at| (at, order.at(at))).collect();
-    let each = 3 * SIDE * SIDE;
+    let side = learnt.side();
+    let each = 3 * side * side;
     let mut planes = vec![0.0; config.batch * each];
     planes.par_chunks_mut(each).zip(&draws).for_each(|(planes, (at, draw))| {
-        to_planes(learnt.pixels(draw.image), SIDE, draw.orientation, planes);
+        to_planes(learnt.pixels(draw.image), side, draw.orientation, planes);
         if augmented {
-            augment(planes, Keyed::new(config.seed, "encoder aug", *at));
+            augment(planes, side, Keyed::new(config.seed, "encoder aug", *at));
         }
     });
     let classes = learnt.classes();
@@ -243,34 +256,35 @@ pub(crate) fn batch(
     for (i, (_, draw)) in draws.iter().enumerate() {
         target[i * classes + learnt.class(draw.image)] += (1.0 - config.smoothing) as f32;
     }
-    let x = TensorData::new(planes, [config.batch, 3, SIDE, SIDE]);
+    let x = TensorData::new(planes, [config.batch, 3, side, side]);
     let target = TensorData::new(target, [config.batch, classes]);
     (Tensor::from_data(x, device), Tensor::from_data(target, device))
 }
 
-/// Shifts an image by up to [`SHIFT`] pixels, reflected at its borders, and changes its brightness, contrast and
+/// Shifts an image by up to [`SHIFT`] of 64 pixels, reflected at its borders, and changes its brightness, contrast and
 /// saturation by up to [`COLOUR`]. The diagnosis must not depend on the camera or the skin.
-fn augment(planes: &mut [f32], mut draw: Keyed) {
-    let mut shift = || draw.below(2 * SHIFT + 1) as isize - SHIFT as isize;
+fn augment(planes: &mut [f32], side: usize, mut draw: Keyed) {
+    let most = (SHIFT * side / 64) as u64;
+    let mut shift = || draw.below(2 * most + 1) as isize - most as isize;
     let (across, down) = (shift(), shift());
     let mut factor = || draw.range(-COLOUR, COLOUR) as f32;
     let (brightness, contrast, saturation) = (factor(), 1.0 + factor(), 1.0 + 2.0 * factor());
     let reflected = |at: usize, by: isize| {
-        let last = SIDE as isize - 1;
+        let last = side as isize - 1;
         let at = at as isize + by;
         let at = if at < 0 { -at } else { at };
         (if at > last { 2 * last - at } else { at }) as usize
     };
     let from = planes.to_vec();
-    let area = SIDE * SIDE;
-    for y in 0..SIDE {
-        for x in 0..SIDE {
-            let place = reflected(y, down) * SIDE + reflected(x, across);
+    let area = side * side;
+    for y in 0..side {
+        for x in 0..side {
+            let place = reflected(y, down) * side + reflected(x, across);
             let rgb = [from[place], from[area + place], from[2 * area + place]];
             let grey = (rgb[0] + rgb[1] + rgb[2]) / 3.0;
             for (c, value) in rgb.into_iter().enumerate() {
                 let value = (grey + (value - grey) * saturation) * contrast + brightness;
-                planes[c * area + y * SIDE + x] = value.clamp(-1.0, 1.0);
+                planes[c * area + y * side + x] = value.clamp(-1.0, 1.0);
             }
         }
     }

@@ -9,7 +9,7 @@ use dermagan_base::producer;
 use dermagan_data::order::{Order, to_planes};
 use dermagan_data::split::Side;
 use dermagan_data::{Cache, licence};
-use dermagan_eval::encoder::{self, EncoderCard, LesionEncoder, LesionNet, SIDE, Score, dims};
+use dermagan_eval::encoder::{self, EncoderCard, LesionEncoder, LesionNet, SIDES, Score, dims};
 use dermagan_eval::of_side;
 use dermagan_model::ComputeDevice;
 use rayon::prelude::*;
@@ -62,7 +62,7 @@ pub struct TrainedEncoder {
     pub card: EncoderCard,
 }
 
-/// Trains an encoder on a cache of 64×64 images. `sink` receives the events. `stop` is checked before every step.
+/// Trains an encoder on a cache of images of 64×64 or 128×128, which is the size that it looks at. `sink` receives the events. `stop` is checked before every step.
 ///
 /// # Errors
 /// When the images have another size, the training side has fewer than two classes, the validation or the test side is
@@ -81,7 +81,7 @@ pub fn train(
     let autodiff = device.handle.clone().autodiff();
     let steps = config.steps();
     let interval = (steps / VALIDATIONS).max(1);
-    let mut training = Training::new(config, cache.header().classes.len(), steps, &autodiff);
+    let mut training = Training::new(config, cache, steps, &autodiff);
     let mut best: Option<(f64, LesionNet)> = None;
     for step in 0..steps {
         if stop.load(Ordering::Relaxed) {
@@ -120,6 +120,7 @@ fn packed(
         kind: encoder::KIND.to_owned(),
         producer: producer(),
         width: config.width,
+        side: cache.size(),
         classes: header.classes.clone(),
         data: header.name.clone(),
         fingerprint: header.fingerprint.clone(),
@@ -147,10 +148,10 @@ struct Sides {
 impl Sides {
     fn of(cache: &Cache) -> Result<Self, TrainError> {
         let bad = |what: String| Err(TrainError::Invalid(what));
-        if cache.size() != SIDE {
+        if !SIDES.contains(&cache.size()) {
             return bad(format!(
-                "{} holds images of {1}×{1} pixels; an encoder needs {SIDE}×{SIDE}: prepare the data with \
-                 `size` = {SIDE}",
+                "{} holds images of {1}×{1} pixels; an encoder needs 64×64 or 128×128: prepare the data with `size` = 64 \
+                 or 128",
                 cache.path().display(),
                 cache.size()
             ));
@@ -196,12 +197,12 @@ fn over(
     mut each: impl FnMut(Vec<f32>, Vec<f32>),
 ) {
     for images in images.chunks(PASS) {
-        let size = 3 * SIDE * SIDE;
+        let (side, size) = (cache.size(), 3 * cache.size() * cache.size());
         let mut planes = vec![0.0; images.len() * size];
         planes.par_chunks_mut(size).zip(images).for_each(|(planes, image)| {
-            to_planes(cache.pixels(*image as usize), SIDE, Orientation::default(), planes);
+            to_planes(cache.pixels(*image as usize), side, Orientation::default(), planes);
         });
-        let (features, logits) = encoder::encode(network, planes, &device.handle);
+        let (features, logits) = encoder::encode(network, planes, side, &device.handle);
         each(features, logits);
     }
 }
@@ -222,7 +223,8 @@ fn moments(
     device: &ComputeDevice,
 ) -> [Vec<f32>; 2] {
     let n = network.main.first().map_or(0, |block| block.weight.dims()[0]);
-    let (mut sum, mut squares) = (vec![0.0f64; dims(n)], vec![0.0f64; dims(n)]);
+    let dims = dims(n, cache.size());
+    let (mut sum, mut squares) = (vec![0.0f64; dims], vec![0.0f64; dims]);
     over(network, cache, images, device, |features, _| {
         for row in features.chunks(sum.len()) {
             for ((v, sum), squares) in row.iter().zip(&mut sum).zip(&mut squares) {

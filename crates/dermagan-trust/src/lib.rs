@@ -24,6 +24,8 @@ mod balance;
 mod bias;
 mod claim;
 mod copies;
+#[cfg(feature = "c2pa")]
+mod credentials;
 mod error;
 mod images;
 mod json;
@@ -47,6 +49,8 @@ pub use bias::{
     Amplification, BiasJob, BiasReport, ClassShift, Composition, GroupRecall, GroupShare,
     SurroundColour, bias, surround_colour,
 };
+#[cfg(feature = "c2pa")]
+pub use credentials::{SignJob, Signed, sign};
 pub use error::TrustError;
 pub use membership::{Attack, Authenticity, TargetShare};
 pub use report::{PageEvent, PageJob, page};

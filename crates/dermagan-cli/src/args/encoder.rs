@@ -18,7 +18,7 @@ pub enum EncoderCommand {
 /// Options of `encoder train`.
 #[derive(Args, Debug)]
 pub struct EncoderTrainArgs {
-    /// Training images: any SOURCE with classes, or a cache of images of 64 pixels.
+    /// Training images: any SOURCE with classes, or a cache of images of 64 or 128 pixels.
     #[arg(long, value_name = "SOURCE|CACHE")]
     pub data: String,
     #[command(flatten)]
@@ -32,6 +32,10 @@ pub struct EncoderTrainArgs {
     /// Length in thousands of images.
     #[arg(long, default_value_t = EncoderConfig::default().kimg)]
     pub kimg: f64,
+    /// Side of the images that the encoder looks at, 64 or 128 pixels; that of a cache if --data is one. At 128 there is one
+    /// more layer, so --width 16 has as many features as 32 at 64.
+    #[arg(long, default_value_t = 64)]
+    pub size: usize,
     /// Channels of the first layer, 1 to 128; each later layer doubles them.
     #[arg(long, default_value_t = EncoderConfig::default().width)]
     pub width: usize,

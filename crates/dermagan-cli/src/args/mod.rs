@@ -25,6 +25,8 @@ pub use format::per_file;
 pub use model::{ExportArgs, InfoArgs};
 pub use sample::SampleArgs;
 pub use train::TrainArgs;
+#[cfg(feature = "c2pa")]
+pub use trust::SignArgs;
 pub use trust::{AuditArgs, BalanceArgs, BiasArgs, ReportArgs, TrialArgs};
 
 /// Train GANs on dermatoscopic skin-lesion images, on any GPU or on the CPU.
@@ -75,6 +77,9 @@ pub enum Command {
     Trial(TrialArgs),
     /// Write one HTML page about a generator or a set of images: figures, audit, bias, trial, limits and origin.
     Report(ReportArgs),
+    /// Sign generated images with content credentials (C2PA), which say that a trained model made them.
+    #[cfg(feature = "c2pa")]
+    Sign(SignArgs),
     /// Train the lesion encoder, the classifier whose features `eval` compares.
     #[command(subcommand)]
     Encoder(EncoderCommand),

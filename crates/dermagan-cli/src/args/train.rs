@@ -25,7 +25,8 @@ pub struct TrainArgs {
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub outdir: PathBuf,
     /// Preset: reference, fast, rare, refine, fast128, rare128, best, notebook, tiny, a FILE.toml, or auto [default: auto].
-    /// With auto, the preset is tiny for the phantom, rare for other data with two or more classes, and fast otherwise.
+    /// With auto, the preset is tiny for the phantom, rare for other data with two or more classes, and fast otherwise; rare128
+    /// and fast128 with --size 128; refine with --init and a model that is conditioned on classes.
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
     /// Start from trained networks: a model file, a run, a checkpoint, `latest`, `shipped` for the generator that comes with

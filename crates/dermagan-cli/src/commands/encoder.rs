@@ -18,6 +18,7 @@ pub fn train(args: &EncoderTrainArgs) -> anyhow::Result<u8> {
     };
     let request = EncoderRequest {
         data: args.data.clone(),
+        size: args.size,
         reading: args.reading.reading(args.split),
         out: args.out.clone(),
         config,

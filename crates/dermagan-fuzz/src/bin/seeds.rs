@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use dermagan_base::image::Image;
 use dermagan_base::rng::Keyed;
 use dermagan_data::{Filter, Fit, Options, Source, prepare};
-use dermagan_eval::encoder::{EncoderCard, FORMAT, KIND, LesionNet, Score, dims};
+use dermagan_eval::encoder::{EncoderCard, FORMAT, KIND, LesionNet, SIDE, Score, dims};
 use dermagan_eval::{Features, LesionEncoder, npz};
 use dermagan_model::weights::{Array, Weights};
 use dermagan_model::{Backbone, Card, ComputeDevice, Init, ModelConfig, ModelFile, Network};
@@ -326,12 +326,13 @@ fn weights(seeds: &Seeds) -> Outcome<()> {
         }
     }
     let device = ComputeDevice::cpu().handle;
-    let network = LesionNet::new(1, 2, &device);
+    let network = LesionNet::new(1, SIDE, 2, &device);
     let card = EncoderCard {
         format: FORMAT,
         kind: KIND.into(),
         producer: dermagan_base::producer(),
         width: 1,
+        side: SIDE,
         classes: vec!["mel".into(), "nv".into()],
         data: "phantom".into(),
         fingerprint: "0".into(),
@@ -346,7 +347,7 @@ fn weights(seeds: &Seeds) -> Outcome<()> {
             recall: vec![Some(0.5), None],
         },
     };
-    let moments = [vec![0.0; dims(1)], vec![1.0; dims(1)]];
+    let moments = [vec![0.0; dims(1, SIDE)], vec![1.0; dims(1, SIDE)]];
     seeds.put("encoder", "encoder", LesionEncoder::to_bytes(&network, moments, &card)?)
 }
 

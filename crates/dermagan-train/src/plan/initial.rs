@@ -130,6 +130,11 @@ impl Initial {
         }
     }
 
+    /// Whether the generator is a residual one that is conditioned on classes.
+    pub fn is_conditioned(&self) -> bool {
+        self.model.backbone == Backbone::Residual && self.model.classes > 0
+    }
+
     /// Gives a preset the networks of this model where the request does not say otherwise, and full conditioning on classes
     /// from the first step if the model is conditioned on them.
     ///

@@ -61,12 +61,15 @@ impl Plan {
         let asked = (!is_auto).then(|| named(&request.preset)).transpose()?;
         let source = absolute(request.data.as_deref().unwrap_or("phantom"));
         let data = Data::open(&source, request.reading)?;
-        let reason = Reason::of(data.is_phantom(), data.classes(&request.classes)?);
-        let mut preset = asked.map_or_else(|| named(reason.preset()), Ok)?;
-        let name = if is_auto { reason.preset() } else { &request.preset };
-
         let initial = request.init.as_deref().map(|name| Initial::open(name, &request.outdir));
         let initial = initial.transpose()?;
+        let conditioned = initial.as_ref().is_some_and(Initial::is_conditioned);
+        let classes = data.classes(&request.classes)?;
+        let reason = Reason::of(data.is_phantom(), classes, conditioned);
+        let chosen = reason.preset(request.size);
+        let mut preset = asked.map_or_else(|| named(chosen), Ok)?;
+        let name = if is_auto { chosen } else { &request.preset };
+
         if let Some(initial) = &initial {
             initial.adopt(&mut preset, request)?;
         }
@@ -110,7 +113,10 @@ impl Plan {
         if let Some((_, transfer)) = &initial {
             sink(Event::Initialised(transfer.clone()));
         }
-        if is_auto && matches!(reason, Reason::Classes(_)) && config.model.classes < 2 {
+        if is_auto
+            && matches!(reason, Reason::Classes(_) | Reason::Initialised(_))
+            && config.model.classes < 2
+        {
             let only = config.source.classes.join(", ");
             sink(Event::Warning(format!(
                 "only images of {only} are left to train on; preset fast suits one class better"

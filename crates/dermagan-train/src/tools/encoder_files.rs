@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use dermagan_base::{SettingError, atomic};
 use dermagan_data::{Filter, Fit, Options, Reading, open_or_prepare_with};
-use dermagan_eval::encoder::{CARD_TITLE, EncoderCard, SIDE};
+use dermagan_eval::encoder::{CARD_TITLE, EncoderCard, SIDES};
 use dermagan_model::ComputeDevice;
 
 use crate::classifier::EncoderConfig;
@@ -15,8 +15,10 @@ use crate::error::TrainError;
 /// What to train an encoder on, and where its files go.
 #[derive(Clone, Debug)]
 pub struct EncoderRequest {
-    /// A source with two classes or more, or a prepared cache of 64×64 images.
+    /// A source with two classes or more, or a prepared cache of images of 64×64 or 128×128.
     pub data: String,
+    /// The side of the images that the encoder looks at, 64 or 128 pixels; that of a cache if `data` is one.
+    pub size: usize,
     /// How the source is read, where the default would refuse it or leave images out.
     pub reading: Reading,
     /// Folder of `encoder.safetensors` and its card `README.md`.
@@ -46,6 +48,9 @@ pub fn train_encoder(
     sink: &mut dyn FnMut(EncoderEvent),
 ) -> Result<EncoderFiles, TrainError> {
     request.config.check()?;
+    if !SIDES.contains(&request.size) {
+        return Err(SettingError::value("size", request.size, "expected 64 or 128").into());
+    }
     let out = &request.out;
     let (weights, card) = (out.join("encoder.safetensors"), out.join("README.md"));
     // Checked before the expensive part.
@@ -57,7 +62,7 @@ pub fn train_encoder(
         return Err(SettingError::value("out", out.display(), problem).into());
     }
     std::fs::create_dir_all(out).map_err(TrainError::io(out))?;
-    let options = Options { size: SIDE as u32, fit: Fit::Crop, filter: Filter::Lanczos };
+    let options = Options { size: request.size as u32, fit: Fit::Crop, filter: Filter::Lanczos };
     let cache =
         open_or_prepare_with(&request.data, request.reading, options, &mut |done, total| {
             sink(EncoderEvent::Preparing { done, total });

@@ -90,6 +90,10 @@ impl<'a> Pool<'a> {
 }
 
 impl Learnt for Pool<'_> {
+    fn side(&self) -> usize {
+        self.cache.size()
+    }
+
     fn pixels(&self, image: u32) -> &[u8] {
         self.generated(image)
             .map_or_else(|| Learnt::pixels(self.cache, image), |(pixels, _)| pixels)

@@ -34,6 +34,7 @@ pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
     };
     let device = select(&args.device)?;
     let (name, model) = open_model(args.model.as_deref(), None)?;
+    complain!("the generator is {name}");
     let generator = ImageGenerator::new(model.clone(), device.clone())?;
     job.check(&generator)?;
     let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");

@@ -10,7 +10,7 @@ use dermagan_trust::{Learnt, PageEvent, PageJob, page};
 use crate::args::ReportArgs;
 use crate::commands::trust::audit::open_fake;
 use crate::commands::{eval, select};
-use crate::show::{self, say};
+use crate::show::{self, complain, say};
 
 /// Writes a page; returns the exit code.
 pub fn run(args: ReportArgs) -> anyhow::Result<u8> {
@@ -69,6 +69,9 @@ pub fn run(args: ReportArgs) -> anyhow::Result<u8> {
         _ => {}
     })?;
     bar.finish_and_clear();
+    if args.real.is_some() && !args.without_real_images {
+        complain!("the page shows real photographs; --without-real-images leaves them out");
+    }
     say!("{} ({} KB)", args.out.display(), length.div_ceil(1000));
     Ok(0)
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::network::{SIDE, dims};
+
 /// Version of the file format. Raise it when an older program would misread the file.
 pub const FORMAT: u32 = 1;
 /// The kind of file, as its card names it.
@@ -11,6 +13,15 @@ pub const KIND: &str = "lesion-encoder";
 
 /// The first line of a card in Markdown.
 pub const CARD_TITLE: &str = "# Lesion encoder";
+
+fn usual_side() -> usize {
+    SIDE
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_usual(side: &usize) -> bool {
+    *side == SIDE
+}
 
 /// Where an encoder comes from and how well it classifies. `Display` writes it as Markdown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +34,9 @@ pub struct EncoderCard {
     pub producer: String,
     /// Channels of the first block.
     pub width: usize,
+    /// Side of the images that it looks at. Files of older programs do not name it.
+    #[serde(default = "usual_side", skip_serializing_if = "is_usual")]
+    pub side: usize,
     /// Codes of the classes, in the order of the logits.
     pub classes: Vec<String>,
     /// Name of the training data.
@@ -75,12 +89,15 @@ impl fmt::Display for EncoderCard {
         )?;
         writeln!(
             f,
-            "| training | `dermagan encoder train --data SOURCE --kimg {} --width {} --seed {}` |",
-            self.kimg, self.width, self.seed
+            "| training | `dermagan encoder train --data SOURCE --kimg {} --width {} --seed {}{}` |",
+            self.kimg,
+            self.width,
+            self.seed,
+            if is_usual(&self.side) { String::new() } else { format!(" --size {}", self.side) }
         )?;
         writeln!(f, "| written by | {} |", self.producer)?;
-        writeln!(f, "| input | 64×64 RGB |")?;
-        writeln!(f, "| features | {} |", super::network::dims(self.width))?;
+        writeln!(f, "| input | {0}×{0} RGB |", self.side)?;
+        writeln!(f, "| features | {} |", dims(self.width, self.side))?;
         writeln!(
             f,
             "| balanced accuracy on {images} images of lesions never seen | **{:.1} %** (95 % interval {:.1} to {:.1}, images resampled within their class) |",

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 pub use self::card::{CARD_TITLE, EncoderCard, FORMAT, KIND, Score};
-pub use self::network::{LesionNet, SIDE, dims};
+pub use self::network::{LesionNet, SIDE, SIDES, dims};
 pub use self::score::score;
 use crate::error::EvalError;
 use crate::features::extractor::Extractor;
@@ -102,24 +102,31 @@ impl LesionEncoder {
                 card.classes.len()
             )));
         }
+        if !SIDES.contains(&card.side) {
+            return Err(bad(format!(
+                "it looks at images of {} pixels, expected 64 or 128",
+                card.side
+            )));
+        }
         let mut weights = file.weights;
         let moments = MOMENTS.map(|name| weights.remove(name).map(|a| a.values));
         let [Some(mean), Some(deviation)] = moments else {
             return Err(bad(format!("tensor '{}' or '{}' is missing", MOMENTS[0], MOMENTS[1])));
         };
-        let fits = |v: &[f32]| v.len() == dims(card.width) && v.iter().all(|v| v.is_finite());
+        let fits =
+            |v: &[f32]| v.len() == dims(card.width, card.side) && v.iter().all(|v| v.is_finite());
         if !fits(&mean) || !fits(&deviation) || deviation.iter().any(|d| *d <= 0.0) {
             return Err(bad(format!(
                 "'{}' or '{}' does not have {} finite values, or a deviation is not above 0",
                 MOMENTS[0],
                 MOMENTS[1],
-                dims(card.width)
+                dims(card.width, card.side)
             )));
         }
         if weights.values().any(|a| a.values.iter().any(|v| !v.is_finite())) {
             return Err(bad("the file has weights that are not finite".into()));
         }
-        let network = LesionNet::new(card.width, card.classes.len(), device)
+        let network = LesionNet::new(card.width, card.side, card.classes.len(), device)
             .with_weights(&weights)
             .map_err(bad)?;
         let hash = hex(&Sha256::digest(bytes));
@@ -160,10 +167,13 @@ impl LesionEncoder {
     /// When an image has no pixels.
     pub fn look(&self, images: &[Image]) -> Result<(Vec<f32>, Vec<f32>), EvalError> {
         let (mut features, mut logits) = (Vec::new(), Vec::new());
+        let side = self.card.side;
         for images in images.chunks(BATCH) {
-            let planes: Vec<Vec<f32>> =
-                images.par_iter().map(planes).collect::<Result<_, EvalError>>()?;
-            let (f, l) = encode(&self.network, planes.concat(), &self.device);
+            let planes: Vec<Vec<f32>> = images
+                .par_iter()
+                .map(|image| planes(image, side))
+                .collect::<Result<_, EvalError>>()?;
+            let (f, l) = encode(&self.network, planes.concat(), side, &self.device);
             features.extend(f);
             logits.extend(l);
         }
@@ -189,21 +199,25 @@ impl LesionEncoder {
     }
 }
 
-/// The network's input for one image: `[3, 64, 64]`, in [-1, 1].
-fn planes(image: &Image) -> Result<Vec<f32>, EvalError> {
-    let image = to_side(image, SIDE, Filter::Lanczos)?;
+/// The network's input for one image: `[3, side, side]`, in [-1, 1].
+fn planes(image: &Image, side: usize) -> Result<Vec<f32>, EvalError> {
+    let image = to_side(image, side, Filter::Lanczos)?;
     let channel = |c: usize| image.pixels.iter().skip(c).step_by(3);
     let values = (0..3).flat_map(|c| channel(c).map(|v| f32::from(*v) / 127.5 - 1.0));
     Ok(values.collect())
 }
 
-/// Runs the network on a batch: `planes` holds `[batch, 3, 64, 64]` values in [-1, 1].
+/// Runs the network on a batch: `planes` holds `[batch, 3, side, side]` values in [-1, 1].
 ///
-/// Returns the features before standardisation, `[batch, dims(width)]`, and the logits,
-/// `[batch, classes]`, row by row.
-pub fn encode(network: &LesionNet, planes: Vec<f32>, device: &Device) -> (Vec<f32>, Vec<f32>) {
-    let batch = planes.len() / (3 * SIDE * SIDE);
-    let x = Tensor::<4>::from_data(TensorData::new(planes, [batch, 3, SIDE, SIDE]), device);
+/// Returns the features before standardisation, `[batch, `[`dims`]`]`, and the logits, `[batch, classes]`, row by row.
+pub fn encode(
+    network: &LesionNet,
+    planes: Vec<f32>,
+    side: usize,
+    device: &Device,
+) -> (Vec<f32>, Vec<f32>) {
+    let batch = planes.len() / (3 * side * side);
+    let x = Tensor::<4>::from_data(TensorData::new(planes, [batch, 3, side, side]), device);
     let (features, logits) = network.forward(x);
     let flat = |t: Tensor<2>| {
         let n = t.shape().num_elements();
@@ -222,7 +236,7 @@ impl Extractor for LesionEncoder {
     }
 
     fn dims(&self) -> usize {
-        dims(self.card.width)
+        dims(self.card.width, self.card.side)
     }
 
     fn batch(&self) -> usize {
