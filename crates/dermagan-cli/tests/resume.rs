@@ -460,7 +460,7 @@ fn a_run_at_256_pixels_resumes_to_the_same_bytes_and_its_images_are_sampled_and_
     let small = ["cpu", "--width", "2", "--batch", "4", "--precision", "f32", "--snap", "0.016"];
     let train = |outdir: &str, kimg: &str| {
         let length = ["--kimg", kimg, "--outdir", outdir, "--set", "optimiser.learning_rate=1e-4"];
-        let constant = ["--set", "optimiser.lookahead_back=0.5"];
+        let constant = ["--set", "optimiser.lookahead_back=0.5", "--set", "model.projected=false"];
         desk.ok(&[&base[..], &small, &length, &constant].concat())
     };
     train("whole", "0.032");

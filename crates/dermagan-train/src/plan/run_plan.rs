@@ -7,7 +7,9 @@ use dermagan_base::SettingError;
 use dermagan_data::order::Order;
 use dermagan_data::split;
 use dermagan_data::{Cache, DataError};
-use dermagan_model::{ComputeDevice, Discriminator, Generator, Network};
+use dermagan_model::{
+    ComputeDevice, Discriminator, Generator, Network, Precision, PrecisionChoice,
+};
 
 use crate::error::TrainError;
 use crate::event::Event;
@@ -78,8 +80,8 @@ impl Plan {
             Data::Cache(cache) => adopt_cache(&mut preset, name, cache, request)?,
             Data::Source(_) => None,
         };
-        let (seed, precision) = (request.seed, request.precision.unwrap_or(preset.precision));
-        let precision = precision.resolve(device)?;
+        let (seed, choice) = (request.seed, request.precision.unwrap_or(preset.precision));
+        let precision = suited(choice.resolve(device)?, choice, preset.model.projected);
         // Everything but the data is checked before it is prepared, which takes time.
         let empty = SourceConfig::default();
         let without_data = preset.clone().configure(name, seed, precision, empty)?;
@@ -233,6 +235,15 @@ impl Plan {
     }
 }
 
+/// The number format: float32 where `auto` would take float16 for a discriminator that judges features too, whose gradient is
+/// too small for it.
+fn suited(found: Precision, choice: PrecisionChoice, projected: bool) -> Precision {
+    match projected && found == Precision::F16 && choice == PrecisionChoice::Auto {
+        true => Precision::F32,
+        false => found,
+    }
+}
+
 /// Trained networks with what a run of this configuration takes of them.
 fn transfer(
     initial: Initial,
@@ -256,6 +267,16 @@ mod tests {
     use super::*;
     use crate::recipe::schedule::Scheduled;
     use crate::test_support::{plan as phantom, plan_and_warnings as warned, request};
+
+    #[test]
+    fn auto_takes_no_float16_for_judges_of_features() {
+        let (auto, f16) = (PrecisionChoice::Auto, Precision::F16);
+        assert_eq!(suited(f16, auto, true), Precision::F32);
+        assert_eq!(suited(f16, auto, false), f16);
+        // What the user asks for is refused with the reason.
+        assert_eq!(suited(f16, PrecisionChoice::Exactly(f16), true), f16);
+        assert_eq!(suited(Precision::Bf16, auto, true), Precision::Bf16);
+    }
 
     #[test]
     fn settings_that_a_prepared_cache_does_not_have_are_rejected_or_cause_a_warning() {

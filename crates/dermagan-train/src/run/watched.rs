@@ -243,7 +243,7 @@ mod tests {
     use crate::test_support::{plan as phantom, request};
 
     fn plan(preset: &str) -> Arc<Plan> {
-        let settings = ["model.g_width=2", "model.d_width=2"];
+        let settings = ["model.g_width=2", "model.d_width=2", "model.projected=false"];
         let request = TrainRequest { batch: Some(4), ..request(preset, &settings) };
         Arc::new(phantom(request).unwrap())
     }

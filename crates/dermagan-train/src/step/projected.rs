@@ -118,7 +118,7 @@ mod tests {
 
     /// Players on 32×32 images, and noise as real images and fakes.
     fn players() -> (Players, Tensor<4>, Tensor<4>, StepSettings) {
-        let settings = ["model.resolution=32", "model.projected=true", "objective.every=1"];
+        let settings = ["model.resolution=32", "objective.projected_from=0", "objective.every=1"];
         let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
         let mut config = TrainConfig::with_settings("fast", &settings, 3).unwrap();
         (config.model.g_width, config.model.d_width) = (4, 16);

@@ -8,6 +8,7 @@ use dermagan_model::device::Launches;
 use dermagan_model::tensor::Transfers;
 
 use crate::plan::run_plan::Plan;
+use crate::recipe::config::images_of_kimg;
 use crate::run::session::READ_EVERY;
 use crate::run::trainer::Trainer;
 
@@ -39,7 +40,9 @@ pub struct LaunchCounts {
 /// device chooses and builds its kernels. The steps are those in the middle of the run, where the networks are
 /// conditioned on classes. There is no snapshot.
 pub fn training_steps(plan: Arc<Plan>, device: &ComputeDevice) -> LaunchCounts {
-    let mut trainer = Trainer::in_the_middle(plan.clone(), device.clone());
+    // In the middle of the run networks are conditioned on classes, and transforms are halfway.
+    let middle = images_of_kimg(plan.config.schedule.kimg / 2.0);
+    let mut trainer = Trainer::after(middle, plan.clone(), device.clone());
     if !device.is_cpu {
         trainer.watch(None);
     }
