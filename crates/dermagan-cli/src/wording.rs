@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 71] = [
+const SETTINGS: [&str; 67] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -81,18 +81,20 @@ const SETTINGS: [&str; 71] = [
     "trial",
     "twins",
     "medigan",
-    "certificates",
-    "key",
-    "algorithm",
-    "time_authority",
     "state",
     "folds",
     "full",
 ];
 
+/// The same of commands that are there with the feature `c2pa` only.
+#[cfg(feature = "c2pa")]
+const SIGNING: [&str; 4] = ["certificates", "key", "algorithm", "time_authority"];
+#[cfg(not(feature = "c2pa"))]
+const SIGNING: [&str; 0] = [];
+
 /// A library's message with flags: `` `batch` = 1: … `` becomes `--batch 1: …`, and `` `batch` `` becomes `--batch`.
 pub fn with_flags(words: &str) -> String {
-    let plain = SETTINGS.iter().map(|name| (*name, flag_of(name)));
+    let plain = SETTINGS.iter().chain(&SIGNING).map(|name| (*name, flag_of(name)));
     let others = OTHER_FLAGS.iter().map(|(name, flag)| (*name, (*flag).to_owned()));
     plain.chain(others).fold(words.to_owned(), |words, (name, flag)| {
         words
@@ -183,7 +185,7 @@ mod tests {
             let arguments = || commands.iter().flat_map(clap::Command::get_arguments);
             arguments().filter_map(|argument| argument.get_long()).any(|long| long == flag)
         };
-        for name in SETTINGS.iter() {
+        for name in SETTINGS.iter().chain(&SIGNING) {
             assert!(exists(&flag_of(name)[2..]), "--{name}");
         }
         let first = |flag: &str| flag[2..].split(' ').next().unwrap_or_default().to_owned();
