@@ -29,6 +29,14 @@ pub static IMAGENET_ENCODER: &[u8] = include_bytes!("imagenet-encoder/encoder.sa
 /// `lesion-generator/README.md` says how it was trained, how it measures up, and which licence binds it.
 pub static LESION_GENERATOR: &[u8] = include_bytes!("lesion-generator/generator.safetensors");
 
+/// The generator of 128×128 images, which is no part of a program: its file in this folder, and the SHA-256 of that file.
+///
+/// `lesion-generator-128/README.md` says how it was trained, how it measures up, and which licence binds it.
+pub const LESION_GENERATOR_128: (&str, &str) = (
+    "lesion-generator-128/generator.safetensors",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+);
+
 /// The presets: name, and the text of the TOML file of that name. `README.md` has their measurements.
 pub const PRESETS: [(&str, &str); 9] = [
     ("reference", include_str!("reference.toml")),

@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 use crate::error::TrainError;
 use crate::step::measures::Measures;
 use crate::store::checkpoint::{self, Checkpoint};
-use crate::store::resolve_model::{RUNS, SHIPPED, latest_run, refuse_unused};
+use crate::store::resolve_model::{RUNS, SHIPPED, SHIPPED_128, latest_run, refuse_unused};
 use crate::store::rundir::{self, LATEST, is_named};
 use crate::store::stats::{KIMG, SECONDS_PER_KIMG, TOTAL_SECONDS, mean_of};
 use crate::tools::open_model::open_model;
 
 /// Describes a run's folder, a checkpoint, a model file or a prepared cache; `latest` stands for the newest run in
-/// `outdir` (without it, in [`RUNS`]), `shipped` for the generator that comes with the program. The value is a JSON object whose key `what` says
+/// `outdir` (without it, in [`RUNS`]), `shipped` for the generator that comes with the program, `shipped128` for that of larger images. The value is a JSON object whose key `what` says
 /// which of these it is.
 ///
 /// # Errors
@@ -25,7 +25,7 @@ pub fn describe(path: &Path, outdir: Option<&Path>) -> Result<Value, TrainError>
         return describe_run(&latest_run(outdir.unwrap_or(Path::new(RUNS)))?);
     }
     refuse_unused(outdir, path)?;
-    if is_named(path, SHIPPED) {
+    if is_named(path, SHIPPED) || is_named(path, SHIPPED_128) {
         return Ok(describe_model(&open_model(Some(path), None)?.1));
     }
     if path.is_dir() {
@@ -38,7 +38,7 @@ pub fn describe(path: &Path, outdir: Option<&Path>) -> Result<Value, TrainError>
     }
     if !path.exists() {
         return Err(TrainError::Invalid(format!(
-            "{}: no such file or folder; expected a run, a checkpoint, a model, a cache, latest or shipped",
+            "{}: no such file or folder; expected a run, a checkpoint, a model, a cache, latest, shipped or shipped128",
             path.display()
         )));
     }

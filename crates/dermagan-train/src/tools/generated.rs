@@ -8,7 +8,7 @@ use dermagan_model::ComputeDevice;
 
 use crate::error::TrainError;
 use crate::store::checkpoint::{Checkpoint, is_checkpoint};
-use crate::store::resolve_model::{SHIPPED, resolve_model};
+use crate::store::resolve_model::{SHIPPED, SHIPPED_128, resolve_model};
 use crate::store::rundir::{self, LATEST, is_named};
 use crate::tools::open_model::{average_of, open_model};
 use crate::watch::trained::sampler_of;
@@ -46,12 +46,14 @@ pub fn open_generated(
         let (name, model) = open_model(Some(fake), Some(outdir))?;
         return Ok(GeneratedImages::of_model(&model, &name, device, first)?);
     }
-    if !fake.exists() && !["phantom", SHIPPED].iter().any(|name| is_named(fake, name)) {
+    if !fake.exists() && !["phantom", SHIPPED, SHIPPED_128].iter().any(|name| is_named(fake, name))
+    {
         let problem = "no such file or folder; expected a folder or zip of images, an npz of samples, a cache, a model, a \
-                       checkpoint, a run, latest, phantom or shipped";
+                       checkpoint, a run, latest, phantom, shipped or shipped128";
         return Err(SettingError::value("fake", fake.display(), problem).into());
     }
-    let path: PathBuf = if rundir::is_run(fake) { resolve_model(fake)? } else { fake.to_owned() };
+    let resolves = rundir::is_run(fake) || is_named(fake, SHIPPED_128);
+    let path: PathBuf = if resolves { resolve_model(fake)? } else { fake.to_owned() };
     if path.is_file() && is_checkpoint(&path) {
         return of_checkpoint(Checkpoint::open(&path)?, &path, device, first);
     }
