@@ -34,7 +34,7 @@ pub static LESION_GENERATOR: &[u8] = include_bytes!("lesion-generator/generator.
 /// `lesion-generator-128/README.md` says how it was trained, how it measures up, and which licence binds it.
 pub const LESION_GENERATOR_128: (&str, &str) = (
     "lesion-generator-128/generator.safetensors",
-    "0000000000000000000000000000000000000000000000000000000000000000",
+    "685ff78c6e8d24c6394211e1b51d6ad2f12eef3eca2daff24063ca3d9b9639dd",
 );
 
 /// The presets: name, and the text of the TOML file of that name. `README.md` has their measurements.

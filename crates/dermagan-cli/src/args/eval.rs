@@ -59,7 +59,7 @@ pub struct EvalArgs {
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest
-    /// run, or `shipped` for the generator that comes with the program.
+    /// run, `shipped` for the generator that comes with the program, or `shipped128` for that of 128x128 images.
     #[arg(long, value_name = "FOLDER|ZIP|NPZ|MODEL|RUN")]
     pub fake: PathBuf,
     /// Folder in which `--fake latest` is looked for.

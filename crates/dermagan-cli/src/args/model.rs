@@ -8,8 +8,8 @@ use clap::Args;
 #[derive(Args, Debug)]
 pub struct ExportArgs {
     /// Generator: a run's folder, a generator.safetensors, a checkpoint, a DCGAN in a PyTorch .pth or .safetensors,
-    /// `latest` for the newest run, or `shipped` for the generator that comes with the program [default: latest if there
-    /// is a run, else shipped].
+    /// `latest` for the newest run, `shipped` for the generator that comes with the program, or `shipped128` for that of
+    /// 128x128 images, a file of the repository [default: latest if there is a run, else shipped].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
     /// File to write: .safetensors, the weights with the card; .onnx, a graph for ONNX Runtime and others; .py, as --torch.

@@ -14,8 +14,8 @@ const NO_WALK: [&str; 3] = ["number", "seeds", "grid"];
 #[derive(Args, Debug)]
 pub struct SampleArgs {
     /// Generator: a run's folder, a generator.safetensors, a checkpoint, a DCGAN in a PyTorch .pth or .safetensors,
-    /// `latest` for the newest run, or `shipped` for the generator that comes with the program [default: latest if there
-    /// is a run, else shipped].
+    /// `latest` for the newest run, `shipped` for the generator that comes with the program, or `shipped128` for that of
+    /// 128x128 images, a file of the repository [default: latest if there is a run, else shipped].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
     /// Number of images, from the seeds 0 to N-1 [default: 64; with --grid, the number that fills it].

@@ -19,7 +19,7 @@ pub struct BiasArgs {
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest
-    /// run, or `shipped` for the generator that comes with the program. A table in a folder or zip is read for sex, age and
+    /// run, `shipped` for the generator that comes with the program, or `shipped128` for that of 128x128 images. A table in a folder or zip is read for sex, age and
     /// site.
     #[arg(long, value_name = "FOLDER|ZIP|NPZ|MODEL|RUN")]
     pub fake: PathBuf,
