@@ -72,11 +72,7 @@ pub fn page(
     device: &ComputeDevice,
     sink: &mut dyn FnMut(PageEvent),
 ) -> Result<usize, TrustError> {
-    let trial = job.trial.as_deref().map(trial_of).transpose()?;
-    if let Some(trial) = &trial {
-        check_trial(trial, model)?;
-    }
-    let twins = job.twins.as_deref().map(twins_of).transpose()?;
+    let [trial, twins] = given(job, model)?;
     if job.medigan.is_some() && model.is_none() {
         return Err(SettingError::new(
             "medigan",
@@ -161,24 +157,28 @@ fn measure(
     Ok((measured, found.pairs, reals))
 }
 
-/// The JSON of an audit by twins.
-fn twins_of(text: &str) -> Result<Value, SettingError> {
-    let bad = || SettingError::new("twins", "this is no report of `dermagan audit --twins --json`");
-    let report: Value = serde_json::from_str(text).map_err(|_| bad())?;
-    match report["recipe"].is_string() && report["words"].is_string() {
-        true => Ok(report),
-        false => Err(bad()),
+/// The reports of a trial and of twins that the job gives.
+fn given(job: &PageJob, model: Option<&ModelFile>) -> Result<[Option<Value>; 2], SettingError> {
+    let read = |text: &Option<String>, of: [&'static str; 3]| {
+        text.as_deref().map(|text| report_of(text, of)).transpose()
+    };
+    let trial = read(&job.trial, ["trial", "trial", "arms"])?;
+    if let Some(trial) = &trial {
+        check_trial(trial, model)?;
     }
+    Ok([trial, read(&job.twins, ["twins", "audit --twins", "recipe"])?])
 }
 
-/// The JSON of a trial.
-fn trial_of(text: &str) -> Result<Value, SettingError> {
-    let bad = || SettingError::new("trial", "this is no report of `dermagan trial --json`");
-    let report: Value = serde_json::from_str(text).map_err(|_| bad())?;
-    match report["arms"].is_array() && report["words"].is_string() {
-        true => Ok(report),
-        false => Err(bad()),
-    }
+/// The JSON that a command printed, which has sentences in `words` and the key `key`.
+fn report_of(
+    text: &str,
+    [setting, command, key]: [&'static str; 3],
+) -> Result<Value, SettingError> {
+    let report = serde_json::from_str::<Value>(text).ok();
+    let is_one = |report: &Value| !report[key].is_null() && report["words"].is_string();
+    report.filter(is_one).ok_or_else(|| {
+        SettingError::new(setting, format!("this is no report of `dermagan {command} --json`"))
+    })
 }
 
 /// Refuses a trial of another generator. A trial with folds is one of a recipe, and its generators are not kept.
