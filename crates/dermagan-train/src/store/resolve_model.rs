@@ -90,7 +90,7 @@ fn large_generator(places: impl Iterator<Item = PathBuf>) -> Result<PathBuf, Tra
     }
 }
 
-/// The generator's file: the one in a run's folder, the one that [`SHIPPED_128`] stands for, or `path` itself if it is a
+/// The generator's file: the one in a run's folder, the one that `shipped128` stands for, or `path` itself if it is a
 /// file.
 ///
 /// # Errors
