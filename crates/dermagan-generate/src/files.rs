@@ -103,8 +103,8 @@ impl ImageGenerator {
     }
 
     /// Writes a folder of PNG files, each whole or absent, the provenance in [`PASSPORT`], and a table `metadata.csv` with the
-    /// columns of HAM10000. The table is written last: it marks the set as complete. Images of the same set that an earlier call left in the folder
-    /// stay, so a call that was stopped goes on where it was. `progress` receives the number of images done.
+    /// columns of HAM10000. The table is written last: it marks the set as complete. Images of the same set that an earlier call left in
+    /// the folder stay, so a call that was stopped goes on where it was. `progress` receives the number of images done.
     ///
     /// # Errors
     /// When a setting is out of range, the folder holds files of others or of another set, or it cannot be written.

@@ -30,8 +30,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
     /// Start from trained networks: a model file, a run, a checkpoint, `latest`, `shipped` for the generator that comes with
-    /// the program, `shipped128` for that of 128x128 images, or a generator of PyTorch. Tensors are taken by name and shape, embeddings by the code of the class; what
-    /// is not taken is listed. The sizes of the networks are the model's. A model without a discriminator gets a new one, and
+    /// the program, `shipped128` for that of 128x128 images, or a generator of PyTorch. Tensors are taken by name and shape,
+    /// embeddings by the code of the class; what is not taken is listed. The sizes of the networks are the model's. A model without a discriminator gets a new one, and
     /// the generator does not move for the first 10 kimg, or for five passes over the images if that is less
     /// (--set optimiser.frozen_kimg=N), unless it gets new layers for another --size.
     #[arg(long, value_name = "MODEL|RUN")]

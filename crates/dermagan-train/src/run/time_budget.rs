@@ -74,8 +74,8 @@ fn group(every: u64, on_cpu: bool) -> u64 {
     if on_cpu { every } else { every * ADAPT_EVERY.div_ceil(every) }
 }
 
-/// Seconds per thousand images as after `nimg` images: the median over groups of steps. The first group is not counted, because a GPU chooses
-/// and builds its kernels in it.
+/// Seconds per thousand images as after `nimg` images: the median over groups of steps. The first group is not counted,
+/// because a GPU chooses and builds its kernels in it.
 fn seconds_per_kimg_at(
     nimg: u64,
     plan: &Arc<Plan>,

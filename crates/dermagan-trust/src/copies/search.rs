@@ -4,8 +4,8 @@
 //! figure is the ratio of the distance to the closest lesion and the mean distance to the next fifty (after Carlini et al.
 //! 2023, arXiv:2301.13188, whose mean includes the closest): an image without detail is near to many, a copy to one. The
 //! first step compares thumbnails of 16×16 pixels without the mean of each channel and of length 1, so that brightness,
-//! contrast and colour casts do not hide a copy. The second aligns the image with the closest fifty,
-//! and more finely with the closest two of these.
+//! contrast and colour casts do not hide a copy. The second aligns the image with the closest fifty, and more
+//! finely with the closest two of these.
 
 use std::collections::BTreeMap;
 
@@ -182,10 +182,11 @@ impl CopySearch {
             }
             best
         };
-        let mut best = closest(&cores.concat(), &views(&reduced(image, SMALL)));
+        // The first of these is not moved.
+        let small = moved(image);
+        let mut best = closest(&cores.concat(), &views(&small[0]));
         let mut order: Vec<usize> = (0..best.len()).collect();
         order.sort_by(|a, b| best[*b].0.total_cmp(&best[*a].0));
-        let small = moved(image);
         for place in order.into_iter().take(REFINED) {
             let (product, view) = best[place];
             let finer = closest(&cores[place], &finer(&small, view));

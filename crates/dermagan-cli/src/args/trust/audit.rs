@@ -20,7 +20,8 @@ pub struct AuditArgs {
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest
-    /// run, `shipped` for the generator that comes with the program, or `shipped128` for that of 128x128 images. Either this or --twins is needed.
+    /// run, `shipped` for the generator that comes with the program, or `shipped128` for that of 128x128 images.
+    /// Either this or --twins is needed.
     #[arg(long, value_name = "FOLDER|ZIP|NPZ|MODEL|RUN", required_unless_present = "twins")]
     pub fake: Option<PathBuf>,
     /// Audit a recipe instead of images: train two generators by this preset on disjoint halves of the lesions, and ask whether

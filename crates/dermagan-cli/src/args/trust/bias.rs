@@ -19,8 +19,8 @@ pub struct BiasArgs {
     #[arg(long, value_enum)]
     pub split_by: Option<SplitArg>,
     /// Generated images: a folder or zip of images, an npz of samples, a model, a checkpoint, a run, `latest` for the newest
-    /// run, `shipped` for the generator that comes with the program, or `shipped128` for that of 128x128 images. A table in a folder or zip is read for sex, age and
-    /// site.
+    /// run, `shipped` for the generator that comes with the program, or `shipped128` for that of 128x128 images.
+    /// A table in a folder or zip is read for sex, age and site.
     #[arg(long, value_name = "FOLDER|ZIP|NPZ|MODEL|RUN")]
     pub fake: PathBuf,
     /// Folder in which `--fake latest` is looked for.
