@@ -20,8 +20,9 @@ use dermagan_train::TrainError;
 use dermagan_trust::TrustError;
 
 use crate::args::{Cli, Command, DataCommand, EncoderCommand};
+use crate::commands::share::Share;
 use crate::commands::{
-    bench, completions, data, devices, doctor, encoder, eval, model, sample, train, trust,
+    bench, completions, data, devices, doctor, encoder, eval, merge, model, sample, train, trust,
 };
 use crate::show::complain;
 
@@ -41,28 +42,7 @@ mod exit {
 pub fn run(line: Vec<OsString>) -> ! {
     let command = Cli::try_parse_from(&line).unwrap_or_else(|error| refuse(error, &line)).command;
     // Checked also for commands that open no device: what they say of the CPU would be wrong.
-    let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| match command {
-        Command::Prepare(args) => data::prepare_source(&args),
-        Command::Data(DataCommand::Info(args)) => data::data_info(&args),
-        Command::Data(DataCommand::Export(args)) => data::data_export(&args),
-        Command::Train(args) => train::run(args),
-        Command::Sample(args) => sample::run(args),
-        Command::Export(args) => model::export(args),
-        Command::Info(args) => model::info(&args),
-        Command::Devices => devices::run(),
-        Command::Doctor(args) => doctor::run(&args),
-        Command::Eval(args) => eval::run(args),
-        Command::Audit(args) => trust::audit::run(args),
-        Command::Balance(args) => trust::balance::run(args),
-        Command::Bias(args) => trust::bias::run(args),
-        Command::Trial(args) => trust::trial::run(args),
-        Command::Report(args) => trust::report::run(args),
-        #[cfg(feature = "c2pa")]
-        Command::Sign(args) => trust::sign::run(args),
-        Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
-        Command::Bench(args) => bench::run(&args),
-        Command::Completions { shell } => completions::run(shell),
-    });
+    let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| dispatch(command, &line));
     let mut code = match done {
         Ok(code) => code,
         Err(error) => {
@@ -86,6 +66,48 @@ pub fn run(line: Vec<OsString>) -> ! {
         }
     }
     leave(code)
+}
+
+/// Runs a command; returns its exit code. `line` are the words of the command line, the program first.
+fn dispatch(command: Command, line: &[OsString]) -> anyhow::Result<u8> {
+    match command {
+        Command::Prepare(args) => {
+            let share = Share::of(&args.share, "prepare", line)?;
+            data::prepare_source(&args, &share)
+        }
+        Command::Data(DataCommand::Info(args)) => data::data_info(&args),
+        Command::Data(DataCommand::Export(args)) => data::data_export(&args),
+        Command::Train(args) => train::run(args),
+        Command::Sample(args) => {
+            let share = Share::of(&args.share, "sample", line)?;
+            sample::run(args, &share)
+        }
+        Command::Merge(args) => merge::run(args),
+        Command::Export(args) => model::export(args),
+        Command::Info(args) => model::info(&args),
+        Command::Devices => devices::run(),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Eval(args) => {
+            let share = Share::of(&args.share, "eval", line)?;
+            eval::run(args, &share)
+        }
+        Command::Audit(args) => {
+            let share = Share::of(&args.share, "audit", line)?;
+            trust::audit::run(args, &share)
+        }
+        Command::Balance(args) => {
+            let share = Share::of(&args.share, "balance", line)?;
+            trust::balance::run(args, &share)
+        }
+        Command::Bias(args) => trust::bias::run(args),
+        Command::Trial(args) => trust::trial::run(args),
+        Command::Report(args) => trust::report::run(args),
+        #[cfg(feature = "c2pa")]
+        Command::Sign(args) => trust::sign::run(args),
+        Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Completions { shell } => completions::run(shell),
+    }
 }
 
 /// Answers a command line that cannot be read, or prints the help that was asked for; ends the process.

@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 67] = [
+const SETTINGS: [&str; 68] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -75,6 +75,7 @@ const SETTINGS: [&str; 67] = [
     "force",
     "unaudited",
     "shard",
+    "shards",
     "audit",
     "model",
     "margin",

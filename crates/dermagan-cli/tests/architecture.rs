@@ -10,20 +10,27 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
     ("models", &[]),
     ("formats", &["base"]),
+    ("shards", &["base"]),
     ("model", &["base", "kernels"]),
-    ("data", &["base", "datasets"]),
-    ("generate", &["base", "formats", "model", "models"]),
-    ("eval", &["base", "data", "generate", "kernels", "model", "models"]),
+    ("data", &["base", "datasets", "shards"]),
+    ("generate", &["base", "formats", "model", "models", "shards"]),
+    ("eval", &["base", "data", "generate", "kernels", "model", "models", "shards"]),
     ("export", &["base", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
-    ("trust", &["base", "data", "eval", "generate", "kernels", "model", "train"]),
-    ("cli", &["base", "data", "eval", "export", "formats", "generate", "model", "train", "trust"]),
+    ("trust", &["base", "data", "eval", "generate", "kernels", "model", "shards", "train"]),
+    (
+        "cli",
+        &[
+            "base", "data", "eval", "export", "formats", "generate", "model", "shards", "train",
+            "trust",
+        ],
+    ),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
     ("fuzz", &["base", "data", "eval", "generate", "model", "models", "train"]),
 ];

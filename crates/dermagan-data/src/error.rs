@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use dermagan_shards::ShardError;
+
 use crate::source::problem::Report;
 
 /// An error about a source, a cache or an option.
@@ -40,6 +42,9 @@ pub enum DataError {
         /// The system's error.
         error: std::io::Error,
     },
+    /// Shards do not join, or one cannot be written.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// No image of the source is usable.
     #[error("no usable image in {path}\n{report}")]
     Empty {

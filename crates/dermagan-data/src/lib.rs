@@ -51,6 +51,7 @@ pub use prepare::cache::{Cache, Header, Options, SIZES};
 pub use prepare::examine::{Examination, Progress, examine};
 pub use prepare::fit::Fit;
 pub use prepare::resize::{Filter, Window, resized};
+pub use prepare::share::{prepare_joined, prepare_shard};
 pub use samples::{FileKind, ImageFolder, LeftOut, SampleArray, SizeCount};
 pub use source::description::{ClassDescription, Description, HAM10000, licence};
 pub use source::kind::Kind;

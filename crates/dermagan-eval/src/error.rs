@@ -6,6 +6,7 @@ use dermagan_base::SettingError;
 use dermagan_data::DataError;
 use dermagan_generate::GenerateError;
 use dermagan_model::ModelError;
+use dermagan_shards::ShardError;
 
 /// The errors of this crate. A message says what was found, what was expected and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum EvalError {
     /// A setting of the call cannot be used.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// Shards do not join, or one cannot be written.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// The real images, or a folder of generated ones.
     #[error(transparent)]
     Data(#[from] DataError),

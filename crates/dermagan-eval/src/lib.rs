@@ -75,8 +75,10 @@
 
 mod error;
 mod features;
+mod item;
 mod metrics;
 mod report;
+mod share;
 
 pub use error::EvalError;
 pub use features::{
@@ -91,5 +93,7 @@ pub use metrics::{
 pub use report::{
     Basis, BothHalves, ClassReport, Compared, EvalEvent, EvalJob, EvalReport, Evaluation,
     Extractors, FeatureKind, FeatureReport, GeneratedImages, ImageCounts, Nearest, Scope,
-    SetFeatures, Sink, Worst, compare_images, evaluate, features_of, nearest, of_side,
+    SetFeatures, Sink, Worst, compare_images, evaluate, evaluate_joined, features_of, nearest,
+    of_side,
 };
+pub use share::evaluate_shard;

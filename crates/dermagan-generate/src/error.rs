@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dermagan_base::SettingError;
 use dermagan_formats::FormatError;
 use dermagan_model::ModelError;
+use dermagan_shards::ShardError;
 
 /// The errors of this crate. A message says what was found, what was expected and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum GenerateError {
     /// A set cannot be written in its format.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// Shards do not join, or one cannot be written.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     Io {

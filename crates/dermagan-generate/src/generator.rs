@@ -16,6 +16,7 @@ use crate::selection::Selection;
 pub struct ImageGenerator {
     model: ModelFile,
     sampler: Sampler,
+    device: ComputeDevice,
 }
 
 /// The generator that comes with the program. Its card is in `models/lesion-generator/`.
@@ -32,8 +33,8 @@ impl ImageGenerator {
     /// # Errors
     /// When its weights do not fit its configuration.
     pub fn new(model: ModelFile, device: ComputeDevice) -> Result<Self, GenerateError> {
-        let sampler = Sampler::new(&model, device)?;
-        Ok(Self { model, sampler })
+        let sampler = Sampler::new(&model, device.clone())?;
+        Ok(Self { model, sampler, device })
     }
 
     /// Opens a generator's file: dermagan's safetensors or PyTorch's `.pth`.
@@ -55,6 +56,11 @@ impl ImageGenerator {
     /// The model's file: its configuration, card and hash.
     pub fn model(&self) -> &ModelFile {
         &self.model
+    }
+
+    /// The device.
+    pub(crate) fn device(&self) -> &ComputeDevice {
+        &self.device
     }
 
     /// The sampler, which makes single images by seed and class.

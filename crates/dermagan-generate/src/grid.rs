@@ -8,12 +8,12 @@ use dermagan_base::image::Image;
 use dermagan_base::name::has_ending;
 
 use crate::classes;
-use crate::earlier::check_file;
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
 use crate::provenance;
 use crate::seeds::first_seeds;
 use crate::selection::Selection;
+use crate::set::earlier::check_file;
 
 /// Largest number of cells of a grid. All of them are held in memory.
 const MAX_CELLS: usize = 10_000;

@@ -21,30 +21,27 @@
 
 mod animation;
 mod classes;
-mod earlier;
 mod error;
-mod files;
 mod generator;
 mod grid;
-mod passport;
 mod provenance;
 mod sampler;
 mod seeds;
 mod selection;
-mod sets;
+mod set;
 mod slerp;
 mod walk;
 
 pub use animation::{Shown, write_gif};
 pub use classes::{class_caution, class_index};
-pub use earlier::{is_generated, is_own_png};
 pub use error::GenerateError;
-pub use files::{FilesRequest, Written};
 pub use generator::{ImageGenerator, shipped_model};
 pub use grid::{GridRequest, parse_grid, save_grid};
-pub use passport::{GeneratorFacts, KNOWN_GAPS, PASSPORT, PASSPORT_VERSION, USES_TO_AVOID};
 pub use sampler::{Classes, Sampler, Shot};
 pub use seeds::{first_seeds, parse_seeds, parse_walk};
 pub use selection::Selection;
-pub use sets::SetRequest;
+pub use set::earlier::{is_generated, is_own_png};
+pub use set::files::{FilesRequest, Written};
+pub use set::format::SetRequest;
+pub use set::passport::{GeneratorFacts, KNOWN_GAPS, PASSPORT, PASSPORT_VERSION, USES_TO_AVOID};
 pub use walk::{FRAME_MS, WalkRequest};

@@ -11,13 +11,13 @@ use dermagan_model::{ModelConfig, ModelError, ModelFile};
 
 use crate::animation::{Format, write_gif, write_png};
 use crate::classes;
-use crate::earlier::check_file;
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
 use crate::provenance;
 use crate::sampler::{Sampler, Shot};
 use crate::seeds::MAX_WALK;
 use crate::selection;
+use crate::set::earlier::check_file;
 use crate::slerp::{lerp, slerp};
 
 /// Default duration of a frame in milliseconds: 25 frames per second.

@@ -7,6 +7,7 @@ use dermagan_data::DataError;
 use dermagan_eval::EvalError;
 use dermagan_generate::GenerateError;
 use dermagan_model::ModelError;
+use dermagan_shards::ShardError;
 use dermagan_train::TrainError;
 
 /// The errors of this crate. A message says what was found, what was expected and what to do next.
@@ -27,6 +28,9 @@ pub enum TrustError {
     /// A setting of the call cannot be used.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// Shards do not join, or one cannot be written.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// The real images.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -40,10 +40,11 @@ mod trial;
 
 pub use audit::{
     Audit, AuditJob, AuditReport, ClassAudit, Controls, Learnt, Pair, ScoresOf, TwinEvent,
-    TwinReport, TwinsJob, Verdict, audit, sheet, twins, write_without,
+    TwinReport, TwinsJob, Verdict, audit, audit_joined, audit_shard, sheet, twins, write_without,
 };
 pub use balance::{
-    AuditVerdicts, BalanceEvent, BalanceJob, Balanced, ClassBalance, Shard, Tally, Target, balance,
+    AuditVerdicts, BalanceEvent, BalanceJob, Balanced, ClassBalance, Tally, Target, balance,
+    balance_shard,
 };
 pub use bias::{
     Amplification, BiasJob, BiasReport, ClassShift, Composition, GroupRecall, GroupShare,

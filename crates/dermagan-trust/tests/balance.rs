@@ -31,7 +31,7 @@ fn verdicts(generator: &ImageGenerator, data: &str, failed: &str, void: bool) ->
     AuditVerdicts::of_json(&text.to_string()).unwrap()
 }
 
-fn job(data: &str, out: &Path, shard: &str) -> BalanceJob {
+fn job(data: &str, out: &Path) -> BalanceJob {
     BalanceJob {
         data: data.to_owned(),
         reading: Reading::default(),
@@ -40,7 +40,6 @@ fn job(data: &str, out: &Path, shard: &str) -> BalanceJob {
         force: false,
         unaudited: false,
         out: out.to_owned(),
-        shard: Shard::parse(shard).unwrap(),
         seed: 3,
     }
 }
@@ -51,6 +50,7 @@ fn made(job: &BalanceJob, generator: &ImageGenerator) -> Result<Balanced, TrustE
         generator,
         &verdicts(generator, &job.data, "vasc", false),
         &ComputeDevice::cpu(),
+        None,
         &mut |_| (),
     )
 }
@@ -78,25 +78,38 @@ fn a_rare_class_is_filled_and_shards_give_the_same_set() {
     let generator = ImageGenerator::shipped(ComputeDevice::cpu()).unwrap();
     let out = tempfile::tempdir().unwrap();
     let (whole, shards) = (out.path().join("whole"), out.path().join("shards"));
-    let found = made(&job(&source, &whole, "1/1"), &generator).unwrap();
+    let found = made(&job(&source, &whole), &generator).unwrap();
     let of = |code: &str| found.classes.iter().find(|class| class.class == code).unwrap();
     let (df, vasc) = (of("df"), of("vasc"));
-    assert!(found.complete);
     assert_eq!((df.wanted, df.candidates.kept + df.candidates.empty), (9, 9));
     assert!(df.candidates.kept > 0 && df.candidates.made >= df.candidates.kept, "{df:?}");
     assert_eq!((vasc.wanted, vasc.candidates.made), (0, 0));
     assert!(vasc.note.as_deref().unwrap().contains("audit failed"));
 
-    for shard in ["2/2", "1/2"] {
-        let part = made(&job(&source, &shards, shard), &generator).unwrap();
-        assert_eq!(part.complete, shard == "1/2");
+    let (device, parts) = (ComputeDevice::cpu(), out.path().join("parts"));
+    let (job_of_shards, verdicts) =
+        (job(&source, &shards), verdicts(&generator, &source, "vasc", false));
+    for (index, was_there) in [(1, false), (0, false), (1, true)] {
+        let shard = Shard { index, of: 2 };
+        let request = ShardRequest { shard, folder: parts.clone(), line: Vec::new() };
+        let done =
+            balance_shard(&job_of_shards, &generator, &verdicts, &device, &request, &mut |_| ());
+        let items = if index == 0 { 5 } else { 4 };
+        assert_eq!(done.unwrap(), ShardDone { items, was_there });
     }
+    assert!(!shards.exists(), "a shard writes into the folder of shards only");
+    let joined = Joined::open(&parts).unwrap();
+    let other = BalanceJob { seed: 4, ..job_of_shards.clone() };
+    let refused = balance(&other, &generator, &verdicts, &device, Some(&joined), &mut |_| ());
+    assert!(refused.unwrap_err().to_string().contains("other settings"));
+    let again = balance(&job_of_shards, &generator, &verdicts, &device, Some(&joined), &mut |_| ());
+    assert_eq!(again.unwrap().classes, found.classes);
     let (one, two) = (files(&whole), files(&shards));
     assert_eq!(one.keys().collect::<Vec<_>>(), two.keys().collect::<Vec<_>>());
     assert!(one == two, "a shard made other bytes");
     // Again: nothing is left to make, and another set is refused.
-    assert_eq!(made(&job(&source, &whole, "1/1"), &generator).unwrap().classes, found.classes);
-    let other = BalanceJob { seed: 4, ..job(&source, &whole, "1/1") };
+    assert_eq!(made(&job(&source, &whole), &generator).unwrap().classes, found.classes);
+    let other = BalanceJob { seed: 4, ..job(&source, &whole) };
     assert!(made(&other, &generator).unwrap_err().to_string().contains("other settings"));
     check_set(&source, &whole, df.candidates.kept);
 }
@@ -132,9 +145,9 @@ fn wrong_requests_are_refused_before_anything_is_written() {
     let source = waves(&folder.path().join("real"), 300);
     let out = folder.path().join("out");
     let generator = ImageGenerator::shipped(ComputeDevice::cpu()).unwrap();
-    let unknown = made(&job(&source, &out, "1/1"), &generator).unwrap_err().to_string();
+    let unknown = made(&job(&source, &out), &generator).unwrap_err().to_string();
     assert!(unknown.contains("`only` = df: no class of the training side"), "{unknown}");
-    let base = BalanceJob { only: Vec::new(), ..job(&source, &out, "1/1") };
+    let base = BalanceJob { only: Vec::new(), ..job(&source, &out) };
     let with = |audit: &AuditVerdicts, job: &BalanceJob| {
         balance(job, &generator, audit, &ComputeDevice::cpu(), &mut |_| ())
             .map(|_| ())

@@ -8,6 +8,7 @@ use dermagan_data::{Filter, Fit};
 use super::eval::SideArg;
 use super::format::FormatArg;
 use super::reading::{ReadingArgs, SplitArg};
+use super::share::ShareArgs;
 
 const SOURCE_HELP: &str = "A folder or zip of images with a table of diagnoses (HAM10000, ISIC 2018, 2019 and 2020, exports of the \
                            ISIC archive, PAD-UFES-20, StyleGAN's dataset.json, any CSV with image_id and dx), one folder per \
@@ -39,6 +40,8 @@ pub struct PrepareArgs {
     /// Fail if an image or a row cannot be used, instead of leaving it out.
     #[arg(long)]
     pub strict: bool,
+    #[command(flatten)]
+    pub share: ShareArgs,
 }
 
 /// How to make a photograph square.

@@ -7,6 +7,7 @@ use dermagan_data::split::Side;
 
 use super::device::DeviceArgs;
 use super::reading::{ReadingArgs, SplitArg};
+use super::share::ShareArgs;
 
 /// The features that images are compared by.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,19 +89,21 @@ pub struct EvalArgs {
     pub seed: u64,
     /// Also write the features for numpy.load, as the arrays `real` and `fake`; with several kinds of features as
     /// `real_lesion`, `fake_lesion` and so on.
-    #[arg(long, value_name = "FILE.npz")]
+    #[arg(long, value_name = "FILE.npz", conflicts_with = "shard")]
     pub save_features: Option<PathBuf>,
     /// Also write a PNG with generated images of each class, each beside the nearest real training image. It shows real
     /// images, whose licence applies.
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", conflicts_with = "shard")]
     pub nearest: Option<PathBuf>,
     /// Also write a PNG with the 64 generated images that a classifier tells most easily from real ones, the least real
     /// first.
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", conflicts_with = "shard")]
     pub worst: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub share: ShareArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
 }

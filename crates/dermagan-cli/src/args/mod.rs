@@ -10,6 +10,7 @@ mod format;
 mod model;
 mod reading;
 mod sample;
+mod share;
 mod train;
 mod trust;
 
@@ -24,6 +25,7 @@ pub use eval::{EvalArgs, FeaturesArg};
 pub use format::per_file;
 pub use model::{ExportArgs, InfoArgs};
 pub use sample::SampleArgs;
+pub use share::{MergeArgs, ShareArgs};
 pub use train::TrainArgs;
 #[cfg(feature = "c2pa")]
 pub use trust::SignArgs;
@@ -59,6 +61,8 @@ pub enum Command {
     Sample(SampleArgs),
     /// Write a generator in a format to share: safetensors in half precision, ONNX, PyTorch, or a Hugging Face folder.
     Export(ExportArgs),
+    /// Join the shares of a job that `sample`, `balance`, `prepare`, `eval` or `audit` computed with --shard.
+    Merge(MergeArgs),
     /// Describe a run, a checkpoint, a model or a cache.
     Info(InfoArgs),
     /// List the devices for --device and the CPU levels for the variable DERMAGAN_CPU.

@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::device::DeviceArgs;
 use super::format::FormatArg;
+use super::share::ShareArgs;
 
 /// Flags that conflict with `--interpolate`.
-const NO_WALK: [&str; 3] = ["number", "seeds", "grid"];
+const NO_WALK: [&str; 4] = ["number", "seeds", "grid", "shard"];
 
 /// Options of `sample`.
 #[derive(Args, Debug)]
@@ -30,7 +31,7 @@ pub struct SampleArgs {
     #[arg(long, value_delimiter = ',', value_name = "CODES|all")]
     pub class: Vec<String>,
     /// Write one image with this number of columns and rows, such as 8x8; at most 10000 images.
-    #[arg(long, value_name = "COLUMNSxROWS")]
+    #[arg(long, value_name = "COLUMNSxROWS", conflicts_with = "shard")]
     pub grid: Option<String>,
     /// Write an animation: a walk through the latents of these seeds and back to the first, such as 0,5,9. A seed may
     /// occur more than once: 7,7 shows one latent in two classes. Every frame has the orientation of the first seed.
@@ -83,6 +84,8 @@ pub struct SampleArgs {
     /// Folder of runs whose newest one makes the images, instead of MODEL [default: runs].
     #[arg(long, value_name = "FOLDER")]
     pub outdir: Option<PathBuf>,
+    #[command(flatten)]
+    pub share: ShareArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
 }

@@ -7,11 +7,13 @@ use dermagan_base::{atomic, producer};
 use dermagan_data::split::{self, Side};
 use dermagan_data::{
     Cache, Filter, Fit, Options, Source, Summary, default_path, examine, grid, prepare,
+    prepare_joined, prepare_shard,
 };
 use dermagan_formats::Format;
 use dermagan_train::{DataExportRequest, export_data};
 
 use crate::args::{DataExportArgs, DataInfoArgs, PrepareArgs, per_file};
+use crate::commands::share::{Share, said};
 use crate::show::{self, complain, say, say_raw};
 
 /// Default side of exported images, in pixels.
@@ -21,16 +23,29 @@ const SIDE: u32 = 64;
 const GRID: (usize, u32) = (10, 96);
 
 /// Prepares a source; returns the exit code.
-pub fn prepare_source(args: &PrepareArgs) -> anyhow::Result<u8> {
+pub fn prepare_source(args: &PrepareArgs, share: &Share) -> anyhow::Result<u8> {
     let start = std::time::Instant::now();
     let source = Source::open_with(&args.source, args.reading.reading(args.split))?;
     let options = Options { size: args.size, fit: args.fit.into(), filter: args.filter.into() };
     let target = args.out.clone().unwrap_or_else(|| default_path(&source, options));
     let bar =
         show::bar(source.records.len() as u64, "preparing {wide_bar} {pos}/{len} {per_sec} {eta}");
-    let prepared = prepare(&source, options, &target, args.strict, &mut |done, _| {
-        bar.set_position(done as u64)
-    });
+    let progress = &mut |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let prepared = match share {
+        Share::All => prepare(&source, options, &target, args.strict, progress),
+        Share::Joined(joined) => {
+            prepare_joined(&source, options, &target, args.strict, joined, progress)
+        }
+        Share::One(request) => {
+            let done = prepare_shard(&source, options, request, progress)?;
+            bar.finish_and_clear();
+            said(request, done, &format!("images of {}", source.name));
+            return Ok(0);
+        }
+    };
     bar.finish_and_clear();
     let prepared = prepared?;
     let header = prepared.cache.header();

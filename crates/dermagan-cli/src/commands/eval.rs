@@ -5,15 +5,20 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use dermagan_base::image::Image;
 use dermagan_base::{atomic, producer};
-use dermagan_eval::{EvalEvent, EvalJob, FeatureKind, Nearest, SetFeatures, Worst, npz};
+use dermagan_eval::{
+    EvalEvent, EvalJob, FeatureKind, Nearest, SetFeatures, Worst, evaluate_joined, evaluate_shard,
+    npz,
+};
+use dermagan_train::open_generated;
 use indicatif::ProgressBar;
 
 use crate::args::{EvalArgs, FeaturesArg};
+use crate::commands::share::{Share, said};
 use crate::commands::{select, table};
 use crate::show::{self, complain};
 
 /// Evaluates images; returns the exit code.
-pub fn run(args: EvalArgs) -> anyhow::Result<u8> {
+pub fn run(args: EvalArgs, share: &Share) -> anyhow::Result<u8> {
     let job = EvalJob {
         real: args.real.clone(),
         reading: args.reading.reading(args.split_by),
@@ -31,7 +36,14 @@ pub fn run(args: EvalArgs) -> anyhow::Result<u8> {
     let device = select(&args.device)?;
     let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
     let mut sink = |event| progress(&bar, event);
-    let found = dermagan_train::evaluate(&job, &args.fake, &args.outdir, &device, &mut sink)?;
+    let fakes = open_generated(&job, &args.fake, &args.outdir, &device)?;
+    if let Share::One(request) = share {
+        let done = evaluate_shard(&job, &fakes, &device, request, &mut sink)?;
+        bar.finish_and_clear();
+        said(request, done, "images, real and generated");
+        return Ok(0);
+    }
+    let found = evaluate_joined(&job, &fakes, &device, share.joined(), &mut sink)?;
     bar.finish_and_clear();
     match args.json {
         true => show::json(&found.report)?,

@@ -11,13 +11,14 @@ use dermagan_train::open_model;
 
 use crate::args::{SampleArgs, per_file};
 use crate::commands::select;
+use crate::commands::share::{Share, said};
 use crate::show::{self, complain, say};
 
 /// Default number of images.
 const IMAGES: u64 = 64;
 
 /// Generates images; returns the exit code.
-pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
+pub fn run(args: SampleArgs, share: &Share) -> anyhow::Result<u8> {
     // An invalid flag is an error before a device is opened.
     let walk = args.interpolate.as_deref().map(parse_walk).transpose()?;
     let grid = args.grid.as_deref().map(parse_grid).transpose()?;
@@ -58,12 +59,21 @@ pub fn run(args: SampleArgs) -> anyhow::Result<u8> {
     }
     let seeds = seeds.unwrap_or_else(|| first_seeds(IMAGES));
     let images = Selection { seeds, classes, truncation, batch };
+    if let Share::One(request) = share {
+        let count = generator.count(&images)? / request.shard.of as u64;
+        let made = progress(count, |report| generator.write_shard(&images, request, report))?;
+        said(request, made, &format!("synthetic images of {name}"));
+        return Ok(0);
+    }
     let format = format_of(&args);
     let out = out(if format.is_one_file() { "samples.zip" } else { "samples" });
     let images_per_file = per_file(args.images_per_file, format, &out)?;
     let request = SetRequest { images_per_file, ..SetRequest::new(images, out, format) };
     let count = generator.count(&request.images)?;
-    let made = progress(count, |report| generator.write_set(&request, report))?;
+    let made = progress(count, |report| match share.joined() {
+        Some(joined) => generator.write_joined(&request, joined, report),
+        None => generator.write_set(&request, report),
+    })?;
     let model = generator.model();
     let one = model.card.as_ref().is_some_and(|card| card.classes.len() == 1);
     if model.config.classes == 0 && !one {

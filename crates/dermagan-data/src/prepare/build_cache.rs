@@ -7,7 +7,7 @@ use dermagan_base::atomic::Pending;
 
 use crate::error::DataError;
 use crate::prepare::cache::{Cache, Header, Options, SIZES, finish};
-use crate::prepare::examine::{Examination, Progress, examine_each};
+use crate::prepare::examine::{Examination, Looked, Progress, examine_each, look_at_all};
 use crate::source::open::Source;
 use crate::source::problem::Report;
 use crate::source::reading::{Reading, SplitBy};
@@ -73,6 +73,15 @@ pub fn prepare(
     strict: bool,
     progress: Progress<'_>,
 ) -> Result<PreparedCache, DataError> {
+    let look = |give: Give<'_>| look_at_all(source, options, give);
+    prepare_by(source, options, target, strict, look, progress)
+}
+
+/// Receives what was found about each image.
+type Give<'a> = &'a mut dyn FnMut(Looked) -> Result<(), DataError>;
+
+/// Refuses options that no cache of this source can have.
+pub(super) fn check(source: &Source, options: Options) -> Result<(), DataError> {
     if !SIZES.contains(&options.size) {
         let (low, high) = (SIZES.start(), SIZES.end());
         return Err(DataError::Option(format!(
@@ -87,6 +96,19 @@ pub fn prepare(
             source.path().display()
         )));
     }
+    Ok(())
+}
+
+/// As [`prepare`]; `look` looks at every image in the order of the records.
+pub(super) fn prepare_by(
+    source: &Source,
+    options: Options,
+    target: &Path,
+    strict: bool,
+    look: impl FnOnce(Give<'_>) -> Result<(), DataError>,
+    progress: Progress<'_>,
+) -> Result<PreparedCache, DataError> {
+    check(source, options)?;
     if let Some(cache) = unchanged(source, options, target) {
         return strictly(PreparedCache { cache, reused: true }, strict);
     }
@@ -96,7 +118,7 @@ pub fn prepare(
     if let Some(cache) = unchanged(source, options, target) {
         return strictly(PreparedCache { cache, reused: true }, strict);
     }
-    let header = write_pixels(source, options, pending.file(), target, progress)?;
+    let header = write_pixels(source, options, (pending.file(), target), look, progress)?;
     if strict && is_refused(&header.report) {
         return Err(DataError::Strict(Box::new(header.report)));
     }
@@ -183,14 +205,14 @@ fn unchanged(source: &Source, options: Options, target: &Path) -> Option<Cache> 
 fn write_pixels(
     source: &Source,
     options: Options,
-    file: &mut std::fs::File,
-    target: &Path,
+    (file, target): (&mut std::fs::File, &Path),
+    look: impl FnOnce(Give<'_>) -> Result<(), DataError>,
     progress: Progress<'_>,
 ) -> Result<Header, DataError> {
     file.seek(SeekFrom::Start(Cache::pixels_offset())).map_err(DataError::io(target))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let Examination { kept, hashes, report } =
-        examine_each(source, options, progress, &mut |pixels| {
+        examine_each(source, look, progress, &mut |pixels| {
             out.write_all(pixels).map_err(DataError::io(target))
         })?;
     out.flush().map_err(DataError::io(target))?;

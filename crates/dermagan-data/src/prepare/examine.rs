@@ -7,6 +7,7 @@ use dermagan_base::stop_requested;
 use crate::error::DataError;
 use crate::prepare::cache::{Options, pixel_hash};
 use crate::prepare::fit::to_square;
+use crate::source::decode::Decoded;
 use crate::source::open::Source;
 use crate::source::problem::{Problem, ProblemKind, Report, Severity};
 use crate::source::record::Record;
@@ -34,13 +35,29 @@ pub fn examine(
     options: Options,
     progress: Progress<'_>,
 ) -> Result<Examination, DataError> {
-    examine_each(source, options, progress, &mut |_| Ok(()))
+    examine_each(source, |give| look_at_all(source, options, give), progress, &mut |_| Ok(()))
 }
 
-/// As [`examine`], and passes the prepared pixels of each kept image to `sink`, in the order of the records.
+/// What was found about one image.
+pub(super) struct Looked {
+    /// The prepared pixels and their hash; `None` if the image is left out.
+    pub pixels: Option<(Vec<u8>, u64)>,
+    /// Why it is left out, or what is only said.
+    pub problems: Vec<Problem>,
+}
+
+impl From<Problem> for Looked {
+    /// An image that is left out.
+    fn from(problem: Problem) -> Self {
+        Self { pixels: None, problems: vec![problem] }
+    }
+}
+
+/// As [`examine`], and passes the prepared pixels of each kept image to `sink`, in the order of the records. `look` looks at
+/// every image in that order, and passes what it found on.
 pub(super) fn examine_each(
     source: &Source,
-    options: Options,
+    look: impl FnOnce(&mut dyn FnMut(Looked) -> Result<(), DataError>) -> Result<(), DataError>,
     progress: Progress<'_>,
     sink: &mut dyn FnMut(&[u8]) -> Result<(), DataError>,
 ) -> Result<Examination, DataError> {
@@ -48,60 +65,88 @@ pub(super) fn examine_each(
     let mut problems = source.problems.clone();
     let (mut kept, mut hashes) = (Vec::with_capacity(total), Vec::with_capacity(total));
     let mut done = 0;
-    let all: Vec<usize> = (0..total).collect();
-    let small = Small::of(source, options.size);
-    source.decode_each(
-        &all,
-        |index, decoded| {
-            let decoded = decoded?;
-            let id = &source.records[index].image_id;
-            let mut notes = decoded.notes;
-            let size = decoded.image.dimensions();
-            let small = small.finding(size).map(|kind| {
-                let place = format!("{id} ({}x{} pixels, {} needed)", size.0, size.1, options.size);
-                Problem::new(kind, place)
-            });
-            // That a generator made an image says more than its size, and the size more than its colours.
-            let (made, odd) = match decoded.odd {
-                Some(odd) if odd.kind == ProblemKind::Synthetic => (Some(odd), None),
-                odd => (None, odd),
-            };
-            for problem in [made, small, odd].into_iter().flatten() {
-                let kept = match problem.kind {
-                    ProblemKind::Synthetic => source.reading.keep_synthetic,
-                    _ => source.reading.keep_odd,
-                };
-                match problem.kind.severity() {
-                    Severity::Note => notes.push(problem),
-                    _ if kept => {}
-                    _ => return Err(problem),
-                }
-            }
-            let fitted = to_square(&decoded.image, options.size, options.fit, options.filter);
-            let pixels = fitted
-                .map_err(|what| Problem::new(ProblemKind::Undecodable, format!("{id} ({what})")))?;
-            Ok((index, pixel_hash(&pixels), pixels, notes))
-        },
-        |result: Result<_, Problem>| {
-            if stop_requested() {
-                return Err(DataError::Stopped);
-            }
-            match result {
-                Ok((index, hash, pixels, notes)) => {
-                    sink(&pixels)?;
-                    kept.push(index);
-                    hashes.push(hash);
-                    problems.extend(notes);
-                }
-                Err(problem) => problems.push(problem),
-            }
-            done += 1;
-            progress(done, total);
-            Ok(())
-        },
-    )?;
+    look(&mut |looked| {
+        if stop_requested() {
+            return Err(DataError::Stopped);
+        }
+        if let Some((pixels, hash)) = &looked.pixels {
+            sink(pixels)?;
+            kept.push(done);
+            hashes.push(*hash);
+        }
+        problems.extend(looked.problems);
+        done += 1;
+        progress(done, total);
+        Ok(())
+    })?;
     let report = account(source, &kept, &hashes, problems);
     Ok(Examination { kept, hashes, report })
+}
+
+/// Decodes and fits every image.
+pub(super) fn look_at_all(
+    source: &Source,
+    options: Options,
+    give: &mut dyn FnMut(Looked) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let all: Vec<usize> = (0..source.records.len()).collect();
+    look_at(source, options, &all, give)
+}
+
+/// Decodes and fits the images `wanted` (ascending) on all cores, and passes what was found to `give`, in order.
+pub(super) fn look_at(
+    source: &Source,
+    options: Options,
+    wanted: &[usize],
+    give: &mut dyn FnMut(Looked) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let small = Small::of(source, options.size);
+    source.decode_each(
+        wanted,
+        |index, decoded| {
+            look_at_one(source, options, &small, index, decoded).unwrap_or_else(Looked::from)
+        },
+        give,
+    )
+}
+
+/// Looks at a decoded image. The error is the reason to leave it out.
+fn look_at_one(
+    source: &Source,
+    options: Options,
+    small: &Small,
+    index: usize,
+    decoded: Result<Decoded, Problem>,
+) -> Result<Looked, Problem> {
+    let decoded = decoded?;
+    let id = &source.records[index].image_id;
+    let mut notes = decoded.notes;
+    let size = decoded.image.dimensions();
+    let small = small.finding(size).map(|kind| {
+        let place = format!("{id} ({}x{} pixels, {} needed)", size.0, size.1, options.size);
+        Problem::new(kind, place)
+    });
+    // That a generator made an image says more than its size, and the size more than its colours.
+    let (made, odd) = match decoded.odd {
+        Some(odd) if odd.kind == ProblemKind::Synthetic => (Some(odd), None),
+        odd => (None, odd),
+    };
+    for problem in [made, small, odd].into_iter().flatten() {
+        let kept = match problem.kind {
+            ProblemKind::Synthetic => source.reading.keep_synthetic,
+            _ => source.reading.keep_odd,
+        };
+        match problem.kind.severity() {
+            Severity::Note => notes.push(problem),
+            _ if kept => {}
+            _ => return Err(problem),
+        }
+    }
+    let fitted = to_square(&decoded.image, options.size, options.fit, options.filter);
+    let pixels =
+        fitted.map_err(|what| Problem::new(ProblemKind::Undecodable, format!("{id} ({what})")))?;
+    let hash = pixel_hash(&pixels);
+    Ok(Looked { pixels: Some((pixels, hash)), problems: notes })
 }
 
 /// The account of a source of which the records `kept` are used. Identical images of different classes are a warning.

@@ -220,7 +220,7 @@ impl ProblemKind {
 }
 
 /// One problem, and where it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The kind of problem.
     pub kind: ProblemKind,

@@ -8,8 +8,10 @@ use dermagan_base::hex;
 use dermagan_base::image::Image;
 use dermagan_base::stop_requested;
 use dermagan_data::{Cache, LeftOut, default_folder};
+use dermagan_shards::Joined;
 use sha2::{Digest, Sha256};
 
+use crate::item::{FAKES, Head, Item};
 use crate::report::draw::DrawnImages;
 use crate::report::generated::GeneratedImages;
 use crate::report::scope::{EvalEvent, Scope, Sink};
@@ -21,6 +23,8 @@ pub struct Extractors<'a> {
     pub compared: Vec<&'a dyn Extractor>,
     /// Predicts classes.
     pub encoder: &'a LesionEncoder,
+    /// Features that shards have. Those that they lack are computed.
+    pub joined: Option<&'a Joined>,
 }
 
 impl Extractors<'_> {
@@ -39,6 +43,93 @@ pub(crate) struct FeatureSet {
     /// The class that the encoder predicts for each image, as an index of its own classes; no rows unless
     /// [`Scope::per_class`].
     pub predicted: Vec<usize>,
+}
+
+impl FeatureSet {
+    /// Appends the features of an item.
+    fn push(&mut self, item: &Item, wanted: &Wanted, known: usize) -> Option<()> {
+        let mut values = item.values.as_slice();
+        for features in
+            self.features.iter_mut().chain(wanted.handmade.then_some(&mut self.handmade))
+        {
+            let (own, rest) = values.split_at_checked(features.dims)?;
+            features.values.extend(own);
+            values = rest;
+        }
+        if wanted.predicted {
+            self.predicted.push(item.head.predicted.filter(|class| *class < known)?);
+        }
+        (values.is_empty() && item.values.iter().all(|value| value.is_finite())).then_some(())
+    }
+
+    /// The number of features of an item.
+    fn values(&self, wanted: &Wanted) -> usize {
+        let handmade = if wanted.handmade { self.handmade.dims } else { 0 };
+        self.features.iter().map(|features| features.dims).sum::<usize>() + handmade
+    }
+
+    /// Each image as an item.
+    fn items(&self, images: usize) -> impl Iterator<Item = Item> {
+        (0..images).map(|row| Item {
+            head: Head { predicted: self.predicted.get(row).copied(), ..Head::default() },
+            values: self
+                .features
+                .iter()
+                .chain((self.handmade.count() > 0).then_some(&self.handmade))
+                .flat_map(|features| features.row(row).iter().copied())
+                .collect(),
+        })
+    }
+}
+
+/// The features of some real images as items.
+pub(crate) fn real_items(
+    cache: &Cache,
+    images: &[u32],
+    extractors: &Extractors<'_>,
+    scope: &Scope,
+) -> Result<Vec<Item>, EvalError> {
+    cache.verified(images)?;
+    let mut set = FeatureSet::empty(extractors);
+    let pixels: Vec<Image> = images.iter().map(|i| cache.image(*i as usize)).collect();
+    set.extend(&pixels, extractors, &Wanted::all(extractors, scope))?;
+    Ok(set.items(images.len()).collect())
+}
+
+/// The features of some generated images as items. One that cannot be read is an item with the problem.
+pub(crate) fn fake_items(
+    fakes: &GeneratedImages,
+    images: &[usize],
+    extractors: &Extractors<'_>,
+    scope: &Scope,
+) -> Result<Vec<Item>, EvalError> {
+    let (mut read, mut heads) = (Vec::new(), Vec::new());
+    for image in fakes.images(images)? {
+        heads.push(match image {
+            Ok(image) => {
+                let pixels = Some((Cache::hash_of(&image.pixels), is_grey(&image.pixels)));
+                read.push(image);
+                Head { pixels, ..Head::default() }
+            }
+            Err(problem) => Head { problem: Some(problem), ..Head::default() },
+        });
+    }
+    let mut set = FeatureSet::empty(extractors);
+    let wanted = Wanted::all(extractors, scope);
+    for chunk in read.chunks(extractors.batch()) {
+        set.extend(chunk, extractors, &wanted)?;
+    }
+    let mut rows = set.items(read.len());
+    let item = |head: Head| match head.problem {
+        Some(_) => Item { head, values: Vec::new() },
+        None => {
+            let row = rows.next();
+            let predicted = row.as_ref().and_then(|row| row.head.predicted);
+            let values = row.map(|row| row.values).unwrap_or_default();
+            Item { head: Head { predicted, ..head }, values }
+        }
+    };
+    Ok(heads.into_iter().map(item).collect())
 }
 
 /// What is extracted of images.
@@ -183,6 +274,13 @@ impl FakeSet {
         extractors: &Extractors<'_>,
         scope: &Scope,
     ) -> Result<(), EvalError> {
+        if let Some(joined) = extractors.joined {
+            return wanted.iter().try_for_each(|image| {
+                let item = joined_fake(joined, fakes, *image, extractors, scope)?;
+                self.push(*image, item, extractors, scope)
+                    .ok_or_else(|| joined.damaged(FAKES + *image as u64).into())
+            });
+        }
         let mut images = Vec::with_capacity(wanted.len());
         for (i, read) in wanted.iter().zip(fakes.images(wanted)?) {
             match read {
@@ -203,6 +301,65 @@ impl FakeSet {
     }
 }
 
+impl FakeSet {
+    /// Appends an image of shards; `None` if the item is not one.
+    fn push(
+        &mut self,
+        image: usize,
+        item: Item,
+        extractors: &Extractors<'_>,
+        scope: &Scope,
+    ) -> Option<()> {
+        if let Some(problem) = &item.head.problem {
+            LeftOut::add_problem(&mut self.left_out, problem);
+            return Some(());
+        }
+        let (hash, grey) = item.head.pixels?;
+        self.images.push(image);
+        self.hashes.push(hash);
+        self.grey.push(grey);
+        let known = extractors.encoder.card().classes.len();
+        self.features.push(&item, &Wanted::all(extractors, scope), known)
+    }
+}
+
+/// The features of a generated image by shards. An image in the place of one that could not be read is in no shard, and is
+/// computed.
+fn joined_fake(
+    joined: &Joined,
+    fakes: &GeneratedImages,
+    image: usize,
+    extractors: &Extractors<'_>,
+    scope: &Scope,
+) -> Result<Item, EvalError> {
+    let values = FeatureSet::empty(extractors).values(&Wanted::all(extractors, scope));
+    let number = FAKES + image as u64;
+    match Item::of(joined, number, values)? {
+        Some(item) => Ok(item),
+        None => fake_items(fakes, &[image], extractors, scope)?
+            .pop()
+            .ok_or_else(|| joined.damaged(number).into()),
+    }
+}
+
+/// The features of the real images by shards.
+fn joined_real(
+    joined: &Joined,
+    images: usize,
+    extractors: &Extractors<'_>,
+    scope: &Scope,
+) -> Result<FeatureSet, EvalError> {
+    let mut set = FeatureSet::empty(extractors);
+    let wanted = Wanted::all(extractors, scope);
+    let (values, known) = (set.values(&wanted), extractors.encoder.card().classes.len());
+    for number in 0..images as u64 {
+        let item = Item::of(joined, number, values)?;
+        let pushed = item.and_then(|item| set.push(&item, &wanted, known));
+        pushed.ok_or_else(|| joined.damaged(number))?;
+    }
+    Ok(set)
+}
+
 /// Whether no pixel of an image has a colour. `pixels` are RGB.
 pub(super) fn is_grey(pixels: &[u8]) -> bool {
     pixels.as_chunks::<3>().0.iter().all(|[r, g, b]| r == g && g == b)
@@ -217,6 +374,9 @@ pub(crate) fn real_features(
     sink: Sink<'_>,
 ) -> Result<FeatureSet, EvalError> {
     cache.verified(images)?;
+    if let Some(joined) = extractors.joined {
+        return joined_real(joined, images.len(), extractors, scope);
+    }
     let files = CachedFeatures::new(cache, images, extractors);
     let mut set = FeatureSet::empty(extractors);
     let missing = files.read(&mut set, Wanted::all(extractors, scope), extractors);

@@ -7,6 +7,7 @@ use dermagan_base::SettingError;
 use dermagan_data::split::{self, Side};
 use dermagan_data::{Cache, Header, Options, Reading, open_or_prepare_with};
 use dermagan_model::ComputeDevice;
+use dermagan_shards::{Job, Joined};
 
 use crate::report::evaluate::compare_images;
 use crate::report::extraction::Extractors;
@@ -14,7 +15,7 @@ use crate::report::figures::EvalReport;
 use crate::report::generated::GeneratedImages;
 use crate::report::nearest::{Nearest, nearest};
 use crate::report::scope::{EvalEvent, PREPARED, Scope, Sink};
-use crate::report::selection::of_side;
+use crate::report::selection::{ImageSelection, of_side};
 use crate::report::worst::{Worst, worst};
 use crate::{
     EvalError, Extractor, Features, Handmade, ImagenetEncoder, Inception, LesionEncoder,
@@ -184,6 +185,79 @@ pub struct Evaluation {
     pub worst: Option<Worst>,
 }
 
+/// The real images of an evaluation, and the networks.
+pub(crate) struct OpenedJob {
+    pub cache: Cache,
+    pub scope: Scope,
+    loaded: Loaded,
+}
+
+impl OpenedJob {
+    /// Opens or prepares the real images and checks the settings and the device.
+    pub fn new(
+        job: &EvalJob,
+        fakes: &GeneratedImages,
+        device: &ComputeDevice,
+        sink: Sink<'_>,
+    ) -> Result<Self, EvalError> {
+        job.check()?;
+        let size = fakes.side() as u32;
+        let cache = open_or_prepare_with(
+            &job.real,
+            job.reading,
+            Options { size, ..PREPARED },
+            &mut |done, total| {
+                sink(EvalEvent::Preparing { done, total });
+            },
+        )?;
+        let scope = Scope {
+            n: job.number,
+            side: job.split,
+            images: None,
+            per_class: job.per_class,
+            seed: job.seed,
+            explain: true,
+            tell_apart: true,
+        };
+        check_real(job, &cache, &scope)?;
+        let loaded = Loaded::new(job, device)?;
+        if !device.is_cpu {
+            check_device(job, &cache, &loaded)?;
+        }
+        Ok(Self { cache, scope, loaded })
+    }
+
+    pub fn extractors<'a>(&'a self, job: &EvalJob, joined: Option<&'a Joined>) -> Extractors<'a> {
+        self.loaded.extractors(job, joined)
+    }
+
+    /// The real images, and the generated ones that are read first.
+    pub fn images(&self, fakes: &GeneratedImages) -> (Vec<u32>, BTreeSet<usize>) {
+        let (selection, drawn) = ImageSelection::new(&self.cache, fakes, &self.scope);
+        (selection.real, drawn.overall.into_iter().chain(drawn.of_classes).collect())
+    }
+
+    /// What the features of the images depend on.
+    pub fn shard_job(&self, job: &EvalJob, fakes: &GeneratedImages, device: &ComputeDevice) -> Job {
+        let header = self.cache.header();
+        let ids: Vec<String> =
+            self.extractors(job, None).compared.iter().map(|extractor| extractor.id()).collect();
+        let settings = format!(
+            "{} {:?} {ids:?} {} {:?} {} {} {} {:?} {:?}",
+            header.fingerprint,
+            header.options,
+            self.loaded.encoder.id(),
+            job.split,
+            job.number,
+            job.per_class,
+            job.seed,
+            fakes.describe(),
+            fakes.count()
+        );
+        Job::new("eval", &settings, &device.computed_on())
+    }
+}
+
 /// Evaluates generated images: the front door of this crate. The prepared real images and their features are cached in
 /// the folder of caches. `sink` receives the progress.
 ///
@@ -197,32 +271,28 @@ pub fn evaluate(
     device: &ComputeDevice,
     sink: Sink<'_>,
 ) -> Result<Evaluation, EvalError> {
-    job.check()?;
-    let size = fakes.side() as u32;
-    let cache = open_or_prepare_with(
-        &job.real,
-        job.reading,
-        Options { size, ..PREPARED },
-        &mut |done, total| {
-            sink(EvalEvent::Preparing { done, total });
-        },
-    )?;
-    let scope = Scope {
-        n: job.number,
-        side: job.split,
-        images: None,
-        per_class: job.per_class,
-        seed: job.seed,
-        explain: true,
-        tell_apart: true,
-    };
-    check_real(job, &cache, &scope)?;
-    let loaded = Loaded::new(job, device)?;
-    if !device.is_cpu {
-        check_device(job, &cache, &loaded)?;
+    evaluate_joined(job, fakes, device, None, sink)
+}
+
+/// As [`evaluate`]; with `joined` the features are those of shards ([`evaluate_shard`](crate::evaluate_shard)) of the same
+/// evaluation. The report is the same, to the last digit.
+///
+/// # Errors
+/// As [`evaluate`], and if the shards are of another evaluation.
+pub fn evaluate_joined(
+    job: &EvalJob,
+    fakes: &GeneratedImages,
+    device: &ComputeDevice,
+    joined: Option<&Joined>,
+    sink: Sink<'_>,
+) -> Result<Evaluation, EvalError> {
+    let opened = OpenedJob::new(job, fakes, device, sink)?;
+    if let Some(joined) = joined {
+        joined.check(&opened.shard_job(job, fakes, device))?;
     }
-    let extractors = loaded.extractors(job);
-    let mut found = compare_images(&cache, fakes, &extractors, &scope, sink)?;
+    let OpenedJob { cache, scope, .. } = &opened;
+    let extractors = opened.extractors(job, joined);
+    let mut found = compare_images(cache, fakes, &extractors, scope, sink)?;
     let report = &mut found.report;
     report.images.same_as_real |= is_same(&job.real, fakes);
     if report.images.same_as_real {
@@ -232,7 +302,7 @@ pub fn evaluate(
         );
     }
     report.notes.extend(about_real(cache.header()));
-    let nearest = job.nearest.then(|| nearest(&cache, fakes, &extractors, &scope, sink));
+    let nearest = job.nearest.then(|| nearest(cache, fakes, &extractors, scope, sink));
     let by = report.deciding().map_or_else(String::new, |deciding| deciding.name.clone());
     let worst = job.worst.then(|| worst(fakes, &found.least_real, &by)).transpose()?;
     let names = extractors.compared.iter().map(|extractor| extractor.name());
@@ -268,8 +338,8 @@ impl Loaded {
     }
 
     /// The extractors in the order of the job.
-    fn extractors(&self, job: &EvalJob) -> Extractors<'_> {
-        let one = |kind: &FeatureKind| -> Option<&dyn Extractor> {
+    fn extractors<'a>(&'a self, job: &EvalJob, joined: Option<&'a Joined>) -> Extractors<'a> {
+        let one = |kind: &FeatureKind| -> Option<&'a dyn Extractor> {
             match kind {
                 FeatureKind::Lesion => Some(&self.encoder),
                 FeatureKind::Imagenet => self.imagenet.as_ref().map(|network| network as _),
@@ -280,6 +350,7 @@ impl Loaded {
         Extractors {
             compared: job.features.iter().filter_map(one).collect(),
             encoder: &self.encoder,
+            joined,
         }
     }
 }
@@ -330,7 +401,11 @@ fn is_same(real: &str, fakes: &GeneratedImages) -> bool {
 fn check_device(job: &EvalJob, cache: &Cache, on_device: &Loaded) -> Result<(), EvalError> {
     let images: Vec<_> = (0..cache.len().min(agree::MOST)).map(|i| cache.image(i)).collect();
     let on_cpu = Loaded::new(job, &ComputeDevice::cpu())?;
-    let pairs = on_device.extractors(job).compared.into_iter().zip(on_cpu.extractors(job).compared);
+    let pairs = on_device
+        .extractors(job, None)
+        .compared
+        .into_iter()
+        .zip(on_cpu.extractors(job, None).compared);
     agree::check(&on_device.encoder, &on_cpu.encoder, &images)?;
     // The ImageNet encoder is on the CPU in any case.
     let other = |name: &str| name == "inception";

@@ -56,7 +56,7 @@ pub fn nearest(
         return Err(SettingError::new("nearest", "this data has no training image").into());
     }
     let extractor = nearest_by(extractors)?;
-    let one = Extractors { compared: vec![extractor], encoder: extractors.encoder };
+    let one = Extractors { compared: vec![extractor], encoder: extractors.encoder, joined: None };
     let real = features_of(cache, &training, &one, sink)?.remove(0);
     let n = SEARCHED.min(scope.n.max(1));
     let mut drawn = draw::order(fakes, scope.seed).unwrap_or_else(|| (0..n).collect());

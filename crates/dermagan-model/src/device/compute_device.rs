@@ -31,6 +31,14 @@ impl ComputeDevice {
     pub fn level(&self) -> &'static str {
         if self.is_cpu { cpu::level().name() } else { "gpu" }
     }
+
+    /// Where results are computed, as far as their bytes depend on it: the CPU at its level, or the name of the adapter.
+    pub fn computed_on(&self) -> String {
+        match self.is_cpu {
+            true => format!("the CPU at level {}", self.level()),
+            false => self.name.clone(),
+        }
+    }
 }
 
 /// An adapter that was found, not yet open.

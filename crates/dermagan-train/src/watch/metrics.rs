@@ -139,7 +139,7 @@ impl SnapshotMetrics {
         // The lesion encoder is the last: see `LAST_WRITTEN`.
         let both = [stoppable(&self.imagenet as &dyn Extractor), stoppable(&self.encoder)];
         let compared = both.iter().map(|one| one as &dyn Extractor).collect();
-        let extractors = Extractors { compared, encoder: &self.encoder };
+        let extractors = Extractors { compared, encoder: &self.encoder, joined: None };
         let found = compare_images(&plan.cache, &fakes, &extractors, &scope, &mut |_| ());
         let report = match found {
             Err(_) if stop.load(Ordering::Relaxed) => {

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use dermagan_data::LeftOut;
 use dermagan_eval::{Extractor, GeneratedImages, ImagenetEncoder, Sink};
+use dermagan_shards::Joined;
 
+use crate::audit::item::{ReadFakes, fakes_of};
 use crate::copies::search::{Closest, CopySearch};
 use crate::error::TrustError;
 use crate::images::classes::place_of;
 use crate::images::generated::in_batches;
+use crate::images::reals::Reals;
 
 /// The generated images of a class that a model makes at least.
 const OF_CLASS: usize = 512;
@@ -103,13 +106,38 @@ impl Fakes {
             found.features.extend(encoder.extract(images)?);
             Ok(())
         })?;
-        if found.images.is_empty() {
+        found.labelled_as(fakes, classes)
+    }
+
+    /// The images of `wanted`, as shards have them.
+    ///
+    /// # Errors
+    /// [`TrustError::Input`] if none could be read; [`TrustError::Shard`] if a shard lacks one.
+    pub fn of_shards(
+        fakes: &GeneratedImages,
+        wanted: &[usize],
+        reals: &Reals,
+        joined: &Joined,
+    ) -> Result<Self, TrustError> {
+        let ReadFakes { images, closest, features, left_out } =
+            fakes_of(joined, wanted, reals.cache.len())?;
+        let found = Self { images, class: Vec::new(), closest, features, left_out };
+        found.labelled_as(fakes, reals.classes())
+    }
+
+    /// Gives each image its class.
+    fn labelled_as(
+        mut self,
+        fakes: &GeneratedImages,
+        classes: &[String],
+    ) -> Result<Self, TrustError> {
+        if self.images.is_empty() {
             let what = "none of the generated images can be read";
             return Err(TrustError::Input(format!("{}: {what}", fakes.describe())));
         }
         let class = |i: &usize| place_of(classes, fakes.class(*i)?);
-        found.class = found.images.iter().map(class).collect();
-        Ok(found)
+        self.class = self.images.iter().map(class).collect();
+        Ok(self)
     }
 
     /// Whether an image has a class.

@@ -7,10 +7,12 @@ use dermagan_eval::{
     EvalEvent, Extractors, GeneratedImages, ImagenetEncoder, LesionEncoder, Sink, features_of,
 };
 use dermagan_model::{ComputeDevice, ModelFile};
+use dermagan_shards::{Job, Joined};
 
 use crate::audit::classes::{Material, results};
 use crate::audit::control::controls;
 use crate::audit::fakes::{Fakes, chosen};
+use crate::audit::item::reals_of;
 use crate::audit::pairs::{Pair, pairs};
 use crate::audit::report::AuditReport;
 use crate::audit::verdict::Verdict;
@@ -128,21 +130,79 @@ pub fn audit(
     device: &ComputeDevice,
     sink: Sink<'_>,
 ) -> Result<Audit, TrustError> {
+    audit_joined(job, fakes, scores, device, None, sink)
+}
+
+/// The real images of an audit.
+pub(super) fn opened(
+    job: &AuditJob,
+    fakes: &GeneratedImages,
+    sink: Sink<'_>,
+) -> Result<Reals, TrustError> {
     job.check()?;
-    let side = fakes.side();
-    let cache = open_at("real", &job.real, job.reading, side, &mut |done, total| {
+    let cache = open_at("real", &job.real, job.reading, fakes.side(), &mut |done, total| {
         sink(EvalEvent::Preparing { done, total });
     })?;
-    let reals = Reals::new(cache)?;
+    Ok(Reals::new(cache)?)
+}
+
+/// What the features and the closest images depend on.
+pub(super) fn shard_job(
+    job: &AuditJob,
+    reals: &Reals,
+    fakes: &GeneratedImages,
+    device: &ComputeDevice,
+) -> Job {
+    let header = reals.cache.header();
+    let settings = format!(
+        "{} {:?} {} {} {} {:?}",
+        header.fingerprint,
+        header.options,
+        job.number,
+        job.seed,
+        fakes.describe(),
+        fakes.count()
+    );
+    Job::new("audit", &settings, &device.computed_on())
+}
+
+/// As [`audit`]; with `joined` the features and the closest images are those of shards ([`audit_shard`](crate::audit_shard)) of
+/// the same audit. The report is the same, to the last digit.
+///
+/// # Errors
+/// As [`audit`], and if the shards are of another audit.
+pub fn audit_joined(
+    job: &AuditJob,
+    fakes: &GeneratedImages,
+    scores: Option<ScoresOf<'_>>,
+    device: &ComputeDevice,
+    joined: Option<&Joined>,
+    sink: Sink<'_>,
+) -> Result<Audit, TrustError> {
+    let side = fakes.side();
+    let reals = opened(job, fakes, sink)?;
+    if let Some(joined) = joined {
+        joined.check(&shard_job(job, &reals, fakes, device))?;
+    }
     let scores = scores.map(|scores| scores(&reals.cache)).transpose()?;
     let search = CopySearch::new(&reals.cache, &reals.train, &reals.lesion);
-    let encoder = ImagenetEncoder::shipped()?;
-    let lesion = LesionEncoder::shipped(&device.handle)?;
-    let space = Space::new(&reals, real_features(&reals, &encoder, &lesion, sink)?);
-    let held = closest_of(&reals, &search);
-    let thresholds = Thresholds::of_held_out(&reals, &held);
     let wanted = chosen(fakes, reals.classes(), job.number);
-    let found = Fakes::read(fakes, &wanted, reals.classes(), &search, &encoder, sink)?;
+    let (features, held, found) = match joined {
+        Some(joined) => {
+            let (features, held) = reals_of(joined, &reals)?;
+            (features.values, held, Fakes::of_shards(fakes, &wanted, &reals, joined)?)
+        }
+        None => {
+            let encoder = ImagenetEncoder::shipped()?;
+            let lesion = LesionEncoder::shipped(&device.handle)?;
+            let features = real_features(&reals, &encoder, &lesion, sink)?;
+            let held = closest_of(&reals, &search);
+            let found = Fakes::read(fakes, &wanted, reals.classes(), &search, &encoder, sink)?;
+            (features, held, found)
+        }
+    };
+    let space = Space::new(&reals, features);
+    let thresholds = Thresholds::of_held_out(&reals, &held);
     sink(EvalEvent::Comparing);
     let labelled = found.labelled();
     let (mut classes, mut all) = results(&Material {
@@ -193,13 +253,24 @@ pub(crate) fn real_features(
     lesion: &LesionEncoder,
     sink: Sink<'_>,
 ) -> Result<Vec<f32>, TrustError> {
-    let extractors = Extractors { compared: vec![encoder], encoder: lesion };
     let mut features = Vec::new();
     for images in [&reals.train, &reals.held] {
-        let found = features_of(&reals.cache, images, &extractors, &mut *sink)?;
-        found.into_iter().for_each(|found| features.extend(found.values));
+        features.extend(features_of_real(reals, images, encoder, lesion, sink)?);
     }
     Ok(features)
+}
+
+/// The features of some real images.
+pub(super) fn features_of_real(
+    reals: &Reals,
+    images: &[u32],
+    encoder: &ImagenetEncoder,
+    lesion: &LesionEncoder,
+    sink: Sink<'_>,
+) -> Result<Vec<f32>, TrustError> {
+    let extractors = Extractors { compared: vec![encoder], encoder: lesion, joined: None };
+    let found = features_of(&reals.cache, images, &extractors, sink)?;
+    Ok(found.into_iter().flat_map(|found| found.values).collect())
 }
 
 /// What each held-out image is closest to.

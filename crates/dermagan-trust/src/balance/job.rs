@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use dermagan_base::image::Image;
-use dermagan_base::{SettingError, hex, producer, stop_requested};
+use dermagan_base::{SettingError, hex, producer};
 use dermagan_data::{Reading, Record};
 use dermagan_eval::{EvalEvent, ImagenetEncoder, LesionEncoder};
-use dermagan_generate::{ImageGenerator, Shot};
-use dermagan_model::{ComputeDevice, ModelError};
+use dermagan_generate::ImageGenerator;
+use dermagan_model::ComputeDevice;
+use dermagan_shards::{Job, Joined, Shard, ShardDone, ShardFolder, ShardRequest, pack, unpack};
 use dermagan_train::{file_names, prepared_png};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::candidates::{Filled, Places, fill};
 use super::croissant::croissant;
 use super::filter::{Filter, Judges, Tally};
 use super::passport::{Audit, Class, Contents, Passport};
-use super::set::{SetFolder, ShardRecord};
-use super::slots::{ATTEMPTS, Shard, seed};
+use super::set::SetFolder;
 use super::target::Target;
 use crate::audit::{AuditReport, Verdict, closest_of, real_features};
 use crate::copies::search::CopySearch;
@@ -28,9 +28,6 @@ use crate::images::reals::{Reals, open_at};
 use crate::membership::space::Space;
 use crate::retrain::check_conditioned;
 use crate::table::{self, Row};
-
-/// Candidates that are made at a time.
-const BATCH: usize = 64;
 
 /// The settings of a balanced set.
 #[derive(Clone, Debug)]
@@ -49,8 +46,6 @@ pub struct BalanceJob {
     pub unaudited: bool,
     /// The folder.
     pub out: PathBuf,
-    /// The share of the images that this call makes.
-    pub shard: Shard,
     /// The seed from which the seed of every image is drawn.
     pub seed: u64,
 }
@@ -147,7 +142,7 @@ pub struct ClassBalance {
     pub real: usize,
     /// Number of generated images that the class shall get.
     pub wanted: usize,
-    /// The candidates of this call's share.
+    /// The candidates.
     pub candidates: Tally,
     /// What a user should know: a limit, a refusal.
     pub note: Option<String>,
@@ -158,8 +153,6 @@ pub struct ClassBalance {
 pub struct Balanced {
     /// The classes.
     pub classes: Vec<ClassBalance>,
-    /// Whether the set is complete: the table and the passport are written.
-    pub complete: bool,
 }
 
 /// The progress of a balanced set.
@@ -172,7 +165,7 @@ pub enum BalanceEvent {
     Made {
         /// Places filled, or left empty.
         done: usize,
-        /// Places of this share.
+        /// Places to fill.
         total: usize,
     },
 }
@@ -184,74 +177,163 @@ struct Plan {
     note: Option<String>,
 }
 
-/// Writes the training images of `data` and as many generated ones as each class lacks. Candidates that are copies of training
-/// images, or that do not look like their class, are rejected. A class whose audit failed gets none. The folder holds images
-/// of the training side only.
-///
-/// # Errors
-/// [`TrustError::Setting`] if a setting cannot be used, the model is not conditioned on classes, or `out` holds other files;
-/// the errors of reading and of the generator.
-pub fn balance(
-    job: &BalanceJob,
-    generator: &ImageGenerator,
-    audit: &AuditVerdicts,
-    device: &ComputeDevice,
-    sink: &mut dyn FnMut(BalanceEvent),
-) -> Result<Balanced, TrustError> {
-    check(job, generator, audit)?;
-    let size = generator.model().config.resolution;
-    let cache = open_at("data", &job.data, job.reading, size, &mut |done, total| {
-        sink(BalanceEvent::Real(EvalEvent::Preparing { done, total }));
-    })?;
-    let reals = Reals::new(cache)?;
-    check_audit(job, &reals, audit)?;
-    let plans = plans(job, &reals, generator, audit)?;
-    let header = reals.cache.header();
-    let folder = SetFolder {
-        out: &job.out,
-        set: digest(&format!(
-            "{} {} {} {} {:?} {} {} {:?}",
-            producer(),
-            dermagan_model::cpu::level(),
+/// The photographs and what each class gets.
+struct Opened {
+    reals: Reals,
+    plans: Vec<Plan>,
+}
+
+impl Opened {
+    fn new(
+        job: &BalanceJob,
+        generator: &ImageGenerator,
+        audit: &AuditVerdicts,
+        sink: &mut dyn FnMut(BalanceEvent),
+    ) -> Result<Self, TrustError> {
+        check(job, generator, audit)?;
+        let size = generator.model().config.resolution;
+        let cache = open_at("data", &job.data, job.reading, size, &mut |done, total| {
+            sink(BalanceEvent::Real(EvalEvent::Preparing { done, total }));
+        })?;
+        let reals = Reals::new(cache)?;
+        check_audit(job, &reals, audit)?;
+        let plans = plans(job, &reals, generator, audit)?;
+        Ok(Self { reals, plans })
+    }
+
+    /// The words for everything that the images of a set depend on, apart from the machine.
+    fn settings(&self, job: &BalanceJob, generator: &ImageGenerator) -> String {
+        let header = self.reals.cache.header();
+        format!(
+            "{} {} {:?} {} {} {:?}",
             generator.model().hash,
             header.fingerprint,
             header.options,
             job.to,
             job.seed,
-            plans.iter().map(|plan| (plan.class, plan.wanted)).collect::<Vec<_>>()
-        )),
+            self.plans.iter().map(|plan| (plan.class, plan.wanted)).collect::<Vec<_>>()
+        )
+    }
+
+    /// The number of generated images that all classes shall get.
+    fn wanted(&self) -> usize {
+        self.plans.iter().map(|plan| plan.wanted).sum()
+    }
+
+    /// The class and the name of each generated image. The position in the list is the number of the item.
+    fn names(&self) -> Vec<(&str, String)> {
+        let prefix = prefix_of(&file_names(&self.reals.cache.header().records));
+        let of_plan = |plan: &Plan| {
+            let (code, prefix) = (self.reals.classes()[plan.class].as_str(), prefix.clone());
+            (0..plan.wanted).map(move |place| (code, format!("{prefix}-{code}-{place:06}")))
+        };
+        self.plans.iter().flat_map(of_plan).collect()
+    }
+}
+
+/// Writes the training images of `data` and as many generated ones as each class lacks. Candidates that are copies of training
+/// images, or that do not look like their class, are rejected. A class whose audit failed gets none. The folder holds images
+/// of the training side only. With `joined` the generated images are those of shards ([`balance_shard`]), and the set is the
+/// same, byte for byte.
+///
+/// # Errors
+/// [`TrustError::Setting`] if a setting cannot be used, the model is not conditioned on classes, or `out` holds other files;
+/// the errors of reading and of the generator; [`TrustError::Shard`] if the shards are of another set.
+pub fn balance(
+    job: &BalanceJob,
+    generator: &ImageGenerator,
+    audit: &AuditVerdicts,
+    device: &ComputeDevice,
+    joined: Option<&Joined>,
+    sink: &mut dyn FnMut(BalanceEvent),
+) -> Result<Balanced, TrustError> {
+    let opened = Opened::new(job, generator, audit, sink)?;
+    let settings = opened.settings(job, generator);
+    let here = device.computed_on();
+    let computed_on = joined.map_or(here.as_str(), Joined::computed_on);
+    if let Some(joined) = joined {
+        joined.check(&Job::new("balance", &settings, computed_on))?;
+    }
+    let folder = SetFolder {
+        out: &job.out,
+        set: digest(&format!("{} {computed_on} {settings}", producer())),
     };
     folder.begin()?;
-    let (tallies, complete) = match folder.finished() {
-        Some(tallies) => (tallies, true),
+    let tallies = match folder.finished() {
+        Some(tallies) => tallies,
         None => {
-            let record = match folder.earlier(job.shard) {
-                Some(record) => record,
-                None => make(job, &reals, &plans, generator, device, &folder, sink)?,
+            let names = opened.names();
+            let mut decided = vec![Decided::default(); names.len()];
+            let mut keep = |item: usize, filled: Filled| {
+                if let Some(png) = &filled.png {
+                    folder.image(&names[item].1, png)?;
+                }
+                decided[item] = Decided { tally: filled.tally, is_filled: filled.png.is_some() };
+                Ok(())
             };
-            let all = folder.complete(job.shard, &record)?;
-            if let Some(all) = &all {
-                let table = folder.table(all)?;
-                folder.croissant(&croissant(&reals, &generator.model().hash, &table))?;
-                let contents = contents(job, &reals, &plans, generator, audit, all);
-                folder.passport(&Passport::new(folder.set.clone(), contents))?;
+            match joined {
+                Some(joined) => (0..names.len())
+                    .try_for_each(|item| keep(item, of_shard(joined, item as u64)?))?,
+                None => fill_places(job, &opened, None, generator, device, sink, &mut keep)?,
             }
-            // The call for another shard may have completed the set at this moment.
-            let complete = all.is_some() || folder.finished().is_some();
-            (record.tallies, complete)
+            write(&opened, generator, &folder, &decided, |tallies| {
+                contents(job, &opened, generator, audit, tallies)
+            })?
         }
     };
     let class = |plan: &Plan| {
-        let code = &reals.classes()[plan.class];
+        let code = &opened.reals.classes()[plan.class];
         ClassBalance {
             class: code.clone(),
-            real: reals.of_class(&reals.train, Some(plan.class)).len(),
+            real: opened.reals.of_class(&opened.reals.train, Some(plan.class)).len(),
             wanted: plan.wanted,
             candidates: tallies.get(code).copied().unwrap_or_default(),
             note: plan.note.clone(),
         }
     };
-    Ok(Balanced { classes: plans.iter().map(class).collect(), complete })
+    Ok(Balanced { classes: opened.plans.iter().map(class).collect() })
+}
+
+/// Makes the generated images of one shard of a set, and keeps them in a folder of shards. Each image to make is an item.
+///
+/// # Errors
+/// As [`balance`], and if the folder holds shards of another set.
+pub fn balance_shard(
+    job: &BalanceJob,
+    generator: &ImageGenerator,
+    audit: &AuditVerdicts,
+    device: &ComputeDevice,
+    request: &ShardRequest,
+    sink: &mut dyn FnMut(BalanceEvent),
+) -> Result<ShardDone, TrustError> {
+    let opened = Opened::new(job, generator, audit, sink)?;
+    let of_set = Job::new("balance", &opened.settings(job, generator), &device.computed_on());
+    let has = |item: &usize| request.shard.has(*item as u64);
+    let items = (0..opened.wanted()).filter(has).count() as u64;
+    let Some(mut writer) = ShardFolder::begin(request, &of_set)? else {
+        return Ok(ShardDone { items, was_there: true });
+    };
+    let shard = Some(request.shard);
+    fill_places(job, &opened, shard, generator, device, sink, &mut |item, filled| {
+        let item_bytes = pack(&filled.tally, &filled.png.unwrap_or_default())?;
+        Ok(writer.put(item as u64, &item_bytes)?)
+    })?;
+    writer.finish()?;
+    Ok(ShardDone { items, was_there: false })
+}
+
+/// A place, as a shard has it.
+fn of_shard(joined: &Joined, item: u64) -> Result<Filled, TrustError> {
+    let bytes = joined.require(item)?;
+    let (tally, png): (Tally, _) = unpack(&bytes).ok_or_else(|| joined.damaged(item))?;
+    Ok(Filled { tally, png: (!png.is_empty()).then(|| png.to_vec()) })
+}
+
+/// What became of a place, after its image was written.
+#[derive(Clone, Debug, Default)]
+struct Decided {
+    tally: Tally,
+    is_filled: bool,
 }
 
 /// A name for everything that a set depends on.
@@ -327,30 +409,21 @@ fn plans(
     Ok((0..classes.len()).filter(|class| count(*class) > 0).map(plan).collect())
 }
 
-/// Makes this share of the set.
-fn make(
+/// Fills the places of a shard, or all. Passes each to `give` with its number when it is decided.
+fn fill_places(
     job: &BalanceJob,
-    reals: &Reals,
-    plans: &[Plan],
+    opened: &Opened,
+    shard: Option<Shard>,
     generator: &ImageGenerator,
     device: &ComputeDevice,
-    folder: &SetFolder<'_>,
     sink: &mut dyn FnMut(BalanceEvent),
-) -> Result<ShardRecord, TrustError> {
-    let mut record = ShardRecord { set: folder.set.clone(), ..ShardRecord::default() };
-    let header = reals.cache.header();
-    let names = file_names(&header.records);
-    let prefix = prefix_of(&names);
-    for (place, image) in reals.train.iter().enumerate().filter(|(place, _)| job.shard.has(*place))
-    {
-        let (image, of) = (*image as usize, &header.records[*image as usize]);
-        folder.image(&names[image], &prepared_png(&reals.cache, image, &names[image])?)?;
-        record.rows.push((place, row(&header.classes, of, &names[image])));
-    }
-    let mut first = reals.train.len();
-    let total = plans.iter().map(|plan| places(job, plan).count()).sum();
+    give: &mut dyn FnMut(usize, Filled) -> Result<(), TrustError>,
+) -> Result<(), TrustError> {
+    let Opened { reals, plans } = opened;
+    let of_shard = |item: usize| shard.is_none_or(|shard| shard.has(item as u64));
+    let total = (0..opened.wanted()).filter(|item| of_shard(*item)).count();
     if total == 0 {
-        return Ok(record);
+        return Ok(());
     }
     let (imagenet, lesion) = (ImagenetEncoder::shipped()?, LesionEncoder::shipped(&device.handle)?);
     let search = CopySearch::new(&reals.cache, &reals.train, &reals.lesion);
@@ -361,32 +434,53 @@ fn make(
     let thresholds = Thresholds::of_held_out(reals, &held);
     let judges =
         Judges { search: &search, thresholds: &thresholds, imagenet: &imagenet, lesion: &lesion };
-    let mut done = 0;
+    let (mut first, mut done) = (0, 0);
     for plan in plans {
-        let code = &reals.classes()[plan.class];
-        let mut tally = Tally::default();
-        if places(job, plan).next().is_some() {
+        let places: Vec<usize> = (0..plan.wanted).filter(|place| of_shard(first + place)).collect();
+        if !places.is_empty() {
             let filter = Filter::new(plan.class, reals, &space, &judges)?;
-            let mut give = |place: usize, shot: Shot, image: &Image| {
-                let name = format!("{prefix}-{code}-{place:06}");
-                let path = job.out.join("images").join(format!("{name}.png"));
-                let png = generator.png(shot, 1.0, image, &path)?;
-                folder.image(&name, &png)?;
-                let lesion = generator.lesion_id(&name);
-                let row = table::synthetic(lesion, name, code.clone());
-                record.rows.push((first + place, row));
-                Ok(())
-            };
-            let places: Vec<usize> = places(job, plan).collect();
+            let of = Places { class: plan.class, places: &places, seed: job.seed };
             let mut progress =
                 |filled: usize| sink(BalanceEvent::Made { done: done + filled, total });
-            tally = fill(job, plan.class, &places, generator, &filter, &mut give, &mut progress)?;
+            let mut give = |place: usize, filled| give(first + place, filled);
+            fill(&of, generator, &filter, &mut give, &mut progress)?;
             done += places.len();
         }
-        record.tallies.insert(code.clone(), tally);
         first += plan.wanted;
     }
-    Ok(record)
+    Ok(())
+}
+
+/// Completes the set, whose generated images are written: the training images, the table, the metadata and the passport.
+/// Returns the candidates of each class.
+fn write<'a>(
+    opened: &Opened,
+    generator: &ImageGenerator,
+    folder: &SetFolder<'_>,
+    decided: &[Decided],
+    contents: impl FnOnce(&BTreeMap<String, Tally>) -> Contents<'a>,
+) -> Result<BTreeMap<String, Tally>, TrustError> {
+    let reals = &opened.reals;
+    let header = reals.cache.header();
+    let names = file_names(&header.records);
+    let mut rows = Vec::new();
+    for image in reals.train.iter().map(|image| *image as usize) {
+        folder.image(&names[image], &prepared_png(&reals.cache, image, &names[image])?)?;
+        rows.push(row(&header.classes, &header.records[image], &names[image]));
+    }
+    let code = |plan: &Plan| reals.classes()[plan.class].clone();
+    let mut tallies: BTreeMap<String, Tally> =
+        opened.plans.iter().map(|plan| (code(plan), Tally::default())).collect();
+    for ((code, name), decided) in opened.names().into_iter().zip(decided) {
+        tallies.entry(code.to_owned()).or_default().add(&decided.tally);
+        if decided.is_filled {
+            rows.push(table::synthetic(generator.lesion_id(&name), name, code.to_owned()));
+        }
+    }
+    let table = folder.table(&rows)?;
+    folder.croissant(&croissant(reals, &generator.model().hash, &table))?;
+    folder.passport(&Passport::new(folder.set.clone(), contents(&tallies)))?;
+    Ok(tallies)
 }
 
 /// What the names of generated images begin with: no photograph's name begins so.
@@ -396,61 +490,6 @@ fn prefix_of(names: &[String]) -> String {
         prefix.push('x');
     }
     prefix
-}
-
-/// The places of a class in this share.
-fn places(job: &BalanceJob, plan: &Plan) -> impl Iterator<Item = usize> + use<> {
-    let shard = job.shard;
-    (0..plan.wanted).filter(move |place| shard.has(*place))
-}
-
-/// Makes candidates for each place until one is kept.
-fn fill(
-    job: &BalanceJob,
-    class: usize,
-    places: &[usize],
-    generator: &ImageGenerator,
-    filter: &Filter<'_>,
-    give: &mut dyn FnMut(usize, Shot, &Image) -> Result<(), TrustError>,
-    progress: &mut dyn FnMut(usize),
-) -> Result<Tally, TrustError> {
-    let index = index_of(generator, filter.code());
-    let mut tally = Tally::default();
-    let mut open: Vec<usize> = places.to_vec();
-    for attempt in 0..ATTEMPTS {
-        let mut still = Vec::new();
-        for some in open.chunks(BATCH) {
-            if stop_requested() {
-                return Err(dermagan_eval::EvalError::Stopped.into());
-            }
-            let shots: Vec<Shot> = some
-                .iter()
-                .map(|place| Shot { seed: seed(job.seed, class, *place, attempt), class: index })
-                .collect();
-            let mut images = Vec::with_capacity(shots.len());
-            generator.sampler().each(shots.iter().copied(), 1.0, BATCH, |_, image| {
-                images.push(image);
-                Ok::<(), ModelError>(())
-            })?;
-            let judged = filter.judge(&images)?;
-            for (((place, shot), image), rejection) in
-                some.iter().zip(&shots).zip(&images).zip(judged)
-            {
-                tally.count(rejection);
-                match rejection {
-                    None => give(*place, *shot, image)?,
-                    Some(_) => still.push(*place),
-                }
-            }
-            progress(places.len() - open.len() + some.len());
-        }
-        open = still;
-        if open.is_empty() {
-            break;
-        }
-    }
-    tally.empty = open.len();
-    Ok(tally)
 }
 
 /// The row of a real image.
@@ -469,37 +508,25 @@ fn row(classes: &[String], record: &Record, name: &str) -> Row {
 /// What the passport is made of.
 fn contents<'a>(
     job: &BalanceJob,
-    reals: &'a Reals,
-    plans: &[Plan],
+    opened: &'a Opened,
     generator: &'a ImageGenerator,
     audit: &AuditVerdicts,
-    records: &[ShardRecord],
+    tallies: &BTreeMap<String, Tally>,
 ) -> Contents<'a> {
+    let reals = &opened.reals;
     let class = |plan: &Plan| {
         let code = reals.classes()[plan.class].clone();
-        let mut candidates = Tally::default();
-        records
-            .iter()
-            .filter_map(|record| record.tallies.get(&code))
-            .for_each(|tally| candidates.add(tally));
-        let verdict = audit.of(&code);
+        let candidates = tallies.get(&code).copied().unwrap_or_default();
+        let audit = audit.of(&code).word().to_owned();
         let real = reals.of_class(&reals.train, Some(plan.class)).len();
-        (
-            code,
-            Class {
-                real,
-                generated: candidates.kept,
-                candidates,
-                audit: verdict.word().to_owned(),
-            },
-        )
+        (code, Class { real, generated: candidates.kept, candidates, audit })
     };
     Contents {
         reals,
         generator,
         seed: job.seed,
         target: job.to.to_string(),
-        classes: plans.iter().map(class).collect(),
+        classes: opened.plans.iter().map(class).collect(),
         audit: Audit { data: audit.real.clone(), words: audit.words.clone() },
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::args::device::DeviceArgs;
 use crate::args::reading::{ReadingArgs, SplitArg};
+use crate::args::share::ShareArgs;
 
 /// Options of `audit`.
 #[derive(Args, Debug)]
@@ -26,7 +27,7 @@ pub struct AuditArgs {
     pub fake: Option<PathBuf>,
     /// Audit a recipe instead of images: train two generators by this preset on disjoint halves of the lesions, and ask whether
     /// each comes nearer to the lesions that it learnt from. It takes two trainings.
-    #[arg(long, value_name = "PRESET", conflicts_with_all = ["fake", "discriminator", "sheet", "drop"])]
+    #[arg(long, value_name = "PRESET", conflicts_with_all = ["fake", "discriminator", "sheet", "drop", "shard"])]
     pub twins: Option<String>,
     /// Length of each twin's training in thousands of images [default: the preset's].
     #[arg(long, requires = "twins")]
@@ -42,14 +43,14 @@ pub struct AuditArgs {
     #[arg(short = 'n', long, default_value_t = 4096)]
     pub number: usize,
     /// Also attack with the discriminator of this checkpoint or run, as someone could who gets the checkpoint.
-    #[arg(long, value_name = "CHECKPOINT|RUN")]
+    #[arg(long, value_name = "CHECKPOINT|RUN", conflicts_with = "shard")]
     pub discriminator: Option<PathBuf>,
     /// Also write a PNG with the 20 generated images that are closest to a training image, each beside it. It shows real
     /// images, whose licence applies.
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", conflicts_with = "shard")]
     pub sheet: Option<PathBuf>,
     /// Also write the images without those that count as copies into this new folder.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "shard")]
     pub drop: Option<PathBuf>,
     /// Seed of everything that is drawn, and of the seeds of a generator.
     #[arg(long, default_value_t = 0)]
@@ -57,6 +58,8 @@ pub struct AuditArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub share: ShareArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
 }

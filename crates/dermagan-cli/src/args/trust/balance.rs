@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::args::device::DeviceArgs;
 use crate::args::reading::{ReadingArgs, SplitArg};
+use crate::args::share::ShareArgs;
 
 /// Options of `balance`.
 #[derive(Args, Debug)]
@@ -39,12 +40,11 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// The report of `dermagan audit --json` of this generator. Without it the generator is audited first, which takes a
-    /// minute or two.
+    /// minute or two; --shard needs it, so that the audit is not repeated for every share.
     #[arg(long, value_name = "FILE.json")]
     pub audit: Option<PathBuf>,
-    /// Make one share of the set, such as 2/8. All shares into one folder give the set of one call, byte for byte.
-    #[arg(long, default_value = "1/1", value_name = "I/N")]
-    pub shard: String,
+    #[command(flatten)]
+    pub share: ShareArgs,
     /// Seed from which the seed of every image is drawn.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

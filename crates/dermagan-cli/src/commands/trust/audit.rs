@@ -11,10 +11,11 @@ use dermagan_model::{ComputeDevice, ModelFile};
 use dermagan_train::{LATEST, Preset, discriminator_logits, open_generated, open_model};
 use dermagan_trust::{
     Attack, Audit, AuditJob, AuditReport, ClassAudit, Learnt, Pair, Rate, TargetShare, TrustError,
-    TwinEvent, TwinsJob, Verdict, audit, sheet, twins, write_without,
+    TwinEvent, TwinsJob, Verdict, audit_joined, audit_shard, sheet, twins, write_without,
 };
 
 use crate::args::AuditArgs;
+use crate::commands::share::{Share, said};
 use crate::commands::stop::Stop;
 use crate::commands::trust::training::show_training;
 use crate::commands::{eval, select};
@@ -27,7 +28,7 @@ const GAP: usize = 4;
 const COLUMNS: usize = 5;
 
 /// Audits images; returns the exit code.
-pub fn run(args: AuditArgs) -> anyhow::Result<u8> {
+pub fn run(args: AuditArgs, share: &Share) -> anyhow::Result<u8> {
     let fake = match (&args.twins, &args.fake) {
         (None, Some(fake)) => fake,
         (preset, _) => return of_twins(&args, preset.as_deref().unwrap_or("rare")),
@@ -60,7 +61,13 @@ pub fn run(args: AuditArgs) -> anyhow::Result<u8> {
     let scores = scores.as_ref().map(|scores| scores as &dyn Fn(&_) -> _);
     let bar = show::bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
     let mut sink = |event| eval::progress(&bar, event);
-    let found = audit(&job, &fakes, scores, &device, &mut sink)?;
+    if let Share::One(request) = share {
+        let done = audit_shard(&job, &fakes, &device, request, &mut sink)?;
+        bar.finish_and_clear();
+        said(request, done, "images, real and generated");
+        return Ok(0);
+    }
+    let found = audit_joined(&job, &fakes, scores, &device, share.joined(), &mut sink)?;
     bar.finish_and_clear();
     match args.json {
         true => show::json(&found.report)?,

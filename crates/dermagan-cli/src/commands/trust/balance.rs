@@ -6,12 +6,13 @@ use dermagan_generate::ImageGenerator;
 use dermagan_model::ModelFile;
 use dermagan_train::open_model;
 use dermagan_trust::{
-    AuditJob, AuditVerdicts, BalanceEvent, BalanceJob, Balanced, Learnt, Shard, Target, audit,
-    balance,
+    AuditJob, AuditVerdicts, BalanceEvent, BalanceJob, Balanced, Learnt, Target, audit, balance,
+    balance_shard,
 };
 use indicatif::ProgressBar;
 
 use crate::args::BalanceArgs;
+use crate::commands::share::{Share, said};
 use crate::commands::{eval, select};
 use crate::show::{self, complain, say};
 use crate::wording::with_flags;
@@ -20,7 +21,7 @@ use crate::wording::with_flags;
 const AUDITED: usize = 2048;
 
 /// Writes a balanced set; returns the exit code.
-pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
+pub fn run(args: BalanceArgs, share: &Share) -> anyhow::Result<u8> {
     let job = BalanceJob {
         data: args.data.clone(),
         reading: args.reading.reading(args.split_by),
@@ -29,9 +30,13 @@ pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
         force: args.force,
         unaudited: args.unaudited,
         out: args.out.clone(),
-        shard: Shard::parse(&args.shard)?,
         seed: args.seed,
     };
+    anyhow::ensure!(
+        matches!(share, Share::All) || args.audit.is_some(),
+        "--shard needs --audit FILE.json, so that the audit is not repeated for every share; make it once: dermagan audit \
+         --json --real SOURCE --fake MODEL > FILE.json"
+    );
     let device = select(&args.device)?;
     let (name, model) = open_model(args.model.as_deref(), None)?;
     complain!("the generator is {name}");
@@ -47,7 +52,13 @@ pub fn run(args: BalanceArgs) -> anyhow::Result<u8> {
         None => audited(&job, &name, &model, &device, &bar)?,
     };
     let mut sink = |event| progress(&bar, event);
-    let made = balance(&job, &generator, &verdicts, &device, &mut sink)?;
+    if let Share::One(request) = share {
+        let done = balance_shard(&job, &generator, &verdicts, &device, request, &mut sink)?;
+        bar.finish_and_clear();
+        said(request, done, "places for generated images");
+        return Ok(0);
+    }
+    let made = balance(&job, &generator, &verdicts, &device, share.joined(), &mut sink)?;
     bar.finish_and_clear();
     complain!("audit of the generator: {}", with_flags(&verdicts.words));
     match args.json {
@@ -123,15 +134,9 @@ fn print(made: &Balanced, args: &BalanceArgs) {
             class.note.as_deref().unwrap_or_default()
         );
     }
-    match made.complete {
-        true => say!(
-            "\n{} is complete: training images and generated ones (dx_type synthetic), metadata.csv and passport.json. To \
-             train on it: --keep-synthetic --all-images; it has no validation or test images",
-            args.out.display()
-        ),
-        false => say!(
-            "\nthis share is in {}; the set is complete when all shares are there",
-            args.out.display()
-        ),
-    }
+    say!(
+        "\n{} is complete: training images and generated ones (dx_type synthetic), metadata.csv and passport.json. To train on \
+         it: --keep-synthetic --all-images; it has no validation or test images",
+        args.out.display()
+    );
 }

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use dermagan_base::{citation_of, plain_markdown, producer};
 use dermagan_formats::{Format, IMAGES_PER_FILE, Item, Kind, Part, Set, SetWriter, Value, columns};
 use dermagan_model::Card;
+use dermagan_shards::Joined;
 
-use crate::classes;
-use crate::earlier::SYNTHETIC;
+use super::passport;
 use crate::error::GenerateError;
-use crate::files::{FilesRequest, Written};
 use crate::generator::ImageGenerator;
-use crate::passport;
 use crate::sampler::Shot;
 use crate::selection::Selection;
+use crate::set::earlier::SYNTHETIC;
+use crate::set::files::{FilesRequest, Written};
 
 /// The columns of the provenance, which follow those of HAM10000.
 const PROVENANCE: [(&str, Kind); 8] = [
@@ -63,14 +63,36 @@ impl ImageGenerator {
         request: &SetRequest,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Written, GenerateError> {
+        self.write_set_of(request, None, progress)
+    }
+
+    /// As [`ImageGenerator::write_set`], with the images of shards ([`ImageGenerator::write_shard`]) of the same selection. The
+    /// set is the same, byte for byte.
+    ///
+    /// # Errors
+    /// As [`ImageGenerator::write_set`], and if the shards are of another job.
+    pub fn write_joined(
+        &self,
+        request: &SetRequest,
+        joined: &Joined,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Written, GenerateError> {
+        joined.check(&self.job(&self.resolved(&request.images)?.0))?;
+        self.write_set_of(request, Some(joined), progress)
+    }
+
+    fn write_set_of(
+        &self,
+        request: &SetRequest,
+        joined: Option<&Joined>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Written, GenerateError> {
         let SetRequest { images, out, format, images_per_file } = request;
         if *format == Format::Folder {
             let request = FilesRequest { images: images.clone(), out: out.clone() };
-            return self.write_files(&request, progress);
+            return self.write_files_of(&request, joined, progress);
         }
-        let (codes, indices) = classes::resolve(self.model(), &images.classes)?;
-        let selection = Selection { classes: codes, ..images.clone() };
-        selection.check(selection.classes.len())?;
+        let (selection, indices) = self.resolved(images)?;
         let count = selection.count(selection.classes.len());
         let set = self.set_of(&selection, count);
         let passport = passport::beside(out);
@@ -78,17 +100,16 @@ impl ImageGenerator {
         let labels = set.classes.clone();
         let mut writer = SetWriter::create(*format, out, set, *images_per_file)?;
         let mut done = 0;
-        let shots = selection.shots(&indices);
-        self.sampler().each(shots, selection.truncation, selection.batch, |shot, image| {
+        let shots = selection.shots(&indices).zip(0..);
+        self.each_png(shots, &selection, joined, |shot, png| {
             let name = self.name_of(shot, &selection);
-            let png = self.png(shot, selection.truncation, &image, out)?;
             let class = self.class_of(shot);
             let class = class.and_then(|code| labels.iter().position(|label| label == code));
             let values = self.values_of(shot, &name, selection.truncation);
             writer.put(&Item { name, png, class, values })?;
             done += 1;
             progress(done);
-            Ok::<(), GenerateError>(())
+            Ok(())
         })?;
         writer.finish()?;
         self.passport(&selection, &indices).write(&passport)?;

@@ -11,8 +11,8 @@ use dermagan_formats::HAM10000;
 use rayon::prelude::*;
 
 use crate::error::GenerateError;
-use crate::passport::{self, PASSPORT};
 use crate::provenance::MODEL;
+use crate::set::passport::{self, PASSPORT};
 
 /// The table of a folder of images.
 pub(crate) const TABLE: &str = "metadata.csv";

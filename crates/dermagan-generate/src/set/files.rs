@@ -10,15 +10,16 @@ use dermagan_base::name::has_ending;
 use dermagan_base::orientation::Orientation;
 use dermagan_formats::Format;
 use dermagan_formats::HAM10000;
+use dermagan_shards::Joined;
 
 use crate::classes;
-use crate::earlier::{self, Expected, SYNTHETIC, TABLE};
 use crate::error::GenerateError;
 use crate::generator::ImageGenerator;
-use crate::passport::{PASSPORT, SetPassport};
 use crate::provenance;
 use crate::sampler::Shot;
 use crate::selection::Selection;
+use crate::set::earlier::{self, Expected, SYNTHETIC, TABLE};
+use crate::set::passport::{PASSPORT, SetPassport};
 
 /// Endings of files that a user may give for `out`, which is a folder.
 const NOT_FOLDERS: [&str; 50] = [
@@ -114,10 +115,18 @@ impl ImageGenerator {
         request: &FilesRequest,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Written, GenerateError> {
+        self.write_files_of(request, None, progress)
+    }
+
+    /// As [`ImageGenerator::write_files`]; with `joined` the images are taken from shards.
+    pub(crate) fn write_files_of(
+        &self,
+        request: &FilesRequest,
+        joined: Option<&Joined>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Written, GenerateError> {
         let model = self.model();
-        let (codes, indices) = classes::resolve(model, &request.images.classes)?;
-        let selection = Selection { classes: codes, ..request.images.clone() };
-        selection.check(selection.classes.len())?;
+        let (selection, indices) = self.resolved(&request.images)?;
         let folder = &request.out;
         check_folder(folder)?;
         let expected = |stem: &str| self.expected(stem, &selection, &indices);
@@ -138,17 +147,16 @@ impl ImageGenerator {
         progress(done);
         let missing = selection
             .shots(&indices)
-            .filter(|shot| !kept.contains(&self.name_of(*shot, &selection)));
-        let made =
-            self.sampler().each(missing, selection.truncation, selection.batch, |shot, image| {
-                let path = folder.join(self.name_of(shot, &selection) + ".png");
-                let png = self.png(shot, selection.truncation, &image, &path)?;
-                // Images are not flushed one by one: the table, which is written last, marks the set as complete.
-                atomic::write_unflushed(&path, &png).map_err(GenerateError::io(&path))?;
-                done += 1;
-                progress(done);
-                Ok::<(), GenerateError>(())
-            });
+            .zip(0..)
+            .filter(|(shot, _)| !kept.contains(&self.name_of(*shot, &selection)));
+        let made = self.each_png(missing, &selection, joined, |shot, png| {
+            let path = folder.join(self.name_of(shot, &selection) + ".png");
+            // Images are not flushed one by one: the table, which is written last, marks the set as complete.
+            atomic::write_unflushed(&path, &png).map_err(GenerateError::io(&path))?;
+            done += 1;
+            progress(done);
+            Ok(())
+        });
         made.and_then(|()| self.passport(&selection, &indices).write(&passport))
             .and_then(|()| self.write_table(pending.file(), &selection, &indices, &table))
             .and_then(|()| pending.commit().map_err(GenerateError::io(&table)))
