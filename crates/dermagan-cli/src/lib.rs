@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod foreign;
+mod remote;
 mod show;
 mod wording;
 
@@ -23,6 +24,7 @@ use crate::args::{Cli, Command, DataCommand, EncoderCommand};
 use crate::commands::{
     bench, completions, data, devices, doctor, encoder, eval, model, sample, train, trust,
 };
+use crate::remote::Training;
 use crate::show::complain;
 
 /// Exit codes, as `--help` lists them.
@@ -41,28 +43,7 @@ mod exit {
 pub fn run(line: Vec<OsString>) -> ! {
     let command = Cli::try_parse_from(&line).unwrap_or_else(|error| refuse(error, &line)).command;
     // Checked also for commands that open no device: what they say of the CPU would be wrong.
-    let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| match command {
-        Command::Prepare(args) => data::prepare_source(&args),
-        Command::Data(DataCommand::Info(args)) => data::data_info(&args),
-        Command::Data(DataCommand::Export(args)) => data::data_export(&args),
-        Command::Train(args) => train::run(args),
-        Command::Sample(args) => sample::run(args),
-        Command::Export(args) => model::export(args),
-        Command::Info(args) => model::info(&args),
-        Command::Devices => devices::run(),
-        Command::Doctor(args) => doctor::run(&args),
-        Command::Eval(args) => eval::run(args),
-        Command::Audit(args) => trust::audit::run(args),
-        Command::Balance(args) => trust::balance::run(args),
-        Command::Bias(args) => trust::bias::run(args),
-        Command::Trial(args) => trust::trial::run(args),
-        Command::Report(args) => trust::report::run(args),
-        #[cfg(feature = "c2pa")]
-        Command::Sign(args) => trust::sign::run(args),
-        Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
-        Command::Bench(args) => bench::run(&args),
-        Command::Completions { shell } => completions::run(shell),
-    });
+    let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| with_stores(command));
     let mut code = match done {
         Ok(code) => code,
         Err(error) => {
@@ -86,6 +67,39 @@ pub fn run(line: Vec<OsString>) -> ! {
         }
     }
     leave(code)
+}
+
+/// Runs a command whose places may be URLs; returns its exit code.
+fn with_stores(mut command: Command) -> anyhow::Result<u8> {
+    let mut remote = remote::prepare(&mut command)?;
+    let code = dispatch(command, remote.training())?;
+    remote.finish()?;
+    Ok(code)
+}
+
+fn dispatch(command: Command, training: Training) -> anyhow::Result<u8> {
+    match command {
+        Command::Prepare(args) => data::prepare_source(&args),
+        Command::Data(DataCommand::Info(args)) => data::data_info(&args),
+        Command::Data(DataCommand::Export(args)) => data::data_export(&args),
+        Command::Train(args) => train::run(args, training),
+        Command::Sample(args) => sample::run(args),
+        Command::Export(args) => model::export(args),
+        Command::Info(args) => model::info(&args),
+        Command::Devices => devices::run(),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Eval(args) => eval::run(args),
+        Command::Audit(args) => trust::audit::run(args),
+        Command::Balance(args) => trust::balance::run(args),
+        Command::Bias(args) => trust::bias::run(args),
+        Command::Trial(args) => trust::trial::run(args),
+        Command::Report(args) => trust::report::run(args),
+        #[cfg(feature = "c2pa")]
+        Command::Sign(args) => trust::sign::run(args),
+        Command::Encoder(EncoderCommand::Train(args)) => encoder::train(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Completions { shell } => completions::run(shell),
+    }
 }
 
 /// Answers a command line that cannot be read, or prints the help that was asked for; ends the process.

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
     ("models", &[]),
+    ("cloud", &["base"]),
     ("formats", &["base"]),
     ("model", &["base", "kernels"]),
     ("data", &["base", "datasets"]),
@@ -23,7 +24,7 @@ const CRATES: [(&str, &[&str]); 15] = [
     ("export", &["base", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
     ("trust", &["base", "data", "eval", "generate", "kernels", "model", "train"]),
-    ("cli", &["base", "data", "eval", "export", "formats", "generate", "model", "train", "trust"]),
+    ("cli", &["base", "cloud", "data", "eval", "export", "formats", "generate", "model", "train", "trust"]),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
     ("fuzz", &["base", "data", "eval", "generate", "model", "models", "train"]),
 ];

@@ -15,7 +15,7 @@ pub mod encoder;
 pub mod eval;
 pub mod model;
 pub mod sample;
-mod stop;
+pub mod stop;
 mod table;
 pub mod train;
 pub mod trust;

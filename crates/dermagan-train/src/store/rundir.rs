@@ -24,17 +24,18 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the folder `OUTDIR/00000-DATA-PRESET` with the next free number, and writes the run's options to it.
+    /// Makes the folder `OUTDIR/00000-DATA-PRESET` with this number or the next free one, and writes the run's options to it.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be written, or there is one with this number.
     pub fn create(
         outdir: &Path,
+        number: Option<u64>,
         config: &TrainConfig,
         options: &impl Serialize,
     ) -> Result<Self, TrainError> {
         make_outdir(outdir)?;
-        let mut next = next_number(outdir);
+        let mut next = number.unwrap_or_else(|| next_number(outdir));
         loop {
             let path = outdir.join(format!("{next:05}-{}-{}", config.source.name, config.preset));
             match std::fs::create_dir(&path) {
@@ -44,7 +45,7 @@ impl RunDir {
                     return Ok(run);
                 }
                 // Another process took the number in the meantime.
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => next += 1,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && number.is_none() => next += 1,
                 Err(e) => return Err(TrainError::io(&path)(e)),
             }
         }
