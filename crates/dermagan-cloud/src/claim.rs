@@ -61,7 +61,9 @@ pub fn newest_run(store: &Store, outdir: &Location, with: &str) -> Result<Locati
     }
     let words = match numbered.last() {
         Some((_, name)) => format!(": none of the runs there, such as {name}, has a {with}…"),
-        None => format!(": {outdir} has no run; a run's name begins with its number, as 00000-phantom-tiny does"),
+        None => format!(
+            ": {outdir} has no run; a run's name begins with its number, as 00000-phantom-tiny does"
+        ),
     };
     Err(CloudError::Missing { url: outdir.join("latest").to_string(), words })
 }

@@ -27,7 +27,8 @@ pub fn client(
         Scheme::S3 => {
             let endpoints = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
             let client = options(variables, &endpoints);
-            let mut builder = AmazonS3Builder::new().with_region("us-east-1").with_client_options(client);
+            let mut builder =
+                AmazonS3Builder::new().with_region("us-east-1").with_client_options(client);
             for (name, value) in own {
                 if let Ok(key) = name.to_ascii_lowercase().parse() {
                     builder = builder.with_config(key, value);
@@ -73,7 +74,10 @@ fn options(variables: &Variables, endpoints: &[&str]) -> ClientOptions {
         .iter()
         .filter_map(|name| variables.get(name))
         .any(|url| url.to_ascii_lowercase().starts_with("http://"));
-    ClientOptions::new().with_timeout_disabled().with_connect_timeout(CONNECT).with_allow_http(plain)
+    ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT)
+        .with_allow_http(plain)
 }
 
 /// [`Store`](crate::Store) retries, so that its caller learns of it.

@@ -24,7 +24,9 @@ pub enum CloudError {
         words: String,
     },
     /// There is no such bucket.
-    #[error("{url}: there is no such bucket; make it with the tools of the store, or correct its name")]
+    #[error(
+        "{url}: there is no such bucket; make it with the tools of the store, or correct its name"
+    )]
     NoBucket {
         /// The URL.
         url: String,

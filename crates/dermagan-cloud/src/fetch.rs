@@ -70,9 +70,8 @@ pub fn fetch(
     let is_model = listed.iter().any(|object| object.name == GENERATOR);
     match wanted {
         Wanted::Model if is_model => {
-            let needed = |object: &Listed| {
-                !NOT_OF_MODEL.iter().any(|start| object.name.starts_with(start))
-            };
+            let needed =
+                |object: &Listed| !NOT_OF_MODEL.iter().any(|start| object.name.starts_with(start));
             let listed = listed.into_iter().filter(needed).collect();
             bring(store, location, scratch, false, listed, progress)
         }
@@ -109,8 +108,7 @@ fn bring(
     let _lock = scratch.lock_index(&index_path)?;
     let is_file = matches!(&listed[..], [only] if only.name.is_empty());
     make_way(&root, &path, is_file)?;
-    let (read, bytes) =
-        download(store, location, scratch, &path, &listed, &index_path, progress)?;
+    let (read, bytes) = download(store, location, scratch, &path, &listed, &index_path, progress)?;
     if !is_file {
         let names: BTreeSet<&str> = listed.iter().map(|object| object.name.as_str()).collect();
         remove_others(&path, &path, &names)?;

@@ -102,7 +102,8 @@ impl Location {
 
     /// The place `name` in this folder. `name` may have several segments.
     pub fn join(&self, name: &str) -> Self {
-        let key = if self.key.is_empty() { name.to_owned() } else { format!("{}/{name}", self.key) };
+        let key =
+            if self.key.is_empty() { name.to_owned() } else { format!("{}/{name}", self.key) };
         Self { key, ..self.clone() }
     }
 
@@ -135,7 +136,9 @@ impl fmt::Display for Location {
 fn shown(text: &str) -> String {
     let text = text.split('?').next().unwrap_or_default();
     match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => format!("{scheme}://…@{host}"),
+        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => {
+            format!("{scheme}://…@{host}")
+        }
         _ => text.to_owned(),
     }
 }

@@ -84,8 +84,13 @@ impl RunCopy {
         let local = self.local_files()?;
         next.files.retain(|name, _| local.contains_key(name));
         next.checkpoint = newest(next.files.keys());
-        let dropped: Vec<String> =
-            self.pointer.files.keys().filter(|name| !next.files.contains_key(*name)).cloned().collect();
+        let dropped: Vec<String> = self
+            .pointer
+            .files
+            .keys()
+            .filter(|name| !next.files.contains_key(*name))
+            .cloned()
+            .collect();
         if next != self.pointer || self.version.is_none() {
             next.serial += 1;
             let version = next.write(&self.store, &self.run, self.version.as_ref())?;
@@ -120,7 +125,8 @@ impl RunCopy {
         let named = entries.flatten().filter_map(|entry| {
             let name = entry.file_name().to_str()?.to_owned();
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            let counts = is_file && is_safe_name(&name) && !name.ends_with(".partial") && name != POINTER;
+            let counts =
+                is_file && is_safe_name(&name) && !name.ends_with(".partial") && name != POINTER;
             counts.then(|| (name, entry.path()))
         });
         Ok(named.collect())
@@ -175,7 +181,8 @@ impl RunCopy {
             return Ok(());
         }
         for object in self.store.list(&self.run)? {
-            if object.name.starts_with(CHECKPOINT) && !self.pointer.files.contains_key(&object.name) {
+            if object.name.starts_with(CHECKPOINT) && !self.pointer.files.contains_key(&object.name)
+            {
                 self.store.delete(&self.run.join(&object.name))?;
             }
         }

@@ -76,7 +76,8 @@ impl Pointer {
             )));
         }
         let names = pointer.files.keys().chain(&pointer.checkpoint);
-        if let Some(name) = names.into_iter().find(|name| !is_safe_name(name) || name.contains('/')) {
+        if let Some(name) = names.into_iter().find(|name| !is_safe_name(name) || name.contains('/'))
+        {
             let name = dermagan_base::name::start_of(name, 60);
             return Err(bad(format!("{name:?} is not the name of a file")));
         }
@@ -117,7 +118,9 @@ pub fn taken_over(run: &Location, now: Option<&Pointer>) -> CloudError {
             "another process has gone on with this run; this one stops writing to it. Stop one of them: two would overwrite \
              each other's checkpoints"
         }
-        None => "its latest.json was removed while it was trained; this process stops writing to it",
+        None => {
+            "its latest.json was removed while it was trained; this process stops writing to it"
+        }
     };
     CloudError::Conflict { url: run.to_string(), what: what.to_owned() }
 }

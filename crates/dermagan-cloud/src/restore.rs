@@ -116,7 +116,8 @@ pub fn restore(
         let index = scratch.index(run, true).with_extension("run");
         let read = download(store, run, scratch, &coming, &listed, &index, progress);
         let after = store.head(&run.join(POINTER))?.map(|found| found.version);
-        let same = after.and_then(|after| after.e_tag) == version.as_ref().and_then(|v| v.e_tag.clone());
+        let same =
+            after.and_then(|after| after.e_tag) == version.as_ref().and_then(|v| v.e_tag.clone());
         match read {
             // The process that trains it wrote meanwhile.
             Err(CloudError::Missing { .. } | CloudError::Conflict { .. }) if !same => continue,
@@ -131,7 +132,8 @@ pub fn restore(
         let (run, was_here) = (run.clone(), false);
         return Ok(Restored { folder, bytes, was_here, run, pointer, version });
     }
-    let what = "it changes while it is read: another process trains it; stop that one first".to_owned();
+    let what =
+        "it changes while it is read: another process trains it; stop that one first".to_owned();
     Err(CloudError::Conflict { url: run.to_string(), what })
 }
 
@@ -151,7 +153,9 @@ fn wanted(
         complete && object.name != POINTER && !object.name.contains('/')
     });
     if !listed.iter().any(|object| object.name.starts_with(CHECKPOINT)) {
-        let what = "there is no complete checkpoint, so nothing can be resumed; expected a run's folder".to_owned();
+        let what =
+            "there is no complete checkpoint, so nothing can be resumed; expected a run's folder"
+                .to_owned();
         return Err(CloudError::Content { url: run.to_string(), what });
     }
     Ok(listed)

@@ -29,7 +29,8 @@ impl Patience {
     /// The pause after `failures` failures: at random between a half and all of what is due, so that many machines do not
     /// come back at the same moment.
     pub fn pause(&self, failures: u32) -> Duration {
-        let due = self.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.longest);
+        let due =
+            self.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.longest);
         due.mul_f64(rand::rng().random_range(0.5..1.0))
     }
 }

@@ -78,11 +78,7 @@ fn open_lock(path: &Path) -> Result<File, CloudError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(CloudError::io(folder))?;
     }
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(CloudError::io(path))
+    File::options().create(true).append(true).open(path).map_err(CloudError::io(path))
 }
 
 fn digest(location: &Location) -> String {

@@ -195,8 +195,9 @@ impl Store {
     /// When the store refuses or does not answer.
     pub fn children(&self, folder: &Location) -> Result<Vec<String>, CloudError> {
         let prefix = (!folder.key().is_empty()).then(|| path_of(folder)).transpose()?;
-        let result = self
-            .retried(folder, 0, || async { self.client.list_with_delimiter(prefix.as_ref()).await })?;
+        let result = self.retried(folder, 0, || async {
+            self.client.list_with_delimiter(prefix.as_ref()).await
+        })?;
         let objects = result.objects.iter().map(|meta| &meta.location);
         let names = result.common_prefixes.iter().chain(objects).filter_map(Path::filename);
         let mut names: Vec<String> =
@@ -227,7 +228,8 @@ impl Store {
         });
         match read {
             Ok((bytes, _)) if bytes.len() as u64 > most => {
-                let what = format!("it has more than {most} bytes; it is not what is expected here");
+                let what =
+                    format!("it has more than {most} bytes; it is not what is expected here");
                 Err(CloudError::Content { url: at.to_string(), what })
             }
             Ok(read) => Ok(Some(read)),
@@ -275,15 +277,11 @@ impl Store {
         };
         let received = self
             .attempts(at, found.size, || async {
-                let options = GetOptions {
-                    if_match: found.version.e_tag.clone(),
-                    ..GetOptions::default()
-                };
+                let options =
+                    GetOptions { if_match: found.version.e_tag.clone(), ..GetOptions::default() };
                 let result = self.client.get_opts(&path, options).await?;
-                let local = |error| object_store::Error::Generic {
-                    store: LOCAL,
-                    source: Box::new(error),
-                };
+                let local =
+                    |error| object_store::Error::Generic { store: LOCAL, source: Box::new(error) };
                 if let Some(folder) = file.parent() {
                     std::fs::create_dir_all(folder).map_err(local)?;
                 }
@@ -398,7 +396,12 @@ impl Store {
     }
 
     /// Calls `request` until it succeeds, fails for good, or the patience ends.
-    fn retried<T, F>(&self, at: &Location, size: u64, request: impl Fn() -> F) -> Result<T, CloudError>
+    fn retried<T, F>(
+        &self,
+        at: &Location,
+        size: u64,
+        request: impl Fn() -> F,
+    ) -> Result<T, CloudError>
     where
         F: Future<Output = object_store::Result<T>>,
     {
@@ -464,7 +467,9 @@ impl Store {
             ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthenticationFailed", "AccessDenied"];
         match error {
             Error::NotFound { .. } => CloudError::Missing { url, words: String::new() },
-            Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. } => {
+            Error::AlreadyExists { .. }
+            | Error::Precondition { .. }
+            | Error::NotModified { .. } => {
                 let what = "another writer was first".to_owned();
                 CloudError::Conflict { url, what }
             }

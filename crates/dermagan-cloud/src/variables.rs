@@ -14,8 +14,16 @@ const OTHER_NAMES: [(&str, &str); 2] = [
     ("AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"),
 ];
 /// Parts of the names of variables whose values are no secret.
-const PUBLIC: [&str; 8] =
-    ["REGION", "ENDPOINT", "ALLOW_HTTP", "USE_EMULATOR", "SKIP_SIGNATURE", "PROFILE", "ACCOUNT_NAME", "BASE_URL"];
+const PUBLIC: [&str; 8] = [
+    "REGION",
+    "ENDPOINT",
+    "ALLOW_HTTP",
+    "USE_EMULATOR",
+    "SKIP_SIGNATURE",
+    "PROFILE",
+    "ACCOUNT_NAME",
+    "BASE_URL",
+];
 /// A shorter value would be replaced in ordinary words.
 const SHORTEST_SECRET: usize = 5;
 
@@ -153,7 +161,8 @@ mod tests {
         let debug = format!("{variables:?}");
         assert!(debug.contains("AWS_SECRET_ACCESS_KEY") && !debug.contains("s3cr3t"), "{debug}");
         assert!(!debug.contains("HOME"), "{debug}");
-        let words = "PUT https://x/y?sig=abc&se=1 in eu-west-1: s3cr3t/key and azure-key (https://z?q)";
+        let words =
+            "PUT https://x/y?sig=abc&se=1 in eu-west-1: s3cr3t/key and azure-key (https://z?q)";
         assert_eq!(
             variables.without_secrets(words),
             "PUT https://x/y in eu-west-1: *** and *** (https://z)"

@@ -13,13 +13,16 @@ pub struct Remote;
 impl Remote {
     /// Refuses a command line with a URL.
     pub fn of(command: &mut Command) -> anyhow::Result<Self> {
-        places::each(command, &mut |name, _, slot| match slot.text().filter(|text| is_url(text)) {
-            Some(url) => anyhow::bail!(
-                "{name} {url}: this build reads and writes local files only; for object stores build it with: cargo build \
+        places::each(
+            command,
+            &mut |name, _, slot| match slot.text().filter(|text| is_url(text)) {
+                Some(url) => anyhow::bail!(
+                    "{name} {url}: this build reads and writes local files only; for object stores build it with: cargo build \
                  --release --features cloud"
-            ),
-            None => Ok(()),
-        })?;
+                ),
+                None => Ok(()),
+            },
+        )?;
         Ok(Self)
     }
 

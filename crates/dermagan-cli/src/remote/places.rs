@@ -210,7 +210,17 @@ mod tests {
 
     /// The words by which the help says that a value is a place.
     const PLACES: [&str; 12] = [
-        "SOURCE", "CACHE", "MODEL", "RUN", "CHECKPOINT", "FOLDER", "FILE", "DIR", "ZIP", "NPZ", "PATH",
+        "SOURCE",
+        "CACHE",
+        "MODEL",
+        "RUN",
+        "CHECKPOINT",
+        "FOLDER",
+        "FILE",
+        "DIR",
+        "ZIP",
+        "NPZ",
+        "PATH",
         "PRESET",
     ];
 

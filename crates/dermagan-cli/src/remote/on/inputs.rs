@@ -27,7 +27,10 @@ pub fn read(session: &Session, name: &str, at: &Location, role: Role) -> anyhow:
     let fetched = fetched.map_err(wrong)?;
     if fetched.read > 0 {
         let (objects, kept) = (fetched.read, fetched.kept);
-        complain!("read {objects} objects of {at}, {:.1} MB; {kept} were here", fetched.bytes as f64 / 1e6);
+        complain!(
+            "read {objects} objects of {at}, {:.1} MB; {kept} were here",
+            fetched.bytes as f64 / 1e6
+        );
     }
     Ok(fetched.path)
 }

@@ -25,8 +25,9 @@ pub struct Session {
 
 impl Session {
     pub fn new() -> Self {
-        let texts = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let texts = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         let variables = Variables::of(texts);
         let scratch = Scratch::new(default_folder().join("cloud"), &variables);
         let seconds = std::env::var(WAIT).ok().and_then(|text| text.trim().parse().ok());

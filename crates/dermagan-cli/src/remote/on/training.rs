@@ -91,7 +91,9 @@ impl Training {
             None => (at, None),
         };
         let Some(lock) = session.scratch.try_lock(&run).map_err(wrong)? else {
-            bail!("--resume {run}: another process on this machine trains this run; wait for it or stop it");
+            bail!(
+                "--resume {run}: another process on this machine trains this run; wait for it or stop it"
+            );
         };
         let bar = show::bar(0, "reading {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
         let restored = restore(&store, &run, &session.scratch, &mut |done, total| {
@@ -121,7 +123,16 @@ impl Training {
         lock: Option<File>,
     ) -> Self {
         let (session, total) = (session.clone(), Total::default());
-        Self(Some(Box::new(Kept { session, store, place, data, mirror: None, copy: None, lock, total })))
+        Self(Some(Box::new(Kept {
+            session,
+            store,
+            place,
+            data,
+            mirror: None,
+            copy: None,
+            lock,
+            total,
+        })))
     }
 
     /// Makes a run ready to be mirrored: a new one gets a number that no other run in the store has, and one that goes on gets
@@ -232,10 +243,12 @@ impl Total {
                 self.time += time;
                 None
             }
-            MirrorEvent::Away { words } => {
-                Some(format!("warning: {words}. The run goes on, and its copy is brought up to date later"))
+            MirrorEvent::Away { words } => Some(format!(
+                "warning: {words}. The run goes on, and its copy is brought up to date later"
+            )),
+            MirrorEvent::Back => {
+                Some("the store has the run up to its newest snapshot again".to_owned())
             }
-            MirrorEvent::Back => Some("the store has the run up to its newest snapshot again".to_owned()),
             MirrorEvent::TakenOver { words } => Some(format!("warning: {words}")),
             _ => None,
         }
