@@ -346,8 +346,7 @@ def test_sets_caches_and_models_through(url="s3://lab/io"):
     assert f"in {url}/set" in words and str(WORK) not in words, words
     # The same again changes nothing; another set is refused.
     run(["sample", "shipped", "-n", "12", "--out", f"{url}/set"], "io")
-    words = run(["sample", "shipped", "-n", "12", "--seeds", "50-61", "--out", f"{url}/set"][:-4]
-                + ["--trunc", "0.5", "--out", f"{url}/set"], "io", code=1)
+    words = run(["sample", "shipped", "-n", "12", "--trunc", "0.5", "--out", f"{url}/set"], "io", code=1)
     assert "other objects" in words or "different set" in words or "another object" in words, words
     run(["prepare", "set", "--keep-synthetic", "--out", "set.dermagan"], "io")
     words = run(["prepare", f"{url}/set", "--keep-synthetic", "--out", f"{url}/set.dermagan"], "io2")
@@ -442,11 +441,11 @@ def test_a_second_process_that_resumes_a_run_stops_the_first():
         words += line
         if second is None and "fakes000002.png" in line:
             time.sleep(2)
-            second = run(["train", "--resume", "s3://lab/two/latest", "--kimg", "8"], "two2")
+            second = run(["train", "--resume", "s3://lab/two/latest", "--kimg", "12"], "two2")
     assert child.wait() == 1, words
     assert "another process has gone on with this run" in words, words
-    assert pointer("two/00000-phantom-tiny/")["checkpoint"] == "checkpoint-000008.safetensors", words
-    elsewhere = run(["train", "--resume", "s3://lab/two/00000-phantom-tiny/checkpoint-000007.safetensors", "--kimg", "9"], "two3")
+    assert pointer("two/00000-phantom-tiny/")["checkpoint"] == "checkpoint-000012.safetensors", words
+    elsewhere = run(["train", "--resume", "s3://lab/two/00000-phantom-tiny/checkpoint-000011.safetensors", "--kimg", "13"], "two3")
     assert "resumed" in elsewhere or "finished" in elsewhere, elsewhere
 
 

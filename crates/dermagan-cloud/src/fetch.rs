@@ -126,6 +126,7 @@ pub(crate) fn download(
     index_path: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(usize, u64), CloudError> {
+    scratch.sweep();
     let mut index = Index::open(index_path);
     let names: BTreeSet<&str> = listed.iter().map(|object| object.name.as_str()).collect();
     index.keep(|name| names.contains(name));

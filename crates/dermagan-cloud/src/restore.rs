@@ -9,6 +9,7 @@ use crate::fetch::{download, missing};
 use crate::location::Location;
 use crate::pass::{CHECKPOINT, RunCopy};
 use crate::pointer::{POINTER, Pointer};
+use crate::retry::Patience;
 use crate::scratch::{Scratch, unique};
 use crate::store::{Listed, Store, Version};
 use crate::upload::file_sha256;
@@ -45,12 +46,13 @@ impl Restored {
     ///
     /// # Errors
     /// When another process was faster, or the store refuses or does not answer.
-    pub fn take_over(mut self, store: Store, scratch: &Scratch) -> Result<RunCopy, CloudError> {
+    pub fn take_over(mut self, store: &Store, scratch: &Scratch) -> Result<RunCopy, CloudError> {
         let earlier = std::mem::replace(&mut self.pointer.writer, unique());
         self.pointer.serial += 1;
         // Both, because this process may be killed before or after the next line.
         note_writers(scratch, &self.run, &[&earlier, &self.pointer.writer])?;
-        let version = self.pointer.write(&store, &self.run, self.version.as_ref())?;
+        let version = self.pointer.write(store, &self.run, self.version.as_ref())?;
+        let store = store.another(Patience::none())?;
         Ok(RunCopy::new(store, self.run, self.folder, self.pointer, Some(version)))
     }
 }
@@ -61,7 +63,7 @@ impl Restored {
 /// # Errors
 /// When a file on this machine cannot be written.
 pub fn begin(
-    store: Store,
+    store: &Store,
     run: Location,
     folder: PathBuf,
     data: Option<String>,
@@ -69,6 +71,7 @@ pub fn begin(
 ) -> Result<RunCopy, CloudError> {
     let pointer = Pointer::new(&unique(), data);
     note_writers(scratch, &run, &[&pointer.writer])?;
+    let store = store.another(Patience::none())?;
     Ok(RunCopy::new(store, run, folder, pointer, None))
 }
 

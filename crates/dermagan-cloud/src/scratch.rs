@@ -2,12 +2,16 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use crate::error::CloudError;
 use crate::location::Location;
 use crate::variables::Variables;
+
+/// A download takes less.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The folders on this machine for one server of a store.
 #[derive(Clone, Debug)]
@@ -49,6 +53,18 @@ impl Scratch {
     /// A name for a file that is not complete yet.
     pub(crate) fn partial(&self) -> PathBuf {
         self.root.join("partial").join(unique())
+    }
+
+    /// Removes what killed processes left of files that were not complete, after a day.
+    pub(crate) fn sweep(&self) {
+        let entries = std::fs::read_dir(self.root.join("partial")).into_iter().flatten().flatten();
+        for entry in entries {
+            let changed = entry.metadata().and_then(|meta| meta.modified()).ok();
+            let age = changed.and_then(|changed| changed.elapsed().ok());
+            if age.is_some_and(|age| age > DAY) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Locks a URL on this machine until the file is dropped; `None` if another process has it.

@@ -76,6 +76,8 @@ pub enum Condition {
 /// A bucket. Use it in one thread at a time.
 pub struct Store {
     client: Arc<dyn ObjectStore>,
+    /// The bucket; `None` for a client that came from the caller.
+    bucket: Option<Location>,
     runtime: Runtime,
     variables: Variables,
     patience: Patience,
@@ -99,7 +101,8 @@ impl Store {
         variables: &Variables,
         patience: Patience,
     ) -> Result<Self, CloudError> {
-        Self::of(connect::client(location, variables)?, variables.clone(), patience)
+        let store = Self::of(connect::client(location, variables)?, variables.clone(), patience)?;
+        Ok(Self { bucket: Some(location.clone()), ..store })
     }
 
     /// A bucket behind a client of `object_store`, such as its store in memory.
@@ -115,15 +118,19 @@ impl Store {
             .enable_all()
             .build()
             .map_err(CloudError::io("the runtime of the network"))?;
-        Ok(Self { client, runtime, variables, patience, waiting: None })
+        Ok(Self { client, bucket: None, runtime, variables, patience, waiting: None })
     }
 
-    /// The same bucket in another thread.
+    /// The same bucket for another thread. It has connections of its own: those of this one stand still while no call of it
+    /// runs.
     ///
     /// # Errors
-    /// As [`Store::of`].
+    /// As [`Store::connect`].
     pub fn another(&self, patience: Patience) -> Result<Self, CloudError> {
-        Self::of(self.client.clone(), self.variables.clone(), patience)
+        match &self.bucket {
+            Some(bucket) => Self::connect(bucket, &self.variables, patience),
+            None => Self::of(self.client.clone(), self.variables.clone(), patience),
+        }
     }
 
     /// Passes a sentence to `say` when a call begins to wait for the store.
@@ -186,6 +193,17 @@ impl Store {
         }
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(listed)
+    }
+
+    /// Whether there is any object below a folder.
+    ///
+    /// # Errors
+    /// When the bucket is missing, or the store refuses or does not answer.
+    pub fn has_any(&self, folder: &Location) -> Result<bool, CloudError> {
+        let prefix = path_of(folder)?;
+        self.retried(folder, 0, || async {
+            self.client.list(Some(&prefix)).next().await.transpose().map(|first| first.is_some())
+        })
     }
 
     /// The names of the folders and of the objects directly in a folder, sorted. Names that cannot be those of files are left
@@ -259,6 +277,46 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// Writes files as new objects, several at a time. `done` receives the index of each one, and whether it was written: an
+    /// object of its name may be there already.
+    ///
+    /// # Errors
+    /// When the store refuses or does not answer, or a file cannot be read.
+    pub(crate) fn put_all_new(
+        &self,
+        files: &[(Location, std::path::PathBuf)],
+        at_once: usize,
+        done: &mut dyn FnMut(usize, bool),
+    ) -> Result<(), CloudError> {
+        self.runtime.block_on(async {
+            let each = files.iter().enumerate().map(|(index, (at, file))| async move {
+                self.put_new(at, file).await.map(|written| (index, written))
+            });
+            let mut stream = futures_util::stream::iter(each).buffer_unordered(at_once);
+            while let Some(put) = stream.next().await {
+                let (index, written) = put?;
+                done(index, written);
+            }
+            Ok(())
+        })
+    }
+
+    async fn put_new(&self, at: &Location, file: &LocalPath) -> Result<bool, CloudError> {
+        let path = path_of(at)?;
+        let bytes = std::fs::read(file).map_err(CloudError::io(file))?;
+        let size = bytes.len() as u64;
+        let payload = PutPayload::from(bytes);
+        let put = self.attempts(at, size, || async {
+            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+            self.client.put_opts(&path, payload.clone(), options).await
+        });
+        match put.await {
+            Ok(_) => Ok(true),
+            Err(CloudError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn download(

@@ -1,7 +1,7 @@
 //! Writes results: a file, or a folder whose last object says that it is complete. Nothing that someone else wrote is
 //! replaced.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,14 @@ use sha2::{Digest, Sha256};
 use crate::error::CloudError;
 use crate::location::{Location, is_safe_name};
 use crate::scratch::{Scratch, unique};
-use crate::store::{Condition, Found, LARGEST_PUT, Listed, Store, Version, sha256};
+use crate::store::{Condition, Found, LARGEST_PUT, Store, Version, sha256};
 
 /// Files that say that a set is complete, in the order in which they are written after all others.
 const LAST: [&str; 3] = ["README.md", "metadata.csv", "passport.json"];
 /// The object that says who writes a folder. It is removed at the end.
 const WRITING: &str = "writing.json";
+/// Files that are written at the same time.
+const AT_ONCE: usize = 8;
 /// Largest size of that object in bytes.
 const LARGEST_CLAIM: u64 = 4096;
 
@@ -44,7 +46,11 @@ pub fn earlier(
         let problem = "expected a name in this bucket, such as s3://bucket/folder".to_owned();
         return Err(CloudError::Url { url: at.to_string(), problem });
     }
-    let Some(found) = store.head(at)? else { return Ok(Earlier::Nothing) };
+    let Some(found) = store.head(at)? else {
+        // This also finds a missing bucket, of which the answer before says nothing.
+        store.has_any(at)?;
+        return Ok(Earlier::Nothing);
+    };
     let version = found.version.clone();
     let partial = scratch.partial();
     let wanted: [(Location, Found, PathBuf); 1] = [(at.clone(), found, partial.clone())];
@@ -127,6 +133,7 @@ struct Writing {
 struct Item {
     name: String,
     file: PathBuf,
+    size: u64,
     sha256: String,
 }
 
@@ -155,22 +162,35 @@ pub fn put_folder(
             return Err(error);
         }
     };
-    let there: BTreeSet<&str> = there.iter().map(|object| object.name.as_str()).collect();
-    let mut bytes = 0;
-    for (number, item) in items.iter().enumerate() {
+    let (last, first): (Vec<&Item>, Vec<&Item>) = items
+        .iter()
+        .filter(|item| !there.contains(&item.name))
+        .partition(|item| LAST.contains(&item.name.as_str()) || item.size > LARGEST_PUT);
+    let mut written = there.len();
+    progress(written, items.len());
+    let new: Vec<(Location, PathBuf)> =
+        first.iter().map(|item| (at.join(&item.name), item.file.clone())).collect();
+    let mut unsure = Vec::new();
+    store.put_all_new(&new, AT_ONCE, &mut |index, is_new| {
+        written += 1;
+        progress(written, items.len());
+        if !is_new {
+            unsure.push(index);
+        }
+    })?;
+    let unsure = unsure.into_iter().map(|index| first[index]);
+    for item in unsure.chain(last) {
         let place = at.join(&item.name);
-        let size = item.file.metadata().map_err(CloudError::io(&item.file))?.len();
-        if size > LARGEST_PUT && !there.contains(item.name.as_str()) {
+        if item.size > LARGEST_PUT {
             store.put_whole(&place, &item.file)?;
         } else {
             let content = std::fs::read(&item.file).map_err(CloudError::io(&item.file))?;
             put_or_same(store, &place, content, &Condition::New)?;
         }
-        bytes += size;
-        progress(number + 1, items.len());
     }
+    progress(items.len(), items.len());
     store.delete(&claim)?;
-    Ok(bytes)
+    Ok(items.iter().map(|item| item.size).sum())
 }
 
 /// Claims a folder for a set. The claim of an interrupted writer of the same set counts.
@@ -196,22 +216,44 @@ fn begin(store: &Store, at: &Location, set: &str) -> Result<Location, CloudError
     }
 }
 
-/// Refuses a folder with objects that are not of this set. Returns those that are there.
-fn refuse_others(store: &Store, at: &Location, items: &[Item]) -> Result<Vec<Listed>, CloudError> {
-    let mut there = store.list(at)?;
-    there.retain(|object| object.name != WRITING);
-    let names: BTreeSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
-    let foreign = there.iter().find(|object| !names.contains(object.name.as_str()));
-    match foreign {
-        Some(object) => Err(CloudError::Conflict {
-            url: at.to_string(),
-            what: format!(
-                "there are other objects, such as {}; expected a new or empty folder, or the same set",
-                dermagan_base::name::start_of(&object.name, 100)
-            ),
-        }),
-        None => Ok(there),
+/// Refuses a folder with objects that are not those of this set. Returns the names of those that are there.
+fn refuse_others(
+    store: &Store,
+    at: &Location,
+    items: &[Item],
+) -> Result<BTreeSet<String>, CloudError> {
+    let known: BTreeMap<&str, &Item> = items.iter().map(|item| (item.name.as_str(), item)).collect();
+    let mut there = BTreeSet::new();
+    for object in store.list(at)? {
+        if object.name == WRITING {
+            continue;
+        }
+        let is_same = |item: &&Item| {
+            let place = at.join(&object.name);
+            Ok(item.size == object.found.size && same(store, &place, item)?)
+        };
+        let ours = known.get(object.name.as_str());
+        if !ours.map(is_same).transpose()?.unwrap_or(false) {
+            return Err(CloudError::Conflict {
+                url: at.to_string(),
+                what: format!(
+                    "there are other objects, such as {}; expected a new or empty folder, or the same set",
+                    dermagan_base::name::start_of(&object.name, 100)
+                ),
+            });
+        }
+        there.insert(object.name);
     }
+    Ok(there)
+}
+
+/// Whether an object of the right size has the content of a file. A large one is not read: what wrote it has its size.
+fn same(store: &Store, at: &Location, item: &Item) -> Result<bool, CloudError> {
+    if item.size > LARGEST_PUT {
+        return Ok(true);
+    }
+    let found = store.read(at, item.size)?;
+    Ok(found.is_some_and(|(bytes, _)| sha256(&bytes) == item.sha256))
 }
 
 fn digest_of(items: &[Item]) -> String {
@@ -237,8 +279,9 @@ fn collect(folder: &Path, before: &str, items: &mut Vec<Item>) -> Result<(), Clo
             collect(&entry.path(), &format!("{name}/"), items)?;
         } else if kind.is_file() {
             let file = entry.path();
+            let size = file.metadata().map_err(CloudError::io(&file))?.len();
             let sha256 = file_sha256(&file)?;
-            items.push(Item { name, file, sha256 });
+            items.push(Item { name, file, size, sha256 });
         }
     }
     Ok(())

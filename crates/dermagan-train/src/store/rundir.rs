@@ -330,8 +330,14 @@ fn fixed_options(config: &TrainConfig) -> serde_json::Value {
 /// Makes the folder of runs, if it does not exist.
 ///
 /// # Errors
-/// When it cannot be made, or a file has its name.
+/// When it cannot be made, a file has its name, or it is a URL.
 pub fn make_outdir(outdir: &Path) -> Result<(), TrainError> {
+    // It would become a folder `s3:` here.
+    if outdir.to_string_lossy().contains("://") {
+        let problem = "this is a URL; expected a local folder. The command dermagan takes URLs of object stores, if it is built \
+                       with the feature cloud";
+        return Err(SettingError::value("outdir", outdir.display(), problem).into());
+    }
     if outdir.exists() && !outdir.is_dir() {
         let problem = "this is a file; expected a folder, or the name of a new one";
         return Err(SettingError::value("outdir", outdir.display(), problem).into());

@@ -24,7 +24,7 @@ pub struct Remote {
 impl Remote {
     /// Reads the inputs of a command line, gives its outputs local places, and finds the run to resume.
     pub fn of(command: &mut Command) -> anyhow::Result<Self> {
-        let session = Session::new();
+        let session = Session::new()?;
         let mut remote = Self::default();
         if let Command::Train(args) = command {
             remote.training = Training::of(&session, args)?;

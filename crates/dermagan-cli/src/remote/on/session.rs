@@ -24,17 +24,23 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new() -> Self {
+    /// Reads the variables.
+    pub fn new() -> anyhow::Result<Self> {
         let texts = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         let variables = Variables::of(texts);
         let scratch = Scratch::new(default_folder().join("cloud"), &variables);
-        let seconds = std::env::var(WAIT).ok().and_then(|text| text.trim().parse().ok());
+        let seconds = match std::env::var(WAIT) {
+            Ok(text) => text.trim().parse().map_err(|_| {
+                anyhow::anyhow!("{WAIT}={text}: expected a number of seconds, such as {USUAL_WAIT}")
+            })?,
+            Err(_) => USUAL_WAIT,
+        };
         for folder in [scratch.read(true), scratch.read(false), scratch.runs()] {
             show_urls_for(&folder);
         }
-        Self { variables, scratch, wait: Duration::from_secs(seconds.unwrap_or(USUAL_WAIT)) }
+        Ok(Self { variables, scratch, wait: Duration::from_secs(seconds) })
     }
 
     /// The bucket of a location.

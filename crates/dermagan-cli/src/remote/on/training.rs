@@ -151,8 +151,7 @@ impl Training {
             Place::Resumed(restored) => {
                 if let Some(mut restored) = restored.take() {
                     restored.set_data(kept.data.clone().or(restored.data().map(str::to_owned)));
-                    let store = kept.store.another(Patience::of(kept.session.wait))?;
-                    let copy = restored.take_over(store, &kept.session.scratch)?;
+                    let copy = restored.take_over(&kept.store, &kept.session.scratch)?;
                     kept.copy = Some(copy);
                 }
                 Ok(run)
@@ -223,8 +222,8 @@ impl Kept {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy();
                 let run = outdir.join(&name);
                 self.lock = self.session.scratch.try_lock(&run)?;
-                let store = self.store.another(Patience::none())?;
-                begin(store, run, folder.to_owned(), self.data.clone(), &self.session.scratch)?
+                let (folder, data) = (folder.to_owned(), self.data.clone());
+                begin(&self.store, run, folder, data, &self.session.scratch)?
             }
             (None, Place::Resumed(_)) => return Ok(()),
         };
