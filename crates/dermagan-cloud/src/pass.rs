@@ -80,8 +80,8 @@ impl RunCopy {
         for name in in_order(&local) {
             self.send(&name, &mut next, &mut passed)?;
         }
-        // A checkpoint that was rotated away meanwhile is not local any more.
-        let local = self.local_files()?;
+        // The copy is in the state in which the folder was at the beginning of the pass: by now the run may have removed every
+        // checkpoint that it had then.
         next.files.retain(|name, _| local.contains_key(name));
         next.checkpoint = newest(next.files.keys());
         let dropped: Vec<String> = self

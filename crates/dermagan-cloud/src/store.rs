@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::{Read, Write};
 use std::path::Path as LocalPath;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use futures_util::StreamExt;
 use object_store::path::Path;
@@ -49,6 +49,8 @@ pub struct Version {
 pub struct Found {
     /// Its size in bytes.
     pub size: u64,
+    /// When it was written, in seconds since 1970. A local copy gets the same time, so that it is the same source on all machines.
+    pub modified: u64,
     /// Its version.
     pub version: Version,
 }
@@ -354,6 +356,7 @@ impl Store {
                     }
                     out.write_all(&chunk).map_err(local)?;
                 }
+                out.set_modified(UNIX_EPOCH + Duration::from_secs(found.modified)).map_err(local)?;
                 out.sync_all().map_err(local)?;
                 Ok(received)
             })
@@ -609,7 +612,8 @@ fn path_of(at: &Location) -> Result<Path, CloudError> {
 
 fn found_of(meta: &object_store::ObjectMeta) -> Found {
     let version = Version { e_tag: meta.e_tag.clone(), number: meta.version.clone() };
-    Found { size: meta.size, version }
+    let modified = u64::try_from(meta.last_modified.timestamp()).unwrap_or(0);
+    Found { size: meta.size, modified, version }
 }
 
 /// The SHA-256 of bytes in hexadecimal digits.

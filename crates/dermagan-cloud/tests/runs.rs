@@ -252,6 +252,37 @@ fn a_mirror_catches_up_after_the_store_was_away() {
 }
 
 #[test]
+fn a_run_that_is_faster_than_the_store_has_a_checkpoint_in_it_at_any_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Arc::new(InMemory::new());
+    let client = Faulty::new(&memory);
+    client.set_delay(Duration::from_millis(3));
+    let copy = new_copy(once(client), &machine(&folder, "a"));
+    let run = copy.folder().to_owned();
+    snapshot(&run, 0);
+    let mirror = Mirror::start(copy, quick());
+    wait_for(&mirror, |event| matches!(event, MirrorEvent::Mirrored(_)));
+    let full = store(memory.clone());
+    let mut seen = BTreeSet::new();
+    for kimg in 1..60 {
+        // Each pass takes longer than three snapshots, after which its checkpoints are gone here.
+        snapshot(&run, kimg);
+        mirror.changed();
+        std::thread::sleep(Duration::from_millis(2));
+        let (pointer, _) = Pointer::read(&full, &at(RUN)).unwrap().unwrap();
+        let name = pointer.checkpoint.expect("a checkpoint");
+        // A later pass may have removed it since.
+        let object = full.read(&at(RUN).join(&name), 1 << 20).unwrap();
+        let now = Pointer::read(&full, &at(RUN)).unwrap().unwrap().0.checkpoint;
+        assert!(object.is_some() || now.as_ref() != Some(&name), "{name}");
+        seen.insert(name);
+    }
+    assert!(seen.len() > 1);
+    mirror.finish(Duration::from_secs(10), &mut |_| ()).unwrap();
+    assert_eq!(objects(&full), files(&run));
+}
+
+#[test]
 fn a_store_that_stays_away_is_an_error_at_the_end_that_says_where_the_run_is() {
     let folder = tempfile::tempdir().unwrap();
     let scratch = machine(&folder, "a");
