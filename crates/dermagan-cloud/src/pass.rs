@@ -3,7 +3,7 @@
 //! The checkpoint goes first, the pointer `latest.json` last, and old objects go after it. A process that is killed in
 //! between leaves the old pointer with its checkpoint, and files that a resumed run writes again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub struct RunCopy {
     version: Option<Version>,
     /// What the store has of the local files, with their sizes and times of change when they were read.
     sent: BTreeMap<String, ((u64, u128), Content)>,
+    /// Objects to remove.
+    stale: BTreeSet<String>,
     /// Whether objects that no pointer names were looked for.
     swept: bool,
 }
@@ -54,7 +56,8 @@ impl RunCopy {
         pointer: Pointer,
         version: Option<Version>,
     ) -> Self {
-        Self { store, run, folder, pointer, version, sent: BTreeMap::new(), swept: false }
+        let (sent, stale) = (BTreeMap::new(), BTreeSet::new());
+        Self { store, run, folder, pointer, version, sent, stale, swept: false }
     }
 
     /// The run's URL.
@@ -84,20 +87,16 @@ impl RunCopy {
         // checkpoint that it had then.
         next.files.retain(|name, _| local.contains_key(name));
         next.checkpoint = newest(next.files.keys());
-        let dropped: Vec<String> = self
-            .pointer
-            .files
-            .keys()
-            .filter(|name| !next.files.contains_key(*name))
-            .cloned()
-            .collect();
+        // Also what a pass wrote that failed before its pointer.
+        let known = self.pointer.files.keys().chain(self.sent.keys());
+        self.stale.extend(known.filter(|name| !next.files.contains_key(*name)).cloned());
         if next != self.pointer || self.version.is_none() {
             next.serial += 1;
             let version = next.write(&self.store, &self.run, self.version.as_ref())?;
             (self.pointer, self.version) = (next, Some(version));
             passed.objects += 1;
         }
-        self.remove(&dropped)?;
+        self.remove_stale()?;
         passed.time = start.elapsed();
         Ok(passed)
     }
@@ -172,10 +171,14 @@ impl RunCopy {
     }
 
     /// Removes objects that the pointer does not name any more, and once the checkpoints that an interrupted process left.
-    fn remove(&mut self, dropped: &[String]) -> Result<(), CloudError> {
-        for name in dropped {
-            self.store.delete(&self.run.join(name))?;
-            self.sent.remove(name);
+    fn remove_stale(&mut self) -> Result<(), CloudError> {
+        while let Some(name) = self.stale.first().cloned() {
+            // It may be there again, as after a run was resumed from an earlier checkpoint.
+            if !self.pointer.files.contains_key(&name) {
+                self.store.delete(&self.run.join(&name))?;
+                self.sent.remove(&name);
+            }
+            self.stale.remove(&name);
         }
         if self.swept {
             return Ok(());

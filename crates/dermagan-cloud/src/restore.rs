@@ -51,7 +51,16 @@ impl Restored {
         self.pointer.serial += 1;
         // Both, because this process may be killed before or after the next line.
         note_writers(scratch, &self.run, &[&earlier, &self.pointer.writer])?;
-        let version = self.pointer.write(store, &self.run, self.version.as_ref())?;
+        let written = self.pointer.write(store, &self.run, self.version.as_ref());
+        let version = written.map_err(|error| match error {
+            CloudError::Conflict { url, .. } => CloudError::Conflict {
+                url,
+                what: "another process wrote this run since it was read: it is still trained; stop that process first, or run \
+                       this command again"
+                    .to_owned(),
+            },
+            error => error,
+        })?;
         let store = store.another(Patience::none())?;
         Ok(RunCopy::new(store, self.run, self.folder, self.pointer, Some(version)))
     }

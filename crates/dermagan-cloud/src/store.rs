@@ -75,6 +75,9 @@ pub enum Condition {
     Same(Version),
 }
 
+/// Receives a sentence.
+type Say = dyn Fn(&str) + Send + Sync;
+
 /// A bucket. Use it in one thread at a time.
 pub struct Store {
     client: Arc<dyn ObjectStore>,
@@ -84,7 +87,7 @@ pub struct Store {
     variables: Variables,
     patience: Patience,
     /// Receives a sentence when a call begins to wait for the store.
-    waiting: Option<Box<dyn Fn(&str) + Send + Sync>>,
+    waiting: Option<Box<Say>>,
 }
 
 impl fmt::Debug for Store {

@@ -212,6 +212,29 @@ fn a_checkpoint_that_is_not_what_the_pointer_says_is_refused() {
     assert!(!second.runs().join(at(RUN).as_path()).exists());
 }
 
+#[test]
+fn what_a_failed_pass_wrote_does_not_stay_when_the_run_has_moved_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Arc::new(InMemory::new());
+    let client = Faulty::new(&memory);
+    let mut copy = new_copy(once(client.clone()), &machine(&folder, "a"));
+    let (mut kimg, mut passes) = (0, 0);
+    for failing in 2..30 {
+        snapshot(copy.folder(), kimg);
+        client.fault(client.requests() + failing % 9 + 1, Fault::Fails);
+        passes += usize::from(copy.pass().is_ok());
+        kimg += 2;
+        let _ = std::fs::remove_file(copy.folder().join(format!("checkpoint-{:06}.safetensors", kimg - 2)));
+    }
+    assert!(passes < 28);
+    snapshot(copy.folder(), kimg);
+    let full = store(memory);
+    for _ in 0..2 {
+        let _ = copy.pass();
+    }
+    assert_eq!(objects(&full), files(copy.folder()));
+}
+
 /// Waits for an event of a mirror.
 fn wait_for(mirror: &Mirror, wanted: impl Fn(&MirrorEvent) -> bool) {
     let start = Instant::now();
