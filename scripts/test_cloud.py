@@ -196,8 +196,10 @@ def environment(machine, store="weed", **more):
 def begin(arguments, machine="a", **more):
     folder = WORK / "desks" / machine
     folder.mkdir(parents=True, exist_ok=True)
-    return subprocess.Popen([PROGRAM, *map(str, arguments)], cwd=folder, env=environment(machine, **more), text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = subprocess.Popen([PROGRAM, *map(str, arguments)], cwd=folder, env=environment(machine, **more), text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    CHILDREN.append(child)
+    return child
 
 
 def run(arguments, machine="a", code=0, **more):
@@ -277,12 +279,13 @@ def test_a_kill_during_an_upload_and_a_resume_elsewhere_give_the_same_bytes():
         after = pointer(prefix)
         assert after["checkpoint"] == "checkpoint-000002.400.safetensors", after["checkpoint"]
         assert sorted(after["files"]) == sorted(set(found) - {"latest.json"})
-        print(f"  killed while {part}… went up, at {before['checkpoint']}; " + words.splitlines()[-1])
+        mirrored = next(line for line in words.splitlines() if line.startswith("mirrored"))
+        print(f"  killed while {part}… went up, at {before['checkpoint']}; resumed: {mirrored}")
 
 
 def test_a_run_goes_on_while_the_store_is_away_for_a_minute():
     # Long enough for steps on both sides of the gap.
-    child = begin([*TRAIN, "--width", "8", "--kimg", "40", "--snap", "1", "--tick", "1", "--outdir", "s3://lab/away"])
+    child = begin([*TRAIN, "--width", "8", "--kimg", "16", "--snap", "0.5", "--tick", "1", "--outdir", "s3://lab/away"])
     lines, went, came = [], None, None
     for line in child.stdout:
         lines.append((time.time(), line.strip()))
@@ -297,9 +300,10 @@ def test_a_run_goes_on_while_the_store_is_away_for_a_minute():
     assert len(meanwhile) >= 3, f"the run stood still:\n{words}"
     assert "warning: s3://lab/away" in words and "again" in words, words
     found = objects("away/00000-phantom-tiny/")
-    run([*TRAIN, "--width", "8", "--kimg", "40", "--snap", "1", "--tick", "1", "--outdir", "away"], "local")
+    run([*TRAIN, "--width", "8", "--kimg", "16", "--snap", "0.5", "--tick", "1", "--outdir", "away"], "local")
     check_equal(reproducible(found), reproducible(files(WORK / "desks/local/away/00000-phantom-tiny")))
-    print(f"  {len(meanwhile)} snapshots while the store was away; {lines[-1][1]}")
+    mirrored = next(line for _, line in lines if line.startswith("mirrored"))
+    print(f"  {len(meanwhile)} snapshots while the store was away; {mirrored}")
 
 
 def test_a_store_that_stays_away_is_an_error_and_the_same_machine_writes_the_rest_later():
@@ -342,51 +346,52 @@ def test_wrong_credentials_and_a_missing_bucket_are_errors_before_any_work():
 
 
 def test_sets_caches_and_models_through(url="s3://lab/io"):
-    run(["sample", "shipped", "-n", "12", "--out", "set"], "io")
-    words = run(["sample", "shipped", "-n", "12", "--out", f"{url}/set"], "io")
+    io = url[:2]
+    run(["sample", "shipped", "-n", "12", "--out", "set"], io)
+    words = run(["sample", "shipped", "-n", "12", "--out", f"{url}/set"], io)
     assert f"in {url}/set" in words and "/cloud/" not in words, words
     # The same again changes nothing; another set is refused.
-    run(["sample", "shipped", "-n", "12", "--out", f"{url}/set"], "io")
-    words = run(["sample", "shipped", "-n", "12", "--trunc", "0.5", "--out", f"{url}/set"], "io", code=1)
+    run(["sample", "shipped", "-n", "12", "--out", f"{url}/set"], io)
+    words = run(["sample", "shipped", "-n", "12", "--trunc", "0.5", "--out", f"{url}/set"], io, code=1)
     assert "other objects" in words or "different set" in words or "another object" in words, words
     # The header of a cache has the times of the files. Local copies have those of the objects.
-    for path in (WORK / "desks/io/set").iterdir():
-        at = modified(f"{url}/{path.relative_to(WORK / 'desks/io')}").timestamp()
+    for path in (WORK / f"desks/{io}/set").iterdir():
+        at = modified(f"{url}/{path.relative_to(WORK / f'desks/{io}')}").timestamp()
         os.utime(path, (at, at))
-    run(["prepare", "set", "--keep-synthetic", "--out", "set.dermagan"], "io")
-    words = run(["prepare", f"{url}/set", "--keep-synthetic", "--out", f"{url}/set.dermagan"], "io2")
-    count = len(files(WORK / "desks/io/set"))
+    run(["prepare", "set", "--keep-synthetic", "--out", "set.dermagan"], io)
+    words = run(["prepare", f"{url}/set", "--keep-synthetic", "--out", f"{url}/set.dermagan"], f"{io}2")
+    count = len(files(WORK / f"desks/{io}/set"))
     assert f"read {count} objects" in words, words
-    words = run(["prepare", f"{url}/set", "--keep-synthetic", "--out", f"{url}/set.dermagan"], "io2")
+    words = run(["prepare", f"{url}/set", "--keep-synthetic", "--out", f"{url}/set.dermagan"], f"{io}2")
     assert "objects of" not in words, f"the files were read twice: {words}"
-    local = files(WORK / "desks/io")
+    local = files(WORK / f"desks/{io}")
     assert read(f"{url}/set.dermagan") == local["set.dermagan"], "the cache differs"
     for name, content in local.items():
         if name.startswith("set/"):
             assert read(f"{url}/{name}") == content, name
     numbers = ["-n", "40", "--features", "handmade", "--json", "--device", "cpu"]
-    run(["sample", "shipped", "-n", "40", "--format", "zip", "--out", f"{url}/fake.zip"], "io")
-    (WORK / "desks/io/fake.zip").write_bytes(read(f"{url}/fake.zip"))
-    run(["prepare", "phantom:200", "--out", f"{url}/real.dermagan"], "io")
-    (WORK / "desks/io/real.dermagan").write_bytes(read(f"{url}/real.dermagan"))
-    here = run(["eval", "--real", "real.dermagan", "--fake", "fake.zip", *numbers], "io")
+    run(["sample", "shipped", "-n", "40", "--format", "zip", "--out", f"{url}/fake.zip"], io)
+    (WORK / f"desks/{io}/fake.zip").write_bytes(read(f"{url}/fake.zip"))
+    run(["prepare", "phantom:200", "--out", f"{url}/real.dermagan"], io)
+    (WORK / f"desks/{io}/real.dermagan").write_bytes(read(f"{url}/real.dermagan"))
+    here = run(["eval", "--real", "real.dermagan", "--fake", "fake.zip", *numbers], io)
     there = run(["eval", "--real", f"{url}/real.dermagan", "--fake", f"{url}/fake.zip", *numbers,
-                 "--save-features", f"{url}/features.npz"], "io")
+                 "--save-features", f"{url}/features.npz"], io)
     values = lambda text: json.loads(text[text.index("{"):text.rindex("}") + 1])
     assert values(here)["features"] == values(there)["features"], there
     assert read(f"{url}/features.npz")[:2] == b"PK"
-    run([*TRAIN, *LENGTH, "--outdir", f"{url}/runs"], "io")
-    run(["export", "--outdir", f"{url}/runs", "--out", f"{url}/g.onnx"], "io3")
-    run(["sample", f"{url}/runs/latest", "--grid", "2x2", "--out", f"{url}/grid.png"], "io3")
+    run([*TRAIN, *LENGTH, "--outdir", f"{url}/runs"], io)
+    run(["export", "--outdir", f"{url}/runs", "--out", f"{url}/g.onnx"], f"{io}3")
+    run(["sample", f"{url}/runs/latest", "--grid", "2x2", "--out", f"{url}/grid.png"], f"{io}3")
     assert read(f"{url}/grid.png")[1:4] == b"PNG" and b"z" in read(f"{url}/g.onnx")
-    models = WORK / "machines/io3/cloud"
+    models = WORK / f"machines/{io}3/cloud"
     assert not list(models.rglob("checkpoint-*")), "a generator was read with its checkpoints"
-    words = run(["info", f"{url}/runs/latest"], "io3")
+    words = run(["info", f"{url}/runs/latest"], f"{io}3")
     assert "2.4" in words, words
     # A run whose images are in the store finds them again on another machine.
     run(["train", "--data", f"{url}/set.dermagan", "--preset", "tiny", "--size", "64", "--all-images", "--width", "4", "--batch",
-         "4", "--kimg", "0.1", "--device", "cpu", "--outdir", f"{url}/more"], "io")
-    run(["train", "--resume", f"{url}/more/latest", "--kimg", "0.2"], "io4")
+         "4", "--kimg", "0.1", "--device", "cpu", "--outdir", f"{url}/more"], io)
+    run(["train", "--resume", f"{url}/more/latest", "--kimg", "0.2"], f"{io}4")
 
 
 def test_sets_caches_and_models_through_azure():

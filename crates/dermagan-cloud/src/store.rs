@@ -359,7 +359,8 @@ impl Store {
                     }
                     out.write_all(&chunk).map_err(local)?;
                 }
-                out.set_modified(UNIX_EPOCH + Duration::from_secs(found.modified)).map_err(local)?;
+                out.set_modified(UNIX_EPOCH + Duration::from_secs(found.modified))
+                    .map_err(local)?;
                 out.sync_all().map_err(local)?;
                 Ok(received)
             })

@@ -222,7 +222,8 @@ fn refuse_others(
     at: &Location,
     items: &[Item],
 ) -> Result<BTreeSet<String>, CloudError> {
-    let known: BTreeMap<&str, &Item> = items.iter().map(|item| (item.name.as_str(), item)).collect();
+    let known: BTreeMap<&str, &Item> =
+        items.iter().map(|item| (item.name.as_str(), item)).collect();
     let mut there = BTreeSet::new();
     for object in store.list(at)? {
         if object.name == WRITING {

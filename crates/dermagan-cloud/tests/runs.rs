@@ -224,7 +224,9 @@ fn what_a_failed_pass_wrote_does_not_stay_when_the_run_has_moved_on() {
         client.fault(client.requests() + failing % 9 + 1, Fault::Fails);
         passes += usize::from(copy.pass().is_ok());
         kimg += 2;
-        let _ = std::fs::remove_file(copy.folder().join(format!("checkpoint-{:06}.safetensors", kimg - 2)));
+        let _ = std::fs::remove_file(
+            copy.folder().join(format!("checkpoint-{:06}.safetensors", kimg - 2)),
+        );
     }
     assert!(passes < 28);
     snapshot(copy.folder(), kimg);

@@ -8,7 +8,7 @@ use crate::remote::{is_url, places};
 
 /// What a command does with stores: nothing.
 #[derive(Debug, Default)]
-pub struct Remote;
+pub struct Remote(());
 
 impl Remote {
     /// Refuses a command line with a URL.
@@ -23,7 +23,7 @@ impl Remote {
                 None => Ok(()),
             },
         )?;
-        Ok(Self)
+        Ok(Self(()))
     }
 
     /// The mirror of a run: none.

@@ -47,7 +47,7 @@ enum Place {
     /// A new run in this folder of runs.
     New(Location),
     /// A run that goes on. It is taken until its first step.
-    Resumed(Option<Restored>),
+    Resumed(Option<Box<Restored>>),
 }
 
 /// What all passes wrote.
@@ -112,7 +112,7 @@ impl Training {
         let data = args.data.clone().filter(|data| is_url(data));
         let local = checkpoint.map_or(restored.folder.clone(), |name| restored.folder.join(name));
         args.resume = Some(local.display().to_string());
-        Ok(Self::kept(session, store, Place::Resumed(Some(restored)), data, Some(lock)))
+        Ok(Self::kept(session, store, Place::Resumed(Some(Box::new(restored))), data, Some(lock)))
     }
 
     fn kept(
