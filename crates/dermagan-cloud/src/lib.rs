@@ -14,21 +14,19 @@
 //! Everything is behind the feature `client`. The crate does not print and does not read the environment.
 //!
 //! ```
-//! # #[cfg(feature = "client")]
-//! # fn main() -> Result<(), dermagan_cloud::CloudError> {
 //! use dermagan_cloud::{Location, Patience, Scratch, Store, Variables, Wanted, fetch};
 //!
-//! let variables = Variables::of([("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_ACCESS_KEY_ID", "a")]);
+//! # fn main() -> Result<(), dermagan_cloud::CloudError> {
+//! // Pass the environment of the process. Nobody listens at this address.
+//! let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+//! let variables = Variables::of(variables);
 //! let source = Location::parse("s3://lab/ham10000.zip")?;
 //! let store = Store::connect(&source, &variables, Patience::none())?;
 //! let scratch = Scratch::new(std::env::temp_dir().join("dermagan-example"), &variables);
-//! // Nobody listens there.
 //! let error = fetch(&store, &source, &scratch, Wanted::All, &mut |_done, _total| ()).unwrap_err();
 //! assert!(error.to_string().starts_with("s3://lab/ham10000.zip: "));
 //! # Ok(())
 //! # }
-//! # #[cfg(not(feature = "client"))]
-//! # fn main() {}
 //! ```
 
 #![cfg(feature = "client")]

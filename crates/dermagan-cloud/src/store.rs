@@ -561,7 +561,7 @@ impl Store {
             tries,
             words,
             next: format!(
-                "check the network and the address of the store, and {}",
+                "check the network and the address of the store; {}",
                 self.variables.advice(at.scheme())
             ),
         }

@@ -234,3 +234,23 @@ fn two_different_sets_never_mix() {
         }
     }
 }
+
+#[test]
+fn a_large_file_is_written_in_parts_and_arrives_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.zip");
+    let bytes: Vec<u8> = (0..(70u32 << 20)).map(|number| (number % 251) as u8).collect();
+    std::fs::write(&file, &bytes).unwrap();
+    let memory = Arc::new(InMemory::new());
+    let place = at("s3://b/large.zip");
+    let client = Faulty::new(&memory);
+    client.set_away(true);
+    assert!(put_file(&once(client), &place, &file, &Earlier::Nothing).is_err());
+    let full = store(memory);
+    assert!(full.head(&place).unwrap().is_none());
+    assert_eq!(put_file(&full, &place, &file, &Earlier::Nothing).unwrap(), bytes.len() as u64);
+    assert!(full.read(&place, bytes.len() as u64).unwrap().unwrap().0 == bytes);
+    // The place is not as it was any more.
+    let error = put_file(&full, &place, &file, &Earlier::Nothing).unwrap_err();
+    assert!(matches!(error, CloudError::Conflict { .. }), "{error}");
+}
