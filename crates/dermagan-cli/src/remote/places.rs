@@ -22,11 +22,14 @@ pub enum Role {
 }
 
 /// An argument that may hold a place.
+#[cfg_attr(
+    not(feature = "cloud"),
+    allow(dead_code, reason = "without stores a URL is only refused")
+)]
 pub trait Slot {
     /// Its text; `None` if it is not given.
     fn text(&self) -> Option<String>;
     /// Puts a local path in its place.
-    #[cfg_attr(not(feature = "cloud"), expect(dead_code, reason = "a URL is refused"))]
     fn set(&mut self, path: &Path);
 }
 
