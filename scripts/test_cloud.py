@@ -480,6 +480,8 @@ def main():
     tests = [(name, test) for name, test in tests if not wanted or any(word in name for word in wanted)]
     assert tests, f"no test is called {wanted}"
     failed, began = [], time.time()
+    # So that the programs below are ended then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     try:
         begin_engines()
         print(f"the stores are up after {time.time() - began:.1f} s", flush=True)
