@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dermagan_train::{LATEST, RUNS};
 
 use crate::args::Command;
-use crate::remote::is_url;
+use crate::remote::url::is_url;
 
 /// Moves the folder of runs of a command line into the argument that says `latest`.
 pub fn resolve(command: &mut Command) {

@@ -13,6 +13,7 @@ mod off;
 mod on;
 mod places;
 mod shown;
+mod url;
 
 #[cfg(not(feature = "cloud"))]
 pub use off::{Remote, Training};
@@ -21,12 +22,7 @@ pub use on::{Remote, Training};
 pub use shown::with_urls;
 
 use crate::args::Command;
-
-/// Whether a text is a URL of a store.
-fn is_url(text: &str) -> bool {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    scheme.is_some_and(|scheme| ["s3", "gs", "az"].contains(&scheme.as_str()))
-}
+use crate::remote::url::is_url;
 
 /// Gives the URLs of a command line local places. Inputs are read now.
 ///

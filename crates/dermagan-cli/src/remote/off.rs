@@ -4,7 +4,8 @@ use dermagan_train::{Event, ReadyRun};
 
 use crate::args::Command;
 use crate::commands::stop::Stop;
-use crate::remote::{is_url, places};
+use crate::remote::places;
+use crate::remote::url::is_url;
 
 /// What a command does with stores: nothing.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ mod training;
 use dermagan_cloud::Location;
 
 use crate::args::Command;
-use crate::remote::is_url;
 use crate::remote::places::{Role, each};
+use crate::remote::url::is_url;
 use session::Session;
 pub use training::Training;
 

@@ -16,7 +16,8 @@ use super::session::Session;
 use crate::args::TrainArgs;
 use crate::commands::stop::{Stage, Stop};
 use crate::remote::places::Slot;
-use crate::remote::{is_url, shown};
+use crate::remote::shown;
+use crate::remote::url::is_url;
 use crate::show::{self, complain, say};
 
 /// What a signal says while the command waits for the store.
