@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod foreign;
+mod remote;
 mod show;
 mod wording;
 
@@ -24,6 +25,7 @@ use crate::commands::share::Share;
 use crate::commands::{
     bench, completions, data, devices, doctor, encoder, eval, merge, model, sample, train, trust,
 };
+use crate::remote::Training;
 use crate::show::complain;
 
 /// Exit codes, as `--help` lists them.
@@ -42,7 +44,8 @@ mod exit {
 pub fn run(line: Vec<OsString>) -> ! {
     let command = Cli::try_parse_from(&line).unwrap_or_else(|error| refuse(error, &line)).command;
     // Checked also for commands that open no device: what they say of the CPU would be wrong.
-    let done = cpu::requested().map_err(anyhow::Error::from).and_then(|_| dispatch(command, &line));
+    let done =
+        cpu::requested().map_err(anyhow::Error::from).and_then(|_| with_stores(command, &line));
     let mut code = match done {
         Ok(code) => code,
         Err(error) => {
@@ -68,8 +71,15 @@ pub fn run(line: Vec<OsString>) -> ! {
     leave(code)
 }
 
-/// Runs a command; returns its exit code. `line` are the words of the command line, the program first.
-fn dispatch(command: Command, line: &[OsString]) -> anyhow::Result<u8> {
+/// Runs a command whose places may be URLs; returns its exit code. `line` are the words of the command line, the program first.
+fn with_stores(mut command: Command, line: &[OsString]) -> anyhow::Result<u8> {
+    let mut remote = remote::prepare(&mut command)?;
+    let code = dispatch(command, line, remote.training())?;
+    remote.finish()?;
+    Ok(code)
+}
+
+fn dispatch(command: Command, line: &[OsString], training: Training) -> anyhow::Result<u8> {
     match command {
         Command::Prepare(args) => {
             let share = Share::of(&args.share, "prepare", line)?;
@@ -77,7 +87,7 @@ fn dispatch(command: Command, line: &[OsString]) -> anyhow::Result<u8> {
         }
         Command::Data(DataCommand::Info(args)) => data::data_info(&args),
         Command::Data(DataCommand::Export(args)) => data::data_export(&args),
-        Command::Train(args) => train::run(args),
+        Command::Train(args) => train::run(args, training),
         Command::Sample(args) => {
             let share = Share::of(&args.share, "sample", line)?;
             sample::run(args, &share)

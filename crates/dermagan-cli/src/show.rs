@@ -10,6 +10,8 @@ use dermagan_base::name::{has_ending, is_shown};
 use dermagan_data::Summary;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::remote::with_urls;
+
 /// Prints a line.
 macro_rules! say {
     ($($words:tt)*) => { crate::show::print(&format!("{}\n", crate::show::plain(&format!($($words)*)))) };
@@ -57,8 +59,15 @@ fn keep(written: io::Result<()>) {
 }
 
 /// The text with every control character replaced by U+FFFD, so that it cannot move the cursor or clear the terminal.
-/// Names and licences come from untrusted files.
+/// Names and licences come from untrusted files. URLs stand in place of the local files that were read from them.
 pub fn plain(words: &str) -> Cow<'_, str> {
+    match with_urls(words) {
+        Cow::Borrowed(words) => without_control(words),
+        Cow::Owned(words) => Cow::Owned(without_control(&words).into_owned()),
+    }
+}
+
+fn without_control(words: &str) -> Cow<'_, str> {
     match words.chars().all(is_shown) {
         true => words.into(),
         false => words.chars().map(|c| if is_shown(c) { c } else { '\u{fffd}' }).collect(),
@@ -126,6 +135,7 @@ pub fn megabytes(bytes: usize) -> String {
 /// Prints a value as JSON on standard output.
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+    let text = with_urls(&text);
     // Control characters occur only inside JSON strings, where an escape sequence stands for them.
     let escaped = |c: char| match is_shown(c) {
         true => c.to_string(),

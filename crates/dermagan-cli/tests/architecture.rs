@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 16] = [
+const CRATES: [(&str, &[&str]); 17] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
     ("models", &[]),
+    ("cloud", &["base"]),
     ("formats", &["base"]),
     ("shards", &["base"]),
     ("model", &["base", "kernels"]),
@@ -27,8 +28,8 @@ const CRATES: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
-            "base", "data", "eval", "export", "formats", "generate", "model", "shards", "train",
-            "trust",
+            "base", "cloud", "data", "eval", "export", "formats", "generate", "model", "shards",
+            "train", "trust",
         ],
     ),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),

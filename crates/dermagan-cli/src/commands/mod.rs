@@ -17,7 +17,7 @@ pub mod merge;
 pub mod model;
 pub mod sample;
 pub mod share;
-mod stop;
+pub mod stop;
 mod table;
 pub mod train;
 pub mod trust;

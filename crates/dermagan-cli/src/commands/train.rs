@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 
 use crate::args::TrainArgs;
 use crate::commands::stop::{Kept, Stage, Stop};
+use crate::remote::Training;
 use crate::show::{complain, say, say_raw};
 use crate::wording::with_flags;
 use crate::{exit, show};
@@ -24,12 +25,12 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 const BAR_EVERY: Duration = Duration::from_secs(2);
 
 /// Trains or resumes a run; returns the exit code.
-pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
+pub fn run(args: TrainArgs, mut remote: Training) -> anyhow::Result<u8> {
     let stop = Stop::new("stopping before the first step of the run; there is nothing to keep yet");
     let mut view = View::new(stop.clone());
     let resumed = args.resume.as_ref().map(|from| resume_request(&args, from)).transpose()?;
     let device = device::select(&args.device.device)?;
-    let mut sink = |event| view.show(event);
+    let mut sink = sink_of(&mut view, &mut remote, &stop);
     let mut run = match &resumed {
         Some(request) => ReadyRun::resumed(request, &device, &mut sink)?,
         None => ReadyRun::new(&train_request(&args)?, &device, &mut sink)?,
@@ -41,9 +42,32 @@ pub fn run(args: TrainArgs) -> anyhow::Result<u8> {
         let estimate = run.estimate(stop.flag(), &mut sink)?;
         return dry_run(run.plan(), &device, before, estimate);
     }
-    let outcome = run.begin(stop.flag(), &mut sink)?.run(stop.flag(), &mut sink)?;
+    drop(sink);
+    let run = remote.ready(run)?;
+    let mut sink = sink_of(&mut view, &mut remote, &stop);
+    let begun = run.begin(stop.flag(), &mut sink);
+    let outcome = begun.and_then(|session| session.run(stop.flag(), &mut sink));
+    drop(sink);
     view.close();
-    Ok(end(&outcome, before))
+    let kept = remote.finish(&stop);
+    if let (Err(_), Err(error)) = (&outcome, &kept) {
+        complain!("warning: {error:#}");
+    }
+    let code = end(&outcome?, before);
+    kept.map(|()| code)
+}
+
+/// Shows events, and passes them to the mirror of the run.
+fn sink_of<'a>(
+    view: &'a mut View,
+    remote: &'a mut Training,
+    stop: &'a Stop,
+) -> impl FnMut(Event) + use<'a> {
+    move |event| {
+        let lines = remote.see(&event, stop);
+        view.show(event);
+        lines.iter().for_each(|line| view.line(line));
+    }
 }
 
 /// Prints how the run ended and which command comes next; returns the exit code.

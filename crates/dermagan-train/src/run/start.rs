@@ -63,8 +63,8 @@ pub struct ReadyRun {
 /// The origin of a run.
 #[derive(Debug)]
 enum Origin {
-    /// A new run in this folder of runs.
-    New(PathBuf),
+    /// A new run in this folder of runs, with this number or the next free one.
+    New(PathBuf, Option<u64>),
     /// A resumed run, with its checkpoint and the checkpoint's file.
     Checkpoint(Box<Checkpoint>, PathBuf),
 }
@@ -119,7 +119,7 @@ impl ReadyRun {
             metrics: request.metrics.clone(),
             self_check: request.self_check,
         };
-        let origin = Origin::New(request.outdir.clone());
+        let origin = Origin::New(request.outdir.clone(), None);
         Ok(Self { plan: Arc::new(plan), device: device.clone(), options, origin })
     }
 
@@ -144,6 +144,15 @@ impl ReadyRun {
         Ok(Self { plan: Arc::new(plan), device: device.clone(), options, origin })
     }
 
+    /// Gives a new run this number instead of the next free one in its folder of runs: a caller that keeps runs of many machines
+    /// in one place chooses it. A resumed run keeps its number.
+    pub fn numbered(mut self, number: u64) -> Self {
+        if let Origin::New(_, chosen) = &mut self.origin {
+            *chosen = Some(number);
+        }
+        self
+    }
+
     /// The configuration and the images of the run.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -152,7 +161,7 @@ impl ReadyRun {
     /// Number of images that earlier processes of this run have seen.
     pub fn images_seen(&self) -> u64 {
         match &self.origin {
-            Origin::New(_) => 0,
+            Origin::New(..) => 0,
             Origin::Checkpoint(checkpoint, _) => checkpoint.meta.nimg,
         }
     }
@@ -187,11 +196,12 @@ impl ReadyRun {
         Estimate::check(&self.plan.config, &self.device)?;
         let metrics = snapshot_metrics(&self.options, &self.device, self.plan.images.len())?;
         let (mut session, written) = match self.origin {
-            Origin::New(outdir) => {
+            Origin::New(outdir, number) => {
                 rundir::make_outdir(&outdir)?;
                 time_budget::fit(&mut self.plan, &self.device, stop, sink)?;
+                let place = (&*outdir, number);
                 let mut session =
-                    new_session(self.plan, self.device, &outdir, &self.options, metrics)?;
+                    new_session(self.plan, self.device, place, &self.options, metrics)?;
                 let written = session.write_first_files();
                 (session, written)
             }
@@ -223,17 +233,18 @@ fn check_precision(precision: Precision, device: &ComputeDevice) -> Result<(), T
     })
 }
 
-/// A session in a new folder, before its first files are written.
+/// A session in a new folder, before its first files are written. The folder of runs comes with the number of the run, if it
+/// was chosen.
 fn new_session(
     plan: Arc<Plan>,
     device: ComputeDevice,
-    outdir: &Path,
+    (outdir, number): (&Path, Option<u64>),
     options: &RunOptions,
     metrics: Option<SnapshotMetrics>,
 ) -> Result<Session, TrainError> {
     let mut trainer = Trainer::new(plan.clone(), device.clone());
     let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
-    let dir = RunDir::create(outdir, &plan.config, options)?;
+    let dir = RunDir::create(outdir, number, &plan.config, options)?;
     let transfer = plan.initial.as_ref().map(|(_, transfer)| transfer.words());
     let mut session = Session::new(plan, trainer, dir, device, options.keep, metrics);
     transfer.iter().for_each(|words| session.dir.log(words));

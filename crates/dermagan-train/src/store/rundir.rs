@@ -24,17 +24,18 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the folder `OUTDIR/00000-DATA-PRESET` with the next free number, and writes the run's options to it.
+    /// Makes the folder `OUTDIR/00000-DATA-PRESET` with this number or the next free one, and writes the run's options to it.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be written, or there is one with this number.
     pub fn create(
         outdir: &Path,
+        number: Option<u64>,
         config: &TrainConfig,
         options: &impl Serialize,
     ) -> Result<Self, TrainError> {
         make_outdir(outdir)?;
-        let mut next = next_number(outdir);
+        let mut next = number.unwrap_or_else(|| next_number(outdir));
         loop {
             let path = outdir.join(format!("{next:05}-{}-{}", config.source.name, config.preset));
             match std::fs::create_dir(&path) {
@@ -44,7 +45,7 @@ impl RunDir {
                     return Ok(run);
                 }
                 // Another process took the number in the meantime.
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => next += 1,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && number.is_none() => next += 1,
                 Err(e) => return Err(TrainError::io(&path)(e)),
             }
         }
@@ -329,8 +330,14 @@ fn fixed_options(config: &TrainConfig) -> serde_json::Value {
 /// Makes the folder of runs, if it does not exist.
 ///
 /// # Errors
-/// When it cannot be made, or a file has its name.
+/// When it cannot be made, a file has its name, or it is a URL.
 pub fn make_outdir(outdir: &Path) -> Result<(), TrainError> {
+    // It would become a folder `s3:` here.
+    if outdir.to_string_lossy().contains("://") {
+        let problem = "this is a URL; expected a local folder. The command dermagan takes URLs of object stores, if it is built \
+                       with the feature cloud";
+        return Err(SettingError::value("outdir", outdir.display(), problem).into());
+    }
     if outdir.exists() && !outdir.is_dir() {
         let problem = "this is a file; expected a folder, or the name of a new one";
         return Err(SettingError::value("outdir", outdir.display(), problem).into());
