@@ -11,7 +11,10 @@ use common::{cache, on, real_data, waves};
 use dermagan_data::{Reading, Source};
 use dermagan_generate::ImageGenerator;
 use dermagan_model::ComputeDevice;
-use dermagan_trust::{AuditVerdicts, BalanceJob, Balanced, Shard, Target, TrustError, balance};
+use dermagan_shards::{Joined, Shard, ShardDone, ShardRequest};
+use dermagan_trust::{
+    AuditVerdicts, BalanceJob, Balanced, Target, TrustError, balance, balance_shard,
+};
 
 /// The verdicts of an audit of a generator.
 fn verdicts(generator: &ImageGenerator, data: &str, failed: &str, void: bool) -> AuditVerdicts {
@@ -149,7 +152,7 @@ fn wrong_requests_are_refused_before_anything_is_written() {
     assert!(unknown.contains("`only` = df: no class of the training side"), "{unknown}");
     let base = BalanceJob { only: Vec::new(), ..job(&source, &out) };
     let with = |audit: &AuditVerdicts, job: &BalanceJob| {
-        balance(job, &generator, audit, &ComputeDevice::cpu(), &mut |_| ())
+        balance(job, &generator, audit, &ComputeDevice::cpu(), None, &mut |_| ())
             .map(|_| ())
             .unwrap_err()
             .to_string()
