@@ -12,6 +12,7 @@ use std::io::Write;
 
 use clap::Parser;
 use dermagan_data::DataError;
+use dermagan_demo::DemoError;
 use dermagan_eval::EvalError;
 use dermagan_export::ExportError;
 use dermagan_generate::GenerateError;
@@ -21,7 +22,7 @@ use dermagan_trust::TrustError;
 
 use crate::args::{Cli, Command, DataCommand, EncoderCommand};
 use crate::commands::{
-    bench, completions, data, devices, doctor, encoder, eval, model, sample, train, trust,
+    bench, completions, data, demo, devices, doctor, encoder, eval, model, sample, train, trust,
 };
 use crate::show::complain;
 
@@ -48,6 +49,7 @@ pub fn run(line: Vec<OsString>) -> ! {
         Command::Train(args) => train::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Export(args) => model::export(args),
+        Command::Demo(args) => demo::run(args),
         Command::Info(args) => model::info(&args),
         Command::Devices => devices::run(),
         Command::Doctor(args) => doctor::run(&args),
@@ -130,6 +132,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         };
     }
     None.or_else(|| error.downcast_ref().map(of_train))
+        .or_else(|| error.downcast_ref().map(of_demo))
         .or_else(|| error.downcast_ref().map(of_data))
         .or_else(|| error.downcast_ref().map(of_eval))
         .or_else(|| error.downcast_ref().map(of_generate))
@@ -153,6 +156,15 @@ fn of_train(error: &TrainError) -> u8 {
 
 fn of_data(error: &DataError) -> u8 {
     if matches!(error, DataError::Strict(_)) { exit::STRICT } else { exit::ERROR }
+}
+
+fn of_demo(error: &DemoError) -> u8 {
+    match error {
+        DemoError::Export(error) => of_export(error),
+        DemoError::Generate(error) => of_generate(error),
+        DemoError::Model(error) => of_model(error),
+        _ => exit::ERROR,
+    }
 }
 
 fn of_eval(error: &EvalError) -> u8 {

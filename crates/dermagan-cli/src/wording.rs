@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 67] = [
+const SETTINGS: [&str; 70] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -84,6 +84,9 @@ const SETTINGS: [&str; 67] = [
     "state",
     "folds",
     "full",
+    "against",
+    "port",
+    "runtime",
 ];
 
 /// The same of commands that are there with the feature `c2pa` only.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
@@ -21,9 +21,10 @@ const CRATES: [(&str, &[&str]); 15] = [
     ("generate", &["base", "formats", "model", "models"]),
     ("eval", &["base", "data", "generate", "kernels", "model", "models"]),
     ("export", &["base", "generate", "model"]),
+    ("demo", &["base", "export", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
     ("trust", &["base", "data", "eval", "generate", "kernels", "model", "train"]),
-    ("cli", &["base", "data", "eval", "export", "formats", "generate", "model", "train", "trust"]),
+    ("cli", &["base", "data", "demo", "eval", "export", "formats", "generate", "model", "train", "trust"]),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
     ("fuzz", &["base", "data", "eval", "generate", "model", "models", "train"]),
 ];
