@@ -20,9 +20,9 @@ import { walk } from './views/walk.ts';
 const DRAW: Record<View, Draw> = { images, diagnoses, walk, compare };
 const NAMES: Record<View, string> = {
   images: 'Images',
-  diagnoses: 'One seed, all diagnoses',
+  diagnoses: 'Diagnoses',
   walk: 'Walk',
-  compare: 'Compare two generators',
+  compare: 'Compare',
 };
 /** How long the size of the window must rest before a grid is made anew, in milliseconds. */
 const REST_MS = 250;

@@ -15,7 +15,7 @@ export function interval(hits: number, of: number): [number, number] {
   const share = hits / of;
   const middle = share + (Z * Z) / (2 * of);
   const half = Z * Math.sqrt((share * (1 - share)) / of + (Z * Z) / (4 * of * of));
-  const [low, high] = [middle - half, middle + half].map((end) => Math.round((100 * end) / (1 + (Z * Z) / of)));
+  const [low, high] = [middle - half, middle + half].map((end) => Math.abs(Math.round((100 * end) / (1 + (Z * Z) / of))));
   return [low ?? 0, high ?? 100];
 }
 
@@ -100,7 +100,7 @@ function choice({ place, signal }: Context, round: number, name: string | undefi
       'div',
       { class: 'compare' },
       make('h2', { id: 'question' }, 'Which looks more like a photograph?'),
-      make('p', {}, `${name ? `${name}. ` : ''}Round ${round + 1} of ${ROUNDS}. Two generators, one image each; both are synthetic.`),
+      make('p', {}, `${name ? `${name}. ` : ''}Two generators, one image each; both are synthetic.`),
       make('div', { class: 'sides', role: 'group', 'aria-labelledby': 'question' }, ...figures),
       even,
     );

@@ -23,9 +23,9 @@ export async function diagnoses({ engine, model, state, signal, place, open }: C
   const body = rows.map((row, i) =>
     make('tr', {}, make('th', { scope: 'row' }, String(seeds[i])), ...row.map((tile) => make('td', {}, tile.button))),
   );
-  const table = make('table', { class: 'diagnoses' }, make('caption', {}, 'Each row is one latent: only the diagnosis changes.'), make('thead', {}, head), make('tbody', {}, ...body));
+  const table = make('table', { class: 'diagnoses' }, make('thead', {}, head), make('tbody', {}, ...body));
   moveByArrows(table);
   place.replaceChildren(make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Seeds by diagnosis' }, table));
   await engine.draw(0, tiles.map((tile) => tile.shot), signal, (pixels, i) => tiles[i]?.show(pixels));
-  if (!signal.aborted) say(`${seeds.length} seeds in ${model.classes.length} diagnoses`);
+  if (!signal.aborted) say('Each row is one seed: only the diagnosis changes');
 }

@@ -7,7 +7,7 @@ import { Tile, moveByArrows, reachFirst } from '../ui/tile.ts';
 import type { Context } from './context.ts';
 
 /** The smallest side of a tile in CSS pixels, the gap between tiles, and the height of a caption. */
-const TILE = 104;
+const TILE = 112;
 const GAP = 6;
 const CAPTION = 20;
 /** The number of images: at least this many rows, and at most this many images. */

@@ -91,11 +91,12 @@ export async function walk({ engine, model, state, signal, place, change }: Cont
       ),
     ),
   );
+  show();
   const steps = order(STEPS);
   const items = steps.map((at): Item => ({ seed, chosen, truncation, walk: { to, t: at / STEPS } }));
   await engine.draw(0, items, signal, (pixels, i) => {
     frames[steps[i] ?? 0] = pixels;
     show();
   });
-  if (!signal.aborted) say(`A walk of ${STEPS} steps from seed ${seed} to seed ${to}`);
+  if (!signal.aborted) say(`A walk from seed ${seed} to seed ${to}${chosen === null ? '' : `: ${model.classes[chosen]?.name}`}`);
 }
