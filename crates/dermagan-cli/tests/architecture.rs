@@ -24,7 +24,13 @@ const CRATES: [(&str, &[&str]); 16] = [
     ("demo", &["base", "export", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
     ("trust", &["base", "data", "eval", "generate", "kernels", "model", "train"]),
-    ("cli", &["base", "data", "demo", "eval", "export", "formats", "generate", "model", "train", "trust"]),
+    (
+        "cli",
+        &[
+            "base", "data", "demo", "eval", "export", "formats", "generate", "model", "train",
+            "trust",
+        ],
+    ),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
     ("fuzz", &["base", "data", "eval", "generate", "model", "models", "train"]),
 ];

@@ -10,7 +10,10 @@ fn without_the_runtime_the_error_says_how_to_get_it() {
     let desk = Desk::new();
     for more in [&["--out", "page"][..], &[], &["--runtime", "elsewhere"]] {
         let error = desk.fails(&[&["demo", "shipped"], more].concat(), 1);
-        assert!(error.contains("--runtime") && error.contains("ort.wasm.min.mjs is missing"), "{error}");
+        assert!(
+            error.contains("--runtime") && error.contains("ort.wasm.min.mjs is missing"),
+            "{error}"
+        );
         assert!(error.contains("scripts/fetch-web-runtime"), "{error}");
     }
     assert!(!desk.join("page").exists());

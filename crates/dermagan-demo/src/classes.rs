@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn all_diagnoses_of_ham10000_have_names() {
-        let codes = dermagan_datasets::HAM10000.lines().filter_map(|line| line.strip_prefix("code = \""));
+        let codes =
+            dermagan_datasets::HAM10000.lines().filter_map(|line| line.strip_prefix("code = \""));
         let codes: Vec<&str> = codes.map(|code| code.trim_end_matches('"')).collect();
         assert_eq!(codes.len(), 7);
         for code in codes {

@@ -83,7 +83,8 @@ impl Page {
             let is_partial = written != name;
             let is_description = name == DESCRIPTION && !earlier.is_empty();
             if !is_file || !(is_partial || is_description || same()) {
-                let problem = format!("{shown} in it was changed; move it away, or name a new folder");
+                let problem =
+                    format!("{shown} in it was changed; move it away, or name a new folder");
                 return refuse(folder, &problem);
             }
             if self.file(&name).is_none() {

@@ -3,7 +3,8 @@
 use dermagan_base::{hex, producer};
 use dermagan_export::{OnnxOptions, onnx_model};
 use dermagan_generate::{
-    GeneratorFacts, ImageGenerator, KNOWN_GAPS, PASSPORT_VERSION, Shot, USES_TO_AVOID, class_caution,
+    GeneratorFacts, ImageGenerator, KNOWN_GAPS, PASSPORT_VERSION, Shot, USES_TO_AVOID,
+    class_caution,
 };
 use dermagan_model::{Card, ComputeDevice, ModelFile};
 use serde::Serialize;

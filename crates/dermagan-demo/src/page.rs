@@ -129,7 +129,8 @@ impl Page {
             bytes: Bytes::Shared(bytes.as_slice().into()),
         });
         let mut files: Vec<PageFile> = built.into_iter().chain(runtime).chain(graphs).collect();
-        let listed = |file: &PageFile| Listed { name: file.name.to_string(), sha256: file.sha256() };
+        let listed =
+            |file: &PageFile| Listed { name: file.name.to_string(), sha256: file.sha256() };
         let description = Description {
             kind: KIND,
             producer: producer(),
@@ -184,7 +185,8 @@ mod tests {
     #[test]
     fn a_comparison_needs_two_different_generators() {
         let runtime = Runtime { files: Vec::new() };
-        let models = |count| (0..count).map(|_| dermagan_generate::shipped_model().unwrap()).collect();
+        let models =
+            |count| (0..count).map(|_| dermagan_generate::shipped_model().unwrap()).collect();
         let refused = |count| Page::new(models(count), &runtime).unwrap_err().to_string();
         assert!(refused(0).contains("expected one"), "{}", refused(0));
         assert!(refused(2).contains("the same generator"), "{}", refused(2));

@@ -87,7 +87,8 @@ fn status(status: &str) -> Answer<'static> {
 }
 
 fn head(status: &str, media_type: &str, length: usize) -> String {
-    let mut head = format!("HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n");
+    let mut head =
+        format!("HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n");
     for (name, value) in HEADERS {
         head += &format!("{name}: {value}\r\n");
     }
@@ -96,6 +97,8 @@ fn head(status: &str, media_type: &str, length: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dermagan_base::rng::Keyed;
+
     use super::*;
     use crate::page::test_page;
 
@@ -107,7 +110,8 @@ mod tests {
     #[test]
     fn files_of_the_page_are_found_and_nothing_else() {
         let page = test_page();
-        let get = |path: &str| ask(&page, &format!("GET {path} HTTP/1.1\nHost: localhost:8000\n\n"));
+        let get =
+            |path: &str| ask(&page, &format!("GET {path} HTTP/1.1\nHost: localhost:8000\n\n"));
         let (head, length) = get("/");
         assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html"), "{head}");
         assert!(head.contains("default-src 'none'") && head.ends_with("\r\n\r\n"), "{head}");
@@ -115,8 +119,16 @@ mod tests {
         assert_eq!(get("/index.html?x=1").1, length);
         assert!(get("/runtime/ort.wasm.min.mjs").0.contains("text/javascript"));
         for path in [
-            "/../Cargo.toml", "//index.html", "/%69ndex.html", "/runtime", "/runtime/../index.html", "/etc/passwd",
-            "http://localhost:8000/index.html", "index.html", "/index.html/", "/\\index.html",
+            "/../Cargo.toml",
+            "//index.html",
+            "/%69ndex.html",
+            "/runtime",
+            "/runtime/../index.html",
+            "/etc/passwd",
+            "http://localhost:8000/index.html",
+            "index.html",
+            "/index.html/",
+            "/\\index.html",
         ] {
             assert!(get(path).0.starts_with("HTTP/1.1 404"), "{path}: {}", get(path).0);
         }
@@ -125,7 +137,8 @@ mod tests {
     #[test]
     fn head_has_the_headers_of_get_and_other_methods_are_refused() {
         let page = test_page();
-        let ask = |method: &str| ask(&page, &format!("{method} / HTTP/1.1\nHost: 127.0.0.1:8000\n\n"));
+        let ask =
+            |method: &str| ask(&page, &format!("{method} / HTTP/1.1\nHost: 127.0.0.1:8000\n\n"));
         assert_eq!(ask("HEAD"), (ask("GET").0, 0));
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "get"] {
             let (head, length) = ask(method);
@@ -137,7 +150,14 @@ mod tests {
     #[test]
     fn a_request_in_the_name_of_another_host_is_refused() {
         let page = test_page();
-        for host in ["evil.example", "evil.example:8000", "127.0.0.1", "localhost:8001", "localhost:80000", ""] {
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "127.0.0.1",
+            "localhost:8001",
+            "localhost:80000",
+            "",
+        ] {
             let (head, length) = ask(&page, &format!("GET / HTTP/1.1\nHost: {host}\n\n"));
             assert!(head.starts_with("HTTP/1.1 421") && length == 0, "{host}: {head}");
         }
@@ -145,9 +165,42 @@ mod tests {
     }
 
     #[test]
+    fn changed_requests_get_a_file_of_the_page_or_an_error() {
+        let page = test_page();
+        let whole = b"GET /page.js?a=1 HTTP/1.1\r\nHost: localhost:8000\r\nAccept: */*\r\n\r\n";
+        for number in 0..20_000 {
+            let mut random = Keyed::new(1, "requests", number);
+            let mut head = whole.to_vec();
+            for _ in 0..=random.below(4) {
+                let at = random.below(head.len() as u64) as usize;
+                match random.below(3) {
+                    0 => head[at] = random.below(256) as u8,
+                    1 => head.truncate(at + 1),
+                    _ => head.extend_from_within(at..),
+                }
+            }
+            let answer = answer(&page, 8000, &head);
+            let known = ["200 OK", "400 ", "404 ", "405 ", "421 ", "431 "];
+            let status = answer.head.strip_prefix("HTTP/1.1 ").unwrap();
+            assert!(known.iter().any(|start| status.starts_with(start)), "{head:?}: {status}");
+            assert!(
+                answer.head.ends_with("\r\n\r\n") && answer.head.matches("\r\n\r\n").count() == 1
+            );
+            assert!(answer.body.is_empty() || status.starts_with("200 OK"), "{head:?}");
+        }
+    }
+
+    #[test]
     fn bytes_that_are_no_request_are_refused() {
         let page = test_page();
-        for bytes in ["", "\n\n", "GET\n\n", "GET / HTTP/9\n\n", "GET / HTTP/1.1\nHost localhost\n\n", "\u{16}\u{3}\u{1}"] {
+        for bytes in [
+            "",
+            "\n\n",
+            "GET\n\n",
+            "GET / HTTP/9\n\n",
+            "GET / HTTP/1.1\nHost localhost\n\n",
+            "\u{16}\u{3}\u{1}",
+        ] {
             assert!(ask(&page, bytes).0.starts_with("HTTP/1.1 400"), "{bytes:?}");
         }
         let many = "X: 1\n".repeat(MAX_HEADERS + 1);

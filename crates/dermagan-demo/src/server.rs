@@ -187,7 +187,10 @@ mod tests {
         let running = std::thread::spawn(move || server.run());
         let host = format!("Host: 127.0.0.1:{}", address.port());
         let answer = ask(address, &format!("GET / HTTP/1.1\r\n{host}\r\n\r\n"));
-        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("<!doctype html>"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK") && answer.contains("<!doctype html>"),
+            "{answer}"
+        );
         assert!(ask(address, &format!("GET /x HTTP/1.1\r\n{host}\r\n\r\n")).contains("404"));
         let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(2 * MAX_HEAD));
         assert!(ask(address, &long).starts_with("HTTP/1.1 431"));

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const FILE: &str = "page/tests/vectors.json";
-const SEEDS: [u64; 8] =
-    [0, 1, 2, 42, 4_294_967_296, 9_007_199_254_740_993, u64::MAX - 1, u64::MAX];
+const SEEDS: [u64; 8] = [0, 1, 2, 42, 4_294_967_296, 9_007_199_254_740_993, u64::MAX - 1, u64::MAX];
 const TRUNCATIONS: [f64; 3] = [1.0, 0.65, 0.0];
 
 /// Latents as a digest of their bits with the first numbers, and what a seed draws beside them.
