@@ -43,7 +43,10 @@ async function answer(request: Request): Promise<Reply> {
     if (!session) throw new Error('the generator is not open');
     return { id, kind: 'drawn', images: await session.draw(request.items) };
   } catch (error) {
-    return { id, kind: 'failed', error: inWords(error) };
+    // A graphics card may fail after hours, as when the system takes it away.
+    const onGpu = request.kind === 'draw' && sessions.get(request.model)?.device === 'webgpu';
+    const next = onGpu ? '. Reload the page, or add ?device=wasm to its address to compute on the CPU' : '';
+    return { id, kind: 'failed', error: inWords(error) + next };
   }
 }
 
