@@ -79,7 +79,7 @@ test('the controls lead on and back, and the address keeps what was chosen', asy
   await page.getByRole('button', { name: 'Next' }).click();
   await drawn(page);
   expect(await seed.inputValue()).toBe(String(count));
-  await page.getByText('Melanoma', { exact: true }).first().click();
+  await page.getByRole('radio', { name: 'Melanoma' }).check();
   await page.waitForFunction(() => document.querySelector('#status')?.textContent?.includes('of Melanoma'), null, { timeout: 100_000 });
   expect(page.url()).toContain('class=mel');
   await page.getByRole('button', { name: 'Previous' }).click();
@@ -90,7 +90,7 @@ test('the controls lead on and back, and the address keeps what was chosen', asy
   await page.reload();
   await drawn(page);
   expect(await page.getByLabel('Variety').inputValue()).toBe('0.4');
-  expect(await page.getByLabel('Melanoma').isChecked()).toBe(true);
+  expect(await page.getByRole('radio', { name: 'Melanoma' }).isChecked()).toBe(true);
   await seed.fill('nonsense');
   await seed.press('Enter');
   await page.getByRole('alert').filter({ hasText: 'whole number' }).waitFor();
