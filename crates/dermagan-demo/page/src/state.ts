@@ -18,15 +18,21 @@ export interface State {
 
 export const INITIAL: State = { view: 'images', chosen: null, seed: 0n, to: 1n, truncation: 1 };
 
-/** A seed of 64 bits from what a user typed; `undefined` if it is none. */
+/** The number of seeds. The program takes all numbers of 64 bits but the last one. */
+const SEEDS = 2n ** 64n - 1n;
+
+/** A seed from what a user typed; `undefined` if it is none. */
 export function parseSeed(text: string): bigint | undefined {
   if (!/^\d{1,20}$/.test(text.trim())) return undefined;
   const seed = BigInt(text.trim());
-  return seed < 2n ** 64n ? seed : undefined;
+  return seed < SEEDS ? seed : undefined;
 }
 
 /** A seed `by` further. After the last seed comes 0. */
-export const moved = (seed: bigint, by: number) => BigInt.asUintN(64, seed + BigInt(by));
+export const moved = (seed: bigint, by: number) => (((seed + BigInt(by)) % SEEDS) + SEEDS) % SEEDS;
+
+/** The number of seeds from this one to the last. */
+export const seedsFrom = (seed: bigint) => SEEDS - seed;
 
 /** A random seed that is short enough to be read out. */
 export function randomSeed(): bigint {

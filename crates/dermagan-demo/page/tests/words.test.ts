@@ -3,28 +3,29 @@ import { expect, test } from 'vitest';
 
 import { png } from '../src/files/png.ts';
 import type { Model } from '../src/manifest.ts';
-import { hashOf, moved, parseSeed, stateOf } from '../src/state.ts';
+import { hashOf, moved, parseSeed, seedsFrom, stateOf } from '../src/state.ts';
 import { interval, verdict } from '../src/views/compare.ts';
 import { order } from '../src/views/walk.ts';
 
 const model = { conditional: true, classes: [{ code: 'mel' }, { code: 'nv' }, { code: null }] } as Model;
 
 test('an address keeps what was chosen, and nonsense is the initial state', () => {
-  const state = { view: 'walk', chosen: 1, seed: 2n ** 64n - 1n, to: 5n, truncation: 0.35 } as const;
-  expect(hashOf(state, model)).toBe('#view=walk&class=nv&seed=18446744073709551615&to=5&truncation=0.35');
+  const state = { view: 'walk', chosen: 1, seed: 2n ** 64n - 2n, to: 5n, truncation: 0.35 } as const;
+  expect(hashOf(state, model)).toBe('#view=walk&class=nv&seed=18446744073709551614&to=5&truncation=0.35');
   expect(stateOf(hashOf(state, model), model)).toEqual(state);
   const initial = { view: 'images', chosen: null, seed: 0n, to: 1n, truncation: 1 };
-  for (const hash of ['', '#', '#view=x&class=y&seed=-1&truncation=7', '#seed=18446744073709551616', '#truncation=a', '#class=']) {
+  for (const hash of ['', '#', '#view=x&class=y&seed=-1&truncation=7', '#seed=18446744073709551615', '#truncation=a', '#class=']) {
     expect(stateOf(hash, model), hash).toEqual(initial);
   }
   expect(hashOf(stateOf('', model), model)).toBe('#');
 });
 
-test('seeds are whole numbers of 64 bits, after the last of which comes 0', () => {
+test('seeds are the whole numbers of the program, after the last of which comes 0', () => {
   expect(parseSeed(' 42 ')).toBe(42n);
-  for (const text of ['', '-1', '1.5', '1e3', '0x1', 'a', '18446744073709551616']) expect(parseSeed(text), text).toBeUndefined();
-  expect(moved(2n ** 64n - 1n, 1)).toBe(0n);
-  expect(moved(0n, -1)).toBe(2n ** 64n - 1n);
+  for (const text of ['', '-1', '1.5', '1e3', '0x1', 'a', '18446744073709551615']) expect(parseSeed(text), text).toBeUndefined();
+  expect(moved(2n ** 64n - 2n, 1)).toBe(0n);
+  expect(moved(0n, -1)).toBe(2n ** 64n - 2n);
+  expect(seedsFrom(2n ** 64n - 2n)).toBe(1n);
 });
 
 test('a PNG has its pixels and its text, which comes before them', () => {

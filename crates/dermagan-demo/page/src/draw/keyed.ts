@@ -60,8 +60,9 @@ export class Keyed {
     for (let i = 0; i < out.length; i += 2) {
       const radius = Math.sqrt(-2 * Math.log(1 - this.unit()));
       const angle = 2 * Math.PI * this.unit();
-      out[i] = std * (radius * Math.cos(angle));
-      if (i + 1 < out.length) out[i + 1] = std * (radius * Math.sin(angle));
+      // The mean, 0, is added as the program adds it: without it a number could be -0.
+      out[i] = 0 + std * (radius * Math.cos(angle));
+      if (i + 1 < out.length) out[i + 1] = 0 + std * (radius * Math.sin(angle));
     }
   }
 }

@@ -17,12 +17,12 @@ export function latent(seed: bigint, lengths: Lengths, truncation: number): Floa
   return all;
 }
 
-/** The point at `t`, 0 to 1, of the walk from latent `a` to `b`: an arc for z, a straight line for the noise. */
+/** The point at `t`, 0 to 1, of the walk from latent `a` to `b`: an arc for z, and another one for the noise. */
 export function between(a: Float32Array, b: Float32Array, t: number, lengths: Lengths): Float32Array {
   const all = new Float32Array(lengths.latents);
   const z = lengths.z_dim;
   slerp(a.subarray(0, z), b.subarray(0, z), t, all.subarray(0, z));
-  lerp(a.subarray(z), b.subarray(z), t, all.subarray(z));
+  slerp(a.subarray(z), b.subarray(z), t, all.subarray(z));
   return all;
 }
 

@@ -41,7 +41,7 @@ export function controls(model: Model, { change, count, download }: Actions): (s
   let present: State;
   seed.addEventListener('change', () => {
     const parsed = parseSeed(seed.value);
-    error.textContent = parsed === undefined ? 'A seed is a whole number below 2⁶⁴' : '';
+    error.textContent = parsed === undefined ? 'A seed is a whole number below 2⁶⁴ − 1' : '';
     seed.setAttribute('aria-invalid', String(parsed === undefined));
     if (parsed !== undefined) change({ seed: parsed });
   });

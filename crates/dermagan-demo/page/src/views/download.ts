@@ -6,7 +6,7 @@ import { provenance } from '../files/provenance.ts';
 import { save } from '../files/save.ts';
 import { archive } from '../files/set.ts';
 import type { Model } from '../manifest.ts';
-import { type State, moved } from '../state.ts';
+import { type State, moved, seedsFrom } from '../state.ts';
 import { make, part, say } from '../ui/dom.ts';
 
 /** The largest number of images of a set, all of which are in memory at once. */
@@ -35,7 +35,7 @@ export function download(engine: Engine, model: Model, state: State, suggested: 
     event.preventDefault();
     const count = Math.min(MOST, Math.max(1, Math.round(Number(number.value)) || 1));
     // A set ends before the largest seed, and not at 0.
-    const left = 2n ** 64n - seed;
+    const left = seedsFrom(seed);
     const shots = Array.from({ length: left < BigInt(count) ? Number(left) : count }, (_, i) => ({ seed: moved(seed, i), chosen, truncation }));
     const files: Uint8Array[] = [];
     start.disabled = true;
