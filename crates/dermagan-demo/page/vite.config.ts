@@ -13,5 +13,5 @@ export default defineConfig({
     },
   },
   worker: { format: 'es', rollupOptions: { output: { entryFileNames: 'worker.js' } } },
-  test: { include: ['tests/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false },
+  test: { include: ['tests/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false },
 });

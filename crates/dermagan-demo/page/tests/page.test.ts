@@ -156,38 +156,42 @@ test('a comparison counts which generator was chosen', async () => {
   await page.context().close();
 });
 
-test('no view has a serious barrier, on a desktop and on a phone, light and dark, and none is wider than a phone', async () => {
-  for (const [kind, size] of [['desktop', DESKTOP], ['phone', PHONE], ['narrow', { width: 320, height: 640 }]] as const) {
-    for (const dark of kind === 'narrow' ? [false] : [false, true]) {
-      const { page, faults } = await start({ size, dark });
-      const look = async (name: string) => {
-        expect(await barriers(page), `${kind}, ${name}`).toEqual([]);
-        const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        expect(content, `the width of ${name} at ${kind}`).toBeLessThanOrEqual(window ?? 0);
-        await shoot(page, `${kind}${dark ? '-dark' : ''}-${name}`);
-      };
-      await drawn(page);
-      await look('images');
-      await page.locator('.tile').nth(2).click();
-      await page.getByRole('button', { name: 'Download PNG' }).and(page.locator(':enabled')).waitFor();
-      await look('detail');
-      await page.keyboard.press('Escape');
-      await page.getByRole('button', { name: 'Download a set' }).click();
-      await look('download');
-      await page.getByRole('button', { name: 'Cancel' }).click();
-      await show(page, '#view=diagnoses');
-      await look('diagnoses');
-      await page.evaluate(() => (location.hash = '#view=walk&seed=2&to=9'));
-      await page.getByRole('status').filter({ hasText: 'A walk from seed 2' }).waitFor({ timeout: 100_000 });
-      await page.getByLabel('Position on the walk').fill('24');
-      await look('walk');
-      await page.evaluate(() => (location.hash = '#view=compare'));
-      await page.getByRole('button', { name: 'Left image' }).waitFor({ timeout: 100_000 });
-      await look('compare');
-      expect(faults).toEqual([]);
-      await page.context().close();
-    }
-  }
+const SCREENS = [
+  ['desktop', DESKTOP, false],
+  ['desktop', DESKTOP, true],
+  ['phone', PHONE, false],
+  ['phone', PHONE, true],
+  ['narrow', { width: 320, height: 640 }, false],
+] as const;
+
+test.each(SCREENS)('no view has a serious barrier or is wider than the screen: %s, %o, dark: %s', async (kind, size, dark) => {
+  const { page, faults } = await start({ size, dark });
+  const look = async (name: string) => {
+    expect(await barriers(page), `${kind}, ${name}`).toEqual([]);
+    const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    expect(content, `the width of ${name} at ${kind}`).toBeLessThanOrEqual(window ?? 0);
+    await shoot(page, `${kind}${dark ? '-dark' : ''}-${name}`);
+  };
+  await drawn(page);
+  await look('images');
+  await page.locator('.tile').nth(2).click();
+  await page.getByRole('button', { name: 'Download PNG' }).and(page.locator(':enabled')).waitFor();
+  await look('detail');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Download a set' }).click();
+  await look('download');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await show(page, '#view=diagnoses');
+  await look('diagnoses');
+  await page.evaluate(() => (location.hash = '#view=walk&seed=2&to=9'));
+  await page.getByRole('status').filter({ hasText: 'A walk from seed 2' }).waitFor({ timeout: 100_000 });
+  await page.getByLabel('Position on the walk').fill('24');
+  await look('walk');
+  await page.evaluate(() => (location.hash = '#view=compare'));
+  await page.getByRole('button', { name: 'Left image' }).waitFor({ timeout: 100_000 });
+  await look('compare');
+  expect(faults).toEqual([]);
+  await page.context().close();
 });
 
 test('the folder works on a static host that does not isolate pages', async () => {
