@@ -13,6 +13,7 @@ use std::io::Write;
 
 use clap::Parser;
 use dermagan_data::DataError;
+use dermagan_demo::DemoError;
 use dermagan_eval::EvalError;
 use dermagan_export::ExportError;
 use dermagan_generate::GenerateError;
@@ -23,7 +24,8 @@ use dermagan_trust::TrustError;
 use crate::args::{Cli, Command, DataCommand, EncoderCommand};
 use crate::commands::share::Share;
 use crate::commands::{
-    bench, completions, data, devices, doctor, encoder, eval, merge, model, sample, train, trust,
+    bench, completions, data, demo, devices, doctor, encoder, eval, merge, model, sample, train,
+    trust,
 };
 use crate::remote::Training;
 use crate::show::complain;
@@ -94,6 +96,7 @@ fn dispatch(command: Command, line: &[OsString], training: Training) -> anyhow::
         }
         Command::Merge(args) => merge::run(args),
         Command::Export(args) => model::export(args),
+        Command::Demo(args) => demo::run(args),
         Command::Info(args) => model::info(&args),
         Command::Devices => devices::run(),
         Command::Doctor(args) => doctor::run(&args),
@@ -162,6 +165,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         };
     }
     None.or_else(|| error.downcast_ref().map(of_train))
+        .or_else(|| error.downcast_ref().map(of_demo))
         .or_else(|| error.downcast_ref().map(of_data))
         .or_else(|| error.downcast_ref().map(of_eval))
         .or_else(|| error.downcast_ref().map(of_generate))
@@ -185,6 +189,15 @@ fn of_train(error: &TrainError) -> u8 {
 
 fn of_data(error: &DataError) -> u8 {
     if matches!(error, DataError::Strict(_)) { exit::STRICT } else { exit::ERROR }
+}
+
+fn of_demo(error: &DemoError) -> u8 {
+    match error {
+        DemoError::Export(error) => of_export(error),
+        DemoError::Generate(error) => of_generate(error),
+        DemoError::Model(error) => of_model(error),
+        _ => exit::ERROR,
+    }
 }
 
 fn of_eval(error: &EvalError) -> u8 {

@@ -16,7 +16,7 @@ const OTHER_FLAGS: [(&str, &str); 7] = [
 ];
 
 /// All other settings that the libraries name.
-const SETTINGS: [&str; 68] = [
+const SETTINGS: [&str; 71] = [
     "data",
     "outdir",
     "classes_from_folders",
@@ -85,6 +85,9 @@ const SETTINGS: [&str; 68] = [
     "state",
     "folds",
     "full",
+    "against",
+    "port",
+    "runtime",
 ];
 
 /// The same of commands that are there with the feature `c2pa` only.

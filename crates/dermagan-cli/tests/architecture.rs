@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 17] = [
+const CRATES: [(&str, &[&str]); 18] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
@@ -23,13 +23,14 @@ const CRATES: [(&str, &[&str]); 17] = [
     ("generate", &["base", "formats", "model", "models", "shards"]),
     ("eval", &["base", "data", "generate", "kernels", "model", "models", "shards"]),
     ("export", &["base", "generate", "model"]),
+    ("demo", &["base", "export", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
     ("trust", &["base", "data", "eval", "generate", "kernels", "model", "shards", "train"]),
     (
         "cli",
         &[
-            "base", "cloud", "data", "eval", "export", "formats", "generate", "model", "shards",
-            "train", "trust",
+            "base", "cloud", "data", "demo", "eval", "export", "formats", "generate", "model",
+            "shards", "train", "trust",
         ],
     ),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod data;
+mod demo;
 mod device;
 mod doctor;
 mod encoder;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 pub use bench::{BenchArgs, BenchWhat};
 pub use data::{DataCommand, DataExportArgs, DataInfoArgs, PrepareArgs};
+pub use demo::DemoArgs;
 pub use device::DeviceArgs;
 pub use doctor::DoctorArgs;
 pub use encoder::{EncoderCommand, EncoderTrainArgs};
@@ -63,6 +65,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Join the shares of a job that `sample`, `balance`, `prepare`, `eval` or `audit` computed with --shard.
     Merge(MergeArgs),
+    /// Serve a web page on this machine on which a generator draws images in the browser, or write it to a folder.
+    Demo(DemoArgs),
     /// Describe a run, a checkpoint, a model or a cache.
     Info(InfoArgs),
     /// List the devices for --device and the CPU levels for the variable DERMAGAN_CPU.

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod completions;
 mod count;
 pub mod data;
+pub mod demo;
 pub mod devices;
 pub mod doctor;
 pub mod encoder;

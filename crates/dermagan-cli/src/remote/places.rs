@@ -107,6 +107,13 @@ pub fn each(command: &mut Command, see: See) -> anyhow::Result<()> {
             see("--hub", Output, &mut args.hub)?;
             see("--out", Output, &mut args.out)
         }
+        Command::Demo(args) => {
+            see("MODEL", Model, &mut args.model)?;
+            see("--against", Model, &mut args.against)?;
+            see("--out", Output, &mut args.out)?;
+            see("--runtime", Local, &mut args.runtime)?;
+            see("--outdir", Local, &mut args.outdir)
+        }
         Command::Info(args) => {
             see("RUN", Input, &mut args.path)?;
             see("--outdir", Local, &mut args.outdir)
@@ -204,7 +211,7 @@ mod tests {
     use crate::args::Cli;
 
     /// A command line of each command with the arguments that it needs.
-    const LINES: [&[&str]; 18] = [
+    const LINES: [&[&str]; 19] = [
         &["prepare", "x"],
         &["data", "info", "x"],
         &["data", "export", "x", "--out", "x.zip"],
@@ -213,6 +220,7 @@ mod tests {
         &["export"],
         &["info", "x"],
         &["merge", "x"],
+        &["demo"],
         &["devices"],
         &["doctor"],
         &["eval", "--real", "x", "--fake", "x"],

@@ -249,8 +249,8 @@ impl ImageGenerator {
         earlier::lesion_id(&self.model().hash, image)
     }
 
-    /// The text chunks of an image file.
-    fn text_of(&self, shot: Shot, truncation: f64) -> Vec<(&'static str, String)> {
+    /// The (keyword, value) pairs of the text in an image file, in their order.
+    pub fn text_of(&self, shot: Shot, truncation: f64) -> Vec<(&'static str, String)> {
         let class = self.class_of(shot).map(str::to_owned);
         let mut text = provenance::text(self.model(), shot.seed.to_string(), class, truncation);
         let orientation = self.sampler().orientation_of(shot.seed);

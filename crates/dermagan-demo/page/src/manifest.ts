@@ -1,0 +1,69 @@
+// The description of the page, `demo.json`, which the program writes (`dermagan-demo/src/model.rs`).
+
+import { Keyed } from './draw/keyed.ts';
+import type { Lengths } from './draw/latent.ts';
+
+/** A class of a generator. */
+export interface Class {
+  /** The code in the names of files; `null` for images without a label. */
+  code: string | null;
+  name: string;
+  about: string;
+  /** Number of training images. */
+  images: number;
+}
+
+/** A generator. */
+export interface Model extends Lengths {
+  title: string;
+  graph: string;
+  graph_bytes: number;
+  sha256: string;
+  side: number;
+  turns: boolean;
+  conditional: boolean;
+  classes: Class[];
+  licence: string;
+  data: string;
+  kimg: number | null;
+  notes: string[];
+  text: [string, string][];
+  passport: Record<string, unknown>;
+  check: string;
+  check_seed: number;
+  check_class: number | null;
+}
+
+export interface Manifest {
+  kind: string;
+  producer: string;
+  runtime: string;
+  models: [Model, ...Model[]];
+}
+
+/** Reads the description from the folder of the page. */
+export async function readManifest(): Promise<Manifest> {
+  const answer = await fetch(new URL('demo.json', self.location.href));
+  if (!answer.ok) throw new Error(`demo.json: ${answer.status}. The folder is not complete: write it anew with dermagan demo --out`);
+  return (await answer.json()) as Manifest;
+}
+
+/** The index of an image's class: the chosen one, or the one that the seed draws. `null`: the generator has no classes. */
+export function classIndex(model: Model, seed: bigint, chosen: number | null): number | null {
+  if (!model.conditional) return null;
+  if (chosen !== null) return chosen;
+  const total = model.classes.reduce((sum, of) => sum + of.images, 0);
+  let left = new Keyed(seed, 'class').below(Math.max(total, 1));
+  return model.classes.findIndex((of) => {
+    const here = left < of.images;
+    left -= of.images;
+    return here;
+  });
+}
+
+/** The class of an image; `undefined` if nothing is known about it. */
+export function classOf(model: Model, seed: bigint, chosen: number | null): Class | undefined {
+  const index = classIndex(model, seed, chosen);
+  // A generator of one class always makes that class.
+  return index === null ? (model.classes.length === 1 ? model.classes[0] : undefined) : model.classes[index];
+}
