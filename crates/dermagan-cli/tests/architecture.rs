@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
@@ -23,7 +23,14 @@ const CRATES: [(&str, &[&str]); 15] = [
     ("export", &["base", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
     ("trust", &["base", "data", "eval", "generate", "kernels", "model", "train"]),
-    ("cli", &["base", "data", "eval", "export", "formats", "generate", "model", "train", "trust"]),
+    ("mpi", &["train"]),
+    (
+        "cli",
+        &[
+            "base", "data", "eval", "export", "formats", "generate", "model", "mpi", "train",
+            "trust",
+        ],
+    ),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
     ("fuzz", &["base", "data", "eval", "generate", "model", "models", "train"]),
 ];
@@ -49,7 +56,10 @@ const FOLDERS: [(&str, &[&str]); 7] = [
             "report",
         ],
     ),
-    ("train", &["recipe", "augment", "step", "check", "store", "plan", "watch", "run", "tools"]),
+    (
+        "train",
+        &["recipe", "augment", "group", "step", "check", "store", "plan", "watch", "run", "tools"],
+    ),
 ];
 
 const MOST_FILES: usize = 16;

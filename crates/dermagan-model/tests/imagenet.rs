@@ -146,7 +146,10 @@ fn the_gradient_is_the_slope_of_the_network_in_float64() {
         // The size that a slope along a random direction has on average. One slope can be near 0.
         let usual = norm(&gradient) * norm(&direction) / (x.len() as f64).sqrt();
         let off = (slope - along).abs() / usual;
-        println!("along a direction, tap {i} is off by {off:.1e} ({:.1} of the usual slope)", slope.abs() / usual);
+        println!(
+            "along a direction, tap {i} is off by {off:.1e} ({:.1} of the usual slope)",
+            slope.abs() / usual
+        );
         assert!(off < tolerance, "tap {i}: {along}, expected {slope}");
     }
 }

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod encoder;
 pub mod eval;
 pub mod model;
+mod processes;
 pub mod sample;
 mod stop;
 mod table;
