@@ -8,7 +8,7 @@
 //! - [`train_encoder`] trains the lesion encoder, whose features the metrics use.
 //!
 //! This crate does not print and does not read the command line. Its folders are the stages of a run: `recipe`
-//! (settings), `augment`, `step` (one training step), `check` (a device's gradients), `store` (files), `plan`, `watch`
+//! (settings), `augment`, `group` (several processes), `step` (one training step), `check` (a device's gradients), `store` (files), `plan`, `watch`
 //! (metrics and plots), `run`, and `tools`.
 //!
 //! ```
