@@ -90,7 +90,7 @@ impl Processes {
         if std::env::var_os(COUNTS[0]).is_some() && std::env::var_os(PATIENCE).is_none() {
             complain!(
                 "note: mpirun kills its processes 1 s after Ctrl-C, which may be too soon for a checkpoint; start it with \
-                 --mca odls_base_sigkill_timeout 120"
+                 --mca odls_base_sigkill_timeout 20"
             );
         }
     }

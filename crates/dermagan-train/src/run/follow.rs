@@ -167,6 +167,7 @@ mod tests {
                 "condition.from_kimg=0",
                 "condition.to_kimg=0.02",
                 "augment.target=0.6",
+                "augment.adapt_kimg=1",
             ];
             if name.contains("projected") {
                 settings.extend(["model.projected=true", "objective.projected_from=0.5"]);
