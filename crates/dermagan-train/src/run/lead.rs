@@ -25,8 +25,11 @@ impl Leading {
         Self { group: Arc::new(Alone), are_waiting: false, is_last: false }
     }
 
-    /// What all members do next. `state` is compared with theirs.
+    /// What all members do next. `state` is compared with theirs. Without members this process decides.
     pub fn agree(&mut self, wish: Wish, state: State) -> Agreed {
+        if !self.are_waiting {
+            return Agreed { wish, by: 0, same: true };
+        }
         let agreed = agree(&*self.group, wish, state);
         let goes_on = matches!(agreed.wish, Wish::Step | Wish::Stop) && agreed.same;
         self.are_waiting &= goes_on && !self.is_last;
