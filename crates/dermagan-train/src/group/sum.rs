@@ -95,7 +95,10 @@ mod tests {
         for count in [0, 1, 5, 64, 1003] {
             let leaf = |i: usize| {
                 let mut random = Keyed::new(1, "sum", i as u64);
-                random.normals(count, 0.0, 1.0).into_iter().map(move |v| v * 10f32.powi(i as i32 - 4))
+                random
+                    .normals(count, 0.0, 1.0)
+                    .into_iter()
+                    .map(move |v| v * 10f32.powi(i as i32 - 4))
             };
             let part = |from: usize, leaves: usize| {
                 let mut tree = Tree::default();
