@@ -56,7 +56,8 @@ pub fn all_reduce(group: &dyn Group, values: &mut Vec<f32>) {
         let received = &mut received[..length];
         exchange(group, rank ^ distance, &values[give..give + length], received);
         for (own, other) in values[keep..keep + length].iter_mut().zip(&*received) {
-            *own = if is_left { *own + *other } else { *other + *own };
+            // The two parts of a node may be added in either order: the bits are the same.
+            *own += *other;
         }
         from = keep;
         distance *= 2;
