@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use imports::{Crate, cycles};
 
 /// The crates of this project that each crate may depend on.
-const CRATES: [(&str, &[&str]); 18] = [
+const CRATES: [(&str, &[&str]); 19] = [
     ("base", &[]),
     ("kernels", &[]),
     ("datasets", &[]),
@@ -26,11 +26,12 @@ const CRATES: [(&str, &[&str]); 18] = [
     ("demo", &["base", "export", "generate", "model"]),
     ("train", &["base", "data", "eval", "export", "formats", "generate", "model", "models"]),
     ("trust", &["base", "data", "eval", "generate", "kernels", "model", "shards", "train"]),
+    ("mpi", &["train"]),
     (
         "cli",
         &[
             "base", "cloud", "data", "demo", "eval", "export", "formats", "generate", "model",
-            "shards", "train", "trust",
+            "mpi", "shards", "train", "trust",
         ],
     ),
     ("python", &["base", "cli", "data", "eval", "formats", "generate", "model", "train"]),
@@ -58,7 +59,10 @@ const FOLDERS: [(&str, &[&str]); 7] = [
             "report",
         ],
     ),
-    ("train", &["recipe", "augment", "step", "check", "store", "plan", "watch", "run", "tools"]),
+    (
+        "train",
+        &["recipe", "augment", "group", "step", "check", "store", "plan", "watch", "run", "tools"],
+    ),
 ];
 
 const MOST_FILES: usize = 16;

@@ -42,6 +42,27 @@ pub enum TrainError {
     /// The caller stopped the work before anything was kept. The text says when.
     #[error("stopped {0}; there is nothing to resume")]
     Stopped(&'static str),
+    /// Another process of the run's group has an error.
+    #[error("process {rank} of {size}, counted from 0: {error}")]
+    Member {
+        /// Number of the process in its group, from 0.
+        rank: usize,
+        /// Number of processes of the group.
+        size: usize,
+        /// Its error.
+        error: String,
+    },
+    /// The processes of a group no longer have the same state.
+    #[error(
+        "at {kimg:.3} kimg the processes of this run no longer have the same weights: one of them computed wrongly\n  \
+         The last good checkpoint is {}.", .checkpoint.display()
+    )]
+    Diverged {
+        /// Thousands of images seen.
+        kimg: f64,
+        /// The last checkpoint from before the error.
+        checkpoint: PathBuf,
+    },
     /// A file could not be read or written.
     #[error("{path}: {error}{next}")]
     Io {

@@ -8,7 +8,7 @@
 //! - [`train_encoder`] trains the lesion encoder, whose features the metrics use.
 //!
 //! This crate does not print and does not read the command line. Its folders are the stages of a run: `recipe`
-//! (settings), `augment`, `step` (one training step), `check` (a device's gradients), `store` (files), `plan`, `watch`
+//! (settings), `augment`, `group` (several processes), `step` (one training step), `check` (a device's gradients), `store` (files), `plan`, `watch`
 //! (metrics and plots), `run`, and `tools`.
 //!
 //! ```
@@ -40,6 +40,7 @@ mod classifier;
 mod encoder;
 mod error;
 mod event;
+mod group;
 mod plan;
 mod recipe;
 mod run;
@@ -58,6 +59,8 @@ pub use classifier::{Classifier, EncoderConfig, Learnt};
 pub use encoder::{EncoderEvent, TrainedEncoder};
 pub use error::TrainError;
 pub use event::{Event, Outcome, SelfCheck};
+pub use group::members::{Alone, Group};
+pub use group::message::dismiss;
 pub use plan::advice::Advice;
 pub use plan::auto::Reason;
 pub use plan::estimate::Estimate;
@@ -73,6 +76,7 @@ pub use recipe::config::{
 pub use recipe::objective::{Loss, Objective};
 pub use recipe::preset::{AUTO, Preset};
 pub use recipe::schedule::Scheduled;
+pub use run::follow::follow;
 pub use run::session::{STATUS_WON, Session};
 pub use run::start::{ReadyRun, resume, start};
 pub use step::adam::Adam;

@@ -16,6 +16,7 @@ pub mod encoder;
 pub mod eval;
 pub mod merge;
 pub mod model;
+mod processes;
 pub mod sample;
 pub mod share;
 pub mod stop;

@@ -110,6 +110,12 @@ impl Stop {
         Ok(())
     }
 
+    /// Sets the flag at a signal from now on, and says nothing: another process does.
+    pub fn listen_silently(&self) -> anyhow::Result<()> {
+        let flag = self.flag.clone();
+        Ok(ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?)
+    }
+
     /// The flag.
     pub fn flag(&self) -> &AtomicBool {
         &self.flag

@@ -13,6 +13,7 @@ use dermagan_train::{
 use indicatif::ProgressBar;
 
 use crate::args::TrainArgs;
+use crate::commands::processes::Processes;
 use crate::commands::stop::{Kept, Stage, Stop};
 use crate::remote::Training;
 use crate::show::{complain, say, say_raw};
@@ -24,19 +25,44 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 /// The shortest time between two updates of the progress bar.
 const BAR_EVERY: Duration = Duration::from_secs(2);
 
-/// Trains or resumes a run; returns the exit code.
-pub fn run(args: TrainArgs, mut remote: Training) -> anyhow::Result<u8> {
+/// Trains or resumes a run, alone or with the processes that a launcher started; returns the exit code.
+pub fn run(args: TrainArgs, remote: Training) -> anyhow::Result<u8> {
+    let processes = Processes::join()?;
+    if !processes.leads() {
+        return follow(&args, &processes);
+    }
+    let done = lead(&args, remote, &processes);
+    dermagan_train::dismiss(&**processes.group());
+    done
+}
+
+/// Takes part in a run that another process leads. That one reports every error.
+fn follow(args: &TrainArgs, processes: &Processes) -> anyhow::Result<u8> {
+    let stop = Stop::new("");
+    let open = || {
+        stop.listen_silently().map_err(|error| error.to_string())?;
+        device::select(&args.device.device).map_err(|error| error.to_string())
+    };
+    dermagan_train::follow(processes.group(), args.data.as_deref(), &open, stop.flag());
+    Ok(0)
+}
+
+/// Trains or resumes a run, and reports it; returns the exit code.
+fn lead(args: &TrainArgs, mut remote: Training, processes: &Processes) -> anyhow::Result<u8> {
     let stop = Stop::new("stopping before the first step of the run; there is nothing to keep yet");
     let mut view = View::new(stop.clone());
-    let resumed = args.resume.as_ref().map(|from| resume_request(&args, from)).transpose()?;
+    let resumed = args.resume.as_ref().map(|from| resume_request(args, from)).transpose()?;
     let device = device::select(&args.device.device)?;
     let mut sink = sink_of(&mut view, &mut remote, &stop);
     let mut run = match &resumed {
         Some(request) => ReadyRun::resumed(request, &device, &mut sink)?,
-        None => ReadyRun::new(&train_request(&args)?, &device, &mut sink)?,
+        None => ReadyRun::new(&train_request(args)?, &device, &mut sink)?,
     };
-    let before = run.images_seen();
+    let (before, config) = (run.images_seen(), &run.plan().config);
+    processes.check(config)?;
+    run.check_group(processes.group())?;
     describe(run.plan(), &device);
+    processes.describe(config);
     stop.listen()?;
     if args.dry_run {
         let estimate = run.estimate(stop.flag(), &mut sink)?;
@@ -45,8 +71,7 @@ pub fn run(args: TrainArgs, mut remote: Training) -> anyhow::Result<u8> {
     drop(sink);
     let run = remote.ready(run)?;
     let mut sink = sink_of(&mut view, &mut remote, &stop);
-    let begun = run.begin(stop.flag(), &mut sink);
-    let outcome = begun.and_then(|session| session.run(stop.flag(), &mut sink));
+    let outcome = run.lead(processes.group(), stop.flag(), &mut sink);
     drop(sink);
     view.close();
     let kept = remote.finish(&stop);

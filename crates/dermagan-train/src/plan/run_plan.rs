@@ -129,14 +129,14 @@ impl Plan {
         Ok(Self { config, cache, images, lost, initial, minutes })
     }
 
-    /// The plan of a run that continues from a checkpoint in the folder `run`. The data may have moved, and the request
-    /// may change the length of the run and the interval of snapshots.
+    /// The plan of a run that continues from a checkpoint, in the folder `run` if it is known. The data may have moved, and
+    /// the request may change the length of the run and the interval of snapshots.
     ///
     /// # Errors
     /// When the data is not the data that the run began with, or the length is less than what was done.
     pub fn resume(
         checkpoint: &Checkpoint,
-        run: &Path,
+        run: Option<&Path>,
         request: &ResumeRequest,
         sink: &mut dyn FnMut(Event),
     ) -> Result<Self, TrainError> {
@@ -174,7 +174,8 @@ impl Plan {
             choose(place, &began.classes, config.input.split, began.split, &cache)?;
         config.source = source;
         if config.source.digest != began.digest {
-            let changes = changed::changes(run, &cache)
+            let changes = run
+                .and_then(|run| changed::changes(run, &cache))
                 .unwrap_or_else(|| format!("{} then, {} now", began.images, config.source.images));
             return Err(TrainError::Invalid(format!(
                 "the images of {} are not those that this run began with: {changes}; pass the original data as `data`",

@@ -272,6 +272,21 @@ pub struct TrainConfig {
     /// Number format of the convolutions. Checkpoints of older programs do not have this field; they are float32.
     #[serde(default)]
     pub precision: Precision,
+    /// Number of logical shards that a step is divided into: 1, 2, 4, 8, … up to the batch, which it divides. Each shard is
+    /// computed alone, and their gradients are summed in a fixed order. Up to so many processes can share a step, and the
+    /// run's bytes do not depend on how many do.
+    #[serde(default = "one_shard", skip_serializing_if = "is_one_shard")]
+    pub shards: usize,
+}
+
+/// The number of shards of a run whose options name none.
+pub(crate) fn one_shard() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+pub(crate) fn is_one_shard(shards: &usize) -> bool {
+    *shards == 1
 }
 
 impl TrainConfig {
@@ -307,6 +322,7 @@ impl TrainConfig {
                     .into(),
             );
         }
+        self.check_shards()?;
         if dcgan && self.condition.classes {
             return bad("condition.classes = true needs model.backbone = \"residual\"".into());
         }
@@ -330,6 +346,29 @@ impl TrainConfig {
                 let problem = "expected thousands of images, more than 0 and at most a billion";
                 return Err(SettingError::value(setting, value, problem).into());
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that a step can be divided into the shards.
+    fn check_shards(&self) -> Result<(), TrainError> {
+        let (shards, batch) = (self.shards, self.optimiser.batch);
+        let bad = |what: &str| Err(TrainError::Invalid(format!("shards = {shards}: {what}")));
+        if !shards.is_power_of_two() {
+            return bad(
+                "expected 1, 2, 4, 8 or another power of two, so that they can be summed in pairs",
+            );
+        }
+        if !batch.is_multiple_of(shards) {
+            return bad(&format!(
+                "a batch of {batch} images cannot be divided equally; choose another `batch`"
+            ));
+        }
+        if shards > 1 && self.model.backbone == Backbone::Dcgan {
+            return bad(
+                "a network with batch normalisation needs the statistics of the whole batch, so its step cannot be divided; \
+                 expected shards = 1, or model.backbone = \"residual\"",
+            );
         }
         Ok(())
     }
@@ -467,6 +506,40 @@ mod tests {
         options.as_object_mut().unwrap().remove("split");
         let read: SourceConfig = serde_json::from_value(options).unwrap();
         assert_eq!(read.split, 1);
+    }
+
+    #[test]
+    fn a_step_is_divided_only_into_shards_that_can_be_computed_alone() {
+        let check = |preset: &str, settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+            let config = TrainConfig::with_settings(preset, &settings, 0).unwrap();
+            config.validate().map_err(|error| error.to_string())
+        };
+        for shards in [1, 2, 4, 8, 16] {
+            assert_eq!(check("rare", &[&format!("shards={shards}")]), Ok(()));
+        }
+        for (preset, settings, reason) in [
+            ("rare", vec!["shards=0"], "shards = 0: expected 1, 2, 4"),
+            ("rare", vec!["shards=3"], "shards = 3: expected 1, 2, 4"),
+            ("rare", vec!["shards=32"], "a batch of 16 images cannot be divided"),
+            ("fast", vec!["shards=4", "optimiser.batch=10"], "a batch of 10 images"),
+            ("reference", vec!["shards=2"], "batch normalisation needs the statistics"),
+            ("tiny", vec!["shards=2"], "batch normalisation needs the statistics"),
+        ] {
+            let error = check(preset, &settings).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_shard_is_not_written_so_that_older_files_stay_the_same() {
+        let one = TrainConfig::with_settings("rare", &[], 0).unwrap();
+        let text = serde_json::to_string(&one).unwrap();
+        assert!(!text.contains("shards"));
+        assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), one);
+        let four = TrainConfig::with_settings("rare", &["shards=4".to_owned()], 0).unwrap();
+        let text = serde_json::to_string(&four).unwrap();
+        assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap().shards, 4);
     }
 
     #[test]

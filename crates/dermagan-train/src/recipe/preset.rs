@@ -14,6 +14,7 @@ use crate::error::TrainError;
 use crate::recipe::augment::AugmentConfig;
 use crate::recipe::config::{
     ConditionConfig, InputConfig, OptimiserConfig, ScheduleConfig, SourceConfig, TrainConfig,
+    is_one_shard, one_shard,
 };
 use crate::recipe::objective::Objective;
 use crate::recipe::setting::key_and_value;
@@ -28,6 +29,9 @@ pub struct Preset {
     /// Number format of the convolutions, unless the user asks for another.
     #[serde(default)]
     pub precision: PrecisionChoice,
+    /// Number of logical shards of a step ([`TrainConfig::shards`]).
+    #[serde(default = "one_shard", skip_serializing_if = "is_one_shard")]
+    pub shards: usize,
     /// Architecture and sizes of the networks.
     pub model: ModelConfig,
     /// The optimiser and the averaged generator.
@@ -146,6 +150,7 @@ impl Preset {
             source,
             initial: None,
             precision,
+            shards: self.shards,
         };
         config.set_length(config.schedule.kimg);
         config

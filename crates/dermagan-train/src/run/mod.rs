@@ -2,6 +2,8 @@
 
 pub mod checks;
 pub mod defence;
+pub mod follow;
+pub mod lead;
 pub mod prefetch;
 pub mod self_check;
 pub mod session;

@@ -1,6 +1,7 @@
 //! Batches are prepared on a separate thread while the previous step computes. A batch is a function of the seed and of
 //! the number of its first image, so a checkpoint holds nothing of this.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -19,7 +20,7 @@ use crate::plan::run_plan::Plan;
 /// than others, such as those without a penalty.
 const READY: usize = 1;
 
-/// The batch of one step, on the host.
+/// The batch of one step, or a part of it, on the host.
 #[derive(Clone, Debug)]
 pub struct HostBatch {
     /// Real images.
@@ -38,6 +39,35 @@ pub enum Images {
     /// `[batch, side, side, 3]` in 0 to 255, as they are stored, for training on a GPU. The GPU converts them, which
     /// saves three quarters of the transfer.
     Bytes(Vec<u8>),
+}
+
+impl HostBatch {
+    /// Number of images.
+    pub fn count(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// The batch in `parts` consecutive parts of equal size. Their number divides that of the images.
+    pub fn split(self, parts: usize) -> Vec<Self> {
+        if parts == 1 {
+            return vec![self];
+        }
+        let of = |part: usize| Self {
+            images: match &self.images {
+                Images::Planes(planes) => Images::Planes(slice(planes, part, parts)),
+                Images::Bytes(bytes) => Images::Bytes(slice(bytes, part, parts)),
+            },
+            classes: slice(&self.classes, part, parts),
+            latents: slice(&self.latents, part, parts),
+        };
+        (0..parts).map(of).collect()
+    }
+}
+
+/// Part number `part` of `parts` equal parts.
+fn slice<T: Clone>(values: &[T], part: usize, parts: usize) -> Vec<T> {
+    let each = values.len() / parts;
+    values[part * each..(part + 1) * each].to_vec()
 }
 
 impl Images {
@@ -82,13 +112,16 @@ struct Maker {
     classes: Vec<usize>,
     model: ModelConfig,
     seed: u64,
+    /// Images per step.
     batch: usize,
+    /// The images of each batch that this process computes.
+    part: Range<usize>,
     as_bytes: bool,
 }
 
 impl Prefetch {
-    /// For the batches of a run, with images as bytes or as planes ([`Images`]).
-    pub fn new(plan: &Plan, as_bytes: bool) -> Self {
+    /// For the `part` of each batch of a run, with images as bytes or as planes ([`Images`]).
+    pub fn new(plan: &Plan, part: Range<usize>, as_bytes: bool) -> Self {
         let config = &plan.config;
         let maker = Maker {
             order: plan.order(),
@@ -97,12 +130,13 @@ impl Prefetch {
             model: config.model,
             seed: config.seed,
             batch: config.optimiser.batch,
+            part,
             as_bytes,
         };
         Self { maker: Arc::new(maker), ahead: None }
     }
 
-    /// The batch that begins with image number `first` of the run. It is ready, or nearly so, if the previous call was
+    /// The part of the batch that begins with image number `first` of the run. It is ready, or nearly so, if the previous call was
     /// for the batch before it.
     pub fn batch(&mut self, first: u64) -> HostBatch {
         let mut ahead = match self.ahead.take() {
@@ -129,22 +163,23 @@ fn start(maker: Arc<Maker>, first: u64) -> Receiver<HostBatch> {
 }
 
 impl Maker {
-    /// The batch that begins with image number `first` of the run.
+    /// The part of the batch that begins with image number `first` of the run.
     fn make(&self, first: u64) -> HostBatch {
         let side = self.cache.size();
         let each = 3 * side * side;
-        let draws: Vec<_> = (first..).take(self.batch).map(|i| self.order.at(i)).collect();
+        let (first, count) = (first + self.part.start as u64, self.part.len());
+        let draws: Vec<_> = (first..).take(count).map(|i| self.order.at(i)).collect();
         let pixels = |draw: &Draw| self.cache.pixels(draw.image as usize);
         let images = match self.as_bytes {
             true => {
-                let mut bytes = vec![0; self.batch * each];
+                let mut bytes = vec![0; count * each];
                 bytes.par_chunks_mut(each).zip(&draws).for_each(|(bytes, draw)| {
                     oriented(pixels(draw), side, draw.orientation, bytes);
                 });
                 Images::Bytes(bytes)
             }
             false => {
-                let mut planes = vec![0.0; self.batch * each];
+                let mut planes = vec![0.0; count * each];
                 planes.par_chunks_mut(each).zip(&draws).for_each(|(planes, draw)| {
                     to_planes(pixels(draw), side, draw.orientation, planes);
                 });
@@ -154,7 +189,7 @@ impl Maker {
         HostBatch {
             images,
             classes: draws.iter().map(|draw| self.classes[draw.image as usize]).collect(),
-            latents: training_values(self.seed, "z train", first, self.batch, &self.model),
+            latents: training_values(self.seed, "z train", first, count, &self.model),
         }
     }
 }
@@ -173,11 +208,11 @@ mod tests {
     #[test]
     fn a_batch_does_not_depend_on_earlier_requests() {
         let plan = plan();
-        let mut prefetch = Prefetch::new(&plan, false);
+        let mut prefetch = Prefetch::new(&plan, 0..8, false);
         let order = plan.order();
         let planes = |images: Images| images.planes(8, 32).try_to_vec::<f32>().unwrap();
         let values = |batch: HostBatch| (planes(batch.images), batch.classes, batch.latents);
-        let mut as_bytes = Prefetch::new(&plan, true);
+        let mut as_bytes = Prefetch::new(&plan, 0..8, true);
         // In order through several epochs, again from the middle, and back to the beginning.
         for first in [0, 8, 16, 24, 32, 40, 48, 24, 32, 3, 0, 8] {
             let alone = prefetch.maker.make(first);
@@ -192,8 +227,29 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_a_batch_are_those_of_the_whole_batch() {
+        let plan = plan();
+        for as_bytes in [false, true] {
+            let values = |batch: HostBatch| {
+                let count = batch.count();
+                let planes = batch.images.planes(count, 32).try_to_vec::<f32>().unwrap();
+                (planes, batch.classes, batch.latents)
+            };
+            let mut whole = Prefetch::new(&plan, 0..8, as_bytes);
+            for parts in [1, 2, 4, 8] {
+                let split = whole.batch(16).split(parts);
+                for (i, expected) in split.into_iter().enumerate() {
+                    let each = 8 / parts;
+                    let mut part = Prefetch::new(&plan, i * each..(i + 1) * each, as_bytes);
+                    assert_eq!(values(part.batch(16)), values(expected), "{i} of {parts}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_thread_ends_when_the_receiver_is_dropped() {
-        let mut prefetch = Prefetch::new(&plan(), true);
+        let mut prefetch = Prefetch::new(&plan(), 0..8, true);
         prefetch.batch(0);
         let maker = prefetch.maker.clone();
         drop(prefetch);

@@ -11,12 +11,15 @@ use serde_json::json;
 
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
+use crate::group::agreement::{State, Wish};
 use crate::plan::memory::resident_gigabytes;
 use crate::plan::run_plan::Plan;
 use crate::recipe::config::images_of_kimg;
 use crate::run::defence::{Broken, ReadBack};
+use crate::run::lead::Leading;
 use crate::run::self_check::CheckCounts;
 use crate::run::trainer::{ADAPT_EVERY, Trainer};
+use crate::store::checkpoint::Checkpoint;
 use crate::store::rundir::{self, RunDir, stamp};
 use crate::store::stats::{
     KIMG, SECONDS_PER_KIMG, StatsLine, TICK, TIMESTAMP, TOTAL_SECONDS, Tally, seconds_since_1970,
@@ -81,6 +84,8 @@ pub struct Session {
     pub(super) device: ComputeDevice,
     pub(super) keep: usize,
     pub(super) metrics: Option<SnapshotMetrics>,
+    /// The other processes of the run's group.
+    pub(super) leading: Leading,
     /// The snapshot whose metrics are still to be computed.
     pub(super) unmeasured: Option<Unmeasured>,
     /// Events since the last call of [`Session::take_events`].
@@ -135,6 +140,7 @@ impl Session {
             device,
             keep,
             metrics,
+            leading: Leading::none(),
             unmeasured: None,
             events: Vec::new(),
             start: now,
@@ -220,10 +226,19 @@ impl Session {
     ) -> Result<Outcome, TrainError> {
         let mut outcome = Ok(());
         self.take_events().into_iter().for_each(&mut *sink);
-        while outcome.is_ok() && !self.is_done() {
-            if stop.load(Ordering::Relaxed) {
-                outcome = self.interrupt();
-                break;
+        loop {
+            match self.agree(&outcome, stop.load(Ordering::Relaxed)) {
+                Wish::Step => {}
+                Wish::Stop => {
+                    self.leading.stop(self.snapshot_is_fresh);
+                    outcome = self.interrupt();
+                    break;
+                }
+                Wish::End => break,
+                Wish::Fail => {
+                    outcome = outcome.and_then(|()| Err(self.diverged()));
+                    break;
+                }
             }
             outcome = self.advance();
             // The caller learns of the checkpoint before the metrics, which may take minutes.
@@ -234,6 +249,36 @@ impl Session {
         let finished = outcome.and_then(|()| self.end());
         self.take_events().into_iter().for_each(&mut *sink);
         finished
+    }
+
+    /// What to do next, which all processes of a group agree on.
+    fn agree(&mut self, outcome: &Result<(), TrainError>, stop: bool) -> Wish {
+        let own = match (outcome, self.is_done(), stop) {
+            (Err(_), ..) => Wish::Fail,
+            (_, true, _) => Wish::End,
+            (_, _, true) => Wish::Stop,
+            _ => Wish::Step,
+        };
+        self.leading.agree(own, State::default()).wish
+    }
+
+    /// Compares the state with that of the other processes of a group, before it is written.
+    pub(super) fn compare_states(&mut self, state: &Checkpoint) -> Result<(), TrainError> {
+        if !self.leading.are_waiting() {
+            return Ok(());
+        }
+        let agreed = self.leading.agree(Wish::Step, state.state());
+        match agreed.wish == Wish::Step && agreed.same {
+            true => Ok(()),
+            false => Err(self.diverged()),
+        }
+    }
+
+    /// The error of processes that do not have the same state.
+    fn diverged(&mut self) -> TrainError {
+        let (kimg, checkpoint) = (self.kimg(), self.last_good.clone());
+        self.dir.log(&format!("the processes have different weights at {kimg:.3} kimg; stopped"));
+        TrainError::Diverged { kimg, checkpoint }
     }
 
     /// Computes the metrics that are due, and passes the events to `sink`.

@@ -108,6 +108,7 @@ impl Session {
         self.repeat()?;
         // The state is checked first, because a broken one must not replace the last good generator.
         let state = self.state()?;
+        self.compare_states(&state)?;
         let grid = format!("fakes{stamp}.png");
         let shown = self.trainer.shown();
         self.write_grid(&grid, &shown)?;

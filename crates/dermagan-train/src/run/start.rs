@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use dermagan_base::SettingError;
 use dermagan_model::{ComputeDevice, Precision};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::error::TrainError;
 use crate::event::{Event, Outcome};
+use crate::group::members::{Alone, Group};
+use crate::group::team::Team;
 use crate::plan::estimate::Estimate;
 use crate::plan::request::{KEEP, ResumeRequest, TrainRequest};
 use crate::plan::run_plan::Plan;
@@ -135,7 +138,7 @@ impl ReadyRun {
         let path = rundir::resolve(&request.from, &request.outdir)?;
         let checkpoint = Checkpoint::open(&path)?;
         check_precision(checkpoint.meta.config.precision, device)?;
-        let plan = Plan::resume(&checkpoint, checkpoint::folder_of(&path), request, sink)?;
+        let plan = Plan::resume(&checkpoint, Some(checkpoint::folder_of(&path)), request, sink)?;
         let mut options = RunOptions::of_run(checkpoint::folder_of(&path));
         options.keep = request.keep.unwrap_or(options.keep);
         options.metrics = request.metrics.clone().unwrap_or(options.metrics);
@@ -188,7 +191,55 @@ impl ReadyRun {
     /// When the machine has too little memory for the run, there are too few images for a metric, the device computes
     /// wrong gradients, the checkpoint does not belong to its folder, or the folder cannot be written.
     pub fn begin(
+        self,
+        stop: &AtomicBool,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Session, TrainError> {
+        self.begin_in(&(Arc::new(Alone) as Arc<dyn Group>), stop, sink)
+    }
+
+    /// Trains the run to its end, or until `stop` is set in any process, as the leader of a group whose other members are in
+    /// [`follow`](crate::follow). The leader alone writes the run's folder, reports events and computes metrics. Its caller
+    /// [dismisses](crate::dismiss) the members afterwards, whatever the outcome.
+    ///
+    /// # Errors
+    /// As [`ReadyRun::check_group`], [`ReadyRun::begin`] and [`Session::run`], and when another process cannot take part. All
+    /// processes then end.
+    pub fn lead(
+        self,
+        group: &Arc<dyn Group>,
+        stop: &AtomicBool,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<Outcome, TrainError> {
+        self.check_group(group)?;
+        self.begin_in(group, stop, sink)?.run(stop, sink)
+    }
+
+    /// Checks that the processes of a group can train this run together.
+    ///
+    /// # Errors
+    /// When they cannot share the shards of a step equally, the device is a GPU, or the length of the run is still to be
+    /// fitted to a number of minutes.
+    pub fn check_group(&self, group: &Arc<dyn Group>) -> Result<(), TrainError> {
+        if group.size() == 1 {
+            return Ok(());
+        }
+        Team::of(group.clone(), self.plan.config.shards)?;
+        if !self.device.is_cpu {
+            let problem = "several processes train on the CPU only, because the checks of a GPU's gradients work in one \
+                           process; expected cpu, or one process";
+            return Err(SettingError::value("device", &self.device.name, problem).into());
+        }
+        if let Some(minutes) = self.plan.minutes {
+            let problem = "several processes cannot time their steps before the run; set its length by `kimg`";
+            return Err(SettingError::value("minutes", minutes, problem).into());
+        }
+        Ok(())
+    }
+
+    fn begin_in(
         mut self,
+        group: &Arc<dyn Group>,
         stop: &AtomicBool,
         sink: &mut dyn FnMut(Event),
     ) -> Result<Session, TrainError> {
@@ -201,14 +252,21 @@ impl ReadyRun {
                 time_budget::fit(&mut self.plan, &self.device, stop, sink)?;
                 let place = (&*outdir, number);
                 let mut session =
-                    new_session(self.plan, self.device, place, &self.options, metrics)?;
+                    new_session(self.plan, self.device, place, &self.options, metrics, group)?;
                 let written = session.write_first_files();
                 (session, written)
             }
             Origin::Checkpoint(checkpoint, path) => {
                 let (plan, device) = (self.plan, self.device);
-                let session =
-                    resumed_session(plan, device, &path, *checkpoint, &self.options, metrics)?;
+                let session = resumed_session(
+                    plan,
+                    device,
+                    &path,
+                    *checkpoint,
+                    &self.options,
+                    metrics,
+                    group,
+                )?;
                 let written = session.restore_files();
                 (session, written)
             }
@@ -241,12 +299,15 @@ fn new_session(
     (outdir, number): (&Path, Option<u64>),
     options: &RunOptions,
     metrics: Option<SnapshotMetrics>,
+    group: &Arc<dyn Group>,
 ) -> Result<Session, TrainError> {
     let mut trainer = Trainer::new(plan.clone(), device.clone());
     let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
+    let leading = trainer.lead(group)?;
     let dir = RunDir::create(outdir, number, &plan.config, options)?;
     let transfer = plan.initial.as_ref().map(|(_, transfer)| transfer.words());
     let mut session = Session::new(plan, trainer, dir, device, options.keep, metrics);
+    session.leading = leading;
     transfer.iter().for_each(|words| session.dir.log(words));
     session.report_check(checked);
     Ok(session)
@@ -260,6 +321,7 @@ fn resumed_session(
     checkpoint: Checkpoint,
     options: &RunOptions,
     metrics: Option<SnapshotMetrics>,
+    group: &Arc<dyn Group>,
 ) -> Result<Session, TrainError> {
     let bad = |next: &str| {
         let next = next.to_owned();
@@ -277,6 +339,7 @@ fn resumed_session(
         "Another version of the program may have written it. Resume from another checkpoint.",
     ))?;
     let checked = self_check::begin(&mut trainer, &device, options.self_check)?;
+    let leading = trainer.lead(group)?;
     // This comes before statistics are removed: a process that is killed in between continues from a newer checkpoint
     // or from this one.
     dir.supersede(nimg)?;
@@ -289,6 +352,7 @@ fn resumed_session(
     dir.rewind_metrics(nimg as f64 / 1000.0)?;
     dir.write_options(&plan.config, options)?;
     let mut session = Session::new(plan, trainer, dir, device, options.keep, metrics);
+    session.leading = leading;
     session.seconds_before = before;
     session.won = rundir::read_stats(folder)
         .last()

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::augment::transforms::Transforms;
+use crate::group::team::Team;
 use crate::plan::estimate::parameters;
 use crate::plan::run_plan::Plan;
 use crate::recipe::augment::rarity;
@@ -33,6 +34,8 @@ use crate::watch::trained::{sampler_of, shown};
 /// A run in memory, without its files.
 pub struct Trainer {
     pub(super) plan: Arc<Plan>,
+    /// The processes that share the steps.
+    pub(super) team: Team,
     pub(super) prefetch: Prefetch,
     pub(super) device: ComputeDevice,
     pub(super) players: Players,
@@ -77,8 +80,10 @@ impl Trainer {
         }
         let has_lookahead = plan.config.optimiser.lookahead > 0;
         let lookahead = has_lookahead.then(|| Lookahead::new(&players));
+        let batch = plan.config.optimiser.batch;
         Self {
-            prefetch: Prefetch::new(&plan, !device.is_cpu),
+            team: Team::alone(plan.config.shards),
+            prefetch: Prefetch::new(&plan, 0..batch, !device.is_cpu),
             device,
             players,
             average,
@@ -148,6 +153,13 @@ impl Trainer {
         trainer
     }
 
+    /// Shares the following steps with the processes of a team.
+    pub fn share(&mut self, team: Team) {
+        let part = team.images(self.config().optimiser.batch);
+        self.prefetch = Prefetch::new(&self.plan, part, !self.device.is_cpu);
+        self.team = team;
+    }
+
     fn config(&self) -> &TrainConfig {
         &self.plan.config
     }
@@ -158,12 +170,13 @@ impl Trainer {
     pub fn step(&mut self) -> Duration {
         let start = Instant::now();
         let host = self.prefetch.batch(self.nimg);
-        let batch = self.on_device(host, &self.device.handle);
+        let batches = self.shards_on_device(host);
         let waited = start.elapsed();
         self.steps += 1;
         let settings = StepSettings::at(self.config(), self.steps, self.nimg);
         let frozen = self.config().is_frozen(self.nimg);
-        self.pending.push(self.players.step(batch, &settings, &mut |_, _| {}));
+        let values = self.players.step_in_shards(batches, &self.team, &settings, &mut |_, _| {});
+        self.pending.push(values);
         let optimiser = self.config().optimiser;
         self.nimg += optimiser.batch as u64;
         let share = self.config().share(self.nimg);
@@ -180,10 +193,22 @@ impl Trainer {
         waited
     }
 
-    /// A batch on a device, with its class labels and the draws of its augmentation.
-    pub(super) fn on_device(&self, host: HostBatch, device: &Device) -> Batch {
+    /// This process's part of a batch as its shards, on the run's device.
+    fn shards_on_device(&self, host: HostBatch) -> Vec<Batch> {
+        let mut first = self.nimg + self.team.images(self.config().optimiser.batch).start as u64;
+        let shards = host.split(self.team.own_shards()).into_iter().map(|shard| {
+            let count = shard.count() as u64;
+            let batch = self.on_device(shard, first, &self.device.handle);
+            first += count;
+            batch
+        });
+        shards.collect()
+    }
+
+    /// Images from number `first` of the run on, on a device, with their class labels and the draws of their augmentation.
+    pub(super) fn on_device(&self, host: HostBatch, first: u64, device: &Device) -> Batch {
         let config = self.config();
-        let (seed, n) = (config.seed, config.optimiser.batch);
+        let (seed, n) = (config.seed, host.count());
         let side = self.plan.cache.size();
         let device = device.clone().autodiff();
         let strength = config.class_strength(self.nimg);
@@ -195,7 +220,7 @@ impl Trainer {
         });
         let purposes = ["augment real", "augment fake"];
         let transforms =
-            Transforms::pair(&config.augment, &probabilities, seed, purposes, self.nimg, side);
+            Transforms::pair(&config.augment, &probabilities, seed, purposes, first, side);
         let z = TensorData::new(host.latents, [n, config.model.latents()]);
         let real = match host.images {
             Images::Bytes(bytes) if !is_cpu(&device) => from_bytes(&bytes, n, side, &device),

@@ -219,7 +219,7 @@ impl Trainer {
     ) -> Gradients {
         let config = &self.plan.config;
         let settings = StepSettings::at(config, 1, self.nimg).without_moving();
-        gradients(players, self.on_device(batch, device), &settings)
+        gradients(players, self.on_device(batch, self.nimg, device), &settings)
     }
 }
 

@@ -63,9 +63,9 @@ measures! {
 }
 
 impl Measures<Tensor<1>> {
-    /// All values, then `more`, as one tensor that is still on the device.
-    pub(super) fn pack(self, more: Vec<Tensor<1>>) -> Tensor<1> {
-        Tensor::cat(self.into_array().into_iter().chain(more).collect(), 0)
+    /// All values as one tensor that is still on the device.
+    pub(super) fn pack(self) -> Tensor<1> {
+        Tensor::cat(self.into_array().into_iter().collect(), 0)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use burn::tensor::Tensor;
 
+use crate::group::team::Team;
 use crate::recipe::objective::Loss;
 use crate::step::batch::Batch;
-use crate::step::d_step::DStep;
+use crate::step::d_step::{DStep, Shard};
 use crate::step::g_step::GStep;
 use crate::step::gradients::{BackwardPass, GradientHook};
 use crate::step::measures::Measures;
@@ -34,17 +35,42 @@ impl Players {
         settings: &StepSettings,
         observe: &mut GradientHook<'_>,
     ) -> Tensor<1> {
-        let Batch { mut real, z, class, transforms } = batch;
-        let fault = self.fault.clone().filter(|fault| fault.strikes());
-        let mut with = BackwardPass { fault, squares: self.watched.then(Vec::new), observe };
+        self.step_in_shards(vec![batch], &Team::alone(1), settings, observe)
+    }
 
+    /// One step as [`Players::step`] does it, divided into the logical shards of `team`. `batches` are those of this
+    /// process's shards, in their order.
+    ///
+    /// Each shard is computed alone, and the means of gradients and measures are taken over all shards in a fixed order, so
+    /// the result has the same bits at any number of processes. The networks must not normalise over a batch. All
+    /// processes of the team must take part, twice: for the discriminator, then for the generator, which learns from the
+    /// new discriminator.
+    pub(crate) fn step_in_shards(
+        &mut self,
+        batches: Vec<Batch>,
+        team: &Team,
+        settings: &StepSettings,
+        observe: &mut GradientHook<'_>,
+    ) -> Tensor<1> {
+        let fault = self.fault.clone().filter(|fault| fault.strikes());
+        let mut with = BackwardPass { team, fault, squares: self.watched.then(Vec::new), observe };
+
+        let shards = batches.into_iter().map(|batch| self.shard(batch)).collect();
+        let shards = self.d_step(shards, settings, &mut with);
+        let measured = |d: DStep, g: GStep| measured(settings.loss, d, g).pack();
+        let measures = self.g_step(shards, settings, measured, &mut with);
+        let squares = with.squares.unwrap_or_default();
+        Tensor::cat(measures.into_iter().chain(squares).collect(), 0)
+    }
+
+    /// The images of a shard as the discriminator sees them.
+    fn shard(&mut self, batch: Batch) -> Shard {
+        let Batch { mut real, z, class, transforms } = batch;
         let mut fakes = self.generate(z, class.clone());
         if let Some([of_real, of_fakes]) = transforms {
             (real, fakes) = (of_real.apply(real), of_fakes.apply(fakes));
         }
-        let d = self.d_step(real, fakes.clone(), class.clone(), settings, &mut with);
-        let g = self.g_step(fakes, class, &d, settings, &mut with);
-        measured(settings.loss, d, g).pack(with.squares.unwrap_or_default())
+        Shard { real, fakes, class }
     }
 
     /// Fakes of latents, `[batch, 3, side, side]`, through which gradients pass.

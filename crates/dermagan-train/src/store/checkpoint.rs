@@ -76,8 +76,13 @@ pub struct Checkpoint {
 
 /// The SHA-256 of the metadata's text without the hash, `blank`, and of the tensors.
 fn digest(blank: &str, tensors: &Weights) -> String {
+    hex(&hash(blank, tensors))
+}
+
+/// The SHA-256 of a text and of tensors.
+fn hash(text: &str, tensors: &Weights) -> [u8; 32] {
     let mut hash = Sha256::new();
-    hash.update(blank);
+    hash.update(text);
     for (name, array) in tensors {
         hash.update(name);
         for values in array.values.chunks(4096) {
@@ -85,7 +90,7 @@ fn digest(blank: &str, tensors: &Weights) -> String {
             hash.update(&bytes);
         }
     }
-    hex(&hash.finalize())
+    hash.finalize().into()
 }
 
 impl Checkpoint {
@@ -122,6 +127,11 @@ impl Checkpoint {
     /// # Errors
     /// When the disk is full or the folder cannot be written. An older file of this name is then unchanged.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        atomic::write(path, &self.to_bytes()?).map_err(TrainError::io(path))
+    }
+
+    /// The contents of the file.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, TrainError> {
         let text = |meta: &Meta| {
             let bad = |e| {
                 TrainError::Invalid(format!(
@@ -133,8 +143,30 @@ impl Checkpoint {
         let mut meta = Meta { format: FORMAT, sha256: String::new(), ..self.meta.clone() };
         meta.sha256 = digest(&text(&meta)?, &self.tensors);
         let json = text(&meta)?;
-        let bytes = to_safetensors(&self.tensors, json)?;
-        atomic::write(path, &bytes).map_err(TrainError::io(path))
+        Ok(to_safetensors(&self.tensors, json)?)
+    }
+
+    /// From what [`Checkpoint::to_bytes`] of the same program gave. `from` names the sender in errors.
+    ///
+    /// # Errors
+    /// When the bytes are damaged, or come from another version of the program.
+    pub(crate) fn from_bytes(from: &str, bytes: &[u8]) -> Result<Self, TrainError> {
+        let file = from_safetensors(from, bytes)?;
+        let text = file.metadata.unwrap_or_default();
+        let meta: Meta = serde_json::from_str(&text).map_err(|e| {
+            TrainError::Invalid(format!("{from}: the state cannot be read: {}", quoted(e)))
+        })?;
+        if digest(&text.replacen(&meta.sha256, "", 1), &file.weights) != meta.sha256 {
+            return Err(TrainError::Invalid(format!(
+                "{from}: the state does not match its checksum"
+            )));
+        }
+        Ok(Self { meta, tensors: file.weights })
+    }
+
+    /// SHA-256 of the number of images seen and of the tensors.
+    pub(crate) fn state(&self) -> [u8; 32] {
+        hash(&self.meta.nimg.to_string(), &self.tensors)
     }
 
     /// Reads and checks a checkpoint.
