@@ -22,9 +22,9 @@ use dermagan_train::TrainError;
 use dermagan_trust::TrustError;
 
 use crate::args::{Cli, Command, DataCommand, EncoderCommand};
-use crate::commands::share::Share;
+use crate::commands::shards::share::Share;
 use crate::commands::{
-    bench, completions, data, demo, devices, doctor, encoder, eval, merge, model, sample, train,
+    bench, completions, data, demo, devices, doctor, encoder, eval, model, sample, shards, train,
     trust,
 };
 use crate::remote::Training;
@@ -94,7 +94,7 @@ fn dispatch(command: Command, line: &[OsString], training: Training) -> anyhow::
             let share = Share::of(&args.share, "sample", line)?;
             sample::run(args, &share)
         }
-        Command::Merge(args) => merge::run(args),
+        Command::Merge(args) => shards::merge::run(args),
         Command::Export(args) => model::export(args),
         Command::Demo(args) => demo::run(args),
         Command::Info(args) => model::info(&args),

@@ -13,7 +13,7 @@ use dermagan_formats::Format;
 use dermagan_train::{DataExportRequest, export_data};
 
 use crate::args::{DataExportArgs, DataInfoArgs, PrepareArgs, per_file};
-use crate::commands::share::{Share, said};
+use crate::commands::shards::share::{Share, said};
 use crate::show::{self, complain, say, say_raw};
 
 /// Default side of exported images, in pixels.

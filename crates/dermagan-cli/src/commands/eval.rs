@@ -13,7 +13,7 @@ use dermagan_train::open_generated;
 use indicatif::ProgressBar;
 
 use crate::args::{EvalArgs, FeaturesArg};
-use crate::commands::share::{Share, said};
+use crate::commands::shards::share::{Share, said};
 use crate::commands::{select, table};
 use crate::show::{self, complain};
 

@@ -11,7 +11,7 @@ use dermagan_train::open_model;
 
 use crate::args::{SampleArgs, per_file};
 use crate::commands::select;
-use crate::commands::share::{Share, said};
+use crate::commands::shards::share::{Share, said};
 use crate::show::{self, complain, say};
 
 /// Default number of images.

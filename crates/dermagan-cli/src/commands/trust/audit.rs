@@ -15,7 +15,7 @@ use dermagan_trust::{
 };
 
 use crate::args::AuditArgs;
-use crate::commands::share::{Share, said};
+use crate::commands::shards::share::{Share, said};
 use crate::commands::stop::Stop;
 use crate::commands::trust::training::show_training;
 use crate::commands::{eval, select};

@@ -12,7 +12,7 @@ use dermagan_trust::{
 use indicatif::ProgressBar;
 
 use crate::args::BalanceArgs;
-use crate::commands::share::{Share, said};
+use crate::commands::shards::share::{Share, said};
 use crate::commands::{eval, select};
 use crate::show::{self, complain, say};
 use crate::wording::with_flags;

@@ -7,7 +7,7 @@ use clap::Parser;
 use dermagan_shards::Joined;
 
 use crate::args::{Cli, Command, MergeArgs};
-use crate::commands::share::Share;
+use crate::commands::shards::share::Share;
 use crate::commands::{data, eval, sample, trust};
 use crate::remote;
 use crate::show::complain;
