@@ -50,8 +50,8 @@ impl SetFolder<'_> {
             Err(_) => {}
         }
         std::fs::create_dir_all(out).map_err(TrustError::io(out))?;
-        let entries = std::fs::read_dir(out).map_err(TrustError::io(out))?;
-        for entry in entries {
+        let mut entries = std::fs::read_dir(out).map_err(TrustError::io(out))?;
+        if let Some(entry) = entries.next() {
             let name = entry.map_err(TrustError::io(out))?.file_name();
             let name = name.display();
             let what =
