@@ -110,7 +110,7 @@ mod tests {
         let images =
             |teams: Vec<Team>| teams.iter().map(|team| team.images(16)).collect::<Vec<_>>();
         assert_eq!(images(of(2, 4).unwrap()), [0..8, 8..16]);
-        assert_eq!(images(of(1, 1).unwrap()), [0..16]);
+        assert_eq!(images(of(1, 1).unwrap()), vec![0..16; 1]);
         assert_eq!(of(2, 8).unwrap()[1].own_shards(), 4);
         let error = of(4, 2).err().unwrap().to_string();
         assert!(
