@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 try:
     import ray
-except ImportError as missing:
-    raise ImportError("dermagan.ray needs Ray: pip install 'dermagan[ray]'") from missing
+except ImportError as _missing:
+    raise ImportError("dermagan.ray needs Ray: pip install 'dermagan[ray]'") from _missing
 
 _SLOT_CPUS = 1
 _RETRIES = 5
