@@ -29,6 +29,10 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    not(feature = "client"),
+    allow(rustdoc::broken_intra_doc_links, reason = "what the links name is behind the feature")
+)]
 #![cfg(feature = "client")]
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
