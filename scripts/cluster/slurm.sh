@@ -9,10 +9,12 @@
 #   SHARDS        the folder of the shards (default: COMMAND.shards)
 #   CPUS          CPUs of a task (default: 4)
 #   AT_ONCE       tasks at a time (default: all)
-#   SBATCH_ARGS   further options of sbatch, such as --partition=long --time=4:00:00 --gpus-per-task=1
+#   SBATCH_ARGS   further options of sbatch, such as --partition=long --time=4:00:00 --mem=4G --gpus-per-task=1
+#   RETRIES       how often a task that was stopped by a signal goes back into the queue (default: 3)
+#   DERMAGAN_CPU  on nodes with different CPUs: a level that all of them have, such as avx2
 #
-# A task that is stopped (exit code 130, or a signal when a node is lost) is put back into the queue, up to RETRIES times (default
-# 3). Exit codes 2 to 4 are errors that another try would repeat: the task fails.
+# A task that goes back begins its shard anew, so choose as many tasks that one fits the time limit. Other failures end the task. The job
+# that joins ends with the exit code of the command: an audit that fails or gives no verdict (6, 7) is shown as failed.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
@@ -21,7 +23,14 @@ if [ $# -lt 2 ]; then
 fi
 tasks=$1 command=$2
 shift
-[[ $tasks =~ ^[1-9][0-9]*$ ]] || { echo "TASKS is '$tasks', expected a number" >&2; exit 2; }
+[[ $tasks =~ ^[1-9][0-9]*$ && $tasks -le 10000 ]] || { echo "TASKS is '$tasks', expected 1 to 10000" >&2; exit 2; }
+case $command in
+    sample | balance | prepare | eval | audit) ;;
+    *) echo "COMMAND is '$command', expected sample, balance, prepare, eval or audit" >&2; exit 2 ;;
+esac
+for word in "$@"; do
+    case $word in --shard | --shard=* | --shards | --shards=*) echo "$word: leave it out; SHARDS names the folder" >&2; exit 2 ;; esac
+done
 dermagan=${DERMAGAN:-dermagan}
 shards=${SHARDS:-$PWD/$command.shards}
 # The words of the command, quoted for the script of the tasks.
@@ -33,7 +42,7 @@ job=$(mktemp "${TMPDIR:-/tmp}/dermagan-slurm.XXXXXX")
 trap 'rm -f "$job"' EXIT
 cat >"$job" <<EOF
 #!/bin/bash
-# Slurm sends TERM to this shell 120 s before the time limit (--signal=B:TERM@120), and to all on preemption. The program then stops by itself.
+# Slurm sends TERM to this shell 120 s before the time limit (--signal=B:TERM@120), and to all on preemption. It passes it on.
 export RAYON_NUM_THREADS=\${SLURM_CPUS_PER_TASK:-1}
 $program $line --shard auto/$tasks --shards $folder &
 child=\$!
@@ -42,7 +51,7 @@ wait \$child
 code=\$?
 # A signal ends the first wait before the program has ended.
 while kill -0 \$child 2>/dev/null; do wait \$child; code=\$?; done
-if { [ \$code = 130 ] || [ \$code -gt 128 ]; } && [ "\${SLURM_RESTART_COUNT:-0}" -lt ${RETRIES:-3} ]; then
+if [ \$code -gt 128 ] && [ "\${SLURM_RESTART_COUNT:-0}" -lt ${RETRIES:-3} ]; then
     scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"
 fi
 exit \$code
@@ -53,6 +62,6 @@ array=$(sbatch --parsable --job-name="dermagan-$command" --array="0-$((tasks - 1
     --cpus-per-task="${CPUS:-4}" --requeue --signal=B:TERM@120 --open-mode=append ${SBATCH_ARGS:-} "$job")
 array=${array%%;*}
 # shellcheck disable=SC2086
-merge=$(sbatch --parsable --job-name="dermagan-merge" --dependency="afterok:$array" --cpus-per-task="${CPUS:-4}" \
+merge=$(sbatch --parsable --job-name="dermagan-merge" --dependency="afterok:$array" --kill-on-invalid-dep=yes --cpus-per-task="${CPUS:-4}" \
     ${SBATCH_ARGS:-} --wrap "$program merge $folder")
 echo "array $array computes $tasks shards in $shards; job ${merge%%;*} joins them"

@@ -6,9 +6,9 @@ import dermagan.ray as cluster
 
 if __name__ == "__main__":
     trials = cluster.sweep(
-        "/work/ham10000-200x150.zip",
+        "/shared/ham10000-200x150.zip",
         {"objective.r1": tune.loguniform(0.01, 1.0), "optimiser.learning_rate": tune.loguniform(1e-4, 8e-4)},
-        outdir="/work/sweep",
+        outdir="/shared/sweep",
         preset="fast",
         kimg=175,
         trials=16,

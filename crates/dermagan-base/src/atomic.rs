@@ -46,13 +46,30 @@ impl Pending {
                 .write(true)
                 .truncate(false)
                 .open(&partial)?;
-            file.lock()?;
+            match file.lock() {
+                // Some network file systems have no locks. There each process writes a file of its own, and the last one to
+                // end counts.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Self::create_own(target);
+                }
+                locked => locked?,
+            }
             // The process that held the lock may have renamed or removed the file opened here.
             if same_file(&file, &partial) {
                 file.set_len(0)?;
                 return Ok(Self { file, partial, target: target.to_owned(), committed: false });
             }
         }
+    }
+
+    /// As [`Pending::create`], under a name that no other process uses.
+    fn create_own(target: &Path) -> io::Result<Self> {
+        let mut name = target.file_name().unwrap_or_default().to_os_string();
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+        name.push(format!(".{}-{now:x}.partial", std::process::id()));
+        let partial = target.with_file_name(name);
+        let file = OpenOptions::new().create_new(true).read(true).write(true).open(&partial)?;
+        Ok(Self { file, partial, target: target.to_owned(), committed: false })
     }
 
     /// The file to write to.
@@ -107,6 +124,17 @@ pub fn write_unflushed(target: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&partial);
     }
     written
+}
+
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// The error of the file system, except that there is no such file.
+pub fn remove(file: &Path) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether `path` is a symbolic link, including one whose target does not exist.

@@ -28,6 +28,9 @@ pub fn twice(names: &[String]) -> Option<&String> {
     names.iter().find(|name| !seen.insert(name.to_lowercase()))
 }
 
+/// Files that systems put into folders on their own.
+pub const OF_SYSTEMS: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
+
 /// The code of the only class of images for which nothing gives a class.
 pub const UNLABELLED: &str = "unlabelled";
 

@@ -106,6 +106,16 @@ pub fn bar(total: u64, template: &str) -> ProgressBar {
     bar
 }
 
+/// A path as a shell reads it.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-:+@=,~%".contains(c);
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 /// Seconds as `1h 02m`, `3m 04s` or `5s`.
 pub fn duration(seconds: f64) -> String {
     let s = Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs();

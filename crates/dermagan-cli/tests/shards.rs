@@ -87,6 +87,18 @@ fn images_in_shards_are_those_of_one_call_in_every_format() {
     let line = "sample shipped --seeds 3-9 --class df,vasc --format webdataset --images-per-file 5";
     place.done(&format!("{line} --out whole"));
     assert!(place.files("chosen") == place.files("whole"));
+    // An option that is given again takes the place of the recorded one.
+    place.done("merge parts-parquet --out again -- --format folder");
+    assert!(place.files("again") == place.files("one-folder"));
+    place.done("sample shipped --seeds 3-9 --shard 1/1 --shards plain");
+    for (line, expected) in [
+        ("merge parts-zip --out parts-zip/set", "in the folder of the shards"),
+        ("merge parts-zip -- --shard 1/2", "all shards are joined"),
+        ("merge plain --out g.png -- --grid 7x1", "a grid and a walk are made in one call"),
+    ] {
+        let words = place.refused(line);
+        assert!(words.contains(expected), "{line}: {words}");
+    }
 }
 
 #[test]
@@ -104,7 +116,7 @@ fn shards_of_another_job_and_missing_ones_are_refused() {
         ("sample shipped --grid 2x2 --shard 1/2", "cannot be used with"),
         ("eval --real phantom --fake shipped --worst w.png --shard 1/2", "cannot be used with"),
         ("audit --real phantom --fake shipped --drop d --shard 1/2", "cannot be used with"),
-        ("merge nowhere", "no complete shard"),
+        ("merge nowhere", "no such folder"),
         ("balance --data phantom --model shipped --out x --shard 1/2", "--audit FILE.json"),
     ] {
         let words = place.refused(line);
@@ -123,7 +135,7 @@ fn shards_of_another_job_and_missing_ones_are_refused() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&damaged, bytes).unwrap();
     let words = place.refused("merge sample.shards");
-    assert!(words.contains("have changed"), "{words}");
+    assert!(words.contains("not what its manifest says"), "{words}");
 }
 
 #[test]
@@ -141,6 +153,37 @@ fn a_cache_in_shards_is_that_of_one_call() {
     }
     place.done("merge prepare.shards");
     assert!(place.files("one.dermagan") == place.files("many.dermagan"));
+}
+
+#[test]
+fn a_shard_with_a_damaged_image_is_refused_by_strict() {
+    let place = Place::new();
+    place.done("data export phantom:30 --format folder --out photographs --size 64");
+    let images = place.files("photographs/train");
+    let name = images.keys().find(|name| name.ends_with(".png")).unwrap();
+    let damaged = place.0.path().join(format!("photographs/train{name}"));
+    std::fs::write(damaged, "no image").unwrap();
+    let line = "prepare photographs --keep-synthetic --out p.dermagan --shards parts";
+    let strict = |i: usize| place.run(&format!("{line} --strict --shard {i}/2"), &[]).status.code();
+    let codes = [1, 2].map(strict);
+    assert!(codes == [Some(0), Some(3)] || codes == [Some(3), Some(0)], "{codes:?}");
+    (1..=2).for_each(|i| drop(place.done(&format!("{line} --shard {i}/2"))));
+    assert_eq!(place.run("merge parts", &[]).status.code(), Some(0));
+    assert_eq!(place.run("merge parts --out q.dermagan -- --strict", &[]).status.code(), Some(3));
+}
+
+#[test]
+fn images_that_changed_between_two_shards_are_refused() {
+    let place = Place::new();
+    place.done("sample shipped -n 20 --out fakes");
+    let line =
+        "eval --real phantom:60 --fake fakes -n 10 --features handmade --json --shards parts";
+    place.done(&format!("{line} --shard 1/2"));
+    std::fs::remove_dir_all(place.0.path().join("fakes")).unwrap();
+    // As many images, of the same names.
+    place.done("sample shipped -n 20 --trunc 0.3 --out fakes");
+    let words = place.refused(&format!("{line} --shard 2/2"));
+    assert!(words.contains("other settings, or from another model or data"), "{words}");
 }
 
 #[test]

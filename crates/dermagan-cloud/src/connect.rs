@@ -22,43 +22,34 @@ pub fn client(
 ) -> Result<Arc<dyn ObjectStore>, CloudError> {
     install_tls();
     let bucket = location.bucket();
-    let own = variables.of_scheme(location.scheme());
+    // The builders have the same methods and no common trait.
+    macro_rules! built {
+        ($builder:expr, $name_bucket:ident, $endpoints:expr) => {{
+            let client = options(variables, &$endpoints);
+            let mut builder = $builder.with_client_options(client);
+            for (name, value) in variables.of_scheme(location.scheme()) {
+                if let Ok(key) = name.to_ascii_lowercase().parse() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            let built = builder.$name_bucket(bucket).with_retry(retries()).build();
+            built.map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
+        }};
+    }
     let made = match location.scheme() {
-        Scheme::S3 => {
-            let endpoints = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
-            let client = options(variables, &endpoints);
-            let mut builder =
-                AmazonS3Builder::new().with_region("us-east-1").with_client_options(client);
-            for (name, value) in own {
-                if let Ok(key) = name.to_ascii_lowercase().parse() {
-                    builder = builder.with_config(key, value);
-                }
-            }
-            let built = builder.with_bucket_name(bucket).with_retry(retries()).build();
-            built.map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
-        }
+        Scheme::S3 => built!(
+            AmazonS3Builder::new().with_region("us-east-1"),
+            with_bucket_name,
+            ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
+        ),
         Scheme::Gs => {
-            let client = options(variables, &["GOOGLE_BASE_URL"]);
-            let mut builder = GoogleCloudStorageBuilder::new().with_client_options(client);
-            for (name, value) in own {
-                if let Ok(key) = name.to_ascii_lowercase().parse() {
-                    builder = builder.with_config(key, value);
-                }
-            }
-            let built = builder.with_bucket_name(bucket).with_retry(retries()).build();
-            built.map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
+            built!(GoogleCloudStorageBuilder::new(), with_bucket_name, ["GOOGLE_BASE_URL"])
         }
-        Scheme::Az => {
-            let client = options(variables, &["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
-            let mut builder = MicrosoftAzureBuilder::new().with_client_options(client);
-            for (name, value) in own {
-                if let Ok(key) = name.to_ascii_lowercase().parse() {
-                    builder = builder.with_config(key, value);
-                }
-            }
-            let built = builder.with_container_name(bucket).with_retry(retries()).build();
-            built.map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
-        }
+        Scheme::Az => built!(
+            MicrosoftAzureBuilder::new(),
+            with_container_name,
+            ["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]
+        ),
     };
     made.map_err(|error| CloudError::Refused {
         url: location.to_string(),

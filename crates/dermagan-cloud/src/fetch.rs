@@ -110,8 +110,7 @@ fn bring(
     make_way(&root, &path, is_file)?;
     let (read, bytes) = download(store, location, scratch, &path, &listed, &index_path, progress)?;
     if !is_file {
-        let names: BTreeSet<&str> = listed.iter().map(|object| object.name.as_str()).collect();
-        remove_others(&path, &path, &names)?;
+        remove_others(&path, &listed)?;
     }
     Ok(Fetched { path, read, kept: listed.len() - read, bytes })
 }
@@ -198,13 +197,18 @@ fn make_way(root: &Path, path: &Path, is_file: bool) -> Result<(), CloudError> {
 }
 
 /// Removes the files of a folder that the store does not have: what is in the folder counts.
-fn remove_others(top: &Path, folder: &Path, names: &BTreeSet<&str>) -> Result<(), CloudError> {
+pub(crate) fn remove_others(folder: &Path, listed: &[Listed]) -> Result<(), CloudError> {
+    let names = listed.iter().map(|object| object.name.as_str()).collect();
+    remove_below(folder, folder, &names)
+}
+
+fn remove_below(top: &Path, folder: &Path, names: &BTreeSet<&str>) -> Result<(), CloudError> {
     let entries = std::fs::read_dir(folder).map_err(CloudError::io(folder))?;
     for entry in entries.flatten() {
         let path = entry.path();
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_folder {
-            remove_others(top, &path, names)?;
+            remove_below(top, &path, names)?;
             // Only an empty folder goes.
             let _ = std::fs::remove_dir(&path);
             continue;

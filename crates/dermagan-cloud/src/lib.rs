@@ -14,9 +14,12 @@
 //! Everything is behind the feature `client`. The crate does not print and does not read the environment.
 //!
 //! ```
+//! # #[cfg(not(feature = "client"))]
+//! # fn main() {}
+//! # #[cfg(feature = "client")]
+//! # fn main() -> Result<(), dermagan_cloud::CloudError> {
 //! use dermagan_cloud::{Location, Patience, Scratch, Store, Variables, Wanted, fetch};
 //!
-//! # fn main() -> Result<(), dermagan_cloud::CloudError> {
 //! // Pass the environment of the process. Nobody listens at this address.
 //! let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
 //! let variables = Variables::of(variables);
@@ -55,7 +58,7 @@ mod variables;
 pub use claim::{claim_number, newest_run};
 pub use error::CloudError;
 pub use fetch::{Fetched, Wanted, fetch};
-pub use location::{Location, Scheme, is_url};
+pub use location::{Location, Scheme};
 pub use mirror::{Mirror, MirrorEvent};
 pub use pass::{Passed, RunCopy};
 pub use pointer::{POINTER, Pointer};

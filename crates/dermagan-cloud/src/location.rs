@@ -34,11 +34,6 @@ impl Scheme {
     }
 }
 
-/// Whether a text is a URL of a store, such as `s3://bucket/key`. It may still be a wrong one.
-pub fn is_url(text: &str) -> bool {
-    scheme_of(text).is_some()
-}
-
 /// The scheme and what follows `://`.
 fn scheme_of(text: &str) -> Option<(Scheme, &str)> {
     let (name, rest) = text.split_once("://")?;

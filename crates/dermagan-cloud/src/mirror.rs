@@ -31,7 +31,7 @@ pub enum MirrorEvent {
     },
 }
 
-/// What the thread is told.
+/// The orders that the thread receives.
 enum Order {
     /// The folder has changed.
     Changed,

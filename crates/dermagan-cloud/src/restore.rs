@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dermagan_base::atomic;
 
 use crate::error::CloudError;
-use crate::fetch::{download, missing};
+use crate::fetch::{download, missing, remove_others};
 use crate::location::Location;
 use crate::pass::{CHECKPOINT, RunCopy};
 use crate::pointer::{POINTER, Pointer};
@@ -138,7 +138,8 @@ pub fn restore(
         }
         let (_, bytes) = read?;
         check(&pointer, run, &coming)?;
-        only(&coming, &listed)?;
+        // An earlier, interrupted call may have left files that the run does not have.
+        remove_others(&coming, &listed)?;
         set_aside(&folder)?;
         std::fs::rename(&coming, &folder).map_err(CloudError::io(&folder))?;
         let (run, was_here) = (run.clone(), false);
@@ -187,17 +188,6 @@ fn check(pointer: &Pointer, run: &Location, folder: &Path) -> Result<(), CloudEr
             "latest.json names it, but it is not there"
         };
         return Err(CloudError::Content { url: run.join(name).to_string(), what: what.to_owned() });
-    }
-    Ok(())
-}
-
-/// Removes files of an earlier, interrupted call that the run does not have.
-fn only(folder: &Path, listed: &[Listed]) -> Result<(), CloudError> {
-    for entry in std::fs::read_dir(folder).map_err(CloudError::io(folder))?.flatten() {
-        let name = entry.file_name();
-        if !listed.iter().any(|object| name.to_str() == Some(&object.name)) {
-            std::fs::remove_file(entry.path()).map_err(CloudError::io(entry.path()))?;
-        }
     }
     Ok(())
 }

@@ -131,12 +131,12 @@ fn an_error_says_where_and_what_to_do_and_shows_no_secret() {
         assert!(!words.contains(secret), "{words}");
     }
     assert!(!format!("{store:?} {:?}", variables()).contains("secret-key"));
-    for (told, expected) in [
+    for (words, expected) in [
         ("<Code>NoSuchBucket</Code>", "no such bucket"),
         ("<Code>SignatureDoesNotMatch</Code>", "refuses access"),
         ("server returned status 400 Bad Request", "the store answered"),
     ] {
-        client.set_words(told);
+        client.set_words(words);
         let error = store.head(&at("s3://b/x")).unwrap_err();
         assert!(error.to_string().contains(expected) && !error.may_pass(), "{error}");
     }

@@ -20,7 +20,7 @@ const KNOWN: [(&str, &str, &str); 9] = [
     (
         "akiec",
         "Actinic keratosis",
-        "Actinic keratosis and Bowen's disease: early forms of squamous cell carcinoma",
+        "Actinic keratosis, a precursor of squamous cell carcinoma, and Bowen's disease, one in situ",
     ),
     ("ak", "Actinic keratosis", "A rough patch of sun-damaged skin that may become cancer"),
     ("bcc", "Basal cell carcinoma", "A common skin cancer that grows slowly and rarely spreads"),

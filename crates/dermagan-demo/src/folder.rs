@@ -12,8 +12,19 @@ use crate::error::DemoError;
 use crate::page::{DESCRIPTION, KIND, Listed, Page};
 
 /// Files and folders that git, hosts of static pages and systems put there; they stay as they are.
-const OF_OTHERS: [&str; 7] =
-    [".git", ".gitattributes", ".nojekyll", "CNAME", ".DS_Store", "Thumbs.db", "desktop.ini"];
+const OF_OTHERS: [&str; 11] = [
+    ".git",
+    ".gitattributes",
+    ".gitignore",
+    ".github",
+    ".nojekyll",
+    "CNAME",
+    "README.md",
+    "LICENSE",
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+];
 /// The number of characters of a name that an error repeats.
 const SHOWN: usize = 80;
 /// The ending of a file that is not complete.
@@ -36,12 +47,7 @@ impl Page {
     /// When the folder holds anything else, or cannot be written. Nothing is written before the folder was looked at.
     pub fn write(&self, folder: &Path) -> Result<(), DemoError> {
         let stale = self.look(folder)?;
-        let remove = |file: &Path| match std::fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(DemoError::io(file)(error))
-            }
-            _ => Ok(()),
-        };
+        let remove = |file: &Path| atomic::remove(file).map_err(DemoError::io(file));
         remove(&folder.join(DESCRIPTION))?;
         for file in stale {
             remove(&file)?;
@@ -57,7 +63,7 @@ impl Page {
     fn look(&self, folder: &Path) -> Result<Vec<PathBuf>, DemoError> {
         let found = match folder.symlink_metadata() {
             Ok(_) if folder.is_dir() => files_in(folder, "")?,
-            Ok(_) => return refuse(folder, "this is a file; name a new folder"),
+            Ok(_) => return refuse(folder, "this is no folder; name a new one"),
             Err(_) => return Ok(Vec::new()),
         };
         let earlier = earlier(&folder.join(DESCRIPTION));
@@ -180,7 +186,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(page.write(&file).unwrap_err().to_string().contains("this is a file"));
+        assert!(page.write(&file).unwrap_err().to_string().contains("this is no folder"));
     }
 
     #[cfg(unix)]

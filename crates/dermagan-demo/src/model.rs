@@ -108,7 +108,7 @@ pub(crate) fn prepare(model: ModelFile, number: usize) -> Result<Prepared, DemoE
     Ok(Prepared { described, files: vec![(graph, onnx), (check, pixels)] })
 }
 
-/// A name without the path of the file, which is nobody's business once the page is public.
+/// A name without the path of the file: a public page must not show folders of this machine.
 fn title(model: &ModelFile, facts: &GeneratorFacts) -> String {
     let side = model.config.resolution;
     let trained = match (&facts.preset, facts.kimg) {

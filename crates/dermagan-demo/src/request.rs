@@ -37,6 +37,15 @@ pub(crate) fn is_complete(head: &[u8]) -> bool {
 
 /// Answers a request to the server on `port`. `head` is its request line and its headers, or what came of them.
 pub(crate) fn answer<'a>(page: &'a Page, port: u16, head: &[u8]) -> Answer<'a> {
+    let answer = answer_to_get(page, port, head);
+    match head.starts_with(b"HEAD ") {
+        true => Answer { body: &[], ..answer },
+        false => answer,
+    }
+}
+
+/// The answer with its body, which an answer to HEAD does not have.
+fn answer_to_get<'a>(page: &'a Page, port: u16, head: &[u8]) -> Answer<'a> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let complete = request.parse(head).is_ok_and(|parsed| parsed.is_complete());
@@ -46,7 +55,12 @@ pub(crate) fn answer<'a>(page: &'a Page, port: u16, head: &[u8]) -> Answer<'a> {
             false => "431 Request Header Fields Too Large",
         });
     };
-    let host = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("host"));
+    let mut hosts =
+        request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return status("400 Bad Request");
+    }
     if !host.is_some_and(|host| is_own(host.value, port)) {
         return status("421 Misdirected Request");
     }
@@ -60,7 +74,7 @@ pub(crate) fn answer<'a>(page: &'a Page, port: u16, head: &[u8]) -> Answer<'a> {
     };
     // The name is compared with those of the files in memory: no path of the file system is made of it.
     match page.file(name) {
-        Some(file) => found(file, method == "HEAD"),
+        Some(file) => found(file),
         None => status("404 Not Found"),
     }
 }
@@ -71,19 +85,18 @@ fn is_own(host: &[u8], port: u16) -> bool {
     ["127.0.0.1", "localhost"].iter().any(|name| host == format!("{name}:{port}").as_bytes())
 }
 
-fn found(file: &PageFile, only_head: bool) -> Answer<'_> {
+fn found(file: &PageFile) -> Answer<'_> {
     let body = file.bytes.as_ref();
-    let head = head("200 OK", file.media_type(), body.len());
-    Answer { head, body: if only_head { &[] } else { body } }
+    Answer { head: head("200 OK", file.media_type(), body.len()), body }
 }
 
-/// An answer without a file.
-fn status(status: &str) -> Answer<'static> {
-    let mut head = head(status, "text/plain; charset=utf-8", 0);
+/// An answer without a file. Its body repeats the status: a browser shows it.
+fn status(status: &'static str) -> Answer<'static> {
+    let mut head = head(status, "text/plain; charset=utf-8", status.len());
     if status.starts_with("405") {
         head.insert_str(head.len() - 2, "Allow: GET, HEAD\r\n");
     }
-    Answer { head, body: &[] }
+    Answer { head, body: status.as_bytes() }
 }
 
 fn head(status: &str, media_type: &str, length: usize) -> String {
@@ -142,7 +155,7 @@ mod tests {
         assert_eq!(ask("HEAD"), (ask("GET").0, 0));
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "get"] {
             let (head, length) = ask(method);
-            assert!(head.starts_with("HTTP/1.1 405") && length == 0, "{method}: {head}");
+            assert!(head.starts_with("HTTP/1.1 405") && length < 100, "{method}: {head}");
             assert!(head.contains("\r\nAllow: GET, HEAD\r\n\r\n"), "{head}");
         }
     }
@@ -159,9 +172,11 @@ mod tests {
             "",
         ] {
             let (head, length) = ask(&page, &format!("GET / HTTP/1.1\nHost: {host}\n\n"));
-            assert!(head.starts_with("HTTP/1.1 421") && length == 0, "{host}: {head}");
+            assert!(head.starts_with("HTTP/1.1 421") && length < 100, "{host}: {head}");
         }
         assert!(ask(&page, "GET / HTTP/1.1\n\n").0.starts_with("HTTP/1.1 421"));
+        let two = "GET / HTTP/1.1\nHost: localhost:8000\nHost: evil.example\n\n";
+        assert!(ask(&page, two).0.starts_with("HTTP/1.1 400"));
     }
 
     #[test]
@@ -186,7 +201,7 @@ mod tests {
             assert!(
                 answer.head.ends_with("\r\n\r\n") && answer.head.matches("\r\n\r\n").count() == 1
             );
-            assert!(answer.body.is_empty() || status.starts_with("200 OK"), "{head:?}");
+            assert!(answer.body.len() < 100 || status.starts_with("200 OK"), "{head:?}");
         }
     }
 

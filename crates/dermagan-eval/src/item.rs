@@ -1,7 +1,7 @@
 //! The features of one image as an item of a shard.
 
 use dermagan_data::Problem;
-use dermagan_shards::{Joined, ShardError, pack, unpack};
+use dermagan_shards::{Joined, ShardError, pack_floats, unpack_floats};
 use serde::{Deserialize, Serialize};
 
 /// The number of the first generated image among the items; those below are real images.
@@ -27,23 +27,15 @@ pub(crate) struct Item {
 impl Item {
     /// The bytes of the item.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ShardError> {
-        let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        pack(&self.head, &bytes)
+        pack_floats(&self.head, &self.values)
     }
 
     /// The item of a number; `None` if no shard has it. `values` is the number of its features.
     pub fn of(joined: &Joined, number: u64, values: usize) -> Result<Option<Self>, ShardError> {
         let Some(bytes) = joined.get(number)? else { return Ok(None) };
-        let damaged = || joined.damaged(number);
-        let (head, bytes): (Head, _) = unpack(&bytes).ok_or_else(damaged)?;
-        let (words, rest) = bytes.as_chunks::<4>();
-        let fits = words.len() == if head.problem.is_some() { 0 } else { values };
-        match fits && rest.is_empty() {
-            true => Ok(Some(Self {
-                head,
-                values: words.iter().map(|word| f32::from_le_bytes(*word)).collect(),
-            })),
-            false => Err(damaged()),
-        }
+        let item = unpack_floats(&bytes).map(|(head, values)| Self { head, values });
+        let fits =
+            |item: &Self| item.values.len() == if item.head.problem.is_some() { 0 } else { values };
+        item.filter(fits).map(Some).ok_or_else(|| joined.damaged(number))
     }
 }

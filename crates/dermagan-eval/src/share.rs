@@ -2,7 +2,7 @@
 
 use dermagan_base::stop_requested;
 use dermagan_model::ComputeDevice;
-use dermagan_shards::{ShardDone, ShardFolder, ShardRequest, ShardWriter};
+use dermagan_shards::{ShardDone, ShardRequest, ShardWriter};
 
 use crate::EvalError;
 use crate::item::FAKES;
@@ -33,7 +33,7 @@ pub fn evaluate_shard(
         .collect();
     let items = (real.len() + fake.len()) as u64;
     let shard_job = opened.shard_job(job, fakes, device);
-    let Some(mut writer) = ShardFolder::begin(request, &shard_job)? else {
+    let Some(mut writer) = request.begin(&shard_job)? else {
         return Ok(ShardDone { items, was_there: true });
     };
     let extractors = opened.extractors(job, None);

@@ -134,10 +134,5 @@ pub(crate) fn end(mut card: Pending, folder: &Path, text: &str) -> Result<(), Fo
 
 /// Removes a file, if it is there.
 fn remove(path: &Path) -> Result<(), FormatError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(FormatError::io(path)(error))
-        }
-        _ => Ok(()),
-    }
+    atomic::remove(path).map_err(FormatError::io(path))
 }

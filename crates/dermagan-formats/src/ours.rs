@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use dermagan_base::SettingError;
-use dermagan_base::name::{has_ending, start_of};
+use dermagan_base::name::{OF_SYSTEMS, has_ending, start_of};
 use zip::ZipArchive;
 
 use crate::card::{CARD, MARK};
@@ -14,8 +14,6 @@ use crate::table::{HAM10000, TABLE};
 
 /// The ending of a file that is not complete.
 const PARTIAL: &str = ".partial";
-/// Files that systems put into folders on their own.
-const OF_SYSTEMS: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 /// How much of a file is read to know it, in bytes.
 const READ: u64 = 1 << 12;
 /// The number of characters of a name that an error repeats.

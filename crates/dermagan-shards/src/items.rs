@@ -58,13 +58,33 @@ impl<W: Write> ItemWriter<W> {
 /// Where an item's bytes are in the file.
 pub(crate) type Place = (u64, u64);
 
-/// Reads the file once: the place of each item and the SHA-256 of the file. Memory is that of the places.
+/// What a file of items holds.
+pub(crate) struct Scanned {
+    pub places: HashMap<u64, Place>,
+    pub sha256: String,
+    /// The length of the file.
+    pub bytes: u64,
+}
+
+/// Reads the file once. Memory is that of the places.
 ///
 /// # Errors
-/// If the file is no file of items, ends early, or names an item twice.
-pub(crate) fn scan(path: &Path) -> Result<(HashMap<u64, Place>, String, u64), ShardError> {
+/// [`ShardError::Damaged`] if there is no such file, or it is no file of items, ends early, or names an item twice;
+/// [`ShardError::Io`] if the system refuses to read.
+pub(crate) fn scan(path: &Path) -> Result<Scanned, ShardError> {
     let io = |error| ShardError::io(path)(error);
     let bad = |problem: &str| ShardError::damaged(path, problem);
+    match path.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(bad("the items of this shard are missing"));
+        }
+        // A pipe would be waited for.
+        found => {
+            if !found.map_err(io)?.is_file() {
+                return Err(bad("this is no file"));
+            }
+        }
+    }
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let mut reader = Hashing { from: BufReader::with_capacity(1 << 20, file), hash: Sha256::new() };
@@ -96,7 +116,7 @@ pub(crate) fn scan(path: &Path) -> Result<(HashMap<u64, Place>, String, u64), Sh
         }
         at += size;
     }
-    Ok((places, hex(&reader.hash.finalize()), length))
+    Ok(Scanned { places, sha256: hex(&reader.hash.finalize()), bytes: length })
 }
 
 /// Reads the bytes at a place.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use dermagan_base::SettingError;
+use dermagan_base::name::start_of;
 
 use crate::error::ShardError;
-use crate::folder::{entries, parts, read};
+use crate::folder::{SHOWN, entries, parts, read};
 use crate::items::{Place, read_at, scan};
 use crate::manifest::{Job, Manifest};
 use crate::shard::Shard;
@@ -35,21 +36,29 @@ impl Joined {
     pub fn open(folder: &Path) -> Result<Self, ShardError> {
         let refuse = |problem: String| SettingError::value("shards", folder.display(), problem);
         let mut found: BTreeMap<usize, (PathBuf, Manifest)> = BTreeMap::new();
+        if !folder.is_dir() {
+            let what = if folder.exists() { "this is a file" } else { "there is no such folder" };
+            return Err(refuse(format!("{what}; name the folder of the shards")).into());
+        }
         for (name, path) in entries(folder)? {
             let Some((shard, ending)) = parts(&name) else {
-                return Err(refuse(format!("it holds {name}, which is no file of a shard")).into());
+                let name = start_of(&name, SHOWN);
+                let problem = format!("it holds {name}, which is no file of a shard; move it away");
+                return Err(refuse(problem).into());
             };
             if ending == "json" {
-                let manifest =
-                    read(&path).filter(|manifest| manifest.shard == shard.to_string()).ok_or_else(
-                        || ShardError::damaged(&path, "this is no manifest of the shard"),
-                    )?;
+                let manifest = read(&path)?
+                    .filter(|manifest| manifest.shard == shard.to_string())
+                    .ok_or_else(|| {
+                        ShardError::damaged(&path, "this is no manifest of the shard")
+                    })?;
                 found.insert(shard.index, (path.with_extension("bin"), manifest));
             }
         }
         let Some((first, of)) = found.values().next().map(|(_, first)| (first.clone(), first))
         else {
-            return Err(refuse("there is no complete shard in it".to_owned()).into());
+            let problem = "there is no complete shard in it; compute them with `shard`";
+            return Err(refuse(problem.to_owned()).into());
         };
         let of = of.shard.split_once('/').and_then(|(_, of)| of.parse().ok()).unwrap_or(0);
         for (_, manifest) in found.values() {
@@ -70,9 +79,11 @@ impl Joined {
             let named = missing.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
             let more = missing.len().saturating_sub(NAMED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            return Err(
-                refuse(format!("shards are missing: {named}{more}; make them first")).into()
+            let problem = format!(
+                "shards are missing: {named}{more}; compute them first, each by this with its `shard`: {}",
+                first.line.join(" ")
             );
+            return Err(refuse(problem).into());
         }
         Self::check_all(folder, first, found.into_values())
     }
@@ -86,15 +97,12 @@ impl Joined {
         let mut joined =
             Self { folder: folder.to_owned(), manifest, files: Vec::new(), places: HashMap::new() };
         for (path, manifest) in shards {
-            let (places, sha256, _) = scan(&path)?;
-            if sha256 != manifest.sha256 {
-                return Err(ShardError::damaged(
-                    path,
-                    "its bytes have changed since they were written",
-                ));
+            let scanned = scan(&path)?;
+            if !manifest.describes(&scanned) {
+                return Err(ShardError::damaged(path, "it is not what its manifest says"));
             }
             let number = joined.files.len();
-            for (item, place) in places {
+            for (item, place) in scanned.places {
                 if joined.places.insert(item, (number, place)).is_some() {
                     return Err(ShardError::damaged(
                         path,
@@ -152,7 +160,9 @@ impl Joined {
         match here.difference(&self.manifest.job) {
             None => Ok(()),
             Some(how) => {
-                let problem = format!("these shards are {how}; give the command that made them");
+                let problem = format!(
+                    "these shards are {how}; restore what has changed, or compute them anew"
+                );
                 Err(SettingError::value("shards", self.folder.display(), problem).into())
             }
         }
@@ -174,7 +184,12 @@ impl Joined {
     /// # Errors
     /// If no shard has it.
     pub fn require(&self, item: u64) -> Result<Vec<u8>, ShardError> {
-        let missing = || ShardError::damaged(&self.folder, format!("no shard has item {item}"));
+        let missing = || {
+            let of = self.shards().max(1);
+            let shard = Shard { index: (item % of as u64) as usize, of };
+            let path = self.folder.join(format!("{}.bin", shard.stem()));
+            ShardError::damaged(path, format!("item {item} is missing"))
+        };
         self.get(item)?.ok_or_else(missing)
     }
 }

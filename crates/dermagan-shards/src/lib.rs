@@ -7,7 +7,7 @@
 //! number of shards, byte for byte.
 //!
 //! ```
-//! use dermagan_shards::{Job, Joined, Shard, ShardFolder, ShardRequest};
+//! use dermagan_shards::{Job, Joined, Shard, ShardRequest};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -15,7 +15,7 @@
 //! let job = Job::new("squares", "the numbers 0 to 9", "any");
 //! for index in 0..3 {
 //!     let request = ShardRequest { shard: Shard { index, of: 3 }, folder: folder.clone(), line: vec![] };
-//!     if let Some(mut writer) = ShardFolder::begin(&request, &job)? {
+//!     if let Some(mut writer) = request.begin(&job)? {
 //!         for item in (0..10).filter(|item| request.shard.has(*item)) {
 //!             writer.put(item, &(item * item).to_le_bytes())?;
 //!         }
@@ -40,8 +40,8 @@ mod pack;
 mod shard;
 
 pub use error::ShardError;
-pub use folder::{ShardDone, ShardFolder, ShardRequest, ShardWriter};
+pub use folder::{ShardDone, ShardRequest, ShardWriter};
 pub use joined::Joined;
 pub use manifest::{Job, Manifest};
-pub use pack::{pack, unpack};
+pub use pack::{pack, pack_floats, unpack, unpack_floats};
 pub use shard::Shard;

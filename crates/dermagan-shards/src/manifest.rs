@@ -4,6 +4,8 @@ use dermagan_base::{hex, producer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::items::Scanned;
+
 /// Everything that the items of a job depend on. Shards of different jobs do not join.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -65,6 +67,14 @@ pub struct Manifest {
     pub bytes: u64,
     /// SHA-256 of the file of items.
     pub sha256: String,
+}
+
+impl Manifest {
+    /// Whether a file of items is the one that this describes.
+    pub(crate) fn describes(&self, scanned: &Scanned) -> bool {
+        let Scanned { places, sha256, bytes } = scanned;
+        (sha256, *bytes, places.len() as u64) == (&self.sha256, self.bytes, self.items)
+    }
 }
 
 /// The version of the fields of a [`Manifest`].

@@ -25,6 +25,22 @@ pub fn unpack<T: DeserializeOwned>(item: &[u8]) -> Option<(T, &[u8])> {
     Some((serde_json::from_slice(json).ok()?, bytes))
 }
 
+/// The bytes of an item whose bytes are numbers.
+///
+/// # Errors
+/// When `head` has no JSON.
+pub fn pack_floats(head: &impl Serialize, values: &[f32]) -> Result<Vec<u8>, ShardError> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    pack(head, &bytes)
+}
+
+/// The head and the numbers of an item; `None` if it has another form.
+pub fn unpack_floats<T: DeserializeOwned>(item: &[u8]) -> Option<(T, Vec<f32>)> {
+    let (head, bytes) = unpack(item)?;
+    let (words, rest) = bytes.as_chunks::<4>();
+    rest.is_empty().then(|| (head, words.iter().map(|word| f32::from_le_bytes(*word)).collect()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +55,8 @@ mod tests {
         for other in [&b""[..], &[255, 255, 255, 255, 1], &item[..6]] {
             assert_eq!(unpack::<(String, f64)>(other), None);
         }
+        let numbers = pack_floats(&1, &[0.5, -2.0]).unwrap();
+        assert_eq!(unpack_floats::<u32>(&numbers), Some((1, vec![0.5, -2.0])));
+        assert_eq!(unpack_floats::<u32>(&numbers[..numbers.len() - 1]), None);
     }
 }

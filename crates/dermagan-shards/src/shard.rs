@@ -16,18 +16,13 @@ pub struct Shard {
     pub of: usize,
 }
 
-/// The variables in which schedulers name the number of a task: its own number, the smallest number, and the number of tasks.
-/// Kubernetes does not say how many there are.
-const SCHEDULERS: [[Option<&str>; 3]; 3] = [
-    [Some("SLURM_ARRAY_TASK_ID"), Some("SLURM_ARRAY_TASK_MIN"), Some("SLURM_ARRAY_TASK_COUNT")],
-    [Some("JOB_COMPLETION_INDEX"), None, None],
-    [Some("OMPI_COMM_WORLD_RANK"), None, Some("OMPI_COMM_WORLD_SIZE")],
-];
-
 impl Shard {
     /// Reads `I/N` with I from 1 to N, or `auto` or `auto/N` for the number that the scheduler gives this task. `variable` gives
     /// the value of an environment variable: `SLURM_ARRAY_TASK_ID` of a Slurm array, `JOB_COMPLETION_INDEX` of an indexed
     /// Kubernetes job, `OMPI_COMM_WORLD_RANK` of Open MPI.
+    ///
+    /// `auto` is for a whole array, whose smallest index may be 1. `auto/N` takes the number of the task as it is, counted from 0,
+    /// so that a part of an array can be submitted again: task 3 computes shard 4 of N, whichever tasks there are beside it.
     ///
     /// # Errors
     /// Names what was expected.
@@ -44,22 +39,30 @@ impl Shard {
         let trimmed = text.trim();
         let number = |text: &str| text.trim().parse::<usize>().map_err(|_| usual());
         let (index, of) = match trimmed.split_once('/') {
-            Some(("auto", of)) => (task(variable).map_err(|what| bad(&what))?.0, number(of)?),
+            Some(("auto", of)) => {
+                let (task, of) = (task(variable).map_err(|what| bad(&what))?, number(of)?);
+                if task.processes.is_some_and(|processes| processes != of) {
+                    return Err(bad("there is another number of MPI processes; type auto"));
+                }
+                (task.own, of)
+            }
             None if trimmed == "auto" => {
-                let (index, of) = task(variable).map_err(|what| bad(&what))?;
-                let of = of.ok_or_else(|| {
+                let task = task(variable).map_err(|what| bad(&what))?;
+                let of = task.count.or(task.processes).ok_or_else(|| {
                     bad("the scheduler does not say how many tasks there are: type auto/N")
                 })?;
-                (index, of)
+                let index = task.own.checked_sub(task.first).filter(|index| *index < of);
+                (index.ok_or_else(|| bad("the array has gaps: use 0 to N-1 and type auto/N"))?, of)
             }
             Some((index, of)) => (number(index)?.checked_sub(1).ok_or_else(usual)?, number(of)?),
             None => return Err(usual()),
         };
         match (1..=MOST).contains(&of) && index < of {
             true => Ok(Self { index, of }),
-            false if trimmed.starts_with("auto") => {
-                Err(bad(&format!("the scheduler gives task {index}, counted from 0, of {of}")))
-            }
+            false if trimmed.starts_with("auto") => Err(bad(&format!(
+                "this is task {index}, counted from 0; expected 0 to {} and at most 10000 tasks",
+                of.saturating_sub(1)
+            ))),
             false => Err(usual()),
         }
     }
@@ -90,8 +93,19 @@ impl fmt::Display for Shard {
     }
 }
 
-/// The number of this task, from 0, and of all tasks, as the scheduler tells.
-fn task(variable: &dyn Fn(&str) -> Option<String>) -> Result<(usize, Option<usize>), String> {
+/// What a scheduler tells a task.
+struct Task {
+    /// Its number.
+    own: usize,
+    /// The smallest number of a Slurm array, and how many tasks this submission has.
+    first: usize,
+    count: Option<usize>,
+    /// The number of MPI processes.
+    processes: Option<usize>,
+}
+
+/// This task, by the variables of Slurm, Kubernetes or Open MPI, in this order. Kubernetes does not say how many tasks there are.
+fn task(variable: &dyn Fn(&str) -> Option<String>) -> Result<Task, String> {
     let number = |name: &str| -> Result<Option<usize>, String> {
         let Some(text) = variable(name) else { return Ok(None) };
         match text.trim().parse() {
@@ -99,12 +113,16 @@ fn task(variable: &dyn Fn(&str) -> Option<String>) -> Result<(usize, Option<usiz
             Err(_) => Err(format!("{name} is {text:?}, expected a number")),
         }
     };
-    let read = |name: Option<&str>| name.map_or(Ok(None), number);
-    for [own, first, count] in SCHEDULERS {
-        let Some(own) = read(own)? else { continue };
-        let index = own.checked_sub(read(first)?.unwrap_or(0));
-        let index = index.ok_or("the number of the task is below the smallest one")?;
-        return Ok((index, read(count)?));
+    if let Some(own) = number("SLURM_ARRAY_TASK_ID")? {
+        let first = number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
+        return Ok(Task { own, first, count: number("SLURM_ARRAY_TASK_COUNT")?, processes: None });
+    }
+    if let Some(own) = number("JOB_COMPLETION_INDEX")? {
+        return Ok(Task { own, first: 0, count: None, processes: None });
+    }
+    if let Some(own) = number("OMPI_COMM_WORLD_RANK")? {
+        let processes = number("OMPI_COMM_WORLD_SIZE")?;
+        return Ok(Task { own, first: 0, count: None, processes });
     }
     Err("no scheduler: none of SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX and OMPI_COMM_WORLD_RANK is set".to_owned())
 }
@@ -139,13 +157,25 @@ mod tests {
             ("SLURM_ARRAY_TASK_COUNT", "4"),
         ];
         assert_eq!(parse("auto", &slurm).unwrap(), Shard { index: 2, of: 4 });
-        assert_eq!(parse("auto/8", &slurm).unwrap(), Shard { index: 2, of: 8 });
+        // Tasks 3 and 7 of eight are submitted again: they compute what they computed in the whole array.
+        assert_eq!(parse("auto/8", &slurm).unwrap(), Shard { index: 7, of: 8 });
+        assert!(parse("auto/7", &slurm).is_err());
+        let again = |own: &'static str| {
+            [
+                ("SLURM_ARRAY_TASK_ID", own),
+                ("SLURM_ARRAY_TASK_MIN", "3"),
+                ("SLURM_ARRAY_TASK_COUNT", "2"),
+            ]
+        };
+        assert_eq!(parse("auto/8", &again("3")).unwrap(), Shard { index: 3, of: 8 });
+        assert!(parse("auto", &again("7")).is_err());
         let kubernetes = [("JOB_COMPLETION_INDEX", "3")];
         assert_eq!(parse("auto/4", &kubernetes).unwrap(), Shard { index: 3, of: 4 });
         assert!(parse("auto", &kubernetes).is_err());
         assert!(parse("auto/3", &kubernetes).is_err());
         let mpi = [("OMPI_COMM_WORLD_RANK", "0"), ("OMPI_COMM_WORLD_SIZE", "2")];
         assert_eq!(parse("auto", &mpi).unwrap(), Shard { index: 0, of: 2 });
+        assert!(parse("auto/8", &mpi).is_err());
         assert!(parse("auto", &[("OMPI_COMM_WORLD_RANK", "x")]).is_err());
     }
 

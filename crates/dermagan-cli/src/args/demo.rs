@@ -13,7 +13,7 @@ use clap::Args;
 pub struct DemoArgs {
     /// Generator: a run's folder, a generator.safetensors, a checkpoint, a DCGAN in a PyTorch .pth or .safetensors,
     /// `latest` for the newest run, `shipped` for the generator that comes with the program, or `shipped128` for that of
-    /// 128x128 images, a file of the repository [default: latest if there is a run, else shipped].
+    /// 128x128 images, which is found in a checkout of the repository [default: latest if there is a run, else shipped].
     #[arg(value_name = "MODEL|RUN")]
     pub model: Option<PathBuf>,
     /// A second generator: the page then has a comparison, in which a viewer says which of two images looks more real.
@@ -29,7 +29,7 @@ pub struct DemoArgs {
     /// Open the page in the browser of the system.
     #[arg(long)]
     pub open: bool,
-    /// Folder with the files of onnxruntime-web [default: web-runtime in the folder DERMAGAN_CACHE].
+    /// Folder with the files of onnxruntime-web [default: web-runtime in the folder DERMAGAN_CACHE, or in ~/.cache/dermagan].
     #[arg(long, value_name = "FOLDER")]
     pub runtime: Option<PathBuf>,
     /// Folder in which the newest run is looked for [default: runs].

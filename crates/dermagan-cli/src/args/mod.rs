@@ -63,7 +63,7 @@ pub enum Command {
     Sample(SampleArgs),
     /// Write a generator in a format to share: safetensors in half precision, ONNX, PyTorch, or a Hugging Face folder.
     Export(ExportArgs),
-    /// Join the shares of a job that `sample`, `balance`, `prepare`, `eval` or `audit` computed with --shard.
+    /// Join the shards of a job that `sample`, `balance`, `prepare`, `eval` or `audit` computed with --shard.
     Merge(MergeArgs),
     /// Serve a web page on this machine on which a generator draws images in the browser, or write it to a folder.
     Demo(DemoArgs),

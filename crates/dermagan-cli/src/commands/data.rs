@@ -40,7 +40,7 @@ pub fn prepare_source(args: &PrepareArgs, share: &Share) -> anyhow::Result<u8> {
             prepare_joined(&source, options, &target, args.strict, joined, progress)
         }
         Share::One(request) => {
-            let done = prepare_shard(&source, options, request, progress)?;
+            let done = prepare_shard(&source, options, args.strict, request, progress)?;
             bar.finish_and_clear();
             said(request, done, &format!("images of {}", source.name));
             return Ok(0);

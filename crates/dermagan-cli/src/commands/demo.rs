@@ -1,5 +1,6 @@
 //! `dermagan demo`: writes the page on which a generator draws images in the browser, or serves it on this machine.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use dermagan_data::default_folder;
@@ -8,7 +9,7 @@ use dermagan_train::open_model;
 
 use crate::args::DemoArgs;
 use crate::exit;
-use crate::show::{complain, say};
+use crate::show::{self, complain, say};
 
 /// The folder of onnxruntime-web's files in that of prepared images, as `scripts/fetch-web-runtime` has it.
 const RUNTIME: &str = "web-runtime";
@@ -23,8 +24,12 @@ pub fn run(args: DemoArgs) -> anyhow::Result<u8> {
         models.push(open_model(Some(against), None)?.1);
     }
     models.iter().flat_map(|model| &model.notes).for_each(|note| complain!("note: {note}"));
-    let licence = models.iter().find_map(|model| Some(model.card.as_ref()?.licence.clone()));
-    let licence = licence.unwrap_or_else(|| "unknown".to_owned());
+    let licences = models.iter().filter_map(|model| Some(model.card.as_ref()?.licence.as_str()));
+    let licences: BTreeSet<&str> = licences.collect();
+    let licence = match licences.is_empty() {
+        true => "unknown".to_owned(),
+        false => licences.into_iter().collect::<Vec<_>>().join("; "),
+    };
     let page = Page::new(models, &runtime)?;
     if let Some(out) = args.out {
         page.write(&out)?;
@@ -32,6 +37,10 @@ pub fn run(args: DemoArgs) -> anyhow::Result<u8> {
         say!(
             "a page that draws images of {name} in {}: {megabytes:.1} MB, licence of its data {licence}",
             out.display()
+        );
+        say!(
+            "next: put the folder on a web server; to try it: python3 -m http.server --bind 127.0.0.1 -d {}",
+            show::quoted(&out)
         );
         return Ok(0);
     }

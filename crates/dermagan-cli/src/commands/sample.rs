@@ -27,6 +27,11 @@ pub fn run(args: SampleArgs, share: &Share) -> anyhow::Result<u8> {
         (None, Some(0)) => anyhow::bail!("--number 0: expected 1 or more"),
         (None, number) => number.map(first_seeds),
     };
+    if (walk.is_some() || grid.is_some()) && !matches!(share, Share::All) {
+        anyhow::bail!(
+            "--shard: a grid and a walk are made in one call; leave out --grid and --interpolate"
+        );
+    }
     let (name, model) = open_model(args.model.as_deref(), args.outdir.as_deref())?;
     model.notes.iter().for_each(|note| complain!("note: {note}"));
     let device = select(&args.device)?;

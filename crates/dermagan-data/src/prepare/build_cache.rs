@@ -119,9 +119,7 @@ pub(super) fn prepare_by(
         return strictly(PreparedCache { cache, reused: true }, strict);
     }
     let header = write_pixels(source, options, (pending.file(), target), look, progress)?;
-    if strict && is_refused(&header.report) {
-        return Err(DataError::Strict(Box::new(header.report)));
-    }
+    refuse_problems(&header.report, strict)?;
     if header.records.is_empty() {
         let report = Box::new(header.report);
         return Err(DataError::Empty { path: source.path().to_owned(), report });
@@ -165,17 +163,17 @@ pub fn open_or_prepare_with(
     Ok(prepare(&source, options, &default_path(&source, options), false, progress)?.cache)
 }
 
-/// Whether a strict preparation refuses a source with this account.
-fn is_refused(report: &Report) -> bool {
-    report.left_out() > 0 || report.warnings() > 0
+/// Refuses a source with this account if `strict` is set.
+pub(super) fn refuse_problems(report: &Report, strict: bool) -> Result<(), DataError> {
+    match strict && (report.left_out() > 0 || report.warnings() > 0) {
+        true => Err(DataError::Strict(Box::new(report.clone()))),
+        false => Ok(()),
+    }
 }
 
 /// Refuses a cache with problems if `strict` is set.
 fn strictly(prepared: PreparedCache, strict: bool) -> Result<PreparedCache, DataError> {
-    let report = &prepared.cache.header().report;
-    if strict && is_refused(report) {
-        return Err(DataError::Strict(Box::new(report.clone())));
-    }
+    refuse_problems(&prepared.cache.header().report, strict)?;
     Ok(prepared)
 }
 

@@ -2,23 +2,25 @@
 
 use std::path::Path;
 
-use dermagan_shards::{Job, Joined, ShardDone, ShardFolder, ShardRequest, pack, unpack};
+use dermagan_shards::{Job, Joined, ShardDone, ShardRequest, pack, unpack};
 
 use crate::error::DataError;
-use crate::prepare::build_cache::{PreparedCache, check, prepare_by};
+use crate::prepare::build_cache::{PreparedCache, check, prepare_by, refuse_problems};
 use crate::prepare::cache::{Options, pixel_hash};
 use crate::prepare::examine::{Looked, Progress, look_at};
 use crate::source::open::Source;
-use crate::source::problem::Problem;
+use crate::source::problem::{Problem, Report};
 
 /// Prepares the images of one shard of a source, and keeps them in a folder of shards. Each image is an item whose number is
 /// the index of its record.
 ///
 /// # Errors
-/// As [`prepare`](fn@crate::prepare), and if the folder holds shards of another job.
+/// As [`prepare`](fn@crate::prepare), and if the folder holds shards of another job. With `strict` a shard with a problem is
+/// not kept.
 pub fn prepare_shard(
     source: &Source,
     options: Options,
+    strict: bool,
     request: &ShardRequest,
     progress: Progress<'_>,
 ) -> Result<ShardDone, DataError> {
@@ -26,20 +28,23 @@ pub fn prepare_shard(
     let has = |index: &usize| request.shard.has(*index as u64);
     let wanted: Vec<usize> = (0..source.records.len()).filter(has).collect();
     let (items, total) = (wanted.len() as u64, wanted.len());
-    let Some(mut writer) = ShardFolder::begin(request, &job(source, options))? else {
+    let Some(mut writer) = request.begin(&job(source, options))? else {
         return Ok(ShardDone { items, was_there: true });
     };
-    let mut done = 0;
+    let (mut done, mut kept, mut problems) = (0, 0, source.problems.clone());
     look_at(source, options, &wanted, &mut |looked| {
         if dermagan_base::stop_requested() {
             return Err(DataError::Stopped);
         }
         let pixels = looked.pixels.map(|(pixels, _)| pixels).unwrap_or_default();
         writer.put(wanted[done] as u64, &pack(&looked.problems, &pixels)?)?;
+        kept += usize::from(!pixels.is_empty());
+        problems.extend(looked.problems);
         done += 1;
         progress(done, total);
         Ok(())
     })?;
+    refuse_problems(&Report::new(kept, &problems), strict)?;
     writer.finish()?;
     Ok(ShardDone { items, was_there: false })
 }

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use dermagan_base::hex;
 use dermagan_base::image::Image;
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
 use crate::prepare::fit::{Fit, to_square};
@@ -198,6 +200,18 @@ impl ImageFolder {
     /// If `i` is not less than [`ImageFolder::len`].
     pub fn class(&self, i: usize) -> Option<&str> {
         self.files[i].class.as_deref()
+    }
+
+    /// The names, sizes and classes of the images in use, and their CRC-32 in a zip, as a hash. The times of files are not in it: they
+    /// differ between copies.
+    pub fn signature(&self) -> String {
+        let mut hash = Sha256::new();
+        for ImageFile { entry, class, .. } in &self.files {
+            let Entry { path, size, .. } = &self.tree.entries[*entry];
+            let crc = self.tree.entries[*entry].crc();
+            hash.update(format!("{path}\0{size} {crc:?} {class:?}\n"));
+        }
+        hex(&hash.finalize())
     }
 
     /// The path of image `i` below the folder or in the zip, with `/` between folders, and the bytes of its file. The path

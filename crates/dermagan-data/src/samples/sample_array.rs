@@ -58,6 +58,8 @@ struct Array {
     values_at: u64,
     /// Number of bytes of the values, as the archive says.
     bytes: u64,
+    /// CRC-32 of the entry.
+    crc: u32,
 }
 
 impl Array {
@@ -146,6 +148,11 @@ impl SampleArray {
     /// Whether the images have no colour channels.
     pub fn is_grey(&self) -> bool {
         self.layout.is_grey()
+    }
+
+    /// The name, the shape and the CRC-32 of the array, and the classes, as words.
+    pub fn signature(&self) -> String {
+        format!("{} {} {:?}", self.array.words(), self.array.crc, self.classes)
     }
 
     /// The class code of image `i`, if it is known.
@@ -266,6 +273,7 @@ fn arrays(archive: &mut ZipArchive<SharedFile>) -> Result<Vec<Array>, String> {
     let mut arrays = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|e| format!("array {index}: {e}"))?;
+        let crc = entry.crc32();
         let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
         let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else { continue };
         let size = entry.size();
@@ -278,6 +286,7 @@ fn arrays(archive: &mut ZipArchive<SharedFile>) -> Result<Vec<Array>, String> {
             header,
             values_at,
             bytes: size.saturating_sub(values_at),
+            crc,
         });
     }
     Ok(arrays)

@@ -25,6 +25,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// The CRC-32 of a file in a zip.
+    pub fn crc(&self) -> Option<u64> {
+        matches!(self.place, Place::Zip { .. }).then_some(self.stamp)
+    }
+
     /// The file's name without its folders.
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)

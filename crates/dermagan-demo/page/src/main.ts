@@ -6,7 +6,7 @@ import { Engine } from './engine/engine.ts';
 import type { Device, Opened, Pixels } from './engine/messages.ts';
 import type { Shot } from './files/provenance.ts';
 import { type Manifest, readManifest } from './manifest.ts';
-import { type State, VIEWS, type View, hashOf, stateOf } from './state.ts';
+import { type State, VIEWS, type View, hashOf, ignored, stateOf } from './state.ts';
 import { type Actions, controls } from './ui/controls.ts';
 import { make, part, say } from './ui/dom.ts';
 import { compare } from './views/compare.ts';
@@ -24,6 +24,8 @@ const NAMES: Record<View, string> = {
   walk: 'Walk',
   compare: 'Compare',
 };
+/** The size of onnxruntime-web for the CPU, in bytes. */
+const RUNTIME_BYTES = 14e6;
 /** How long the size of the window must rest before a grid is made anew, in milliseconds. */
 const REST_MS = 250;
 
@@ -41,18 +43,21 @@ function asked(): { device: Device | 'auto'; threads: number | undefined } {
 /** Shows an error in place of the images. */
 function fail(error: unknown): void {
   const words = error instanceof Error ? error.message : String(error);
-  part('view').replaceChildren(make('p', { class: 'error', role: 'alert' }, `No images can be made: ${words}`));
+  const next = 'Reload the page. If that does not help, the folder is damaged or not complete: write it anew with dermagan demo --out.';
+  part('view').replaceChildren(make('p', { class: 'error', role: 'alert' }, `No images can be made: ${words}. ${next}`));
   say('');
 }
 
 /** The facts below the images. */
 function showFacts(manifest: Manifest, opened: Opened): void {
-  const [model] = manifest.models;
   const device = opened.device === 'webgpu' ? 'the graphics card (WebGPU)' : `the CPU (WebAssembly, ${opened.threads === 1 ? '1 thread' : `${opened.threads} threads`})`;
+  const generators = manifest.models.map(
+    ({ title, sha256, data }, i) => `Generator${manifest.models.length > 1 ? ` ${'AB'[i]}` : ''}: ${title}, SHA-256 ${sha256.slice(0, 12)}…, trained on ${data}. `,
+  );
   part('facts').textContent =
-    `Generator: ${model.title}, SHA-256 ${model.sha256.slice(0, 12)}…, trained on ${model.data}. ` +
-    `${manifest.producer}, onnxruntime-web ${manifest.runtime}, on ${device}. One image was compared with the program's.`;
-  const notes = [...model.notes, ...(opened.note === undefined ? [] : [opened.note])];
+    `${generators.join('')}${manifest.producer}, onnxruntime-web ${manifest.runtime}, on ${device}. ` +
+    `An image that the program computed was compared with this browser's: they agree.`;
+  const notes = [...new Set(manifest.models.flatMap((model) => model.notes)), ...(opened.note === undefined ? [] : [opened.note])];
   part('notes').replaceChildren(...notes.map((note) => make('p', {}, note)));
 }
 
@@ -62,7 +67,7 @@ function start(manifest: Manifest): void {
   const engine = new Engine(manifest, device, threads);
   const place = part('view');
   const views = VIEWS.filter((view) => (view !== 'diagnoses' || model.conditional) && (view !== 'compare' || manifest.models.length === 2));
-  part('licence').textContent = model.licence;
+  part('licence').textContent = [...new Set(manifest.models.map(({ licence }) => licence))].join('; ');
 
   const links = new Map(views.map((view) => [view, make('a', {}, NAMES[view])]));
   part('views').replaceChildren(...links.values());
@@ -72,25 +77,37 @@ function start(manifest: Manifest): void {
     place.focus();
   });
 
-  let state: State;
+  let opened = false;
+  let state: State = stateOf(location.hash, model);
   let running = new AbortController();
-  const change = (changed: Partial<State>) => {
-    location.hash = hashOf({ ...state, ...changed }, model);
+  // The state changes at once: two changes may follow each other before the browser says that the address has changed.
+  const change = (changed: Partial<State>, replace = false) => {
+    state = { ...state, ...changed };
+    const hash = hashOf(state, model);
+    if (!replace) location.hash = hash;
+    else {
+      history.replaceState(null, '', hash);
+      show();
+    }
   };
   const open = (shot: Shot, pixels: Pixels | undefined) => {
     detail(engine, model, shot, pixels, change).catch(fail);
   };
-  const mixed = () => state.chosen === null && model.conditional;
+  // What is on the screen, or would be: the window may have changed since it was drawn.
+  const shown = () => place.querySelectorAll('.tile').length || imagesIn(place, state.chosen === null && model.conditional);
   const actions: Actions = {
     change,
-    count: () => (state.view === 'diagnoses' ? SEEDS : imagesIn(place, mixed())),
-    download: () => download(engine, model, state, imagesIn(place, mixed())),
+    count: () => (state.view === 'diagnoses' ? SEEDS : shown()),
+    download: () => download(engine, model, state, shown()),
   };
   const update = controls(model, actions);
   const show = () => {
     running.abort();
     running = new AbortController();
+    const unknown = ignored(location.hash, model);
     state = stateOf(location.hash, model);
+    if (unknown.length > 0) history.replaceState(null, '', hashOf(state, model));
+    part('ignored').textContent = unknown.length > 0 ? `Of the address ${unknown.join(', ').slice(0, 100)} was not used` : '';
     if (!views.includes(state.view)) state.view = 'images';
     const { signal } = running;
     update(state);
@@ -99,6 +116,9 @@ function start(manifest: Manifest): void {
       if (view === state.view) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
     });
+    // Who compares two generators is not told which is which.
+    part('facts').hidden = state.view === 'compare';
+    if (opened) say('Drawing …');
     document.title = `${NAMES[state.view]} · synthetic skin lesions`;
     const focused = document.activeElement?.id;
     const drawn = DRAW[state.view]({ engine, model, state, signal, place, change, open });
@@ -117,10 +137,16 @@ function start(manifest: Manifest): void {
     clearTimeout(timer);
     timer = setTimeout(() => state.view === 'images' && show(), REST_MS);
   });
-  window.addEventListener('hashchange', show);
-  say('Loading the generator …');
+  window.addEventListener('hashchange', () => {
+    document.querySelectorAll<HTMLDialogElement>('dialog[open]').forEach((dialog) => dialog.close());
+    show();
+  });
+  say(`Loading the generator, some ${Math.round((model.graph_bytes + RUNTIME_BYTES) / 1e6)} MB …`);
   show();
-  engine.open(0).then((opened) => showFacts(manifest, opened), fail);
+  engine.open(0).then((done) => {
+    opened = true;
+    showFacts(manifest, done);
+  }, fail);
 }
 
 readManifest().then(start).catch(fail);

@@ -17,6 +17,7 @@ export interface Class {
 export interface Model extends Lengths {
   title: string;
   graph: string;
+  graph_sha256: string;
   graph_bytes: number;
   sha256: string;
   side: number;
@@ -41,11 +42,16 @@ export interface Manifest {
   models: [Model, ...Model[]];
 }
 
+/** The mark of the description of a page of this version (`dermagan-demo/src/page.rs`). */
+const KIND = 'dermagan demo';
+
 /** Reads the description from the folder of the page. */
 export async function readManifest(): Promise<Manifest> {
   const answer = await fetch(new URL('demo.json', self.location.href));
-  if (!answer.ok) throw new Error(`demo.json: ${answer.status}. The folder is not complete: write it anew with dermagan demo --out`);
-  return (await answer.json()) as Manifest;
+  if (!answer.ok) throw new Error(`demo.json: the server answers ${answer.status}`);
+  const manifest = (await answer.json()) as Partial<Manifest>;
+  if (manifest.kind !== KIND || !manifest.models?.length) throw new Error('demo.json is not that of this page');
+  return manifest as Manifest;
 }
 
 /** The index of an image's class: the chosen one, or the one that the seed draws. `null`: the generator has no classes. */

@@ -43,9 +43,10 @@ export function randomSeed(): bigint {
 export function stateOf(hash: string, model: Model): State {
   const given = new URLSearchParams(hash.replace(/^#/, ''));
   const seed = (key: string, otherwise: bigint) => parseSeed(given.get(key) ?? '') ?? otherwise;
+  const code = given.get('class')?.toLowerCase();
   const view = VIEWS.find((name) => name === given.get('view')) ?? INITIAL.view;
-  const index = model.classes.findIndex(({ code }) => code !== null && code === given.get('class'));
-  const truncation = Number(given.get('truncation') ?? '1');
+  const index = code === undefined ? -1 : model.classes.findIndex((of) => of.code?.toLowerCase() === code);
+  const truncation = Number(given.get('truncation') || '1');
   return {
     view,
     chosen: model.conditional && index >= 0 ? index : null,
@@ -55,6 +56,22 @@ export function stateOf(hash: string, model: Model): State {
   };
 }
 
+/** The parts of an address that say nothing which the page knows, such as `seed=-5`. */
+export function ignored(hash: string, model: Model): string[] {
+  const state = stateOf(hash, model);
+  const kept: Record<string, boolean> = {};
+  const given = [...new URLSearchParams(hash.replace(/^#/, ''))];
+  for (const [key, value] of given) {
+    const code = state.chosen === null ? 'all' : model.classes[state.chosen]?.code;
+    kept[`${key}=${value}`] =
+      (key === 'view' && value === state.view) ||
+      (key === 'class' && value.toLowerCase() === code?.toLowerCase()) ||
+      ((key === 'seed' || key === 'to') && parseSeed(value) !== undefined) ||
+      (key === 'truncation' && value !== '' && Number(value) === state.truncation);
+  }
+  return Object.keys(kept).filter((part) => !kept[part]);
+}
+
 /** The address of a state, without what has its initial value. */
 export function hashOf(state: State, model: Model): string {
   const given = new URLSearchParams();
@@ -62,7 +79,7 @@ export function hashOf(state: State, model: Model): string {
   const code = state.chosen === null ? null : model.classes[state.chosen]?.code;
   if (code) given.set('class', code);
   if (state.seed !== INITIAL.seed) given.set('seed', String(state.seed));
-  if (state.view === 'walk') given.set('to', String(state.to));
+  if (state.to !== INITIAL.to) given.set('to', String(state.to));
   if (state.truncation !== 1) given.set('truncation', String(state.truncation));
   return `#${given}`;
 }

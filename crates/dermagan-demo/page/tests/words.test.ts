@@ -53,7 +53,7 @@ test('the result of a comparison has its interval', () => {
   expect(interval(8, 10)).toEqual([49, 94]);
   expect(interval(0, 20)).toEqual([0, 16]);
   expect(verdict(['a', 'b'], [18, 2], 20)).toContain('18 of 20 decisions: 90 %, 95 % interval 70 to 97 %');
-  expect(verdict(['a', 'b'], [18, 2], 20)).not.toContain('no difference');
-  expect(verdict(['a', 'b'], [9, 8], 20)).toContain('3 without a decision. That is no difference');
+  expect(verdict(['a', 'b'], [18, 2], 20)).not.toContain('too few');
+  expect(verdict(['a', 'b'], [9, 8], 20)).toContain('3 without a decision. 20 rounds are too few');
   expect(verdict(['a', 'b'], [0, 0], 20)).toBe('No decision in 20 rounds.');
 });

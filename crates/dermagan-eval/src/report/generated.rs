@@ -237,6 +237,17 @@ impl GeneratedImages {
         }
     }
 
+    /// What the images are, as far as it can be known without reading them all: it differs if they do.
+    pub fn signature(&self) -> String {
+        let content = match self {
+            Self::Folder { folder, .. } => folder.signature(),
+            Self::Array { array, .. } => array.signature(),
+            // Their names say which bytes they have.
+            Self::Model { .. } | Self::Cache(_) => String::new(),
+        };
+        format!("{} {:?} {content}", self.describe(), self.count())
+    }
+
     /// What limits the meaning of figures of these images.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();

@@ -243,7 +243,7 @@ impl OpenedJob {
         let ids: Vec<String> =
             self.extractors(job, None).compared.iter().map(|extractor| extractor.id()).collect();
         let settings = format!(
-            "{} {:?} {ids:?} {} {:?} {} {} {} {:?} {:?}",
+            "{} {:?} {ids:?} {} {:?} {} {} {} {}",
             header.fingerprint,
             header.options,
             self.loaded.encoder.id(),
@@ -251,8 +251,7 @@ impl OpenedJob {
             job.number,
             job.per_class,
             job.seed,
-            fakes.describe(),
-            fakes.count()
+            fakes.signature()
         );
         Job::new("eval", &settings, &device.computed_on())
     }

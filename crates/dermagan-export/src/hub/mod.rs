@@ -4,7 +4,7 @@ mod folder;
 mod grid;
 mod readme;
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::Path;
 
 use dermagan_base::atomic::{self, Pending};
@@ -88,10 +88,7 @@ fn config(card: &Card) -> Result<Vec<u8>, ModelError> {
 
 /// Removes the model card of an earlier call: if the present call is killed, it must not describe the files of this one.
 fn remove(readme: &Path) -> Result<(), ExportError> {
-    match std::fs::remove_file(readme) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(ExportError::io(readme)(error)),
-        _ => Ok(()),
-    }
+    atomic::remove(readme).map_err(ExportError::io(readme))
 }
 
 #[cfg(test)]

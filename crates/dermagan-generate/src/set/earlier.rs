@@ -6,7 +6,7 @@ use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use dermagan_base::SettingError;
-use dermagan_base::name::start_of;
+use dermagan_base::name::{OF_SYSTEMS, start_of};
 use dermagan_formats::HAM10000;
 use rayon::prelude::*;
 
@@ -20,8 +20,6 @@ pub(crate) const TABLE: &str = "metadata.csv";
 pub(crate) const SYNTHETIC: &str = "synthetic";
 /// The ending of a file that is not complete.
 const PARTIAL: &str = ".partial";
-/// Files that systems put into folders on their own.
-const OF_SYSTEMS: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 /// The largest PNG file of a folder that is read, in bytes. One of 128×128 pixels has 50,000.
 const MAX_IMAGE: u64 = 1 << 20;
 /// The number of bytes at the start of a GIF that hold its comment.

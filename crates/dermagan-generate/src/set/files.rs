@@ -264,10 +264,7 @@ impl ImageGenerator {
 /// Removes the table or the passport of an earlier call. The table marks a set as complete, so if the present call is killed,
 /// those of an earlier model must not describe the images of this one.
 fn remove(file: &Path) -> Result<(), GenerateError> {
-    match std::fs::remove_file(file) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(GenerateError::io(file)(e)),
-        _ => Ok(()),
-    }
+    atomic::remove(file).map_err(GenerateError::io(file))
 }
 
 /// Refuses the name of a file as the folder.

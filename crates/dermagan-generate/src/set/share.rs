@@ -1,7 +1,7 @@
 //! Images that are made in shards: on several machines, or in several nights.
 
 use dermagan_base::SettingError;
-use dermagan_shards::{Job, Joined, ShardDone, ShardFolder, ShardRequest};
+use dermagan_shards::{Job, Joined, ShardDone, ShardRequest};
 
 use crate::classes;
 use crate::error::GenerateError;
@@ -24,13 +24,12 @@ impl ImageGenerator {
     ) -> Result<ShardDone, GenerateError> {
         let (selection, indices) = self.resolved(images)?;
         let has = |item: u64| request.shard.has(item);
-        let count =
-            (0..selection.count(selection.classes.len())).filter(|item| has(*item)).count() as u64;
-        let Some(mut writer) = ShardFolder::begin(request, &self.job(&selection))? else {
-            return Ok(ShardDone { items: count, was_there: true });
-        };
         let shots: Vec<(Shot, u64)> =
             selection.shots(&indices).zip(0..).filter(|(_, item)| has(*item)).collect();
+        let count = shots.len() as u64;
+        let Some(mut writer) = request.begin(&self.job(&selection))? else {
+            return Ok(ShardDone { items: count, was_there: true });
+        };
         let (psi, folder) = (selection.truncation, &request.folder);
         let mut done = 0;
         let mut items = shots.iter().map(|(_, item)| *item);
@@ -64,8 +63,8 @@ impl ImageGenerator {
         Job::new("sample", &settings, &self.device().computed_on())
     }
 
-    /// Passes the PNG file of each image to `give`, in order: made by the generator, or taken from shards. `shots` have their
-    /// places in the selection.
+    /// Passes the PNG file of each image to `give`, in order: made by the generator, or taken from shards, which must be those
+    /// of this selection. `shots` have their places in the selection.
     pub(crate) fn each_png(
         &self,
         shots: impl Iterator<Item = (Shot, u64)>,
@@ -82,7 +81,6 @@ impl ImageGenerator {
                 })
             }
             Some(joined) => {
-                joined.check(&self.job(selection))?;
                 for (shot, item) in shots {
                     give(shot, joined.require(item)?)?;
                 }

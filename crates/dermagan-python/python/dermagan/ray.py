@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +38,6 @@ try:
 except ImportError as _missing:
     raise ImportError("dermagan.ray needs Ray: pip install 'dermagan[ray]'") from _missing
 
-_SLOT_CPUS = 1
 _RETRIES = 5
 _SHOWN = 20
 """The number of lines of a failed command that its error repeats."""
@@ -47,7 +47,7 @@ _SHOWN = 20
 class Slot:
     """What one shard or one trial occupies. ``threads`` are those of the CPU, by default as many as ``cpus``; Ray does not limit them."""
 
-    cpus: float = _SLOT_CPUS
+    cpus: float = 1.0
     gpus: float = 0.0
     threads: int | None = None
 
@@ -58,10 +58,8 @@ class Slot:
     def count(self) -> int:
         """The number of such slots that the cluster has, at least 1."""
         found = ray.cluster_resources()
-        slots = [found.get("CPU", 0) / self.cpus if self.cpus else math.inf]
-        if self.gpus:
-            slots.append(found.get("GPU", 0) / self.gpus)
-        return max(1, math.floor(min(slots))) if math.isfinite(min(slots)) else 1
+        wanted = {"CPU": self.cpus, "GPU": self.gpus}
+        return max(1, min((math.floor(found.get(name, 0) / each) for name, each in wanted.items() if each), default=1))
 
 
 class Interrupted(DermaganError):
@@ -80,13 +78,11 @@ def sample(
 ) -> Path:
     """Writes ``n`` images of ``model`` to ``out``, as ``dermagan sample -n N --out OUT`` does, byte for byte; returns the path.
 
-    ``shards`` is the number of shards, by default twice the slots of the cluster; ``folder`` keeps them, by default ``OUT.shards``.
+    ``shards`` is the number of shards, by default as many as ``folder`` was begun with, else twice the slots of the cluster; ``folder`` keeps them, by default ``OUT.shards``.
     ``options`` are further words of the command, such as ``["--class", "df,vasc", "--format", "parquet"]``.
     """
-    words = ["sample", path_of(model, "model"), "-n", str(count_of("n", n)), "--out", path_of(out, "out")]
-    kept = path_of(out, "out") + ".shards" if folder is None else path_of(folder, "folder")
-    _in_shards([*words, *texts_of("options", options)], shards, kept, slot, ["--out", path_of(out, "out")])
-    return Path(path_of(out, "out"))
+    words = ["sample", path_of(model, "model"), "-n", str(count_of("n", n))]
+    return _to_place(words, out, options, shards, folder, slot)
 
 
 def balance(
@@ -105,10 +101,8 @@ def balance(
     ``audit`` is the report of ``dermagan audit --json`` of the model. The other arguments are those of :func:`sample`.
     """
     words = ["balance", "--data", path_of(data, "data"), "--model", path_of(model, "model")]
-    words += ["--audit", path_of(audit, "audit"), "--out", path_of(out, "out")]
-    kept = path_of(out, "out") + ".shards" if folder is None else path_of(folder, "folder")
-    _in_shards([*words, *texts_of("options", options)], shards, kept, slot, ["--out", path_of(out, "out")])
-    return Path(path_of(out, "out"))
+    words += ["--audit", path_of(audit, "audit")]
+    return _to_place(words, out, options, shards, folder, slot)
 
 
 def evaluate(
@@ -128,12 +122,27 @@ def evaluate(
     return Report(json.loads(text))
 
 
+def _to_place(
+    words: list[str],
+    out: PathArgument,
+    options: Sequence[str],
+    shards: SupportsIndex | None,
+    folder: PathArgument | None,
+    slot: Slot,
+) -> Path:
+    """Runs a command that writes its result to ``out`` in shards; returns that path."""
+    place = path_of(out, "out")
+    kept = place + ".shards" if folder is None else path_of(folder, "folder")
+    _in_shards([*words, "--out", place, *texts_of("options", options)], shards, kept, slot, ["--out", place])
+    return Path(place)
+
+
 def _in_shards(
     words: list[str], shards: SupportsIndex | None, folder: str, slot: Slot, at_the_end: list[str]
 ) -> str:
     """Computes all shards of a command and joins them by ``merge`` with the words ``at_the_end``; returns its standard output."""
     kept = os.path.abspath(folder)
-    count = 2 * slot.count() if shards is None else count_of("shards", shards)
+    count = (_begun(kept) or 2 * slot.count()) if shards is None else count_of("shards", shards)
     task = ray.remote(num_cpus=slot.cpus, num_gpus=slot.gpus, max_retries=_RETRIES, retry_exceptions=[Interrupted])(_shard)
     place = os.getcwd()
     pending = [task.remote(words, f"{index + 1}/{count}", kept, place, slot.environment()) for index in range(count)]
@@ -144,6 +153,14 @@ def _in_shards(
             ray.cancel(one)
         raise error.cause if isinstance(error.cause, DermaganError) else error from None
     return _command(["merge", kept, *at_the_end], place, {})
+
+
+def _begun(folder: str) -> int | None:
+    """The number of shards of which some are in a folder: the cluster may have had another size then."""
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if found := re.fullmatch(r"[0-9]{4,}-of-([0-9]{4,})[.](bin|json)", name):
+            return int(found.group(1))
+    return None
 
 
 def _shard(words: list[str], shard: str, folder: str, place: str, environment: dict[str, str]) -> str:

@@ -273,8 +273,8 @@ pub struct TrainConfig {
     #[serde(default)]
     pub precision: Precision,
     /// Number of logical shards that a step is divided into: 1, 2, 4, 8, … up to the batch, which it divides. Each shard is
-    /// computed alone, and their gradients are summed in a fixed order. Up to so many processes can share a step, and the
-    /// run's bytes do not depend on how many do.
+    /// computed alone, and their gradients are summed in a fixed order. At most this many processes share a step, and the
+    /// run's bytes do not depend on their number.
     #[serde(default = "one_shard", skip_serializing_if = "is_one_shard")]
     pub shards: usize,
 }

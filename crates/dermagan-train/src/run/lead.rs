@@ -9,7 +9,7 @@ use crate::group::message::send_state;
 use crate::group::team::Team;
 use crate::run::trainer::Trainer;
 
-/// The members of a group that follow this process. If it is dropped before the members agreed to end, they are told to
+/// The members of a group that follow this process. If it is dropped before the members agreed to end, it makes them
 /// end.
 pub struct Leading {
     group: Arc<dyn Group>,

@@ -3,7 +3,7 @@
 use dermagan_base::orientation::Orientation;
 use dermagan_data::{LeftOut, Problem};
 use dermagan_eval::{Features, ImagenetEncoder};
-use dermagan_shards::{Joined, ShardError, pack, unpack};
+use dermagan_shards::{Joined, ShardError, unpack_floats};
 use serde::{Deserialize, Serialize};
 
 use crate::copies::search::Closest;
@@ -64,21 +64,14 @@ impl Head {
     }
 }
 
-/// The bytes of an item.
-pub(crate) fn to_bytes(head: &Head, features: &[f32]) -> Result<Vec<u8>, ShardError> {
-    let bytes: Vec<u8> = features.iter().flat_map(|value| value.to_le_bytes()).collect();
-    pack(head, &bytes)
-}
-
 fn read(joined: &Joined, number: u64) -> Result<(Head, Vec<f32>), ShardError> {
     let item = joined.require(number)?;
-    let damaged = || joined.damaged(number);
-    let (head, bytes): (Head, _) = unpack(&item).ok_or_else(damaged)?;
-    let (words, rest) = bytes.as_chunks::<4>();
-    let expected = if head.problem.is_some() { 0 } else { ImagenetEncoder::DIMS };
-    let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
-    let fits = values.len() == expected && rest.is_empty() && values.iter().all(|v| v.is_finite());
-    if fits { Ok((head, values)) } else { Err(damaged()) }
+    let found: Option<(Head, Vec<f32>)> = unpack_floats(&item);
+    let fits = |(head, values): &(Head, Vec<f32>)| {
+        let expected = if head.problem.is_some() { 0 } else { ImagenetEncoder::DIMS };
+        values.len() == expected && values.iter().all(|value| value.is_finite())
+    };
+    found.filter(fits).ok_or_else(|| joined.damaged(number))
 }
 
 /// The features of the photographs, the training side first, and what each held-out one is closest to.

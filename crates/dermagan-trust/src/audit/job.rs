@@ -155,13 +155,12 @@ pub(super) fn shard_job(
 ) -> Job {
     let header = reals.cache.header();
     let settings = format!(
-        "{} {:?} {} {} {} {:?}",
+        "{} {:?} {} {} {}",
         header.fingerprint,
         header.options,
         job.number,
         job.seed,
-        fakes.describe(),
-        fakes.count()
+        fakes.signature()
     );
     Job::new("audit", &settings, &device.computed_on())
 }

@@ -6,10 +6,10 @@ use dermagan_eval::{
     EvalError, EvalEvent, Extractor, GeneratedImages, ImagenetEncoder, LesionEncoder, Sink,
 };
 use dermagan_model::ComputeDevice;
-use dermagan_shards::{ShardDone, ShardFolder, ShardRequest, ShardWriter};
+use dermagan_shards::{ShardDone, ShardRequest, ShardWriter, pack_floats};
 
 use crate::audit::fakes::chosen;
-use crate::audit::item::{FAKES, Head, to_bytes};
+use crate::audit::item::{FAKES, Head};
 use crate::audit::job::{AuditJob, features_of_real, opened, shard_job};
 use crate::copies::search::CopySearch;
 use crate::error::TrustError;
@@ -41,8 +41,7 @@ pub fn audit_shard(
         .filter(|image| has(FAKES + *image as u64))
         .collect();
     let items = (train.len() + held.len() + fake.len()) as u64;
-    let Some(mut writer) = ShardFolder::begin(request, &shard_job(job, &reals, fakes, device))?
-    else {
+    let Some(mut writer) = request.begin(&shard_job(job, &reals, fakes, device))? else {
         return Ok(ShardDone { items, was_there: true });
     };
     let search = CopySearch::new(&reals.cache, &reals.train, &reals.lesion);
@@ -50,7 +49,7 @@ pub fn audit_shard(
     let lesion = LesionEncoder::shipped(&device.handle)?;
     let features = features_of_real(&reals, &train, &encoder, &lesion, sink)?;
     for (image, features) in train.iter().zip(features.chunks_exact(ImagenetEncoder::DIMS)) {
-        writer.put(u64::from(*image), &to_bytes(&Head::default(), features)?)?;
+        writer.put(u64::from(*image), &pack_floats(&Head::default(), features)?)?;
     }
     let features = features_of_real(&reals, &held, &encoder, &lesion, sink)?;
     let mut rows = features.chunks_exact(ImagenetEncoder::DIMS);
@@ -59,7 +58,7 @@ pub fn audit_shard(
         for ((image, closest), features) in
             some.iter().zip(search.closest(&images)).zip(rows.by_ref())
         {
-            writer.put(u64::from(*image), &to_bytes(&Head::of(Some(&closest)), features)?)?;
+            writer.put(u64::from(*image), &pack_floats(&Head::of(Some(&closest)), features)?)?;
         }
     }
     write_fakes(fakes, &fake, (&search, &encoder), &mut writer, sink)?;
@@ -87,13 +86,13 @@ fn write_fakes(
                     numbers.push(number);
                     images.push(image);
                 }
-                Err(problem) => writer.put(number, &to_bytes(&Head::unread(problem), &[])?)?,
+                Err(problem) => writer.put(number, &pack_floats(&Head::unread(problem), &[])?)?,
             }
         }
         let features = encoder.extract(&images)?;
         let rows = features.chunks_exact(ImagenetEncoder::DIMS);
         for ((number, closest), features) in numbers.iter().zip(search.closest(&images)).zip(rows) {
-            writer.put(*number, &to_bytes(&Head::of(Some(&closest)), features)?)?;
+            writer.put(*number, &pack_floats(&Head::of(Some(&closest)), features)?)?;
         }
         done += some.len();
         sink(EvalEvent::Fake { done, total: wanted.len() });

@@ -8,7 +8,7 @@ use dermagan_data::{Reading, Record};
 use dermagan_eval::{EvalEvent, ImagenetEncoder, LesionEncoder};
 use dermagan_generate::ImageGenerator;
 use dermagan_model::ComputeDevice;
-use dermagan_shards::{Job, Joined, Shard, ShardDone, ShardFolder, ShardRequest, pack, unpack};
+use dermagan_shards::{Job, Joined, Shard, ShardDone, ShardRequest, pack, unpack};
 use dermagan_train::{file_names, prepared_png};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -263,12 +263,13 @@ pub fn balance(
         Some(tallies) => tallies,
         None => {
             let names = opened.names();
-            let mut decided = vec![Decided::default(); names.len()];
+            // The candidates of each place; one of them is kept, or the place stays empty.
+            let mut decided = vec![Tally::default(); names.len()];
             let mut keep = |item: usize, filled: Filled| {
                 if let Some(png) = &filled.png {
                     folder.image(&names[item].1, png)?;
                 }
-                decided[item] = Decided { tally: filled.tally, is_filled: filled.png.is_some() };
+                decided[item] = filled.tally;
                 Ok(())
             };
             match joined {
@@ -276,7 +277,7 @@ pub fn balance(
                     .try_for_each(|item| keep(item, of_shard(joined, item as u64)?))?,
                 None => fill_places(job, &opened, None, generator, device, sink, &mut keep)?,
             }
-            write(&opened, generator, &folder, &decided, |tallies| {
+            write(&opened, generator, &folder, names.into_iter().zip(decided), |tallies| {
                 contents(job, &opened, generator, audit, tallies)
             })?
         }
@@ -310,7 +311,7 @@ pub fn balance_shard(
     let of_set = Job::new("balance", &opened.settings(job, generator), &device.computed_on());
     let has = |item: &usize| request.shard.has(*item as u64);
     let items = (0..opened.wanted()).filter(has).count() as u64;
-    let Some(mut writer) = ShardFolder::begin(request, &of_set)? else {
+    let Some(mut writer) = request.begin(&of_set)? else {
         return Ok(ShardDone { items, was_there: true });
     };
     let shard = Some(request.shard);
@@ -327,13 +328,6 @@ fn of_shard(joined: &Joined, item: u64) -> Result<Filled, TrustError> {
     let bytes = joined.require(item)?;
     let (tally, png): (Tally, _) = unpack(&bytes).ok_or_else(|| joined.damaged(item))?;
     Ok(Filled { tally, png: (!png.is_empty()).then(|| png.to_vec()) })
-}
-
-/// What became of a place, after its image was written.
-#[derive(Clone, Debug, Default)]
-struct Decided {
-    tally: Tally,
-    is_filled: bool,
 }
 
 /// A name for everything that a set depends on.
@@ -457,7 +451,7 @@ fn write<'a>(
     opened: &Opened,
     generator: &ImageGenerator,
     folder: &SetFolder<'_>,
-    decided: &[Decided],
+    decided: impl Iterator<Item = ((&'a str, String), Tally)>,
     contents: impl FnOnce(&BTreeMap<String, Tally>) -> Contents<'a>,
 ) -> Result<BTreeMap<String, Tally>, TrustError> {
     let reals = &opened.reals;
@@ -471,9 +465,9 @@ fn write<'a>(
     let code = |plan: &Plan| reals.classes()[plan.class].clone();
     let mut tallies: BTreeMap<String, Tally> =
         opened.plans.iter().map(|plan| (code(plan), Tally::default())).collect();
-    for ((code, name), decided) in opened.names().into_iter().zip(decided) {
-        tallies.entry(code.to_owned()).or_default().add(&decided.tally);
-        if decided.is_filled {
+    for ((code, name), tally) in decided {
+        tallies.entry(code.to_owned()).or_default().add(&tally);
+        if tally.kept > 0 {
             rows.push(table::synthetic(generator.lesion_id(&name), name, code.to_owned()));
         }
     }

@@ -171,26 +171,25 @@ impl CopySearch {
     /// The distance of the closest view of an image to each candidate. For the closest candidates it is that of a finer search.
     fn aligned(&self, image: &Image, candidates: &[Candidate]) -> Vec<f64> {
         let cores: Vec<Vec<f32>> = candidates.iter().map(|one| self.core_of(one)).collect();
-        let closest = |cores: &[f32], views: &[f32]| {
-            let mut products = Vec::new();
-            Packed::new(cores, CORE_DIMS).dots(views, &mut products);
-            let mut best = vec![(f32::MIN, 0); cores.len() / CORE_DIMS];
-            for (view, row) in products.chunks_exact(best.len()).enumerate() {
-                for (best, product) in best.iter_mut().zip(row).filter(|(best, v)| **v > best.0) {
-                    *best = (*product, view);
-                }
-            }
-            best
-        };
         // The first of these is not moved.
         let small = moved(image);
-        let mut best = closest(&cores.concat(), &views(&small[0]));
+        let views = views(&small[0]);
+        let mut products = Vec::new();
+        Packed::new(&cores.concat(), CORE_DIMS).dots(&views.squares, &mut products);
+        let mut best = vec![(f32::MIN, 0); cores.len()];
+        let rows = products.chunks_exact(best.len()).zip(&views.scales).enumerate();
+        for (view, (row, scale)) in rows {
+            for (best, product) in best.iter_mut().zip(row) {
+                if product * scale > best.0 {
+                    *best = (product * scale, view);
+                }
+            }
+        }
         let mut order: Vec<usize> = (0..best.len()).collect();
         order.sort_by(|a, b| best[*b].0.total_cmp(&best[*a].0));
         for place in order.into_iter().take(REFINED) {
             let (product, view) = best[place];
-            let finer = closest(&cores[place], &finer(&small, view));
-            best[place].0 = finer.first().map_or(product, |(finer, _)| finer.max(product));
+            best[place].0 = finer(&small, view, &cores[place]).max(product);
         }
         best.into_iter().map(|(product, _)| distance(product)).collect()
     }

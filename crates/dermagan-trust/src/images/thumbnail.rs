@@ -56,9 +56,14 @@ pub(crate) fn standardise(values: &mut [f32]) {
         let mean = pixels.iter().map(|pixel| pixel[channel]).sum::<f32>() / n;
         pixels.iter_mut().for_each(|pixel| pixel[channel] -= mean);
     }
-    let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
-    let scale = if length > 1e-3 * n.sqrt() { 1.0 / length } else { 0.0 };
+    let scale = scale_of(values.iter().map(|v| f64::from(v * v)).sum(), values.len() / 3);
     values.iter_mut().for_each(|v| *v *= scale);
+}
+
+/// The factor that gives `pixels` pixels with this sum of squares the length 1; 0 for a flat image.
+pub(crate) fn scale_of(squares: f64, pixels: usize) -> f32 {
+    let length = squares.max(0.0).sqrt();
+    if length > 1e-3 * (pixels as f64).sqrt() { (1.0 / length) as f32 } else { 0.0 }
 }
 
 /// For each of the eight orientations, the place from which an oriented `[side, side]` takes each of its pixels.

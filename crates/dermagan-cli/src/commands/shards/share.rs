@@ -1,4 +1,4 @@
-//! Whether a call computes all items of a job, one share of them, or takes them from the shares of earlier calls.
+//! Whether a call computes all items of a job, those of one shard, or takes them from the shards of earlier calls.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use dermagan_shards::{Joined, Shard, ShardDone, ShardRequest};
 
 use crate::args::ShareArgs;
-use crate::show::say;
+use crate::show::{self, say};
 
 /// The items of a job that a call computes.
 pub enum Share {
@@ -60,7 +60,7 @@ fn without_share(line: &[OsString]) -> anyhow::Result<Vec<String>> {
 /// Says what a call for one shard did. `what` are its items, such as `images`.
 pub fn said(request: &ShardRequest, done: ShardDone, what: &str) {
     let ShardRequest { shard, folder, .. } = request;
-    let (items, folder) = (done.items, folder.display());
+    let (items, folder) = (done.items, show::quoted(folder));
     match done.was_there {
         true => say!("shard {shard} was there already: {items} {what} in {folder}"),
         false => say!("shard {shard}: {items} {what} in {folder}"),

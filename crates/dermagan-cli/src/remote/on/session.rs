@@ -7,6 +7,7 @@ use dermagan_cloud::{CloudError, Location, Patience, Scratch, Store, Variables};
 use dermagan_data::default_folder;
 
 use crate::remote::shown::stand_in;
+use crate::remote::url::SCHEMES;
 use crate::show::complain;
 
 /// The variable with the number of seconds that a command waits for a store that does not answer.
@@ -53,7 +54,7 @@ impl Session {
 
 /// Shows URLs in place of the paths in a folder of locations.
 pub fn show_urls_for(folder: &Path) {
-    for scheme in ["s3", "gs", "az"] {
+    for scheme in SCHEMES {
         let local = folder.join(scheme).display().to_string();
         stand_in(format!("{local}{}", std::path::MAIN_SEPARATOR), format!("{scheme}://"));
     }

@@ -17,10 +17,20 @@ const TOLERANCE = 0.5;
 const within = (name: string) => new URL(name, self.location.href).href;
 
 /** The bytes of a file of the page. */
-export async function bytesOf(name: string): Promise<Uint8Array> {
+export async function bytesOf(name: string): Promise<Uint8Array<ArrayBuffer>> {
   const answer = await fetch(within(name));
   if (!answer.ok) throw new Error(`${name}: the server answers ${answer.status}`);
   return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** The bytes of a generator, compared with their SHA-256 where the browser has one: on HTTPS and on this machine. */
+export async function graphOf(model: Model): Promise<Uint8Array> {
+  const bytes = await bytesOf(model.graph);
+  const { subtle } = crypto as { subtle?: SubtleCrypto };
+  const digest = await subtle?.digest('SHA-256', bytes);
+  const hex = digest && [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (hex && hex !== model.graph_sha256) throw new Error(`${model.graph} is not the file that was written: its SHA-256 differs`);
+  return bytes;
 }
 
 /** Whether there is a WebGPU device that is not emulated on the CPU, which takes longer than WebAssembly. */
@@ -64,10 +74,11 @@ export class Session {
     const item = { seed: BigInt(this.model.check_seed), chosen: this.model.check_class, truncation: 1 };
     const [pixels] = await this.draw([item]);
     if (!pixels) throw new Error('no image was made');
+    if (expected.length !== 3 * this.model.side ** 2) throw new Error(`${this.model.check} has another length than an image`);
     let sum = 0;
     expected.forEach((value, i) => (sum += Math.abs(value - (pixels[4 * Math.floor(i / 3) + (i % 3)] ?? 0))));
     const mean = sum / expected.length;
-    if (!(mean <= TOLERANCE)) throw new Error(`wrong images: their mean difference from the program's is ${mean.toFixed(1)} of 255 levels`);
+    if (!(mean <= TOLERANCE)) throw new Error(`wrong images: they differ from the program's by ${mean.toFixed(1)} of 255 levels on average`);
   }
 
   /** Makes images. */

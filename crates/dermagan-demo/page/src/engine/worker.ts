@@ -2,7 +2,7 @@
 
 import type { Model } from '../manifest.ts';
 import type { Device, Opened, Pixels, Reply, Request } from './messages.ts';
-import { Session, bytesOf, hasGpu, runtimeOf } from './session.ts';
+import { Session, bytesOf, graphOf, hasGpu, runtimeOf } from './session.ts';
 
 const sessions = new Map<number, Session>();
 const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -18,7 +18,7 @@ async function on(device: Device, threads: number | undefined, model: Model, gra
 async function open(request: Request & { kind: 'open' }): Promise<Opened> {
   const model = request.manifest.models[request.model];
   if (!model) throw new Error(`there is no generator ${request.model}`);
-  const [graph, check] = [bytesOf(model.graph), bytesOf(model.check)];
+  const [graph, check] = [graphOf(model), bytesOf(model.check)];
   const threads = self.crossOriginIsolated ? request.threads : 1;
   let note: string | undefined;
   if (request.device === 'webgpu' || (request.device === 'auto' && (await hasGpu()))) {

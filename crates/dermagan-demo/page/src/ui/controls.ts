@@ -8,7 +8,8 @@ import { make, part } from './dom.ts';
 const REST_MS = 120;
 
 export interface Actions {
-  change: (part: Partial<State>) => void;
+  /** `replace`: the address changes without a step in the browser's history. */
+  change: (part: Partial<State>, replace?: boolean) => void;
   /** The number of images of the present view, by which the seed moves on. */
   count: () => number;
   download: () => void;
@@ -41,7 +42,7 @@ export function controls(model: Model, { change, count, download }: Actions): (s
   let present: State;
   seed.addEventListener('change', () => {
     const parsed = parseSeed(seed.value);
-    error.textContent = parsed === undefined ? 'A seed is a whole number below 2⁶⁴ − 1' : '';
+    error.textContent = parsed === undefined ? 'A seed is a whole number, 0 or more, such as 42' : '';
     seed.setAttribute('aria-invalid', String(parsed === undefined));
     if (parsed !== undefined) change({ seed: parsed });
   });
@@ -49,15 +50,18 @@ export function controls(model: Model, { change, count, download }: Actions): (s
   slider.addEventListener('input', () => {
     value.textContent = Number(slider.value).toFixed(2);
     clearTimeout(timer);
-    timer = setTimeout(() => change({ truncation: Number(slider.value) }), REST_MS);
+    timer = setTimeout(() => change({ truncation: Number(slider.value) }, true), REST_MS);
   });
   const button = (id: string, words: string, click: () => void, main = false) =>
     make('button', { type: 'button', id, class: main ? 'main' : undefined, click }, words);
+  // There is nothing before the image of seed 0.
+  const back = () => change({ seed: present.seed < BigInt(count()) ? 0n : moved(present.seed, -count()) });
+  const previous = make('button', { type: 'button', id: 'previous', 'aria-label': 'Previous', click: back }, '‹', make('span', {}, ' Previous'));
   const steps = make(
     'div',
     { class: 'row', id: 'steps', role: 'group', 'aria-label': 'Seeds' },
     make('span', { class: 'field' }, make('label', { for: 'seed' }, 'Seed'), seed),
-    button('previous', '‹ Previous', () => change({ seed: moved(present.seed, -count()) })),
+    previous,
     button('next', 'Next ›', () => change({ seed: moved(present.seed, count()) }), true),
     button('random', 'Random', () => change({ seed: randomSeed() })),
     error,
@@ -74,12 +78,17 @@ export function controls(model: Model, { change, count, download }: Actions): (s
   return (state) => {
     present = state;
     seed.value = String(state.seed);
+    previous.disabled = state.seed === 0n;
     seed.removeAttribute('aria-invalid');
     error.textContent = '';
     slider.value = String(state.truncation);
     value.textContent = state.truncation.toFixed(2);
     const wanted = state.chosen === null ? 'all' : String(state.chosen);
-    for (const input of document.querySelectorAll<HTMLInputElement>('#classes input')) input.checked = input.value === wanted;
+    for (const input of document.querySelectorAll<HTMLInputElement>('#classes input')) {
+      input.checked = input.value === wanted;
+      // On a phone the diagnoses scroll sideways.
+      if (input.checked) input.parentElement?.scrollIntoView({ block: 'nearest', inline: 'center' });
+    }
     part('steps').hidden = state.view === 'walk' || state.view === 'compare';
     part('set').hidden = state.view !== 'images';
     const chipsElement = document.getElementById('classes');

@@ -37,10 +37,17 @@ export function paint(canvas: HTMLCanvasElement, pixels: Uint8ClampedArray<Array
   canvas.getContext('2d')?.putImageData(new ImageData(pixels, side, side), 0, 0);
 }
 
-/** Shows pixels smoothly enlarged to about `size` pixels. */
-export function paintLarge(canvas: HTMLCanvasElement, pixels: Uint8ClampedArray<ArrayBuffer>, side: number, size = 512): void {
-  const small = new OffscreenCanvas(side, side);
+/** Shows pixels smoothly enlarged to about `size` pixels; as an image of `least` pixels, if that is less than its side. */
+export function paintLarge(canvas: HTMLCanvasElement, pixels: Uint8ClampedArray<ArrayBuffer>, side: number, least = side, size = 512): void {
+  let small = new OffscreenCanvas(side, side);
   small.getContext('2d')?.putImageData(new ImageData(pixels, side, side), 0, 0);
+  if (least < side) {
+    const less = new OffscreenCanvas(least, least);
+    const reduced = less.getContext('2d');
+    if (reduced) reduced.imageSmoothingQuality = 'high';
+    reduced?.drawImage(small, 0, 0, least, least);
+    small = less;
+  }
   canvas.width = size;
   canvas.height = size;
   const context = canvas.getContext('2d');

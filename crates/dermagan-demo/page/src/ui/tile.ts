@@ -43,8 +43,8 @@ export class Tile {
 export function moveByArrows(grid: HTMLElement): void {
   const tiles = () => [...grid.querySelectorAll<HTMLButtonElement>('.tile')];
   const columns = () => {
-    const [first, ...rest] = tiles();
-    return 1 + rest.filter((tile) => tile.offsetTop === first?.offsetTop).length;
+    const tops = tiles().map((tile) => tile.getBoundingClientRect().top);
+    return tops.filter((top) => top === tops[0]).length;
   };
   grid.addEventListener('focusin', ({ target }) => {
     for (const tile of tiles()) tile.tabIndex = tile === target ? 0 : -1;

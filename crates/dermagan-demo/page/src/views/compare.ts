@@ -3,7 +3,7 @@
 import type { Pixels } from '../engine/messages.ts';
 import type { Model } from '../manifest.ts';
 import { randomSeed } from '../state.ts';
-import { make, paintLarge, say } from '../ui/dom.ts';
+import { make, paintLarge, part, say } from '../ui/dom.ts';
 import type { Context } from './context.ts';
 
 const ROUNDS = 20;
@@ -27,8 +27,8 @@ export function verdict(titles: [string, string], chosen: [number, number], roun
   const [low, high] = interval(chosen[0], decided);
   const share = Math.round((100 * chosen[0]) / decided);
   const about = `Generator A (${titles[0]}) was chosen in ${chosen[0]} of ${decided} decisions: ${share} %, 95 % interval ${low} to ${high} %.`;
-  const open = low <= 50 && high >= 50 ? ' That is no difference that these rounds can show.' : '';
-  return `${about} Generator B is ${titles[1]}.${undecided}${open}`;
+  const open = low <= 50 && high >= 50 ? ` ${rounds} rounds are too few to tell them apart.` : '';
+  return `${about} Generator B (${titles[1]}) was chosen in ${chosen[1]}.${undecided}${open}`;
 }
 
 /** A random order of the two generators. */
@@ -82,7 +82,8 @@ export async function compare(context: Context): Promise<void> {
     ),
   );
   place.querySelector('h2')?.focus();
-  say(words);
+  part('facts').hidden = false;
+  say('');
 }
 
 /** Shows two images and waits for a choice: 0 or 1, `null` for no difference, `undefined` when the view is left. */
@@ -90,21 +91,25 @@ function choice({ place, signal }: Context, round: number, name: string | undefi
   return new Promise((give) => {
     signal.addEventListener('abort', () => give(undefined), { once: true });
     const label = ['Left', 'Right'] as const;
+    // The one with more pixels would be known by its sharpness.
+    const least = Math.min(...sides.map(([model]) => model?.side ?? Infinity));
     const figures = sides.map(([model, pixels], i) => {
       const canvas = make('canvas', { 'aria-hidden': 'true' });
-      if (model && pixels) paintLarge(canvas, pixels, model.side);
+      if (model && pixels) paintLarge(canvas, pixels, model.side, least);
       return make('button', { type: 'button', class: 'side', 'aria-label': `${label[i]} image`, click: () => give(i === 0 ? 0 : 1) }, canvas, make('span', {}, label[i] ?? ''));
     });
     const even = make('button', { type: 'button', click: () => give(null) }, 'No difference');
     const view = make(
       'div',
       { class: 'compare' },
-      make('h2', { id: 'question' }, 'Which looks more like a photograph?'),
-      make('p', {}, `${name ? `${name}. ` : ''}Two generators, one image each; both are synthetic.`),
+      make('h2', { id: 'question', tabindex: -1 }, 'Which looks more like a photograph?'),
+      make('p', {}, `${name ? `${name}. ` : ''}Two generators, one image each, of ${least} × ${least} pixels; both are synthetic. Another diagnosis or variety begins the rounds again.`),
       make('div', { class: 'sides', role: 'group', 'aria-labelledby': 'question' }, ...figures),
       even,
     );
     view.addEventListener('keydown', (event) => {
+      // A key that is held is no decision.
+      if (event.repeat && (event.key === 'Enter' || event.key === ' ')) event.preventDefault();
       const keys: Record<string, HTMLElement | undefined> = { ArrowLeft: figures[0], ArrowRight: figures[1], ArrowDown: even };
       const target = keys[event.key];
       if (!target) return;
@@ -113,7 +118,7 @@ function choice({ place, signal }: Context, round: number, name: string | undefi
     });
     const hadFocus = place.contains(document.activeElement);
     place.replaceChildren(view);
-    if (hadFocus || round > 0) figures[0]?.focus();
+    if (hadFocus || round > 0) view.querySelector('h2')?.focus();
     say(`Round ${round + 1} of ${ROUNDS}`);
   });
 }

@@ -37,14 +37,16 @@ export async function detail(
   const chosen = classIndex(model, shot.seed, shot.chosen);
   const buttons = [
     download,
-    make('button', { type: 'button', click: () => void move(-1) }, 'Previous seed'),
-    make('button', { type: 'button', click: () => void move(1) }, 'Next seed'),
+    make('button', { type: 'button', id: 'detail-previous', click: () => void move(-1) }, 'Previous seed'),
+    make('button', { type: 'button', id: 'detail-next', click: () => void move(1) }, 'Next seed'),
     make('button', { type: 'button', click: () => go({ view: 'walk', chosen, seed: shot.seed, to: moved(shot.seed, 1) }) }, 'Walk from here'),
   ];
   if (model.conditional) {
     buttons.push(make('button', { type: 'button', click: () => go({ view: 'diagnoses', seed: shot.seed }) }, 'All diagnoses of this seed'));
   }
+  const focused = dialog.open ? document.activeElement?.id : undefined;
   dialog.replaceChildren(
+    make('button', { type: 'button', class: 'close', 'aria-label': 'Close', click: () => dialog.close() }, '×'),
     make(
       'div',
       { class: 'detail' },
@@ -52,24 +54,26 @@ export async function detail(
       make(
         'div',
         {},
-        make('h2', { id: 'detail-title' }, of?.name ?? 'Synthetic image'),
+        make('h2', { id: 'detail-title', tabindex: -1, autofocus: true }, of?.name ?? 'Synthetic image'),
         ...(of?.about ? [make('p', {}, of.about)] : []),
         make('p', { class: 'notice' }, 'Synthetic: not a photograph, not for diagnosis.'),
         make(
           'dl',
           {},
           ...fact('Seed', String(shot.seed)),
-          ...fact('Truncation', String(shot.truncation)),
+          ...fact('Variety', String(shot.truncation)),
           ...fact('Size', `${model.side} × ${model.side} pixels`),
+          ...(of && of.images > 1 ? fact('Learnt from', `${of.images} photographs of this diagnosis`) : []),
           ...fact('Generator', `${model.sha256.slice(0, 12)}…`),
           ...fact('Licence', model.licence),
         ),
         make('div', { class: 'row' }, ...buttons),
       ),
     ),
-    make('button', { type: 'button', class: 'close', 'aria-label': 'Close', click: () => dialog.close() }, '×'),
   );
   if (!dialog.open) dialog.showModal();
+  // The buttons were made anew: the one that was pressed keeps the focus.
+  if (focused) document.getElementById(focused)?.focus();
   dialog.addEventListener('close', () => stop.abort(), { once: true });
   const ready = (made: Pixels) => {
     paintLarge(canvas, made, model.side);

@@ -18,27 +18,31 @@ export function download(engine: Engine, model: Model, state: State, suggested: 
   const stop = new AbortController();
   const { seed, chosen, truncation } = state;
   const of = chosen === null ? undefined : model.classes[chosen];
-  const number = make('input', { id: 'number', type: 'number', min: 1, max: MOST, value: suggested, required: true });
+  // A set ends at the largest seed, and not after 0.
+  const left = seedsFrom(seed);
+  const most = left < BigInt(MOST) ? Number(left) : MOST;
+  const number = make('input', { id: 'number', type: 'number', min: 1, max: most, value: Math.min(suggested, most), required: true });
   const bar = make('progress', { max: 1, value: 0, hidden: true, 'aria-label': 'Images made' });
   const start = make('button', { type: 'submit', class: 'main' }, 'Download ZIP');
+  const cancel = make('button', { type: 'button', click: () => dialog.close() }, 'Cancel');
   const form = make(
     'form',
     { method: 'dialog' },
     make('h2', { id: 'download-title' }, 'Download a set'),
-    make('p', {}, `${of?.name ?? (model.conditional ? 'All diagnoses, as often as in training' : 'Images')}, from seed ${seed}, truncation ${truncation}. PNG files with their origin, and a metadata.csv in the columns of HAM10000.`),
+    make('p', {}, `${of?.name ?? (model.conditional ? 'All diagnoses, as often as in training' : 'Images')}, from seed ${seed}, variety ${truncation}. PNG files with their origin, and a metadata.csv in the columns of HAM10000.`),
     make('p', { class: 'notice' }, `Synthetic: not for diagnosis, not for validation or test sets. ${model.licence}.`),
-    make('span', { class: 'field' }, make('label', { for: 'number' }, `Number of images (1 to ${MOST})`), number),
+    make('span', { class: 'field' }, make('label', { for: 'number' }, `Number of images (1 to ${most})`), number),
     bar,
-    make('div', { class: 'row' }, start, make('button', { type: 'button', click: () => dialog.close() }, 'Cancel')),
+    make('div', { class: 'row' }, start, cancel),
   );
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    const count = Math.min(MOST, Math.max(1, Math.round(Number(number.value)) || 1));
-    // A set ends before the largest seed, and not at 0.
-    const left = seedsFrom(seed);
-    const shots = Array.from({ length: left < BigInt(count) ? Number(left) : count }, (_, i) => ({ seed: moved(seed, i), chosen, truncation }));
+    const count = Math.min(most, Math.max(1, Math.round(Number(number.value)) || 1));
+    const shots = Array.from({ length: count }, (_, i) => ({ seed: moved(seed, i), chosen, truncation }));
     const files: Uint8Array[] = [];
     start.disabled = true;
+    number.disabled = true;
+    cancel.focus();
     bar.hidden = false;
     const give = (pixels: Uint8ClampedArray, i: number) => {
       const shot = shots[i];

@@ -6,18 +6,19 @@ import { make, say } from '../ui/dom.ts';
 import { Tile, moveByArrows, reachFirst } from '../ui/tile.ts';
 import type { Context } from './context.ts';
 
-/** The smallest side of a tile in CSS pixels, the gap between tiles, and the height of a caption. */
+/** The smallest side of a tile in CSS pixels, without and with a caption, the gap between tiles, and the height of a caption. */
 const TILE = 112;
+const CAPTIONED = 120;
 const GAP = 6;
 const CAPTION = 20;
 /** The number of images: at least this many rows, and at most this many images. */
 const ROWS = 3;
-const MOST = 96;
+const MOST = 200;
 
 /** The columns and rows that fill the window below `place`. */
 function fit(place: HTMLElement, caption: boolean): { columns: number; rows: number } {
   const width = place.clientWidth;
-  const columns = Math.max(3, Math.floor((width + GAP) / (TILE + GAP)));
+  const columns = Math.max(3, Math.floor((width + GAP) / ((caption ? CAPTIONED : TILE) + GAP)));
   const tile = (width - (columns - 1) * GAP) / columns + (caption ? CAPTION : 0);
   const height = window.innerHeight - place.getBoundingClientRect().top - window.scrollY - 12;
   const rows = Math.max(ROWS, Math.floor((height + GAP) / (tile + GAP)));

@@ -2,7 +2,7 @@
 
 import type { Item, Pixels } from '../engine/messages.ts';
 import { classIndex } from '../manifest.ts';
-import { parseSeed, randomSeed } from '../state.ts';
+import { moved, parseSeed, randomSeed } from '../state.ts';
 import { make, paintLarge, say } from '../ui/dom.ts';
 import type { Context } from './context.ts';
 
@@ -30,7 +30,8 @@ function seedField(id: string, label: string, value: bigint, change: (seed: bigi
 }
 
 export async function walk({ engine, model, state, signal, place, change }: Context): Promise<void> {
-  const { seed, to, truncation } = state;
+  const { seed, truncation } = state;
+  const to = state.to === seed ? moved(seed, 1) : state.to;
   // Both ends have one diagnosis: the chosen one, or that of the first seed.
   const chosen = classIndex(model, seed, state.chosen);
   const frames: (Pixels | undefined)[] = Array.from({ length: STEPS + 1 });

@@ -1,5 +1,7 @@
 //! A bucket behind a blocking interface, with retries and limits of time.
 
+mod answer;
+
 use std::fmt;
 use std::future::Future;
 use std::io::{Read, Write};
@@ -11,11 +13,12 @@ use futures_util::StreamExt;
 use object_store::path::Path;
 use object_store::{
     GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
-    UpdateVersion,
+    PutResult, UpdateVersion,
 };
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 
+use self::answer::{LOCAL, away, error_of};
 use crate::connect;
 use crate::error::CloudError;
 use crate::location::{Location, is_safe_name};
@@ -30,8 +33,6 @@ const SLOWEST: u64 = 64 << 10;
 pub(crate) const LARGEST_PUT: u64 = 64 << 20;
 /// The size of a part.
 const PART: usize = 16 << 20;
-/// Longest text of a store in an error, in characters.
-const LONGEST_WORDS: usize = 300;
 /// Largest number of objects in a folder.
 pub(crate) const MOST_OBJECTS: usize = 1_000_000;
 
@@ -162,7 +163,7 @@ impl Store {
     /// # Errors
     /// When the store refuses or does not answer, there are too many objects, or one has a name that cannot be that of a file.
     pub fn list(&self, folder: &Location) -> Result<Vec<Listed>, CloudError> {
-        let prefix = (!folder.key().is_empty()).then(|| path_of(folder)).transpose()?;
+        let prefix = prefix_of(folder)?;
         let metas = self.retried(folder, 0, || async {
             let mut stream = self.client.list(prefix.as_ref());
             let mut metas = Vec::new();
@@ -217,7 +218,7 @@ impl Store {
     /// # Errors
     /// When the store refuses or does not answer.
     pub fn children(&self, folder: &Location) -> Result<Vec<String>, CloudError> {
-        let prefix = (!folder.key().is_empty()).then(|| path_of(folder)).transpose()?;
+        let prefix = prefix_of(folder)?;
         let result = self.retried(folder, 0, || async {
             self.client.list_with_delimiter(prefix.as_ref()).await
         })?;
@@ -309,15 +310,8 @@ impl Store {
     }
 
     async fn put_new(&self, at: &Location, file: &LocalPath) -> Result<bool, CloudError> {
-        let path = path_of(at)?;
         let bytes = std::fs::read(file).map_err(CloudError::io(file))?;
-        let size = bytes.len() as u64;
-        let payload = PutPayload::from(bytes);
-        let put = self.attempts(at, size, || async {
-            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-            self.client.put_opts(&path, payload.clone(), options).await
-        });
-        match put.await {
+        match self.put_in_mode(at, bytes, PutMode::Create).await {
             Ok(_) => Ok(true),
             Err(CloudError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -378,9 +372,6 @@ impl Store {
         bytes: Vec<u8>,
         condition: &Condition,
     ) -> Result<Version, CloudError> {
-        let path = path_of(at)?;
-        let size = bytes.len() as u64;
-        let payload = PutPayload::from(bytes);
         let mode = match condition {
             Condition::Any => PutMode::Overwrite,
             Condition::New => PutMode::Create,
@@ -389,11 +380,24 @@ impl Store {
                 version: version.number.clone(),
             }),
         };
-        let put = self.retried(at, size, || async {
+        let put = self.runtime.block_on(self.put_in_mode(at, bytes, mode))?;
+        Ok(Version { e_tag: put.e_tag, number: put.version })
+    }
+
+    async fn put_in_mode(
+        &self,
+        at: &Location,
+        bytes: Vec<u8>,
+        mode: PutMode,
+    ) -> Result<PutResult, CloudError> {
+        let path = path_of(at)?;
+        let size = bytes.len() as u64;
+        let payload = PutPayload::from(bytes);
+        self.attempts(at, size, || async {
             let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
             self.client.put_opts(&path, payload.clone(), options).await
-        })?;
-        Ok(Version { e_tag: put.e_tag, number: put.version })
+        })
+        .await
     }
 
     /// Writes a file as an object, in parts if it is large. Returns the number of bytes and their SHA-256.
@@ -479,11 +483,22 @@ impl Store {
         size: u64,
         request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, CloudError> {
-        let timed = async { tokio::time::timeout(limit(size), request).await };
-        match self.runtime.block_on(timed) {
+        // Without a runtime there is no timer, so the limit is set inside of it.
+        self.runtime.block_on(async { self.timed(at, size, request, 1).await })
+    }
+
+    /// Waits for a request within the time that its size allows. `tries` counts it, for the error.
+    async fn timed<T>(
+        &self,
+        at: &Location,
+        size: u64,
+        request: impl Future<Output = object_store::Result<T>>,
+        tries: u32,
+    ) -> Result<T, CloudError> {
+        match tokio::time::timeout(limit(size), request).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.error(at, error, 1)),
-            Err(_) => Err(self.away(at, "no answer in time".to_owned(), 1)),
+            Ok(Err(error)) => Err(error_of(&self.variables, at, error, tries)),
+            Err(_) => Err(away(&self.variables, at, "no answer in time".to_owned(), tries)),
         }
     }
 
@@ -500,10 +515,9 @@ impl Store {
         let mut failures = 0;
         loop {
             failures += 1;
-            let error = match tokio::time::timeout(limit(size), request()).await {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(error)) => self.error(at, error, failures),
-                Err(_) => self.away(at, "no answer in time".to_owned(), failures),
+            let error = match self.timed(at, size, request(), failures).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
             };
             let pause = self.patience.pause(failures);
             if !error.may_pass() || start.elapsed() + pause > self.patience.total {
@@ -518,89 +532,15 @@ impl Store {
             tokio::time::sleep(pause).await;
         }
     }
-
-    fn error(&self, at: &Location, error: object_store::Error, tries: u32) -> CloudError {
-        use object_store::Error;
-        let url = at.to_string();
-        let full = chain(&error);
-        let words = self.words(&full);
-        let no_bucket = ["NoSuchBucket", "ContainerNotFound", "bucket does not exist"];
-        if no_bucket.iter().any(|code| full.contains(code)) {
-            return CloudError::NoBucket { url };
-        }
-        let refusals =
-            ["InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthenticationFailed", "AccessDenied"];
-        match error {
-            Error::NotFound { .. } => CloudError::Missing { url, words: String::new() },
-            Error::AlreadyExists { .. }
-            | Error::Precondition { .. }
-            | Error::NotModified { .. } => {
-                let what = "another writer was first".to_owned();
-                CloudError::Conflict { url, what }
-            }
-            Error::Generic { store: LOCAL, .. } => {
-                CloudError::Io { path: url.into(), error: std::io::Error::other(words) }
-            }
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-                CloudError::Refused { url, words, next: self.variables.advice(at.scheme()) }
-            }
-            _ if refusals.iter().any(|code| full.contains(code)) => {
-                CloudError::Refused { url, words, next: self.variables.advice(at.scheme()) }
-            }
-            Error::Generic { .. } | Error::JoinError { .. } if !is_final(&full) => {
-                self.away(at, words, tries)
-            }
-            _ => CloudError::Content { url, what: format!("the store answered: {words}") },
-        }
-    }
-
-    fn away(&self, at: &Location, words: String, tries: u32) -> CloudError {
-        let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
-        CloudError::Away {
-            url: at.to_string(),
-            tries,
-            words,
-            next: format!(
-                "check the network and the address of the store; {}",
-                self.variables.advice(at.scheme())
-            ),
-        }
-    }
-
-    /// The words of a store for an error: short, on one line, without secrets.
-    fn words(&self, text: &str) -> String {
-        let text = self.variables.without_secrets(text);
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        dermagan_base::quoted(dermagan_base::name::start_of(&line, LONGEST_WORDS))
-    }
-}
-
-/// Marks errors of the local disk among those of a store.
-const LOCAL: &str = "this machine";
-
-/// An error with all of its causes, of which the last says the most.
-fn chain(error: &object_store::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        cause = error.source();
-    }
-    words
-}
-
-/// Whether the store's answer stays the same when it is asked again: a status of 4xx, except those that ask for patience.
-fn is_final(words: &str) -> bool {
-    let Some((_, rest)) = words.split_once("status ") else { return false };
-    let code: String = rest.chars().take(3).collect();
-    code.starts_with('4') && !["408", "425", "429"].contains(&code.as_str())
 }
 
 fn limit(size: u64) -> Duration {
     BASE_TIME + Duration::from_secs(size / SLOWEST)
+}
+
+/// The path of a folder; `None` for the bucket itself.
+fn prefix_of(folder: &Location) -> Result<Option<Path>, CloudError> {
+    (!folder.key().is_empty()).then(|| path_of(folder)).transpose()
 }
 
 fn path_of(at: &Location) -> Result<Path, CloudError> {
