@@ -40,7 +40,7 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// The report of `dermagan audit --json` of this generator. Without it the generator is audited first, which takes a
-    /// minute or two; --shard needs it, so that the audit is not repeated for every share.
+    /// minute or two; --shard needs it, so that the audit is not repeated for every shard.
     #[arg(long, value_name = "FILE.json")]
     pub audit: Option<PathBuf>,
     #[command(flatten)]
