@@ -83,6 +83,7 @@ function start(manifest: Manifest): void {
   // The state changes at once: two changes may follow each other before the browser says that the address has changed.
   const change = (changed: Partial<State>, replace = false) => {
     state = { ...state, ...changed };
+    update(state);
     const hash = hashOf(state, model);
     if (!replace) location.hash = hash;
     else {

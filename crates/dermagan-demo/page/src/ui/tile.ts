@@ -43,8 +43,9 @@ export class Tile {
 export function moveByArrows(grid: HTMLElement): void {
   const tiles = () => [...grid.querySelectorAll<HTMLButtonElement>('.tile')];
   const columns = () => {
-    const tops = tiles().map((tile) => tile.getBoundingClientRect().top);
-    return tops.filter((top) => top === tops[0]).length;
+    // In a table the columns differ by parts of a pixel, and with them the heights of the tiles.
+    const places = tiles().map((tile) => tile.getBoundingClientRect());
+    return places.filter(({ top }) => top < (places[0]?.bottom ?? 0)).length;
   };
   grid.addEventListener('focusin', ({ target }) => {
     for (const tile of tiles()) tile.tabIndex = tile === target ? 0 : -1;
