@@ -27,11 +27,7 @@ pub fn run(args: SampleArgs, share: &Share) -> anyhow::Result<u8> {
         (None, Some(0)) => anyhow::bail!("--number 0: expected 1 or more"),
         (None, number) => number.map(first_seeds),
     };
-    if (walk.is_some() || grid.is_some()) && !matches!(share, Share::All) {
-        anyhow::bail!(
-            "--shard: a grid and a walk are made in one call; leave out --grid and --interpolate"
-        );
-    }
+    one_call(share, walk.is_some() || grid.is_some())?;
     let (name, model) = open_model(args.model.as_deref(), args.outdir.as_deref())?;
     model.notes.iter().for_each(|note| complain!("note: {note}"));
     let device = select(&args.device)?;
@@ -94,6 +90,18 @@ pub fn run(args: SampleArgs, share: &Share) -> anyhow::Result<u8> {
     done(made, &name, &request.out, &on);
     caution();
     Ok(0)
+}
+
+/// Refuses shards of what is made in one call.
+fn one_call(share: &Share, is: bool) -> anyhow::Result<()> {
+    match share {
+        Share::One(_) | Share::Joined(_) if is => {
+            anyhow::bail!(
+                "--shard: a grid and a walk are made in one call; leave out --grid and --interpolate"
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The format that was asked for, by name or by the ending of the output.
